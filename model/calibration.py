@@ -1,0 +1,63 @@
+"""Logits to calibrated probabilities: the arithmetic; `training.calibrate` fits the numbers on dev data.
+
+calibration.json:
+    {"comment": {LABEL: {"scale", "bias"}},            sigmoid(scale * logit + bias)        Platt scaling
+     "span": {"scale", "bias"},                        the same, each token
+     "off_topic": {"scale", "bias"},                   sigmoid(scale * cosine + bias), scale below zero
+     "stance": {"scale", "relatedness": [3], "bias": [3]}}   softmax(scale * logits + relatedness * cosine + bias)
+
+Sources: Platt (1999), "Probabilistic outputs for support vector machines"; Guo et al. (2017), "On calibration
+of modern neural networks". Stance sees the cosine of target and comment embeddings, because whether a comment
+speaks of the target at all is better read from the sentence geometry than from the pair (docs/decisions).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.labels import COMMENT_LABELS
+
+Floats = NDArray[np.floating[Any]]
+
+
+def sigmoid(x: Floats) -> Floats:
+    """Logistic function, stable for any finite input."""
+    return np.asarray(0.5 * (np.tanh(0.5 * x) + 1.0))
+
+
+def softmax(x: Floats) -> Floats:
+    """Softmax over the last axis."""
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+
+
+class Calibration:
+    """The artifact's calibration, applied. Shapes: rows first, labels last."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        comment = [values["comment"][label] for label in COMMENT_LABELS]
+        self._scale = np.array([c["scale"] for c in comment], dtype=np.float64)
+        self._bias = np.array([c["bias"] for c in comment], dtype=np.float64)
+        self._span = values["span"]
+        self._off_topic = values["off_topic"]
+        self._stance = values["stance"]
+
+    def comment(self, logits: Floats) -> Floats:
+        """(rows, 8) logits to probabilities, in the order of COMMENT_LABELS."""
+        return sigmoid(self._scale * logits + self._bias)
+
+    def span(self, logits: Floats) -> Floats:
+        """Token logits of any shape to probabilities."""
+        return sigmoid(self._span["scale"] * logits + self._span["bias"])
+
+    def off_topic(self, cosine: Floats) -> Floats:
+        """(rows,) cosine of article and comment to the probability of off-topic."""
+        return sigmoid(self._off_topic["scale"] * cosine + self._off_topic["bias"])
+
+    def stance(self, logits: Floats, cosine: Floats) -> Floats:
+        """(rows, 3) pair logits and (rows,) cosine of target and comment to probabilities."""
+        related = np.asarray(self._stance["relatedness"]) * cosine[:, None]
+        return softmax(self._stance["scale"] * logits + related + np.asarray(self._stance["bias"]))

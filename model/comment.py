@@ -1,0 +1,89 @@
+"""What goes in and what comes out: `Comment` and `Prediction`, as plain frozen dataclasses.
+
+    Comment(text="Stop being a world cop.", article=Article(title="US, Russia at odds"))
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+TextFormat = Literal["plain", "html", "markdown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Article:
+    """The article a comment stands under; at least a title or a text makes off-topic answerable."""
+
+    id: str | None = None
+    url: str | None = None
+    title: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """The comment that this one replies to."""
+
+    id: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """What a reader wrote, with what it stands under.
+
+    `target` is what the stance is towards; the article's title when none is given.
+    `language` is what the caller declares (BCP 47); `format` says how `text` is marked up.
+    """
+
+    text: str
+    id: str | None = None
+    article: Article | None = None
+    parent: Parent | None = None
+    target: str | None = None
+    language: str | None = None
+    format: TextFormat = "plain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A stretch of the text as sent: `start` inclusive, `end` exclusive, in characters (code points)."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stance:
+    """Probabilities of the three stances towards `target`, and the likeliest as `label`."""
+
+    target: str
+    favor: float
+    against: float
+    none: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What the model says of one comment. Scores are calibrated probabilities in [0, 1].
+
+    `off_topic` and `stance` are None where their input is missing; `notes` then says why
+    (see `model.notes` for every note). Spans are in characters of the text as sent.
+    """
+
+    id: str | None
+    abuse: dict[str, float]
+    spam: float
+    off_topic: float | None
+    stance: Stance | None
+    spans: tuple[Span, ...] = ()
+    language: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The prediction as JSON-ready values, keys as in the REST answer."""
+        return {**asdict(self), "spans": [asdict(s) for s in self.spans], "notes": list(self.notes)}

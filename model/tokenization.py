@@ -1,0 +1,76 @@
+"""Text to token ids: the one tokenisation that training, evaluation, HTTP and dumps share.
+
+Three kinds of input, all for the same encoder:
+    comment   [CLS] comment [SEP]             in overlapping windows, so that nothing hides past the limit
+    article   [CLS] title. lede [SEP]         cut at the limit: an article says what it is about early
+    pair      [CLS] target [SEP] comment [SEP]   the comment cut at the limit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Encoding
+from tokenizers import Tokenizer as _Tokenizer
+
+from model.errors import ArtifactError
+
+TARGET_TOKENS = 64
+"""A target longer than this is cut, so that the comment keeps most of the pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """One row for the encoder. `offsets` are (start, end) in characters of the text, (0, 0) for special tokens."""
+
+    ids: list[int]
+    types: list[int]
+    offsets: list[tuple[int, int]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Tokenizer:
+    """Wraps the artifact's `tokenizer.json`; every method is list in, list out, in the same order."""
+
+    def __init__(self, path: Path, *, max_tokens: int, stride: int) -> None:
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+            self._plain, self._windows, self._pairs, self._targets = (
+                _Tokenizer.from_str(text) for _ in range(4)
+            )
+        except Exception as error:  # tokenizers raises bare Exception
+            raise ArtifactError(f"{path} is not a tokenizer: {error}") from error
+        for tokenizer in (self._plain, self._windows, self._pairs, self._targets):
+            tokenizer.no_padding()
+        self._plain.enable_truncation(max_tokens)
+        self._windows.enable_truncation(max_tokens, stride=stride)
+        self._pairs.enable_truncation(max_tokens, strategy="only_second")
+        self._targets.enable_truncation(TARGET_TOKENS)
+        self.max_tokens = max_tokens
+        self.stride = stride
+
+    def comments(self, texts: Sequence[str]) -> list[list[Tokens]]:
+        """Windows of each comment, at least one even for an empty text; neighbours share `stride` tokens."""
+        encodings = self._windows.encode_batch(list(texts))
+        return [[_tokens(e), *(_tokens(o) for o in e.overflowing)] for e in encodings]
+
+    def articles(self, texts: Sequence[str]) -> list[Tokens]:
+        """One row an article (or a target read alone), cut at `max_tokens`."""
+        return [_tokens(e) for e in self._plain.encode_batch(list(texts))]
+
+    def pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Tokens]:
+        """One row a (target, comment) pair; the comment gives way where both don't fit."""
+        short = self._targets.encode_batch([target for target, _ in pairs])
+        cut = [
+            (target[: max((end for _, end in e.offsets), default=0)] if e.overflowing else target, comment)
+            for e, (target, comment) in zip(short, pairs, strict=True)
+        ]
+        return [_tokens(e) for e in self._pairs.encode_batch(cut)]
+
+
+def _tokens(encoding: Encoding) -> Tokens:
+    return Tokens(encoding.ids, encoding.type_ids, encoding.offsets)

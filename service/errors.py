@@ -1,0 +1,131 @@
+"""What can go wrong in `service`, and what HTTP says of it.
+
+ServiceError
+├── SettingsError      the settings can't be used (a file, a variable or a flag)
+├── PolicyError        a policy can't be used
+├── StartError         the server can't start (a port in use, no model)
+├── InvalidRequest     understood, but a value is missing, unknown or of the wrong kind
+├── MalformedBody      not JSON at all
+├── WrongMediaType     a body that isn't declared as JSON
+├── BodyTooLarge       more bytes than the server reads
+├── Busy               the queue is full: come back later
+├── NotReady           the model is still loading, or is gone
+└── PredictionFailed   the model raised on these comments
+
+`STATUS` is the one table from error to HTTP status and code. Every protocol turns a `Problem` into its own shape;
+the native one is {"error": {"code", "message", "details"}}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from model.errors import CommentError
+
+
+class ServiceError(Exception):
+    """Base of every error that `service` raises on purpose; the message says what to do.
+
+    `details` are places in the request with what is wrong there; `retry_after` is in seconds.
+    """
+
+    def __init__(
+        self, message: str, *, details: Sequence[Mapping[str, Any]] = (), retry_after: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.details = tuple(details)
+        self.retry_after = retry_after
+
+
+class SettingsError(ServiceError):
+    """The settings can't be used."""
+
+
+class PolicyError(ServiceError):
+    """A policy can't be used."""
+
+
+class StartError(ServiceError):
+    """The server can't start."""
+
+
+class InvalidRequest(ServiceError):
+    """A request whose values can't be used; `details` name the places."""
+
+
+class MalformedBody(ServiceError):
+    """A body that is not JSON."""
+
+
+class WrongMediaType(ServiceError):
+    """A body that isn't declared as JSON."""
+
+
+class BodyTooLarge(ServiceError):
+    """More bytes than the server reads."""
+
+
+class Busy(ServiceError):
+    """The queue is full."""
+
+
+class NotReady(ServiceError):
+    """The model is still loading, or its thread is gone."""
+
+
+class PredictionFailed(ServiceError):
+    """The model raised on these comments."""
+
+
+STATUS: dict[type[Exception], tuple[int, str]] = {
+    InvalidRequest: (422, "invalid_request"),
+    CommentError: (422, "invalid_comment"),
+    PolicyError: (422, "invalid_policy"),
+    MalformedBody: (400, "malformed_body"),
+    WrongMediaType: (415, "wrong_media_type"),
+    BodyTooLarge: (413, "body_too_large"),
+    Busy: (429, "busy"),
+    NotReady: (503, "not_ready"),
+    PredictionFailed: (500, "prediction_failed"),
+}
+"""Error to HTTP status and code; a subclass has its parent's unless it is listed itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as HTTP sees it, before a protocol gives it its shape."""
+
+    status: int
+    code: str
+    message: str
+    details: tuple[Mapping[str, Any], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, error: Exception) -> Problem:
+        """The problem for an error of the table; anything else is an internal error that tells nothing."""
+        for kind in type(error).__mro__:
+            if kind in STATUS:
+                status, code = STATUS[kind]
+                details = tuple(getattr(error, "details", ()))
+                retry_after = getattr(error, "retry_after", None)
+                headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+                return cls(status, code, str(error), details, headers)
+        return cls(500, "internal_error", "Parley failed on this request; its log has the place under the request id")
+
+    @classmethod
+    def of_status(cls, status: int, headers: Mapping[str, str] | None = None) -> Problem:
+        """The problem for a status that the web framework chose (404, 405, ...)."""
+        phrase = HTTPStatus(status).phrase
+        message = {
+            404: "there is nothing at this address: see /docs for what there is",
+            405: "this address does not answer that method: see /docs",
+        }.get(status, phrase)
+        return cls(status, phrase.lower().replace(" ", "_"), message, (), dict(headers or {}))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The native error shape."""
+        return {"error": {"code": self.code, "message": self.message, "details": [dict(d) for d in self.details]}}

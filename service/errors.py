@@ -4,6 +4,8 @@ ServiceError
 ├── SettingsError      the settings can't be used (a file, a variable or a flag)
 ├── PolicyError        a policy can't be used
 ├── StartError         the server can't start (a port in use, no model)
+├── DumpError          a dump can't be read or its scores can't be written
+│   └── NothingToScore a dump that can be read and holds no comment
 ├── InvalidRequest     understood, but a value is missing, unknown or of the wrong kind
 ├── MalformedBody      not JSON at all
 ├── WrongMediaType     a body that isn't declared as JSON
@@ -50,6 +52,14 @@ class PolicyError(ServiceError):
 
 class StartError(ServiceError):
     """The server can't start."""
+
+
+class DumpError(ServiceError):
+    """A dump can't be read, or its scores can't be written."""
+
+
+class NothingToScore(DumpError):
+    """A dump that can be read and holds no comment."""
 
 
 class InvalidRequest(ServiceError):

@@ -1,0 +1,212 @@
+"""A policy: a site's rules that turn scores and surface facts into approve, review or reject, with reasons.
+
+    policy = Policy.load("coinspeaker", thresholds=classifier.thresholds)   # or the path of a YAML file
+    policy.decide(comment, prediction)   # Decision(action="reject", reasons=(Reason(code="spam", ...),))
+
+A rule fires when its condition holds, those under `also` hold too and none of those under `unless` does.
+The strictest action of the rules that fired is the decision; `otherwise` is the decision when none did. A score
+that is null never fires a rule. Stance never acts: which side a reader takes is no ground for moderation.
+
+PolicyError names the file, the key, the problem and the fix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import ValidationError
+
+from model.comment import Comment, Prediction
+from model.labels import SPAM
+from service.errors import PolicyError
+from service.policy_rules import MIN_LETTERS, SCORES, WORD_LIST, Condition, PolicyFile, Rule
+from service.surface import Surface, WordList
+from service.yaml_errors import explain
+
+Action = Literal["approve", "review", "reject"]
+SEVERITY: dict[Action, int] = {"approve": 0, "review": 1, "reject": 2}
+EVEN_ODDS = 0.5
+"""What `at_least: model` means for a label to which the artifact gives no threshold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a rule fired: `score` is the value found, `threshold` what it was held against."""
+
+    code: str
+    detail: str
+    score: float | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a policy says of one comment; the strictest reason comes first."""
+
+    action: Action
+    reasons: tuple[Reason, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The decision as JSON-ready values, keys as in the REST answer."""
+        return {"action": self.action, "reasons": [asdict(reason) for reason in self.reasons]}
+
+
+class Policy:
+    """A policy ready to decide. Immutable, and safe to share between threads."""
+
+    def __init__(
+        self,
+        rules: PolicyFile,
+        *,
+        name: str,
+        word_lists: Mapping[str, WordList],
+        thresholds: Mapping[str, float],
+    ) -> None:
+        self.name = name
+        self.rules = rules.rules
+        self.description = rules.description
+        self._otherwise: Action = rules.otherwise
+        self._word_lists = word_lists
+        self._thresholds = thresholds
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, *, thresholds: Mapping[str, float] | None = None) -> Policy:
+        """The policy that comes with Parley under this name, or the one in this YAML file.
+
+        `thresholds` are the artifact's own (`Classifier.thresholds`), which `at_least: model` asks for.
+        Raises PolicyError.
+        """
+        file = _find(name_or_path)
+        parsed = _parse(file)
+        word_lists = {
+            name: WordList(words if isinstance(words, list) else _read_words(file, name, words))
+            for name, words in parsed.word_lists.items()
+        }
+        name = parsed.name or Path(file.name).stem
+        return cls(parsed, name=name, word_lists=word_lists, thresholds=thresholds or {})
+
+    def decide(self, comment: Comment, prediction: Prediction) -> Decision:
+        """The strictest action of the rules that fire. Never raises for any comment and its prediction."""
+        facts = _Facts(comment, prediction, self._word_lists)
+        fired: dict[tuple[str, str], tuple[Rule, Reason]] = {}
+        for rule in self.rules:
+            reason = self._fire(rule, facts)
+            key = (rule.code, rule.when)
+            # Of the steps of one rule (review from 0.7, reject from 0.9) only the strictest is told.
+            if reason and (key not in fired or SEVERITY[rule.action] > SEVERITY[fired[key][0].action]):
+                fired[key] = rule, reason
+        if not fired:
+            return Decision(action=self._otherwise)
+        ordered = sorted(fired.values(), key=lambda pair: -SEVERITY[pair[0].action])
+        return Decision(action=ordered[0][0].action, reasons=tuple(reason for _, reason in ordered))
+
+    def _fire(self, rule: Rule, facts: _Facts) -> Reason | None:
+        if rule.languages is not None and facts.language not in rule.languages:
+            return None
+        if not all(self._holds(condition, facts) for condition in (rule, *rule.also)):
+            return None
+        if any(self._holds(condition, facts) for condition in rule.unless):
+            return None
+        score, threshold = facts.value(rule), self._threshold(rule)
+        detail = rule.message or facts.describe(rule, threshold)
+        return Reason(code=rule.code, detail=detail, score=score, threshold=threshold)
+
+    def _holds(self, condition: Condition, facts: _Facts) -> bool:
+        value, threshold = facts.value(condition), self._threshold(condition)
+        if value is None:
+            return False
+        return value >= threshold if condition.at_most is None else value <= threshold
+
+    def _threshold(self, condition: Condition) -> float:
+        if condition.at_most is not None:
+            return condition.at_most
+        if condition.at_least == "model" or condition.at_least is None:
+            return self._thresholds.get(condition.when.removeprefix("abuse."), EVEN_ODDS)
+        return condition.at_least
+
+
+class _Facts:
+    """What the rules ask about one comment."""
+
+    def __init__(self, comment: Comment, prediction: Prediction, word_lists: Mapping[str, WordList]) -> None:
+        self._prediction = prediction
+        self._surface = Surface(comment.text)
+        self._word_lists = word_lists
+        self.language = prediction.language or comment.language
+
+    def value(self, condition: Condition) -> float | None:
+        """The value that `condition` is held against; None where there is none to be had."""
+        path, surface = condition.when, self._surface
+        if path in SCORES:
+            return self._score(path)
+        if path.startswith(WORD_LIST):
+            return len(surface.matches(self._word_lists[path.removeprefix(WORD_LIST)]))
+        if path == "capitals":
+            return surface.capitals(min_letters=condition.min_letters or MIN_LETTERS)
+        if path == "links":
+            return surface.links(ignore_hosts=condition.ignore_hosts or ())
+        return len(surface.words) if path == "words" else int(getattr(surface, path))
+
+    def _score(self, path: str) -> float | None:
+        if path.startswith("abuse."):
+            return self._prediction.abuse.get(path.removeprefix("abuse."))
+        return self._prediction.spam if path == SPAM else self._prediction.off_topic
+
+    def describe(self, condition: Condition, threshold: float) -> str:
+        """What was found, in words; of a word list its own entries, never the comment's text."""
+        sign = "at least" if condition.at_most is None else "at most"
+        found = f"{condition.when} {self.value(condition):.4g} ({sign} {threshold:.4g})"
+        if condition.when.startswith(WORD_LIST):
+            entries = self._surface.matches(self._word_lists[condition.when.removeprefix(WORD_LIST)])
+            return f"{found}: {', '.join(dict.fromkeys(entries))}"
+        return found
+
+
+def shipped() -> dict[str, Traversable]:
+    """The policies that come with Parley, by name."""
+    folder = resources.files("configs") / "policies"
+    return {file.name.removesuffix(".yaml"): file for file in folder.iterdir() if file.name.endswith(".yaml")}
+
+
+def _find(name_or_path: str | Path) -> Traversable:
+    known = shipped()
+    if str(name_or_path) in known:
+        return known[str(name_or_path)]
+    path = Path(name_or_path)
+    if not path.exists():
+        raise PolicyError(
+            f"{name_or_path}: no such policy; give one of {', '.join(sorted(known))}, or a YAML file's path"
+        )
+    return path
+
+
+def _parse(file: Traversable) -> PolicyFile:
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{file} can't be read: {error}; a policy is a YAML file in UTF-8") from error
+    except yaml.YAMLError as error:
+        raise PolicyError(f"{file} is not YAML: {error}; mend it at the place named") from error
+    if not isinstance(values, dict):
+        raise PolicyError(f"{file} must hold keys such as `rules:`; see configs/policies/default.yaml")
+    try:
+        return PolicyFile.model_validate(values)
+    except ValidationError as error:
+        raise PolicyError(f"{file}:\n{explain(error, PolicyFile)}") from error
+
+
+def _read_words(policy_file: Traversable, name: str, file: str) -> list[str]:
+    path = Path(str(policy_file)).parent / file
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(
+            f"{policy_file}: word_lists.{name}: {path} can't be read: {error}; give a UTF-8 file, an entry a line"
+        ) from error
+    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]

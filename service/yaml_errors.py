@@ -1,0 +1,59 @@
+"""A pydantic complaint about a YAML file, as lines that name the key, the problem and the fix."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from pydantic import BaseModel, ValidationError
+
+_UNION_MEMBER = re.compile(r"str|float|(?:list|literal)\[.*\]")
+"""What pydantic puts into a path where a key may be one of several kinds."""
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """Every problem of `error` on a line of its own: `rules[2].at_least: Input should be …`."""
+    problems: dict[str, list[str]] = {}
+    for problem in error.errors(include_url=False):
+        text = _problem(problem["type"], problem["msg"], problem["loc"], model)
+        problems.setdefault(_path(problem["loc"]), []).append(text)
+    return "\n".join(f"  {path}: {', or: '.join(dict.fromkeys(texts))}" for path, texts in problems.items())
+
+
+def _path(loc: Iterable[int | str]) -> str:
+    path = ""
+    for part in loc:
+        if isinstance(part, str) and _UNION_MEMBER.fullmatch(part):
+            continue
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path or "the file"
+
+
+def _problem(kind: str, message: str, loc: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    if kind == "extra_forbidden":
+        known = _known_keys(model, loc[:-1])
+        near = get_close_matches(str(loc[-1]), known, n=1)
+        guess = f"did you mean {near[0]!r}? " if near else ""
+        return f"unknown key; {guess}known keys: {', '.join(known)}"
+    if kind == "missing":
+        return "missing; add it"
+    if kind == "string_type":
+        return "should be text; YAML takes a bare yes, no, on or off for true or false: put it in quotes"
+    return message.removeprefix("Value error, ")
+
+
+def _known_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """The keys of the model that stands at `loc` below `model`."""
+    for part in loc:
+        if isinstance(part, str) and part in model.model_fields:
+            inner = _models_in(model.model_fields[part].annotation)
+            model = inner[0] if inner else model
+    return list(model.model_fields)
+
+
+def _models_in(annotation: object) -> list[type[BaseModel]]:
+    """The models that an annotation such as `tuple[Rule, ...]` speaks of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in _models_in(part)]

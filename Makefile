@@ -1,0 +1,85 @@
+# Everything that an operator or a developer runs; `make` alone lists it.
+#
+# Two environments, each made on first use and again when pyproject.toml or constraints.txt changes:
+#   .venv       what serves and scores: no torch in it
+#   .venv-dev   what trains, tests and builds
+
+PORT ?= 8000
+ARGS ?=
+# The first Python that is new enough; PYTHON= names another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+  if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
+
+SERVE := .venv
+DEV := .venv-dev
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install install-dev serve test check format wheel wheel-check bench first-answer constraints clean
+
+help:  ## list what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+serve: install  ## start the server on http://127.0.0.1:8000 (PORT=8001 changes it; ARGS="--help" shows more)
+	$(SERVE)/bin/parley serve --port $(PORT) $(ARGS)
+
+test: install-dev  ## run all tests (ARGS="-k spans" picks some)
+	$(DEV)/bin/python -m pytest $(ARGS)
+
+check: install-dev  ## lint, formatting, types, import direction, docs in step with the code
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/mypy
+	$(DEV)/bin/python -m pytest tests/test_imports.py tests/test_docs.py
+
+format: install-dev  ## put the code into the house format
+	$(DEV)/bin/ruff check --fix .
+	$(DEV)/bin/ruff format .
+
+wheel: install-dev  ## build dist/parley-*.whl and its source distribution
+	rm -rf dist
+	$(DEV)/bin/python -m build --no-isolation
+
+wheel-check: wheel  ## install that wheel into an empty environment, serve from it, ask it once
+	PYTHON=$(DEV)/bin/python tests/wheel_check.sh dist/*.whl
+
+bench: install install-dev  ## comments a second against a plain transformers pipeline; memory, start and size
+	$(DEV)/bin/python -m benchmarks.speed $(ARGS)
+
+first-answer:  ## time a fresh clone of this commit until `make serve` has answered one request
+	benchmarks/first_answer.sh
+
+install: $(SERVE)/.installed  ## make .venv, the serving environment
+$(SERVE)/.installed: pyproject.toml constraints.txt
+	$(call environment,$(SERVE),tables)
+
+install-dev: $(DEV)/.installed  ## make .venv-dev, the environment for tests, training and builds
+$(DEV)/.installed: pyproject.toml constraints.txt
+	$(call environment,$(DEV),tables$(comma)train$(comma)dev)
+
+constraints: install-dev  ## add what pyproject.toml newly needs to constraints.txt; versions that stand there stay
+	$(DEV)/bin/python -m pip install --quiet uv
+	$(DEV)/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --fork-strategy fewest \
+	  --no-annotate --custom-compile-command "make constraints" --quiet -o constraints.txt
+	for python in 3.11 3.12 3.13 3.14; do echo "wheels for Python $$python" && \
+	  $(DEV)/bin/uv pip compile pyproject.toml --all-extras --constraints constraints.txt --only-binary :all: \
+	    --python-version $$python --quiet -o /dev/null || exit 1; done
+
+clean:  ## remove both environments and everything that was built
+	rm -rf $(SERVE) $(DEV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+comma := ,
+# $(call environment,FOLDER,EXTRAS): a virtual environment with Parley and exactly the versions of constraints.txt.
+define environment
+@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Parley needs Python\
+ 3.11 or later; found $(if $(PYTHON),$(PYTHON): $$($(PYTHON) --version 2>&1 | head -n 1),none). Install it (Debian, Ubuntu:\
+ sudo apt install python3 python3-venv) or name another: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
+@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) can't make virtual environments.\
+ On Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
+@echo "Installing Parley into $(1), once (about a minute for serving, several for development) ..."
+@$(PYTHON) -m venv $(1)
+@$(1)/bin/python -m pip install --constraint constraints.txt --editable '.[$(2)]'
+@touch $@
+endef

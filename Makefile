@@ -42,13 +42,13 @@ wheel: install-dev  ## build dist/parley-*.whl and its source distribution
 	$(DEV)/bin/python -m build --no-isolation
 
 wheel-check: wheel  ## install that wheel into an empty environment, serve from it, ask it once
-	PYTHON=$(DEV)/bin/python tests/wheel_check.sh dist/*.whl
+	$(DEV)/bin/python -m benchmarks.wheel dist/*.whl
 
 bench: install install-dev  ## comments a second against a plain transformers pipeline; memory, start and size
 	$(DEV)/bin/python -m benchmarks.speed $(ARGS)
 
 first-answer:  ## time a fresh clone of this commit until `make serve` has answered one request
-	benchmarks/first_answer.sh
+	$(or $(PYTHON),python3) -m benchmarks.first_answer $(ARGS)
 
 install: $(SERVE)/.installed  ## make .venv, the serving environment
 $(SERVE)/.installed: pyproject.toml constraints.txt

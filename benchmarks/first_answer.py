@@ -1,0 +1,52 @@
+"""How long a stranger waits: from `git clone` to the first answer of `make serve`.
+
+    make first-answer          (or: python3 -m benchmarks.first_answer --serve-options "PYTHON=python3.13")
+
+Clones the commit that is checked out here into a temporary folder. pip's download cache is left as it is; the
+line that is printed says so. `--cold` keeps pip from using it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.server import COMMENT, classify, free_port, served
+
+ROOT = Path(__file__).parent.parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--cold", action="store_true", help="download every package again, without pip's cache"
+    )
+    parser.add_argument("--serve-options", default="", help="further words for `make serve`")
+    options = parser.parse_args()
+    if options.cold:
+        os.environ["PIP_NO_CACHE_DIR"] = "1"
+
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.monotonic()
+        clone = Path(folder) / "parley"
+        subprocess.run(["git", "clone", "--quiet", "--no-local", str(ROOT), str(clone)], check=True)
+        cloned = time.monotonic()
+        command = ["make", "serve", f"PORT={port}", *options.serve_options.split()]
+        with served(command, port, cwd=clone, patience=1800):
+            answered = time.monotonic()
+            result = classify(port, [COMMENT])[0]
+    cache = "no download cache" if options.cold else "pip's download cache as it was"
+    print(f"first answer: toxicity {result['abuse']['toxicity']:.2f}")
+    steps = f"clone {cloned - start:.1f} s + make serve {answered - cloned:.1f} s"
+    print(f"{steps} = {answered - start:.1f} s ({cache})")
+
+
+if __name__ == "__main__":
+    main()

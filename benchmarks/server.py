@@ -1,0 +1,80 @@
+"""Start a Parley server as a user would, ask it, stop it: what the measurements and the wheel check share.
+
+Needs only the standard library, so that it runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+COMMENT = {
+    "text": "You are a complete idiot and nobody should listen to you.",
+    "article": {"title": "Council votes to extend the tram line to the harbour"},
+}
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nothing listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def classify(port: int, comments: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """POST the comments to /v1/classify on 127.0.0.1 and return the results. Raises OSError without an answer."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/classify",
+        data=json.dumps({"comments": list(comments)}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        results: list[dict[str, Any]] = json.load(answer)["results"]
+    return results
+
+
+@contextmanager
+def served(
+    command: Sequence[str], port: int, *, cwd: Path, patience: float
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `command` in the folder `cwd` until it answers a comment on `port`; stop it afterwards.
+
+    Raises RuntimeError when the command ends by itself or has not answered within `patience` seconds.
+    """
+    process = subprocess.Popen(command, cwd=cwd, start_new_session=True)
+    try:
+        wait_for_answer(process, port, patience=patience)
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def wait_for_answer(process: subprocess.Popen[bytes], port: int, *, patience: float) -> None:
+    """Ask every 20 ms until the first comment is answered."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with status {process.returncode} before it answered")
+        try:
+            classify(port, [COMMENT])
+            return
+        except urllib.error.HTTPError as error:
+            if error.code != 503:  # 503: up, but the model is still loading
+                raise RuntimeError(f"the server answered {error.code}: {error.read().decode()}") from error
+        except OSError:
+            pass
+        time.sleep(0.02)
+    raise RuntimeError(f"no answer within {patience:.0f} s")

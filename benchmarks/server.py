@@ -33,7 +33,7 @@ def free_port() -> int:
 
 
 def classify(port: int, comments: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """POST the comments to /v1/classify on 127.0.0.1 and return the results. Raises OSError without an answer."""
+    """POST the comments to /v1/classify on 127.0.0.1 and return the results. Raises OSError."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/v1/classify",
         data=json.dumps({"comments": list(comments)}).encode(),

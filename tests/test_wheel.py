@@ -1,4 +1,4 @@
-"""The wheel holds all that serving needs and nothing beside it; `make wheel-check` also installs and asks it."""
+"""The wheel holds what serving needs and nothing beside it; `make wheel-check` also installs and asks it."""
 
 from __future__ import annotations
 

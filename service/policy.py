@@ -4,8 +4,8 @@
     policy.decide(comment, prediction)   # Decision(action="reject", reasons=(Reason(code="spam", ...),))
 
 A rule fires when its condition holds, those under `also` hold too and none of those under `unless` does.
-The strictest action of the rules that fired is the decision; `otherwise` is the decision when none did. A score
-that is null never fires a rule. Stance never acts: which side a reader takes is no ground for moderation.
+The strictest action of the rules that fired is the decision; `otherwise` is the decision when none did. A
+score that is null never fires a rule. Stance never acts: a reader's side is no ground for moderation.
 
 PolicyError names the file, the key, the problem and the fix.
 """
@@ -71,7 +71,7 @@ class Policy:
         self.name = name
         self.rules = rules.rules
         self.description = rules.description
-        self._otherwise: Action = rules.otherwise
+        self.otherwise: Action = rules.otherwise
         self._word_lists = word_lists
         self._thresholds = thresholds
 
@@ -102,7 +102,7 @@ class Policy:
             if reason and (key not in fired or SEVERITY[rule.action] > SEVERITY[fired[key][0].action]):
                 fired[key] = rule, reason
         if not fired:
-            return Decision(action=self._otherwise)
+            return Decision(action=self.otherwise)
         ordered = sorted(fired.values(), key=lambda pair: -SEVERITY[pair[0].action])
         return Decision(action=ordered[0][0].action, reasons=tuple(reason for _, reason in ordered))
 
@@ -113,17 +113,18 @@ class Policy:
             return None
         if any(self._holds(condition, facts) for condition in rule.unless):
             return None
-        score, threshold = facts.value(rule), self._threshold(rule)
+        score, threshold = facts.value(rule), self.threshold(rule)
         detail = rule.message or facts.describe(rule, threshold)
         return Reason(code=rule.code, detail=detail, score=score, threshold=threshold)
 
     def _holds(self, condition: Condition, facts: _Facts) -> bool:
-        value, threshold = facts.value(condition), self._threshold(condition)
+        value, threshold = facts.value(condition), self.threshold(condition)
         if value is None:
             return False
         return value >= threshold if condition.at_most is None else value <= threshold
 
-    def _threshold(self, condition: Condition) -> float:
+    def threshold(self, condition: Condition) -> float:
+        """What `condition` is held against, the model's own threshold where it asks for that."""
         if condition.at_most is not None:
             return condition.at_most
         if condition.at_least == "model" or condition.at_least is None:
@@ -136,7 +137,7 @@ class _Facts:
 
     def __init__(self, comment: Comment, prediction: Prediction, word_lists: Mapping[str, WordList]) -> None:
         self._prediction = prediction
-        self._surface = Surface(comment.text)
+        self._surface = Surface.of(comment)
         self._word_lists = word_lists
         self.language = prediction.language or comment.language
 
@@ -207,6 +208,6 @@ def _read_words(policy_file: Traversable, name: str, file: str) -> list[str]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(
-            f"{policy_file}: word_lists.{name}: {path} can't be read: {error}; give a UTF-8 file, an entry a line"
+            f"{policy_file}: word_lists.{name}: {path} can't be read: {error}; give UTF-8, one word a line"
         ) from error
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]

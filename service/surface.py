@@ -12,11 +12,15 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
+from html import unescape
 from itertools import groupby
 from urllib.parse import urlsplit
 
 from linkify_it import LinkifyIt
 from linkify_it.main import Match
+
+from model.comment import Comment
+from model.text import plain_text
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _LINKS = LinkifyIt(options={"fuzzy_link": True, "fuzzy_email": False, "fuzzy_ip": False})
@@ -30,8 +34,16 @@ def fold(text: str) -> str:
 class Surface:
     """The facts of one plain text, each computed when first asked for."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, source: str = "") -> None:
+        """`source` is the text with its markup, where links may stand that its reader doesn't see."""
         self.text = text
+        self._source = source
+
+    @classmethod
+    def of(cls, comment: Comment) -> Surface:
+        """The facts of what the comment's reader sees, and of the addresses behind its links."""
+        plain = plain_text(comment.text, comment.format).text
+        return cls(plain, source="" if comment.format == "plain" else unescape(comment.text))
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -52,7 +64,9 @@ class Surface:
 
     def links(self, *, ignore_hosts: Collection[str] = ()) -> int:
         """Number of web links; those to `ignore_hosts` and their subdomains don't count."""
-        return sum(not _is_under(_host(link.url), ignore_hosts) for link in self._links)
+        seen = [str(link.url) for link in self._links]
+        hidden = {str(link.url) for link in _find_links(self._source)}.difference(seen)
+        return sum(not _is_under(_host(url), ignore_hosts) for url in (*seen, *hidden))
 
     @cached_property
     def repeated_characters(self) -> int:
@@ -75,7 +89,11 @@ class Surface:
 
     @cached_property
     def _links(self) -> list[Match]:
-        return [link for link in _LINKS.match(self.text) or [] if _is_link(link)]
+        return _find_links(self.text)
+
+
+def _find_links(text: str) -> list[Match]:
+    return [link for link in _LINKS.match(text) or [] if _is_link(link)]
 
 
 def _is_link(link: Match) -> bool:

@@ -13,6 +13,7 @@ from model.comment import Comment, Prediction, Stance
 from model.labels import ABUSE
 from service.errors import PolicyError
 from service.policy import SEVERITY, Policy, shipped
+from service.surface import Surface
 
 THRESHOLDS = dict.fromkeys((*ABUSE, "spam", "off_topic"), 0.6)
 CALM = "The talks in Paris lasted four hours and ended without an agreement."
@@ -147,6 +148,22 @@ def test_surface_facts(tmp_path: Path, rule: str, yes: str, no: str) -> None:
     policy = one_rule(tmp_path, rule, head="word_lists: {banned: [Muppet, silly sausage]}")
     assert fires(policy, yes)
     assert not fires(policy, no)
+
+
+@pytest.mark.parametrize(
+    ("text", "links"),
+    [
+        ('<a href="https://example.com/?a=1&amp;b=2">here</a>', 1),
+        ('<p><a href="https://example.com/">https://example.com/</a> and www.example.org</p>', 2),
+        ("<b>no link</b>", 0),
+    ],
+)
+def test_links_behind_html_count_once(text: str, links: int) -> None:
+    assert Surface.of(Comment(text=text, format="html")).links() == links
+
+
+def test_markup_is_no_shouting() -> None:
+    assert Surface.of(Comment(text="<P>quietly</P><P>said</P>", format="html")).capitals(min_letters=1) == 0
 
 
 def test_also_and_unless_and_languages(tmp_path: Path) -> None:

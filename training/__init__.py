@@ -1,0 +1,1 @@
+"""Training: sources -> examples -> fine-tune -> calibrate -> evaluate -> export -> model card."""

@@ -1,0 +1,28 @@
+"""What can go wrong in `training`.
+
+TrainingError
+├── ConfigError       a training YAML that can't be used: place, problem, fix
+├── SourceError       a source's folder or file is missing or not as expected
+├── BaseModelError    the encoder to start from can't be loaded
+└── RunError          a run folder that can't be resumed, exported or evaluated
+"""
+
+
+class TrainingError(Exception):
+    """Base of every error that `training` raises on purpose; the message says what to do."""
+
+
+class ConfigError(TrainingError):
+    """A training YAML that can't be used."""
+
+
+class SourceError(TrainingError):
+    """A source's folder or file is missing or not as expected."""
+
+
+class BaseModelError(TrainingError):
+    """The encoder to start from can't be loaded."""
+
+
+class RunError(TrainingError):
+    """A run folder that can't be resumed, exported or evaluated."""

@@ -1,0 +1,39 @@
+"""Keep test texts out of training: compares normalised texts, so case and punctuation hide nothing.
+
+    train, counts = drop_leaks(train, [*dev, *test])
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from training.examples import Example
+
+_NON_WORD = re.compile(r"[\W_]+")
+
+
+def fingerprint(text: str) -> bytes:
+    """16 bytes of the text in lower case with runs of non-word characters folded to a space.
+
+    A text with no word character at all (emoji, dots) stands for itself.
+    """
+    folded = _NON_WORD.sub(" ", text.lower()).strip() or text.strip()
+    return blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def drop_leaks(
+    examples: Iterable[Example], held_out: Iterable[Example]
+) -> tuple[list[Example], dict[str, int]]:
+    """The examples whose text is not in `held_out`, in order, and how many of each source were dropped."""
+    seen = {fingerprint(example.text) for example in held_out}
+    kept: list[Example] = []
+    dropped: Counter[str] = Counter()
+    for example in examples:
+        if fingerprint(example.text) in seen:
+            dropped[example.source] += 1
+        else:
+            kept.append(example)
+    return kept, dict(dropped)

@@ -1,0 +1,143 @@
+"""Where training's examples come from: one reader a corpus, found by name.
+
+    python -m training.sources --data-dir ../shared/data    # every source: rows, labels, licence
+    prepare([SourceSpec(name="c3", cap=5000)], data_dir=Path("../shared/data"), swaps=config.swaps, seed=13)
+
+A new source is a reader with the `@source` decorator in a module imported here.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from training.errors import SourceError
+from training.examples import Example
+from training.leaks import drop_leaks
+from training.sources import news, room_for_debate, spam, wikipedia  # noqa: F401  (they register their sources)
+from training.sources.pairs import headlines, swapped, unrelated_targets
+from training.sources.registry import SOURCES, SPLITS, Source, Split, get, read
+
+__all__ = [
+    "SOURCES",
+    "SPLITS",
+    "Prepared",
+    "Source",
+    "SourceSpec",
+    "Split",
+    "get",
+    "headlines",
+    "held_out",
+    "load",
+    "prepare",
+    "read",
+    "swapped",
+    "unrelated_targets",
+]
+
+
+class SourceSpec(BaseModel):
+    """One entry of `sources:` in a training YAML."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="a source's name; `python -m training.sources` lists them")
+    weight: float = Field(1.0, gt=0, description="what each of its rows counts in the loss")
+    cap: int | None = Field(None, ge=1, description="at most so many training rows, drawn by the seed")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the source's reader")
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            return get(name).name
+        except SourceError as error:
+            raise ValueError(str(error)) from error
+
+    @model_validator(mode="after")
+    def _takes(self) -> SourceSpec:
+        known = get(self.name).options
+        if unknown := sorted(self.options.keys() - set(known)):
+            takes = ", ".join(known) or "none"
+            raise ValueError(f"source {self.name!r} has no option {unknown[0]!r}; it takes {takes}")
+        return self
+
+
+class Swaps(Protocol):
+    """How many negatives to make, as a share of the true ones (`swaps:` of the training YAML)."""
+
+    @property
+    def off_topic(self) -> float: ...
+    @property
+    def stance_none(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a run trains on and calibrates on. `counts`: rows, leaks, licence of each source."""
+
+    train: list[Example]
+    dev: list[Example]
+    counts: dict[str, Any]
+
+
+def load(specs: Sequence[SourceSpec], data_dir: Path, split: Split, *, seed: int = 0) -> list[Example]:
+    """The examples of `split` of each source in turn, weighted; training rows capped. Not leak-filtered."""
+    examples: list[Example] = []
+    for spec in specs:
+        rows = list(read(spec.name, data_dir, split, **spec.options))
+        if split == "train" and spec.cap is not None and len(rows) > spec.cap:
+            kept = sorted(random.Random(f"{seed}:{spec.name}").sample(range(len(rows)), spec.cap))
+            rows = [rows[i] for i in kept]
+        examples += rows if spec.weight == 1.0 else [replace(e, weight=e.weight * spec.weight) for e in rows]
+    return examples
+
+
+def prepare(
+    specs: Sequence[SourceSpec], *, data_dir: Path, swaps: Swaps, seed: int = 0, fraction: float = 1.0
+) -> Prepared:
+    """The training and dev examples of `specs` without the texts of any test set, and with made negatives.
+
+    The tests are those of every registered source whose folder is there, named in `specs` or not. Dev drops
+    what a test holds, training what a test or dev holds. `fraction` of the training rows are taken, for a
+    quick try.
+    """
+    tests = held_out(specs, data_dir)
+    dev, dev_leaks = drop_leaks(load(specs, data_dir, "dev", seed=seed), tests)
+    train, train_leaks = drop_leaks(load(specs, data_dir, "train", seed=seed), [*tests, *dev])
+    if fraction < 1.0:
+        train = random.Random(seed).sample(train, max(1, round(len(train) * fraction)))
+    off_topic = swapped(train, seed=seed, share=swaps.off_topic, headlines=headlines(data_dir, "train"))
+    none = unrelated_targets(train, seed=seed, share=swaps.stance_none)
+    rows, dev_rows = (Counter(example.source for example in split) for split in (train, dev))
+    counts = {
+        spec.name: {
+            "licence": get(spec.name).licence,
+            "commercial": get(spec.name).commercial,
+            "weight": spec.weight,
+            "train": rows[spec.name],
+            "dev": dev_rows[spec.name],
+            "leaks_train": train_leaks.get(spec.name, 0),
+            "leaks_dev": dev_leaks.get(spec.name, 0),
+        }
+        for spec in specs
+    }
+    made = {"off_topic": len(off_topic), "stance_none": len(none)}
+    return Prepared([*train, *off_topic, *none], dev, {"sources": counts, "made": made})
+
+
+def held_out(specs: Sequence[SourceSpec], data_dir: Path) -> list[Example]:
+    """The test examples of every registered source on disk; those in `specs` with their options."""
+    options = {spec.name: spec.options for spec in specs}
+    return [
+        example
+        for name, found in SOURCES.items()
+        if (data_dir / found.folder).is_dir()
+        for example in read(name, data_dir, "test", **options.get(name, {}))
+    ]

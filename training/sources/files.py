@@ -1,0 +1,57 @@
+"""Reading corpora as their authors left them: tables, JSON lines, escapes and markup."""
+
+from __future__ import annotations
+
+import csv
+import html
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+_TAG = re.compile(r"<(?:/?[a-zA-Z][^<>]*)>")
+_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[nrt\\'\"])")
+_PLAIN = {"\\n": "\n", "\\r": "\n", "\\t": "\t", "\\\\": "\\", "\\'": "'", '\\"': '"'}
+
+
+def table(
+    path: Path,
+    *,
+    delimiter: str = ",",
+    header: tuple[str, ...] | None = None,
+    encoding: str = "utf-8-sig",
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL,
+) -> Iterator[dict[str, str]]:
+    """Rows of a CSV or TSV by column. `header` names the columns of a file that has none.
+
+    Bytes that are no UTF-8 become U+FFFD; a row with missing cells gets empty ones.
+    """
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    with path.open(encoding=encoding, errors="replace", newline="") as file:
+        yield from csv.DictReader(file, header, delimiter=delimiter, quoting=quoting, restval="")
+
+
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON lines file."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            if line.strip():
+                yield json.loads(line)
+
+
+def unescape(text: str) -> str:
+    r"""The text with literal escapes (`\n`, `\xa0`, `\u2019`) read as the characters they stand for."""
+
+    def character(match: re.Match[str]) -> str:
+        found = match.group()
+        return _PLAIN[found] if found in _PLAIN else chr(int(found[2:], 16))
+
+    return _ESCAPE.sub(character, text).replace("\xa0", " ")
+
+
+def unmark(text: str) -> str:
+    """The text without HTML tags and entities."""
+    return html.unescape(_TAG.sub(" ", _BREAK.sub("\n", text))).replace("\ufeff", "").strip()

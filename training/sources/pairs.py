@@ -1,0 +1,115 @@
+"""Made negatives: a comment under an article, or towards a target, that is not its own.
+
+    train += swapped(train, seed=13, headlines=headlines(data_dir, "train"))
+    train += unrelated_targets(train, seed=13, share=0.2)
+
+Swapped pairs are easier than what readers really write beside the point: report them apart from human labels.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+import re
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from training.examples import Example
+from training.sources.files import table, unmark
+from training.sources.registry import Split, part
+
+OFF_TOPIC = {"other debate": 1.0, "headline": 1.0, "near debate": 0.8}
+"""How far off each kind of made pair is: a near debate's article may share the comment's subject."""
+
+_NEAREST = 3
+_WORD = re.compile(r"[a-z]{4,}")
+
+
+def swapped(
+    examples: Iterable[Example], *, seed: int, share: float = 1.0, headlines: Sequence[str] = ()
+) -> list[Example]:
+    """Off-topic pairs made of true ones: `share` of them (1.0: as many as comment–article pairs there are).
+
+    The kinds take turns: another debate's article, one of the three most alike, and a headline where
+    `headlines` are given. `slice` names the kind. Only comment and article are kept: no label, no stance.
+    """
+    rng = random.Random(seed)
+    pairs = list({(e.text, e.article): e for e in examples if e.article and e.off_topic == 0.0}.values())
+    articles = list(dict.fromkeys(e.article for e in pairs if e.article))
+    if len(articles) < 2:
+        return []
+    nearest = _nearest(articles)
+    kinds = [kind for kind in OFF_TOPIC if headlines or kind != "headline"]
+    whole, rest = divmod(share, 1.0)
+    made = []
+    for number, example in enumerate(pairs):
+        for turn in range(int(whole) + (rng.random() < rest)):
+            kind = kinds[(number + turn) % len(kinds)]
+            if kind == "headline":
+                article = rng.choice(headlines)
+            elif kind == "near debate":
+                article = rng.choice(nearest[example.article or ""])
+            else:
+                article = rng.choice([a for a in rng.sample(articles, 2) if a != example.article])
+            made.append(_pair(example, article=article, off_topic=OFF_TOPIC[kind], slice=kind))
+    return made
+
+
+def _pair(example: Example, *, article: str, off_topic: float, slice: str) -> Example:
+    return replace(
+        example,
+        article=article,
+        off_topic=off_topic,
+        slice=slice,
+        target=None,
+        stance=None,
+        labels={},
+        spans=None,
+    )
+
+
+def _nearest(articles: Sequence[str]) -> dict[str, list[str]]:
+    """For each article the few whose titles and descriptions are most alike (TF-IDF cosine)."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectors = TfidfVectorizer(stop_words="english", sublinear_tf=True).fit_transform(articles)
+    alike = (vectors @ vectors.T).toarray()
+    order = (-alike).argsort(axis=1, kind="stable")
+    return {
+        article: [articles[i] for i in row if articles[i] != article][:_NEAREST]
+        for article, row in zip(articles, order[:, : _NEAREST + 1], strict=True)
+    }
+
+
+def unrelated_targets(examples: Iterable[Example], *, seed: int, share: float = 0.2) -> list[Example]:
+    """Stance `none` made by giving `share` of the comments another group's target they have no word of."""
+    rng = random.Random(seed)
+    pool = [e for e in examples if e.target and e.stance]
+    made = []
+    for example in pool:
+        if rng.random() >= share:
+            continue
+        other = rng.choice(pool)
+        words = set(_WORD.findall(example.text.lower()))
+        if other.group != example.group and not words & set(_WORD.findall((other.target or "").lower())):
+            pair = replace(example, target=other.target, stance="none", article=None, off_topic=None)
+            made.append(replace(pair, labels={}, spans=None, slice="made none"))
+    return made
+
+
+def headlines(data_dir: Path, split: Split) -> list[str]:
+    """Article contexts of other papers (title, or title and lede), each in one split; [] if not on disk."""
+    folder = data_dir / "offtopic" / "contexts"
+    if not folder.is_dir():
+        return []
+    found = [f"{row['title']}\n{row['description']}" for row in table(folder / "ag-news" / "test.csv")]
+    nyt = table(folder / "nyt-2017-headlines" / "processed_data.csv")
+    found += [f"{row['headline']}\n{row['snippet']}" for row in nyt]
+    with zipfile.ZipFile(folder / "reddit-worldnews-headlines" / "RedditNews.csv.zip") as archive:
+        news = archive.read("RedditNews.csv").decode("utf-8", "replace")
+    found += [row["News"].removeprefix('b"').removeprefix("b'") for row in csv.DictReader(io.StringIO(news))]
+    clean = dict.fromkeys(unmark(re.sub(r" (#\d+;)", r"&\1", text).replace("\\", " ")) for text in found)
+    return [text for text in clean if part(text, dev=0.1, test=0.1) == split]

@@ -1,0 +1,293 @@
+"""The one thread that owns the model, and the bounded queue in front of it.
+
+    batcher = Batcher(Classifier.load)
+    batcher.start()                                  # loads the model in its thread, returns at once
+    predictions = await batcher.predict(comments)    # from the event loop; same order and length
+    batcher.close()                                  # finishes what is queued
+
+Requests share batches fairly: a turn takes a few comments of each waiting request, so a single comment never
+waits for the end of a request of a thousand. Nothing is delayed to fill a batch. A full queue, or a wait
+longer than `max_wait` before the first turn, is refused at once (Busy), with the seconds after which to come back.
+A batch that fails is tried again request by request, so that only the guilty one fails; the thread goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import structlog
+
+from model.comment import Comment, Prediction
+from model.errors import CommentError
+from service.errors import Busy, NotReady, PredictionFailed
+from service.logs import describe
+
+State = Literal["loading", "ready", "failed", "stopped"]
+LOADING_RETRY_S = 2
+WARM_UP = Comment(text="A first comment, so that the first reader's does not pay for the start.")
+
+log = structlog.get_logger("parley.batcher")
+
+
+class Predictor(Protocol):
+    """What the batcher asks of a model; `model.Classifier` is one."""
+
+    info: dict[str, Any]
+    thresholds: dict[str, float]
+
+    def predict(self, comments: Sequence[Comment]) -> list[Prediction]: ...
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """One request's comments: `taken` of them went into batches, `done` holds what came back."""
+
+    comments: Sequence[Comment]
+    future: Future[list[Prediction]] = field(default_factory=Future)
+    done: list[Prediction] = field(default_factory=list)
+    taken: int = 0
+
+    @property
+    def left(self) -> int:
+        return len(self.comments) - self.taken
+
+
+_Part = tuple[_Job, Sequence[Comment]]
+
+
+class Batcher:
+    """A queue of comments and the thread that answers it."""
+
+    def __init__(
+        self,
+        load: Callable[[], Predictor],
+        *,
+        max_batch: int = 16,
+        max_queue: int = 4000,
+        max_wait: float = 0.5,
+        on_batch: Callable[[int, float], None] = lambda rows, seconds: None,
+        on_state: Callable[[State], None] = lambda state: None,
+    ) -> None:
+        """`max_batch` comments a model call, `max_queue` comments waiting, `max_wait` seconds to a first turn.
+
+        `on_batch(comments, seconds)` and `on_state(state)` are called in the batcher's thread.
+        """
+        self._load = load
+        self._max_batch = max_batch
+        self._max_queue = max_queue
+        self._max_wait = max_wait
+        self._on_batch = on_batch
+        self._on_state = on_state
+        self._share = max(1, max_batch // 4)
+        self._jobs: deque[_Job] = deque()
+        self._running: tuple[_Job, ...] = ()
+        self._change = threading.Condition()
+        self._closing = False
+        self._state: State = "loading"
+        self._pace = 0.0  # seconds a comment, a moving average
+        self._busy_until = 0.0
+        self.model: Predictor | None = None
+        self.load_error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="parley-model", daemon=True)
+
+    # --- from any thread -------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """What is true now: a thread that died without a word counts as failed."""
+        if self._state in ("loading", "ready") and self._thread.ident is not None and not self._thread.is_alive():
+            return "failed"
+        return self._state
+
+    @property
+    def waiting(self) -> int:
+        """Comments in the queue."""
+        with self._change:
+            return self._waiting()
+
+    def start(self) -> None:
+        """Start the thread, which loads the model first."""
+        self._thread.start()
+
+    def close(self, *, timeout: float = 30.0) -> None:
+        """Take no more, finish what is queued, end the thread; after `timeout` seconds what is left fails."""
+        with self._change:
+            self._closing = True
+            self._change.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        self._fail_all(NotReady("Parley is shutting down: send the request again", retry_after=LOADING_RETRY_S))
+
+    def submit(self, comments: Sequence[Comment]) -> Future[list[Prediction]]:
+        """Queue `comments`; the future holds their predictions, same order and length.
+
+        Raises NotReady while there is no model, Busy when the queue is full. Cancel the future to be skipped.
+        """
+        job = _Job(comments)
+        with self._change:
+            self._admit(job)
+            if not comments:
+                job.future.set_result([])
+            else:
+                self._jobs.append(job)
+                self._change.notify_all()
+        return job.future
+
+    async def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
+        """`submit` for the event loop: a cancelled caller cancels its job."""
+        return await asyncio.wrap_future(self.submit(comments))
+
+    def _admit(self, job: _Job) -> None:
+        state = self.state
+        if state == "loading":
+            raise NotReady("the model is still loading: try again in a moment", retry_after=LOADING_RETRY_S)
+        if state != "ready" or self._closing:
+            raise NotReady("the model is not running: see /health and the server's log", retry_after=30)
+        if not self._jobs:
+            return  # whoever finds nobody waiting is served, however many comments it brings
+        if self._waiting() + job.left > self._max_queue:
+            wait = self._waiting() * self._pace
+            raise Busy(
+                f"{self._waiting()} comments are waiting already, the queue holds {self._max_queue}: "
+                "send fewer at once or come back later",
+                retry_after=max(1, math.ceil(wait)),
+            )
+        ahead = sum(min(other.left, self._share) for other in self._jobs)
+        wait = ahead * self._pace + max(0.0, self._busy_until - time.monotonic())
+        if wait > self._max_wait:
+            raise Busy(
+                f"a request would wait {wait:.1f} s for its turn, the limit is {self._max_wait:g} s: come back later",
+                retry_after=max(1, math.ceil(wait)),
+            )
+
+    def _waiting(self) -> int:
+        return sum(job.left for job in self._jobs)
+
+    # --- in the batcher's thread -----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._open()
+            while (parts := self._next_parts()) is not None:
+                self._answer(parts)
+            self._become("stopped")
+        except BaseException as error:
+            self._become("failed")
+            self.load_error = error if self.model is None and isinstance(error, Exception) else None
+            log.critical("model_thread_died", **describe(error))
+        finally:
+            self._fail_all(NotReady("the model stopped: see /health and the server's log", retry_after=30))
+
+    def _open(self) -> None:
+        started = time.monotonic()
+        model = self._load()
+        self._timed(model, [WARM_UP])
+        self.model = model
+        log.info("model_loaded", model=model.info.get("name"), seconds=round(time.monotonic() - started, 3))
+        self._become("ready")
+
+    def _become(self, state: State) -> None:
+        self._state = state
+        self._on_state(state)
+
+    def _next_parts(self) -> list[_Part] | None:
+        """The next batch, a fair share of each waiting job; None when closing and nothing is left."""
+        with self._change:
+            while True:
+                self._drop_cancelled()
+                if self._jobs:
+                    break
+                if self._closing:
+                    return None
+                self._change.wait()
+            parts: dict[_Job, tuple[int, int]] = {}
+            rows = 0
+            while self._jobs and rows < self._max_batch:
+                job = self._jobs.popleft()
+                take = min(job.left, self._share, self._max_batch - rows)
+                first = parts[job][0] if job in parts else job.taken
+                job.taken += take
+                rows += take
+                parts[job] = (first, job.taken)
+                if job.left:
+                    self._jobs.append(job)
+            self._running = tuple(parts)
+            self._busy_until = time.monotonic() + rows * self._pace
+            return [(job, job.comments[first:end]) for job, (first, end) in parts.items()]
+
+    def _drop_cancelled(self) -> None:
+        if any(job.future.cancelled() for job in self._jobs):
+            self._jobs = deque(job for job in self._jobs if not job.future.cancelled())
+
+    def _answer(self, parts: list[_Part]) -> None:
+        """Predict one batch; on an error each job alone, so that only the guilty one fails."""
+        assert self.model is not None
+        try:
+            comments = [comment for _, part in parts for comment in part]
+            predictions = self._timed(self.model, comments)
+        except Exception as error:
+            if len(parts) > 1:
+                for part in parts:
+                    self._answer([part])
+            else:
+                self._fail(parts[0][0], error)
+            return
+        start = 0
+        for job, part in parts:
+            self._deliver(job, predictions[start : start + len(part)])
+            start += len(part)
+
+    def _timed(self, model: Predictor, comments: Sequence[Comment]) -> list[Prediction]:
+        started = time.monotonic()
+        predictions = model.predict(comments)
+        seconds = time.monotonic() - started
+        if len(predictions) != len(comments):
+            raise PredictionFailed(f"the model gave {len(predictions)} predictions for {len(comments)} comments")
+        pace = seconds / len(comments)
+        self._pace = pace if not self._pace else 0.8 * self._pace + 0.2 * pace
+        self._on_batch(len(comments), seconds)
+        return predictions
+
+    def _deliver(self, job: _Job, predictions: list[Prediction]) -> None:
+        job.done.extend(predictions)
+        if len(job.done) == len(job.comments):
+            self._settle(job, result=job.done)
+
+    def _fail(self, job: _Job, error: Exception) -> None:
+        with self._change:
+            if job in self._jobs:
+                self._jobs.remove(job)
+        if not isinstance(error, CommentError):
+            log.error("batch_failed", comments=len(job.comments), **describe(error))
+        if not isinstance(error, CommentError | PredictionFailed):
+            failure = PredictionFailed("the model failed on these comments: the server's log has the place")
+            failure.__cause__ = error
+            error = failure
+        self._settle(job, error=error)
+
+    def _fail_all(self, error: Exception) -> None:
+        with self._change:
+            jobs = {*self._jobs, *self._running}
+            self._jobs.clear()
+        for job in jobs:
+            self._settle(job, error=error)
+
+    def _settle(
+        self, job: _Job, *, result: list[Prediction] | None = None, error: Exception | None = None
+    ) -> None:
+        """Give a job its end, unless it was cancelled or has one."""
+        with self._change:  # `close` may settle from another thread
+            if job.future.done() or not job.future.set_running_or_notify_cancel():
+                return
+            if error is not None:
+                job.future.set_exception(error)
+            else:
+                job.future.set_result(result or [])

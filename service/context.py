@@ -1,0 +1,95 @@
+"""What the routes of every protocol share: the settings, the batcher, the policies, the metrics.
+
+    async def route(request: Request, service: ServiceDep) -> Response:
+        predictions = await service.predict(request, comments)
+        decision = service.policy("strict").decide(comment, predictions[0])
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from starlette.requests import ClientDisconnect
+
+from model.comment import Comment, Prediction
+from service.batcher import Batcher, Predictor
+from service.errors import InvalidRequest, NotReady
+from service.metrics import Metrics
+from service.policy import Policy, shipped
+from service.settings import Settings
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    """One running service."""
+
+    settings: Settings
+    batcher: Batcher
+    metrics: Metrics
+    _policies: dict[str, Policy] = field(default_factory=dict)
+
+    @property
+    def model(self) -> Predictor:
+        """The loaded model, for its `info` and `thresholds` (the batcher's thread alone predicts). Raises NotReady."""
+        if self.batcher.model is None:
+            raise NotReady("the model is still loading: try again in a moment", retry_after=2)
+        return self.batcher.model
+
+    @property
+    def model_name(self) -> dict[str, Any]:
+        """{"name", "version"} of the artifact. Raises NotReady."""
+        info = self.model.info
+        return {"name": info.get("name"), "version": info.get("version")}
+
+    async def predict(self, request: Request, comments: Sequence[Comment]) -> list[Prediction]:
+        """Predictions, same order and length; given up when the caller hangs up (ClientDisconnect).
+
+        Call it once the body is read. Raises NotReady, Busy, PredictionFailed, CommentError.
+        """
+        request.state.comments = getattr(request.state, "comments", 0) + len(comments)
+        job = asyncio.ensure_future(self.batcher.predict(comments))
+        gone = asyncio.ensure_future(_hung_up(request))
+        try:
+            await asyncio.wait({job, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not job.done():
+                raise ClientDisconnect
+            predictions = job.result()
+            self.metrics.comments.inc(len(comments))
+            return predictions
+        finally:
+            job.cancel()
+            gone.cancel()
+
+    def policy(self, name: str | None = None) -> Policy:
+        """The policy that a request names: one that comes with Parley or the site's own; None is the site's.
+
+        Raises InvalidRequest for a name there is not, NotReady without a model.
+        """
+        own = self.settings.policy
+        wanted = own if name is None else name
+        if wanted not in self._policies:
+            if wanted != own and wanted not in shipped():  # a request names policies, it never opens files
+                names = ", ".join(sorted({*shipped(), own}))
+                problem = {"place": "policy", "problem": f"no such policy; there are {names}"}
+                raise InvalidRequest(f"policy: {problem['problem']}", details=[problem])
+            self._policies[wanted] = Policy.load(wanted, thresholds=self.model.thresholds)
+        return self._policies[wanted]
+
+
+async def _hung_up(request: Request) -> None:
+    """Return when the caller closed the connection; the body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def get_service(request: Request) -> Service:
+    service = request.app.state.service
+    assert isinstance(service, Service)
+    return service
+
+
+ServiceDep = Annotated[Service, Depends(get_service)]

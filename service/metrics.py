@@ -1,0 +1,65 @@
+"""What /metrics tells Prometheus: requests, comments, the queue, batches, the model and this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
+
+SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30)
+
+
+class Metrics:
+    """One registry an app, so that two apps in one process don't mix."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.requests = Counter(
+            "parley_requests", "Requests answered", ["route", "method", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "parley_request_seconds",
+            "Time from a request's first byte read to its answer",
+            ["route"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.comments = Counter("parley_comments", "Comments taken from requests", registry=self.registry)
+        self.batch_comments = Histogram(
+            "parley_batch_comments",
+            "Comments in one call of the model",
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+            registry=self.registry,
+        )
+        self.batch_seconds = Histogram(
+            "parley_batch_seconds", "Time of one call of the model", buckets=SECONDS, registry=self.registry
+        )
+        self.waiting = Gauge("parley_queue_comments", "Comments waiting for the model", registry=self.registry)
+        self.up = Gauge("parley_model_up", "1 while the model answers", registry=self.registry)
+        self.model = Info("parley_model", "The artifact that is served", registry=self.registry)
+
+    def watch(self, *, waiting: Callable[[], int], up: Callable[[], bool]) -> None:
+        """Read the queue and the model's state whenever they are asked for."""
+        self.waiting.set_function(waiting)
+        self.up.set_function(up)
+
+    def on_batch(self, comments: int, seconds: float) -> None:
+        self.batch_comments.observe(comments)
+        self.batch_seconds.observe(seconds)
+
+    def on_request(self, *, route: str, method: str, status: int, seconds: float) -> None:
+        self.requests.labels(route, method, str(status)).inc()
+        self.seconds.labels(route).observe(seconds)
+
+    def render(self) -> bytes:
+        """The Prometheus text format."""
+        return generate_latest(self.registry)

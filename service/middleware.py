@@ -1,0 +1,105 @@
+"""Around every request: its id, its log line, its metrics, the size of its body, and a last net for errors."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Sequence
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import BodyTooLarge, Problem
+from service.logs import describe
+from service.metrics import Metrics
+from service.wire import Wire, render
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+QUIET = ("/health", "/metrics")
+CLIENT_GONE = 499
+"""What logs and metrics say of a caller that hung up, as nginx does."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+log = structlog.get_logger("parley.request")
+
+
+class RequestLog:
+    """Gives each request an id (X-Request-ID, echoed), a log line and its metrics; answers 500 to what nobody caught."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, wires: Sequence[Wire]) -> None:
+        self.app = app
+        self.metrics = metrics
+        self.wires = wires
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self.app(scope, receive, send_with_id)
+            except ClientDisconnect:
+                status = CLIENT_GONE
+            except Exception as error:
+                log.error("request_failed", **describe(error))
+                if status:
+                    raise  # the answer has begun: the server must cut the connection
+                await render(scope["path"], Problem.of(error), self.wires)(scope, receive, send_with_id)
+            finally:
+                self._tell(scope, status, time.perf_counter() - started)
+
+    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self.metrics.on_request(route=route, method=method, status=status, seconds=seconds)
+        comments = scope.get("state", {}).get("comments")
+        told = {} if comments is None else {"comments": comments}
+        level = "debug" if route in QUIET else "info"
+        getattr(log, level)(
+            "request", method=method, route=route, status=status, seconds=round(seconds, 4), **told
+        )
+
+
+class BodyLimit:
+    """Refuses a body of more than `limit` bytes: by its Content-Length unread, otherwise as soon as it is longer."""
+
+    def __init__(self, app: ASGIApp, *, limit: int, wires: Sequence[Wire]) -> None:
+        self.app = app
+        self.limit = limit
+        self.wires = wires
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        error = BodyTooLarge(f"the body is longer than {self.limit} bytes: send fewer comments at once")
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdecimal() and int(length) > self.limit:
+            await render(scope["path"], Problem.of(error), self.wires)(scope, receive, send)
+            return
+        read = 0
+
+        async def receive_counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self.limit:
+                raise error
+            return message
+
+        await self.app(scope, receive_counted, send)

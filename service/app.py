@@ -34,8 +34,8 @@ WIRES: tuple[Wire, ...] = (classify.WIRE, health.WIRE)
 DESCRIPTION = """
 Labels reader comments under news articles for **abuse**, **off-topic** and **stance**, on this machine.
 
-Scores are calibrated probabilities. What lacks its input (off-topic without an article, stance without a target)
-is `null`, and `notes` says why. Every error is `{"error": {"code", "message", "details"}}`.
+Scores are calibrated probabilities. What lacks its input (off-topic without an article, stance without a
+target) is `null`, and `notes` says why. Every error is `{"error": {"code", "message", "details"}}`.
 """
 
 
@@ -111,7 +111,7 @@ def create_app(
 
 
 def _load_model(settings: Settings) -> Predictor:
-    from model import Classifier  # noqa: PLC0415  (the engine is imported in the thread that owns it)
+    from model import Classifier  # here, so that the server listens while the engine is imported
 
     return Classifier.load(settings.model, threads=settings.threads)
 

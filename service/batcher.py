@@ -5,10 +5,11 @@
     predictions = await batcher.predict(comments)    # from the event loop; same order and length
     batcher.close()                                  # finishes what is queued
 
-Requests share batches fairly: a turn takes a few comments of each waiting request, so a single comment never
-waits for the end of a request of a thousand. Nothing is delayed to fill a batch. A full queue, or a wait
-longer than `max_wait` before the first turn, is refused at once (Busy), with the seconds after which to come back.
-A batch that fails is tried again request by request, so that only the guilty one fails; the thread goes on.
+Requests share batches fairly: a turn takes a few comments of each waiting request, so a single comment
+never waits for the end of a request of a thousand. Nothing is delayed to fill a batch. A full queue, or a
+wait longer than `max_wait` before the first turn, is refused at once (Busy), with the seconds after which to
+come back. A batch that fails is tried again request by request, so that only the guilty one fails; the
+thread goes on.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Batcher:
         on_batch: Callable[[int, float], None] = lambda rows, seconds: None,
         on_state: Callable[[State], None] = lambda state: None,
     ) -> None:
-        """`max_batch` comments a model call, `max_queue` comments waiting, `max_wait` seconds to a first turn.
+        """At most `max_batch` comments a call, `max_queue` comments waiting, `max_wait` s to a first turn.
 
         `on_batch(comments, seconds)` and `on_state(state)` are called in the batcher's thread.
         """
@@ -98,14 +99,14 @@ class Batcher:
         self.load_error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="parley-model", daemon=True)
 
-    # --- from any thread -------------------------------------------------------------------------------------
+    # From any thread.
 
     @property
     def state(self) -> State:
         """What is true now: a thread that died without a word counts as failed."""
-        if self._state in ("loading", "ready") and self._thread.ident is not None and not self._thread.is_alive():
-            return "failed"
-        return self._state
+        running = self._state in ("loading", "ready")
+        died = running and self._thread.ident is not None and not self._thread.is_alive()
+        return "failed" if died else self._state
 
     @property
     def waiting(self) -> int:
@@ -124,7 +125,9 @@ class Batcher:
             self._change.notify_all()
         if self._thread.ident is not None:
             self._thread.join(timeout)
-        self._fail_all(NotReady("Parley is shutting down: send the request again", retry_after=LOADING_RETRY_S))
+        self._fail_all(
+            NotReady("Parley is shutting down: send the request again", retry_after=LOADING_RETRY_S)
+        )
 
     def submit(self, comments: Sequence[Comment]) -> Future[list[Prediction]]:
         """Queue `comments`; the future holds their predictions, same order and length.
@@ -164,14 +167,14 @@ class Batcher:
         wait = ahead * self._pace + max(0.0, self._busy_until - time.monotonic())
         if wait > self._max_wait:
             raise Busy(
-                f"a request would wait {wait:.1f} s for its turn, the limit is {self._max_wait:g} s: come back later",
+                f"the wait would be {wait:.1f} s, the limit is {self._max_wait:g} s: come back later",
                 retry_after=max(1, math.ceil(wait)),
             )
 
     def _waiting(self) -> int:
         return sum(job.left for job in self._jobs)
 
-    # --- in the batcher's thread -----------------------------------------------------------------------------
+    # In the batcher's own thread.
 
     def _run(self) -> None:
         try:
@@ -250,7 +253,9 @@ class Batcher:
         predictions = model.predict(comments)
         seconds = time.monotonic() - started
         if len(predictions) != len(comments):
-            raise PredictionFailed(f"the model gave {len(predictions)} predictions for {len(comments)} comments")
+            raise PredictionFailed(
+                f"the model gave {len(predictions)} predictions for {len(comments)} comments"
+            )
         pace = seconds / len(comments)
         self._pace = pace if not self._pace else 0.8 * self._pace + 0.2 * pace
         self._on_batch(len(comments), seconds)

@@ -26,11 +26,13 @@ router = APIRouter(route_class=JsonRoute)
 
 
 def _short(limit: int) -> Any:
-    """Text of at most `limit` characters. pydantic's own max_length refuses lone surrogates, which we take."""
+    """Text of at most `limit` characters. pydantic's own max_length refuses lone surrogates."""
 
     def check(value: str) -> str:
         if len(value) > limit:
-            raise PydanticCustomError("text_too_long", "is longer than {limit} characters: shorten it", {"limit": limit})
+            raise PydanticCustomError(
+                "text_too_long", "is longer than {limit} characters: shorten it", {"limit": limit}
+            )
         return value
 
     return Annotated[str, AfterValidator(check), WithJsonSchema({"type": "string", "maxLength": limit})]
@@ -76,7 +78,8 @@ class CommentIn(_Sent):
         return Comment(
             text=self.text,
             id=self.id,
-            article=article and Article(id=article.id, url=article.url, title=article.title, text=article.text),
+            article=article
+            and Article(id=article.id, url=article.url, title=article.title, text=article.text),
             parent=parent and Parent(id=parent.id, text=parent.text),
             target=self.target,
             language=self.language,
@@ -88,9 +91,12 @@ class ClassifyRequest(_Sent):
     """Comments to label."""
 
     comments: list[CommentIn] = Field(
-        description="1 to `limits.comments` (1,000) comments.", json_schema_extra={"minItems": 1, "maxItems": 1000}
+        description="1 to `limits.comments` (1,000) comments.",
+        json_schema_extra={"minItems": 1, "maxItems": 1000},
     )
-    policy: _short(512) | None = Field(None, description="Name of the policy that decides; the site's when absent.")
+    policy: _short(512) | None = Field(
+        None, description="Name of the policy that decides; the site's when absent."
+    )
 
 
 class StanceOut(BaseModel):
@@ -174,7 +180,7 @@ EXAMPLES: dict[str, Any] = {
             "comments": [
                 {
                     "id": "c-17",
-                    "text": "Finally. My bus took forty minutes for two miles, lanes are the only thing that helps.",
+                    "text": "Finally. My bus took forty minutes for two miles, only lanes help.",
                     "article": {
                         "id": "a-3",
                         "url": "https://news.example/bus-lanes",

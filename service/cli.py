@@ -1,4 +1,4 @@
-"""The command `parley`: service's commands, and those that other packages add by the entry points `parley.commands`.
+"""The command `parley`: service's commands, and those that other packages name in `parley.commands`.
 
 Command modules import what is heavy inside their functions, so that `parley --help` answers at once.
 """

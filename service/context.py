@@ -1,8 +1,8 @@
 """What the routes of every protocol share: the settings, the batcher, the policies, the metrics.
 
-    async def route(request: Request, service: ServiceDep) -> Response:
-        predictions = await service.predict(request, comments)
-        decision = service.policy("strict").decide(comment, predictions[0])
+async def route(request: Request, service: ServiceDep) -> Response:
+    predictions = await service.predict(request, comments)
+    decision = service.policy("strict").decide(comment, predictions[0])
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Service:
 
     @property
     def model(self) -> Predictor:
-        """The loaded model, for its `info` and `thresholds` (the batcher's thread alone predicts). Raises NotReady."""
+        """The loaded model, for its `info` and `thresholds`: the batcher alone predicts. Raises NotReady."""
         if self.batcher.model is None:
             raise NotReady("the model is still loading: try again in a moment", retry_after=2)
         return self.batcher.model

@@ -14,8 +14,8 @@ ServiceError
 ├── NotReady           the model is still loading, or is gone
 └── PredictionFailed   the model raised on these comments
 
-`STATUS` is the one table from error to HTTP status and code. Every protocol turns a `Problem` into its own shape;
-the native one is {"error": {"code", "message", "details"}}.
+`STATUS` is the one table from error to HTTP status and code. Every protocol turns a `Problem` into its own
+shape; the native one is {"error": {"code", "message", "details"}}.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class Problem:
                 retry_after = getattr(error, "retry_after", None)
                 headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
                 return cls(status, code, str(error), details, headers)
-        return cls(500, "internal_error", "Parley failed on this request; its log has the place under the request id")
+        return cls(500, "internal_error", "Parley failed on this request: its log has the request's id")
 
     @classmethod
     def of_status(cls, status: int, headers: Mapping[str, str] | None = None) -> Problem:
@@ -138,4 +138,6 @@ class Problem:
 
     def to_dict(self) -> dict[str, Any]:
         """The native error shape."""
-        return {"error": {"code": self.code, "message": self.message, "details": [dict(d) for d in self.details]}}
+        return {
+            "error": {"code": self.code, "message": self.message, "details": [dict(d) for d in self.details]}
+        }

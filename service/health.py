@@ -38,7 +38,10 @@ class Health(BaseModel):
     "/health",
     tags=["operation"],
     summary="Is the model answering?",
-    responses={200: {"model": Health}, 503: {"model": Health, "description": "Loading, or the model is gone"}},
+    responses={
+        200: {"model": Health},
+        503: {"model": Health, "description": "Loading, or the model is gone"},
+    },
 )
 async def health(service: ServiceDep) -> Response:
     """200 once the model is loaded and for as long as its thread lives; 503 before and after."""

@@ -43,7 +43,9 @@ class Metrics:
         self.batch_seconds = Histogram(
             "parley_batch_seconds", "Time of one call of the model", buckets=SECONDS, registry=self.registry
         )
-        self.waiting = Gauge("parley_queue_comments", "Comments waiting for the model", registry=self.registry)
+        self.waiting = Gauge(
+            "parley_queue_comments", "Comments waiting for the model", registry=self.registry
+        )
         self.up = Gauge("parley_model_up", "1 while the model answers", registry=self.registry)
         self.model = Info("parley_model", "The artifact that is served", registry=self.registry)
 

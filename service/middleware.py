@@ -1,4 +1,4 @@
-"""Around every request: its id, its log line, its metrics, the size of its body, and a last net for errors."""
+"""Around every request: id, log line, metrics, the size of its body, and a last net for errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = structlog.get_logger("parley.request")
 
 
 class RequestLog:
-    """Gives each request an id (X-Request-ID, echoed), a log line and its metrics; answers 500 to what nobody caught."""
+    """Gives each request an id (X-Request-ID, echoed), a log line and metrics; answers 500 to what nobody caught."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, wires: Sequence[Wire]) -> None:
         self.app = app
@@ -76,7 +76,7 @@ class RequestLog:
 
 
 class BodyLimit:
-    """Refuses a body of more than `limit` bytes: by its Content-Length unread, otherwise as soon as it is longer."""
+    """Refuses a body of more than `limit` bytes: by Content-Length unread, otherwise once it is longer."""
 
     def __init__(self, app: ASGIApp, *, limit: int, wires: Sequence[Wire]) -> None:
         self.app = app

@@ -12,17 +12,21 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.", show_default="8000")] = None,
     model: Annotated[
-        Path | None, typer.Option(help="Folder of the artifact to serve.", show_default="the one that comes with Parley")
+        Path | None,
+        typer.Option(help="Folder of the artifact to serve.", show_default="the one that comes with Parley"),
     ] = None,
     policy: Annotated[
         str | None,
-        typer.Option(help="Policy for requests that name none: a name or a YAML file.", show_default="default"),
+        typer.Option(
+            help="Policy for requests that name none: a name or a YAML file.", show_default="default"
+        ),
     ] = None,
     threads: Annotated[
         int | None, typer.Option(help="Threads of the engine.", show_default="one for each core")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="YAML file of settings; see configs/service.yaml.", envvar="PARLEY_CONFIG")
+        Path | None,
+        typer.Option(help="YAML file of settings; see configs/service.yaml.", envvar="PARLEY_CONFIG"),
     ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning or error.", show_default="info")

@@ -33,7 +33,9 @@ def run(settings: Settings) -> None:
     def on_state(state: State) -> None:
         if state == "ready":
             name = app.state.service.model_name
-            print(f"Parley serves {name['name']} {name['version']} at {address} (try {address}/docs, stop with Ctrl+C)")
+            print(
+                f"Parley serves {name['name']} {name['version']} at {address} (see {address}/docs, stop: Ctrl+C)"
+            )
             sys.stdout.flush()
         elif state == "failed" and app.state.service.batcher.model is None:
             server.should_exit = True
@@ -48,7 +50,8 @@ def run(settings: Settings) -> None:
         lifespan="on",
     )
     server = uvicorn.Server(config)
-    with listener, contextlib.suppress(KeyboardInterrupt):  # Uvicorn raises the signal again once all is drained
+    # Uvicorn raises the signal again once all is drained.
+    with listener, contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
     failure = app.state.service.batcher.load_error
     if failure is not None:

@@ -2,8 +2,8 @@
 
     settings = Settings.load(file="service.yaml", flags={"port": 9000})
 
-`configs/service.yaml` is the commented file with every default. A key of a section is set in the environment with
-two underscores: PARLEY_LIMITS__COMMENTS=100. Unknown keys are refused, wherever they stand.
+`configs/service.yaml` is the commented file with every default. A key of a section is set in the environment
+with two underscores: PARLEY_LIMITS__COMMENTS=100. Unknown keys are refused, wherever they stand.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ class Queue(Section):
 class Settings(BaseSettings):
     """Everything that a running service can be told; `configs/service.yaml` explains each key."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
@@ -91,7 +93,9 @@ def _read_file(file: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} can't be read: {error}; the settings are a YAML file in UTF-8") from error
+        raise SettingsError(
+            f"{file} can't be read: {error}; the settings are a YAML file in UTF-8"
+        ) from error
     except yaml.YAMLError as error:
         raise SettingsError(f"{file} is not YAML: {error}; mend it at the place named") from error
     if values is None:
@@ -106,11 +110,13 @@ def _read_environment(cls: type[Settings]) -> dict[str, Any]:
         key = name.removeprefix(PREFIX).split("__")[0].lower()
         ours = name.startswith(PREFIX) and name != CONFIG_VARIABLE and not FROM_KUBERNETES.fullmatch(name)
         if ours and key not in cls.model_fields:
-            raise SettingsError(f"environment variable {name}: no such setting; {_hint(key, cls)}; unset it or mend its name")
+            raise SettingsError(f"environment variable {name}: no such setting; {_hint(key, cls)}")
     try:
         values = EnvSettingsSource(cls)()
     except _SourceError as error:
-        raise SettingsError(f"environment: {error}; write a section's keys one by one, as PARLEY_LIMITS__COMMENTS=100") from error
+        raise SettingsError(
+            f"environment: {error}; write a section's keys one by one, as PARLEY_LIMITS__COMMENTS=100"
+        ) from error
     if str(values.get("port", "")).startswith("tcp://"):  # Kubernetes again, not a port of ours
         del values["port"]
     return values

@@ -1,7 +1,7 @@
 """What every protocol needs on the wire: strict JSON in, safe JSON out, and its own shape for errors.
 
-A protocol is a `Wire`: its router, the paths whose errors are its own, and the function that gives a `Problem` its
-shape. `service.app` lists them all.
+A protocol is a `Wire`: its router, the paths whose errors are its own, and the function that gives a `Problem`
+its shape. `service.app` lists them all.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def render(request_path: str, problem: Problem, wires: Sequence[Wire]) -> Respon
 
 
 def parse_json(body: bytes) -> Any:
-    """The JSON value of `body`. Raises MalformedBody: not UTF-8, not JSON, NaN or Infinity, nested too deeply."""
+    """The JSON value of `body`. Raises MalformedBody: not UTF-8, not JSON, NaN, nested too deeply."""
     try:
         return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:

@@ -32,10 +32,13 @@ def serve(
         str | None, typer.Option(help="debug, info, warning or error.", show_default="info")
     ] = None,
 ) -> None:
-    """Serve the model over HTTP: POST /v1/classify, /health, /metrics, and /docs to try them.
+    """Serve the model over HTTP.
+
+    POST /v1/classify labels comments; /docs shows it with examples to try; /health and /metrics are for operators.
 
     A flag comes before its PARLEY_* variable, a variable before the --config file.
 
+    \b
         parley serve
         parley serve --port 9000 --policy strict
         PARLEY_LIMITS__COMMENTS=100 parley serve --config service.yaml
@@ -45,9 +48,8 @@ def serve(
     from service.errors import PolicyError, SettingsError, StartError
     from service.settings import Settings
 
-    flags = {
-        "host": host, "port": port, "model": model, "policy": policy, "threads": threads, "log_level": log_level,
-    }  # fmt: skip
+    flags = {"host": host, "port": port, "model": model}
+    flags |= {"policy": policy, "threads": threads, "log_level": log_level}
     try:
         settings = Settings.load(file=config, flags=flags)
         from service.server import run

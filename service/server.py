@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-import sys
 
 import uvicorn
 
@@ -33,10 +32,8 @@ def run(settings: Settings) -> None:
     def on_state(state: State) -> None:
         if state == "ready":
             name = app.state.service.model_name
-            print(
-                f"Parley serves {name['name']} {name['version']} at {address} (see {address}/docs, stop: Ctrl+C)"
-            )
-            sys.stdout.flush()
+            print(f"Parley serves {name['name']} {name['version']} at {address}", flush=True)
+            print(f"Try it at {address}/docs, stop it with Ctrl+C.", flush=True)
         elif state == "failed" and app.state.service.batcher.model is None:
             server.should_exit = True
 

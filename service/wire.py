@@ -1,7 +1,6 @@
 """What every protocol needs on the wire: strict JSON in, safe JSON out, and its own shape for errors.
 
-A protocol is a `Wire`: its router, the paths whose errors are its own, and the function that gives a `Problem`
-its shape. `service.app` lists them all.
+A protocol is a `Wire`: its router, the paths whose errors are its own, and the function that shapes a `Problem`. `service.app` lists them all.
 """
 
 from __future__ import annotations

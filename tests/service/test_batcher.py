@@ -1,0 +1,282 @@
+"""The batcher's promises, with a model whose pace and failures the test decides."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from model.comment import Comment, Prediction
+from model.errors import ArtifactError, CommentError
+from service.batcher import WARM_UP, Batcher
+from service.errors import Busy, NotReady, PredictionFailed
+
+
+class Scripted:
+    """A predictor that answers each comment with its own text as id; `gate` holds it, some texts make it fail."""
+
+    info: dict[str, Any] = {"name": "scripted", "version": "1"}
+    thresholds: dict[str, float] = {}
+
+    def __init__(self, *, seconds: float = 0.0) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+        self.seconds = seconds
+        self.batches: list[list[str]] = []
+
+    def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
+        texts = [comment.text for comment in comments]
+        if texts == [WARM_UP.text]:
+            return [_prediction("warm-up")]
+        self.batches.append(texts)
+        self.entered.set()
+        assert self.gate.wait(10)
+        time.sleep(self.seconds * len(texts))
+        if "poison" in texts:
+            raise ValueError("the model chokes on: poison")
+        if "refuse" in texts:
+            raise CommentError("text: can't be judged")
+        if "exit" in texts:
+            raise SystemExit
+        if "short" in texts:
+            return []
+        return [_prediction(text) for text in texts]
+
+
+def _prediction(text: str) -> Prediction:
+    return Prediction(id=text, abuse={}, spam=0.0, off_topic=None, stance=None)
+
+
+def _comments(*texts: str) -> list[Comment]:
+    return [Comment(text=text) for text in texts]
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.002)
+
+
+@pytest.fixture
+def model() -> Scripted:
+    return Scripted()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Batcher]]:
+    """Starts a ready batcher; all are closed at the end."""
+    started: list[Batcher] = []
+
+    def make(model: Scripted, **options: Any) -> Batcher:
+        batcher = Batcher(lambda: model, **{"max_wait": 60.0, **options})
+        batcher.start()
+        started.append(batcher)
+        _wait(lambda: batcher.state == "ready")
+        return batcher
+
+    yield make
+    for batcher in started:
+        if isinstance(batcher.model, Scripted):
+            batcher.model.gate.set()
+        batcher.close(timeout=5)
+
+
+def test_answers_keep_order_and_length(model: Scripted, start: Callable[..., Batcher]) -> None:
+    batcher = start(model, max_batch=8)
+    sizes = [0, 1, 2, 7, 8, 9, 40, 3, 1, 1]
+    requests = [[f"{r}-{i}" for i in range(size)] for r, size in enumerate(sizes)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda texts: batcher.submit(_comments(*texts)).result(10), requests))
+    assert [[p.id for p in answer] for answer in answers] == requests
+    assert max(map(len, model.batches)) <= 8
+
+
+def test_takes_what_waits_in_one_call(model: Scripted, start: Callable[..., Batcher]) -> None:
+    batcher = start(model, max_batch=8)
+    model.gate.clear()
+    first = batcher.submit(_comments("first"))
+    assert model.entered.wait(10)
+    rest = [batcher.submit(_comments(str(i))) for i in range(5)]
+    model.gate.set()
+    for job in (first, *rest):
+        job.result(10)
+    assert model.batches == [["first"], ["0", "1", "2", "3", "4"]]
+
+
+def test_a_single_comment_does_not_wait_for_a_large_request(
+    model: Scripted, start: Callable[..., Batcher]
+) -> None:
+    batcher = start(model, max_batch=8)
+    model.gate.clear()
+    large = batcher.submit(_comments(*(f"large {i}" for i in range(200))))
+    assert model.entered.wait(10)
+    single = batcher.submit(_comments("single"))
+    model.gate.set()
+    single.result(10)
+    assert "single" in model.batches[1]
+    assert [p.id for p in large.result(10)] == [f"large {i}" for i in range(200)]
+
+
+def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(
+    model: Scripted, start: Callable[..., Batcher]
+) -> None:
+    batcher = start(model, max_queue=10, max_batch=4)
+    model.gate.clear()
+    running = batcher.submit(_comments("running"))
+    assert model.entered.wait(10)
+    queued = batcher.submit(_comments(*"0123456789"))
+    with pytest.raises(Busy, match="10 comments are waiting") as refusal:
+        batcher.submit(_comments("one too many"))
+    assert refusal.value.retry_after is not None
+    assert refusal.value.retry_after >= 1
+    model.gate.set()
+    assert len(queued.result(10)) == 10
+    running.result(10)
+    assert len(batcher.submit(_comments("again")).result(10)) == 1
+
+
+def test_an_empty_queue_takes_more_than_it_holds(model: Scripted, start: Callable[..., Batcher]) -> None:
+    batcher = start(model, max_queue=10)
+    assert len(batcher.submit(_comments(*map(str, range(50)))).result(10)) == 50
+
+
+def test_too_long_a_wait_is_refused(start: Callable[..., Batcher]) -> None:
+    model = Scripted(seconds=0.02)
+    batcher = start(model, max_wait=0.1, max_batch=4)
+    batcher.submit(_comments("learn", "the", "pace")).result(10)
+    batcher.submit(_comments("learn", "the", "pace")).result(10)
+    accepted = []
+    with pytest.raises(Busy, match=r"the limit is 0\.1 s"):
+        for i in range(50):
+            accepted.append(batcher.submit(_comments(str(i))))
+    assert 1 <= len(accepted) < 20
+    for job in accepted:
+        job.result(10)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"), [("poison", PredictionFailed), ("refuse", CommentError), ("short", PredictionFailed)]
+)
+def test_a_bad_batch_fails_only_its_caller(
+    model: Scripted, start: Callable[..., Batcher], text: str, error: type[Exception]
+) -> None:
+    batcher = start(model)
+    model.gate.clear()
+    running = batcher.submit(_comments("running"))
+    assert model.entered.wait(10)
+    before, bad, after = (batcher.submit(_comments(*t)) for t in (["a", "b"], ["c", text, "d"], ["e"]))
+    model.gate.set()
+    assert [p.id for p in before.result(10)] == ["a", "b"]
+    assert [p.id for p in after.result(10)] == ["e"]
+    with pytest.raises(error) as raised:
+        bad.result(10)
+    assert "poison" not in str(raised.value)
+    running.result(10)
+    assert batcher.state == "ready"
+    assert batcher.submit(_comments("alive")).result(10)[0].id == "alive"
+
+
+def test_the_rest_of_a_failed_request_is_not_predicted(
+    model: Scripted, start: Callable[..., Batcher]
+) -> None:
+    batcher = start(model, max_batch=4)
+    job = batcher.submit(_comments("poison", *map(str, range(20))))
+    with pytest.raises(PredictionFailed):
+        job.result(10)
+    assert len(model.batches) == 1
+    assert batcher.waiting == 0
+
+
+def test_cancelled_callers_are_skipped(model: Scripted, start: Callable[..., Batcher]) -> None:
+    batcher = start(model)
+    model.gate.clear()
+    running = batcher.submit(_comments("running"))
+    assert model.entered.wait(10)
+
+    async def give_up() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(batcher.predict(_comments("abandoned")), 0.01)
+
+    asyncio.run(give_up())
+    kept = batcher.submit(_comments("kept"))
+    running.cancel()  # in work already: its answer is dropped
+    model.gate.set()
+    assert kept.result(10)[0].id == "kept"
+    assert model.batches == [["running"], ["kept"]]
+
+
+def test_a_dead_thread_fails_who_waits_and_who_comes(
+    model: Scripted, start: Callable[..., Batcher]
+) -> None:
+    batcher = start(model)
+    model.gate.clear()
+    deadly = batcher.submit(_comments("exit"))
+    assert model.entered.wait(10)
+    waiting = batcher.submit(_comments("waiting"))
+    model.gate.set()
+    for job in (deadly, waiting):
+        with pytest.raises(NotReady):
+            job.result(10)
+    _wait(lambda: batcher.state == "failed")
+    with pytest.raises(NotReady, match="/health"):
+        batcher.submit(_comments("late"))
+
+
+def test_before_the_model_is_loaded_it_is_not_ready(model: Scripted) -> None:
+    loaded = threading.Event()
+
+    def load() -> Scripted:
+        assert loaded.wait(10)
+        return model
+
+    batcher = Batcher(load)
+    batcher.start()
+    assert batcher.state == "loading"
+    with pytest.raises(NotReady, match="loading") as refusal:
+        batcher.submit(_comments("early"))
+    assert refusal.value.retry_after
+    loaded.set()
+    _wait(lambda: batcher.state == "ready")
+    batcher.close()
+    assert batcher.state == "stopped"
+
+
+def test_a_model_that_cannot_be_loaded_says_why() -> None:
+    def load() -> Scripted:
+        raise ArtifactError("model.onnx is missing")
+
+    states: list[str] = []
+    batcher = Batcher(load, on_state=states.append)
+    batcher.start()
+    _wait(lambda: batcher.state == "failed")
+    batcher.close()
+    assert states == ["failed"]
+    assert str(batcher.load_error) == "model.onnx is missing"
+
+
+def test_closing_finishes_what_is_queued(model: Scripted, start: Callable[..., Batcher]) -> None:
+    batcher = start(model, max_batch=4)
+    model.gate.clear()
+    jobs = [batcher.submit(_comments(*"abc")) for _ in range(5)]
+    threading.Timer(0.05, model.gate.set).start()
+    batcher.close(timeout=10)
+    assert [len(job.result(0)) for job in jobs] == [3] * 5
+    with pytest.raises(NotReady):
+        batcher.submit(_comments("late"))
+
+
+def test_closing_does_not_wait_for_ever(model: Scripted, start: Callable[..., Batcher]) -> None:
+    batcher = start(model)
+    model.gate.clear()
+    stuck = batcher.submit(_comments("stuck"))
+    assert model.entered.wait(10)
+    batcher.close(timeout=0.05)
+    with pytest.raises(NotReady, match="shutting down"):
+        stuck.result(0)

@@ -83,7 +83,8 @@ class Artifact:
         artifact = cls(Path(path))
         if not artifact.path.is_dir():
             raise ArtifactError(
-                f"{path} is not a folder: an artifact is the folder that `parley train` saves (artifact.json, model.onnx, ...)"
+                f"{path} is not a folder: an artifact is the folder that `parley train` saves "
+                "(artifact.json, model.onnx, ...)"
             )
         needed = (
             artifact.info_file,
@@ -94,11 +95,14 @@ class Artifact:
         )
         missing = [file.name for file in needed if not file.is_file()]
         if missing:
-            raise ArtifactError(f"{path} is not a whole artifact: {', '.join(missing)} missing; copy the folder again")
+            raise ArtifactError(
+                f"{path} is not a whole artifact: {', '.join(missing)} missing; copy the folder again"
+            )
         found = artifact.info.get("format")
         if found != FORMAT:
             raise ArtifactError(
-                f"{artifact.info_file} says format {found}, this Parley reads format {FORMAT}: install the Parley that saved it"
+                f"{artifact.info_file} says format {found}, this Parley reads format {FORMAT}: "
+                "install the Parley that saved it"
             )
         return artifact
 

@@ -4,7 +4,8 @@ calibration.json:
     {"comment": {LABEL: {"scale", "bias"}},            sigmoid(scale * logit + bias)        Platt scaling
      "span": {"scale", "bias"},                        the same, each token
      "off_topic": {"scale", "bias"},                   sigmoid(scale * cosine + bias), scale below zero
-     "stance": {"scale", "relatedness": [3], "bias": [3]}}   softmax(scale * logits + relatedness * cosine + bias)
+     "stance": {"scale", "relatedness": [3], "bias": [3]}}
+                                                      softmax(scale * logits + relatedness * cosine + bias)
 
 Sources: Platt (1999), "Probabilistic outputs for support vector machines"; Guo et al. (2017), "On calibration
 of modern neural networks". Stance sees the cosine of target and comment embeddings, because whether a comment

@@ -6,17 +6,17 @@
 
 Every text goes through here once, whatever its format: training, evaluation, REST and dumps alike.
 
-    html       tags dropped (block tags become line breaks), entities resolved, script, style and comments left
-               out. A tag or comment that is never closed stays as text: in doubt we judge more, not less.
-    markdown   marks dropped, links and images reduced to their words, code kept, HTML inside reduced as above.
+    html       tags dropped (block tags become line breaks), entities resolved, script, style, comments out.
+               A tag or comment that is never closed stays as text: in doubt we judge more, not less.
+    markdown   marks dropped, links and images reduced to their words, code kept, HTML reduced as above.
     all        control characters become spaces, lone surrogates U+FFFD; zero-width and direction marks go
                (joiners stay where they build emoji or letters of scripts that need them); letters in disguise
                (full-width, mathematical, circled, ligatures) become the plain letters that they show.
 
-Quotes (`<blockquote>`, `>`) stay in: they stand under the commenter's name for all to read, and leaving them out
-would be the easiest place to hide abuse. Everything runs in linear time, so 1 MB of `<` is no worse than 1 MB of
-words. That is why HTML is not read by the standard library's parser: it is quadratic on such input in patch
-releases still in use.
+Quotes (`<blockquote>`, `>`) stay in: they stand under the commenter's name for all to read, and leaving them
+out would be the easiest place to hide abuse. Everything runs in linear time, so 1 MB of `<` is no worse than
+1 MB of words. That is why HTML is not read by the standard library's parser: it is quadratic on such input in
+patch releases still in use.
 """
 
 from __future__ import annotations
@@ -68,8 +68,9 @@ _MARKUP = re.compile(
 )
 _BLOCKS = frozenset(
     (  # noqa: SIM905
-        "address article aside blockquote br center dd details div dl dt fieldset figcaption figure footer form "
-        "h1 h2 h3 h4 h5 h6 header hr li main nav ol option p pre section summary table tbody td tfoot th thead tr ul"
+        "address article aside blockquote br center dd details div dl dt fieldset figcaption figure "
+        "footer form h1 h2 h3 h4 h5 h6 header hr li main nav ol option p pre section summary table tbody td tfoot th "
+        "thead tr ul"
     ).split()
 )
 _MARKDOWN_OPTIONS = pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TABLES

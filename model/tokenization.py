@@ -23,11 +23,13 @@ TARGET_TOKENS = 64
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """One row for the encoder. `offsets` are (start, end) in characters of the text, (0, 0) for special tokens."""
+    """One row for the encoder. `offsets` are (start, end) in characters of the text, (0, 0) if special."""
 
     ids: list[int]
     types: list[int]
     offsets: list[tuple[int, int]]
+    cut: bool = False
+    """Whether the end of the text did not fit, and no further window holds it."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -60,17 +62,20 @@ class Tokenizer:
 
     def articles(self, texts: Sequence[str]) -> list[Tokens]:
         """One row an article (or a target read alone), cut at `max_tokens`."""
-        return [_tokens(e) for e in self._plain.encode_batch(list(texts))]
+        return [_tokens(e, cut=bool(e.overflowing)) for e in self._plain.encode_batch(list(texts))]
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Tokens]:
         """One row a (target, comment) pair; the comment gives way where both don't fit."""
         short = self._targets.encode_batch([target for target, _ in pairs])
-        cut = [
-            (target[: max((end for _, end in e.offsets), default=0)] if e.overflowing else target, comment)
+        fitting = [
+            (target[: max(end for _, end in e.offsets)] if e.overflowing else target, comment)
             for e, (target, comment) in zip(short, pairs, strict=True)
         ]
-        return [_tokens(e) for e in self._pairs.encode_batch(cut)]
+        return [
+            _tokens(e, cut=bool(e.overflowing or target.overflowing))
+            for e, target in zip(self._pairs.encode_batch(fitting), short, strict=True)
+        ]
 
 
-def _tokens(encoding: Encoding) -> Tokens:
-    return Tokens(encoding.ids, encoding.type_ids, encoding.offsets)
+def _tokens(encoding: Encoding, *, cut: bool = False) -> Tokens:
+    return Tokens(encoding.ids, encoding.type_ids, encoding.offsets, cut)

@@ -1,0 +1,35 @@
+"""The notes a prediction can carry: why an answer is null, or what to doubt about it.
+
+The codes are part of the answer's format: once published, a code keeps its meaning.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Note(StrEnum):
+    """A note's code; `meaning` says in a sentence what it tells."""
+
+    meaning: str
+
+    EMPTY_TEXT = (
+        "empty_text",
+        "The text has no letter and no digit, so off_topic and stance are null and its scores say little.",
+    )
+    NO_ARTICLE = ("no_article", "The comment came without its article's title or text, so off_topic is null.")
+    NO_TARGET = ("no_target", "The comment came without target and article title, so stance is null.")
+    STANCE_TEXT_CUT = (
+        "stance_text_cut",
+        "Comment or target is too long to be read whole next to the other: stance is that of the beginning.",
+    )
+    LANGUAGE_NOT_SUPPORTED = (
+        "language_not_supported",
+        "The model was not trained on the comment's language: its scores are guesses.",
+    )
+
+    def __new__(cls, code: str, meaning: str) -> Note:
+        note = str.__new__(cls, code)
+        note._value_ = code
+        note.meaning = meaning
+        return note

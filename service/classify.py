@@ -20,6 +20,7 @@ from service.context import Service, ServiceDep
 from service.errors import InvalidRequest
 from service.health import ModelName
 from service.policy import Policy
+from service.result import to_result
 from service.wire import JSON, MAX_DETAILS, JsonRoute, Wire
 
 router = APIRouter(route_class=JsonRoute)
@@ -251,11 +252,10 @@ def check_limits(sent: ClassifyRequest, service: Service) -> None:
 def _answer(
     model: dict[str, Any], comments: Sequence[Comment], predictions: Sequence[Prediction], policy: Policy
 ) -> Response:
-    results = []
-    for comment, prediction in zip(comments, predictions, strict=True):
-        result = prediction.to_dict()
-        notes = result.pop("notes")
-        results.append({**result, "decision": policy.decide(comment, prediction).to_dict(), "notes": notes})
+    results = [
+        to_result(prediction, policy.decide(comment, prediction))
+        for comment, prediction in zip(comments, predictions, strict=True)
+    ]
     return JSON({"model": model, "results": results})
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from service.score_command import score
 from service.serve import serve
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ def parley(
     """Label reader comments under news articles for abuse, off-topic and stance, on this machine."""
 
 
+app.command()(score)
 app.command()(serve)
 
 

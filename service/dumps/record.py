@@ -1,0 +1,244 @@
+"""One comment of a dump, whatever file it came from: `Record`, or `BadRow` where a row can't be used.
+
+Every reader yields these two and nothing else. Tabular readers and JSON readers build records from a
+mapping by `Columns.record`: a field's name with dots is either a column of that name or a path into nested
+objects, so that `article.title` is found in `{"article": {"title": ...}}` and in a CSV with a column
+`article.title` alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+from model.comment import Article, Comment, Parent, TextFormat
+from service.errors import DumpError
+
+FIELDS = (
+    "id",
+    "parent.id",
+    "parent.text",
+    "article.id",
+    "article.url",
+    "article.title",
+    "article.text",
+    "author.id",
+    "author.name",
+    "created_at",
+    "text",
+    "format",
+    "target",
+    "language",
+)
+"""What a record knows of a comment; the names are those of the REST request."""
+
+_FORMATS: tuple[str, ...] = get_args(TextFormat)
+_LIKELY_TEXT = ("comment_text", "comment", "body", "message", "content", "comment_body", "post")
+EMPTY_TEXT = "the text is empty: nothing to score"
+_EPOCH_MILLISECONDS = 1e11
+"""Numbers above this are milliseconds since 1970, as JavaScript counts; in seconds it would be the year
+5138."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A comment and where it came from. `row` counts from 1; `line` is None where the format has no lines."""
+
+    text: str
+    row: int
+    line: int | None = None
+    id: str | None = None
+    parent: Parent | None = None
+    article: Article | None = None
+    author_id: str | None = None
+    author_name: str | None = None
+    created_at: datetime | None = None
+    format: TextFormat = "plain"
+    target: str | None = None
+    language: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Columns of the dump's own, by dotted name; they are handed through to the output."""
+
+    def comment(self, *, target: str | None = None) -> Comment:
+        """What the model is asked; `target` serves records that bring none of their own."""
+        return Comment(
+            text=self.text,
+            id=self.id,
+            article=self.article,
+            parent=self.parent,
+            target=self.target or target,
+            language=self.language,
+            format=self.format,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadRow:
+    """A row that can't be scored: where it stands, why, and the row itself, so that nothing is lost."""
+
+    reason: str
+    row: int
+    line: int | None = None
+    raw: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """One line of the errors file."""
+        return {"line": self.line, "row": self.row, "reason": self.reason, "raw": self.raw}
+
+
+class RowProblem(ValueError):
+    """Why one row can't be used; a reader turns it into a BadRow."""
+
+
+class Columns:
+    """Which column of the input holds which field; a field that isn't mapped is looked up by its own name."""
+
+    def __init__(self, mapped: Mapping[str, str] | None = None) -> None:
+        self.mapped = dict(mapped or {})
+        self._of = {name: self.mapped.get(name, name) for name in FIELDS}
+        parts = [column.split(".") for column in self._of.values()]
+        self.groups = {".".join(part[:depth]) for part in parts for depth in range(1, len(part))}
+
+    @classmethod
+    def parse(cls, pairs: Iterable[str]) -> Columns:
+        """The columns from `FIELD=COLUMN` pairs, as the command line gives them. Raises DumpError."""
+        mapped: dict[str, str] = {}
+        for pair in pairs:
+            name, sign, column = pair.partition("=")
+            if not sign or not column or name not in FIELDS:
+                raise DumpError(
+                    f"--map {pair}: give FIELD=COLUMN, such as text=body; the fields are {', '.join(FIELDS)}"
+                )
+            mapped[name] = column
+        return cls(mapped)
+
+    def names(self, found: Iterable[str]) -> tuple[str, ...]:
+        """The input's columns as a record names them: a field's name for a column that holds one."""
+        fields = {column: name for name, column in self._of.items()}
+        return tuple(fields.get(column, column) for column in found)
+
+    def check(self, found: Iterable[str], *, place: str) -> None:
+        """Refuse a table that lacks the text, or a column that was mapped. Raises DumpError."""
+        found = list(found)
+        for name in {"text": "", **self.mapped}:
+            column = self._of[name]
+            if column not in found and column.partition(".")[0] not in found:
+                raise DumpError(f"{place} has no column {column!r}; {self.advice(found, name=name)}")
+
+    def advice(self, found: Iterable[str], *, name: str = "text") -> str:
+        """What to do where the column of the field `name` is missing among those `found`."""
+        found = list(found)
+        likely = [c for c in found if c.lower() in _LIKELY_TEXT] if name == "text" else []
+        return (
+            f"its columns are {', '.join(found) or 'none'}. Name the column that holds the {name}: "
+            f"--map {name}={likely[0] if likely else 'COLUMN'}"
+        )
+
+    def record(self, values: Mapping[str, Any], *, row: int, line: int | None = None) -> Record:
+        """The record that a row of `values` holds. Raises RowProblem."""
+        rest = self._open(values)
+        if self._of["text"] not in rest:
+            raise RowProblem(f"no {self._of['text']!r} here; {self.advice(rest)}")
+        found = {name: rest.pop(column, None) for name, column in self._of.items()}
+        created_at = to_utc(found["created_at"])
+        if created_at is None and found["created_at"] not in (None, ""):
+            rest["created_at_as_sent"] = found["created_at"]
+        strings = {name: _string(found[name], name) for name in FIELDS if name not in ("text", "created_at")}
+        article = {name: strings[f"article.{name}"] for name in ("id", "url", "title", "text")}
+        parent = {name: strings[f"parent.{name}"] for name in ("id", "text")}
+        return Record(
+            text=_text(found["text"]),
+            row=row,
+            line=line,
+            id=strings["id"] or str(row),
+            parent=Parent(**parent) if any(parent.values()) else None,
+            article=Article(**article) if any(article.values()) else None,
+            author_id=strings["author.id"],
+            author_name=strings["author.name"],
+            created_at=created_at,
+            format=_format(strings["format"]),
+            target=strings["target"],
+            language=strings["language"],
+            extra=rest,
+        )
+
+    def _open(self, values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+        """The objects that hold fields opened into dotted names; all else as it is."""
+        flat: dict[str, Any] = {}
+        for key, value in values.items():
+            name = f"{prefix}{key}"
+            if name in self.groups and isinstance(value, Mapping):
+                flat.update(self._open(value, f"{name}."))
+            else:
+                flat[name] = value
+        return flat
+
+
+def to_utc(value: object) -> datetime | None:
+    """A time in UTC from ISO 8601, seconds or milliseconds since 1970, or a datetime; else None.
+
+    A time without a zone counts as UTC.
+    """
+    if isinstance(value, str):
+        value = _number_or_iso(value.strip())
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = value / 1000 if abs(value) > _EPOCH_MILLISECONDS else value
+        try:
+            return datetime.fromtimestamp(seconds, UTC)
+        except (OverflowError, OSError, ValueError):
+            return None
+    if isinstance(value, datetime):
+        try:
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        except OverflowError:
+            return None
+    return None
+
+
+def _number_or_iso(value: str) -> float | datetime | None:
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(value.removesuffix(" UTC"))
+    except ValueError:
+        return None
+
+
+def _text(value: object) -> str:
+    if value is None or value != value:  # NaN, as pandas writes a missing text
+        raise RowProblem("the text is missing (null): nothing to score")
+    if not isinstance(value, str):
+        raise RowProblem(f"the text must be a string; this is {_kind(value)}")
+    if not value.strip():
+        raise RowProblem(EMPTY_TEXT)
+    return value
+
+
+def _string(value: object, name: str) -> str | None:
+    """A field as a string: a whole number will do (ids often are), nothing else."""
+    if value is None or value == "" or value != value:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise RowProblem(f"{name!r} must be a string; this is {_kind(value)}")
+    return value
+
+
+def _format(value: str | None) -> TextFormat:
+    if value is None:
+        return "plain"
+    if value not in _FORMATS:
+        raise RowProblem(f"'format' must be one of {', '.join(_FORMATS)}; this is {value!r}")
+    return value  # type: ignore[return-value]
+
+
+def _kind(value: object) -> str:
+    names = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    return names.get(type(value), type(value).__name__)

@@ -1,0 +1,180 @@
+"""What comes out for a comment: `Scored`, and the two forms it is written in.
+
+JSON lines hold one object a comment, equal to an entry of `results` in the REST answer, with the input's
+fields beside:
+
+    {"id", "text", "parent": {"id", "text"}, "article": {"id", "url", "title"}, "author": {"id", "name"},
+    "created_at",
+     ... columns of the input's own ...,
+     "abuse": {"toxicity", ...}, "spam", "off_topic" | null, "stance": {"target", "label", "favor",
+     "against", "none"} | null, "spans": [{"start", "end", "label", "score"}], "language", "decision":
+     {"action", "reasons": [...]}, "notes": [...]}
+
+Tables hold the same, flattened with dots (`abuse.toxicity`, `stance.label`); lists are JSON in CSV and
+lists in Parquet. Input fields are there where the input has them. The article's text is not repeated with
+every comment. A column of the input's own that bears the name of one of ours is kept as `input.NAME`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from model.comment import Prediction
+from model.labels import ABUSE, OFF_TOPIC, SPAM, STANCES
+from service.dumps.record import FIELDS, Record
+from service.policy import Decision
+from service.result import to_result
+
+INPUT_COLUMNS = tuple(name for name in FIELDS if name not in ("article.text", "target", "language"))
+"""The input's fields that the output repeats; target and language stand in the prediction."""
+PREDICTION_COLUMNS = (
+    *(f"abuse.{label}" for label in ABUSE),
+    SPAM,
+    OFF_TOPIC,
+    "stance.target",
+    "stance.label",
+    *(f"stance.{stance}" for stance in STANCES),
+    "spans",
+    "language",
+    "decision.action",
+    "decision.reasons",
+    "notes",
+)
+"""What Parley adds, in the order of the table."""
+LISTS = ("spans", "decision.reasons", "notes")
+OTHERS = "input.others"
+"""The column for what the input's later rows hold and its first rows did not, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A record, what the model says of it, and what the policy makes of that."""
+
+    record: Record
+    prediction: Prediction
+    decision: Decision
+
+    def inputs(self) -> dict[str, Any]:
+        """The input's fields and columns by dotted name, without those that are None."""
+        record = self.record
+        parent, article = record.parent, record.article
+        values = {
+            "id": record.id,
+            "parent.id": parent and parent.id,
+            "parent.text": parent and parent.text,
+            "article.id": article and article.id,
+            "article.url": article and article.url,
+            "article.title": article and article.title,
+            "author.id": record.author_id,
+            "author.name": record.author_name,
+            "created_at": record.created_at,
+            "text": record.text,
+            "format": record.format if record.format != "plain" else None,
+        }
+        kept = {own_name(name): value for name, value in record.extra.items()}
+        return {name: value for name, value in (values | kept).items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of a table: the input's, then what Parley adds; `types` are the Arrow types of the
+    input's own.
+
+    `others` says that rows may hold columns that `inputs` lacks, which then go into one more column as JSON.
+    """
+
+    inputs: tuple[str, ...]
+    others: bool
+    types: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, columns: Sequence[str], first: Iterable[Scored], *, types: Mapping[str, Any]) -> Layout:
+        """The layout for an input with `columns`, or with those of its `first` rows where only they know."""
+        seen = dict.fromkeys(name for scored in first for name in scored.inputs())
+        if columns:
+            names = (name if name in FIELDS else own_name(name) for name in columns)
+            seen = dict.fromkeys(names) | seen
+        known = [name for name in INPUT_COLUMNS if name in seen or not columns]
+        own = [name for name in seen if name not in FIELDS]
+        return cls((*known, *own), not columns, {own_name(name): kind for name, kind in types.items()})
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*self.inputs, *((OTHERS,) if self.others else ()), *PREDICTION_COLUMNS)
+
+
+def json_row(scored: Scored) -> dict[str, Any]:
+    """The nested form."""
+    return nest(scored.inputs()) | to_result(scored.prediction, scored.decision)
+
+
+def table_row(scored: Scored, layout: Layout) -> dict[str, Any]:
+    """The flat form: every column of `layout`, lists as they are."""
+    values = scored.inputs()
+    row = {name: values.pop(name, None) for name in layout.inputs}
+    if layout.others:
+        row[OTHERS] = values or None
+    outputs = to_result(scored.prediction, scored.decision)
+    for name in PREDICTION_COLUMNS:
+        group, _, inner = name.partition(".")
+        value = outputs[group]
+        row[name] = value[inner] if inner and value is not None else value
+    return row
+
+
+def own_name(name: str) -> str:
+    """The name under which a column of the input's own is written: `input.` is put before one of Parley's
+    names."""
+    taken = name in PREDICTION_COLUMNS or name in INPUT_COLUMNS or name == OTHERS
+    return f"input.{name}" if taken or name in ("abuse", "stance", "decision") else name
+
+
+def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted names opened into objects; a name whose way is blocked by a plain value stays as it is."""
+    nested: dict[str, Any] = {}
+    opened: dict[str, dict[str, Any]] = {"": nested}
+    for name, value in flat.items():
+        path, _, last = name.rpartition(".")
+        holder = _holder(opened, path)
+        if holder is None or last in holder or not last:
+            nested[name] = value
+        else:
+            holder[last] = value
+    return nested
+
+
+def _holder(opened: dict[str, dict[str, Any]], path: str) -> dict[str, Any] | None:
+    if path not in opened:
+        above, _, last = path.rpartition(".")
+        outer = _holder(opened, above)
+        if outer is None or last in outer or not last:
+            return None
+        opened[path] = outer[last] = {}
+    return opened[path]
+
+
+def to_json(value: object) -> str:
+    r"""JSON on one line. A lone surrogate, which UTF-8 can't hold, is written as its `\u` escape; NaN is
+    null."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=plain, allow_nan=False)
+    except ValueError:
+        return to_json(json.loads(json.dumps(value, default=plain), parse_constant=lambda name: None))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, default=plain, allow_nan=False)
+    return text
+
+
+def plain(value: object) -> str:
+    """A value as the text of a cell: times as ISO 8601 in UTC, lists and objects as JSON, None as nothing."""
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, list | dict):
+        return to_json(value)
+    return "" if value is None else str(value)

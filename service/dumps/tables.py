@@ -1,0 +1,102 @@
+"""Parquet and Arrow files: the columns are the fields of the REST request, with dots or as structs, or
+mapped.
+
+Needs the extra `tables` (pyarrow), which is imported only here and in the Parquet writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from service.dumps.record import BadRow, Columns, Record, RowProblem
+from service.dumps.source import Source
+from service.errors import DumpError
+
+ROWS_AT_ONCE = 1000
+
+
+def import_pyarrow() -> Any:
+    """pyarrow with `parquet` and `ipc` loaded. Raises DumpError saying how to install it."""
+    try:
+        import pyarrow
+        import pyarrow.ipc
+        import pyarrow.parquet
+    except ImportError as error:
+        raise DumpError("Parquet and Arrow files need pyarrow: pip install 'parley[tables]'") from error
+    return pyarrow
+
+
+class TableReader:
+    """Records of a Parquet file, or of an Arrow (Feather) file or stream. `types` are the columns' Arrow
+    types."""
+
+    def __init__(self, source: Source, columns: Columns) -> None:
+        self._columns = columns
+        self._pa = import_pyarrow()
+        self._place = source.path
+        self._row, self._rows = 0, 0
+        try:
+            self._batches = self._open(source)
+        except (self._pa.ArrowException, OSError) as error:
+            raise self._broken(error) from error
+        columns.check(self._found, place=str(source.path))
+        self.columns = columns.names(self._found)
+        self.types: dict[str, Any] = dict(zip(self.columns, self._found.values(), strict=True))
+
+    def _open(self, source: Source) -> Iterator[Any]:
+        if source.head.startswith(b"PAR1"):
+            table = self._pa.parquet.ParquetFile(source.stream)
+            self._found = self._types(table.schema_arrow)
+            self._rows = table.metadata.num_rows
+            batches: Iterator[Any] = table.iter_batches(batch_size=ROWS_AT_ONCE)
+            return batches
+        if source.head.startswith(b"ARROW1"):
+            file = self._pa.ipc.open_file(source.stream)
+            self._found = self._types(file.schema)
+            return (file.get_batch(i) for i in range(file.num_record_batches))
+        stream = self._pa.ipc.open_stream(source.stream)
+        self._found = self._types(stream.schema)
+        return iter(stream)
+
+    @property
+    def fraction(self) -> float:
+        return self._row / self._rows if self._rows else 0.0
+
+    def __iter__(self) -> Iterator[Record | BadRow]:
+        while (batch := self._next_batch()) is not None:
+            for start in range(0, batch.num_rows, ROWS_AT_ONCE):
+                yield from self._records(batch.slice(start, ROWS_AT_ONCE).to_pylist())
+
+    def _types(self, fields: Any, prefix: str = "") -> dict[str, Any]:
+        """The Arrow types by column, with the structs that hold fields opened into dotted names."""
+        types: dict[str, Any] = {}
+        for column in fields:
+            name = f"{prefix}{column.name}"
+            if name in self._columns.groups and self._pa.types.is_struct(column.type):
+                types.update(self._types(column.type.fields, f"{name}."))
+            else:
+                types[name] = column.type
+        return types
+
+    def _next_batch(self) -> Any:
+        try:
+            return next(self._batches, None)
+        except (self._pa.ArrowException, OSError) as error:
+            raise self._broken(error) from error
+
+    def _records(self, rows: list[dict[str, Any]]) -> Iterator[Record | BadRow]:
+        for values in rows:
+            self._row += 1
+            try:
+                yield self._columns.record(values, row=self._row)
+            except RowProblem as problem:
+                yield BadRow(reason=str(problem), row=self._row, raw=repr(values))
+
+    def _broken(self, error: Exception) -> DumpError:
+        after = f" past row {self._row}" if self._row else ""
+        first = str(error).strip().partition("\n")[0]
+        return DumpError(
+            f"{self._place} can't be read{after}: it is damaged or was cut short ({first}); "
+            "copy or export it again"
+        )

@@ -1,0 +1,142 @@
+"""Files of scores: JSON lines, CSV, Parquet, each written beside its place and moved there when it is
+whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from service.dumps.rows import LISTS, PREDICTION_COLUMNS, Layout, Scored, json_row, plain, table_row, to_json
+from service.dumps.tables import import_pyarrow
+from service.errors import DumpError
+
+_TEXTS = ("stance.target", "stance.label", "language", "decision.action")
+
+
+class AtomicFile:
+    """A file that appears under its name whole or not at all.
+
+    Raises DumpError where the folder is missing or can't be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            self.handle: BinaryIO = self._part.open("wb")
+        except OSError as error:
+            raise DumpError(
+                f"{path} can't be written: {error.strerror or error}; choose another place"
+            ) from error
+
+    def commit(self) -> None:
+        """Move the whole file to its place."""
+        self.handle.flush()
+        os.fsync(self.handle.fileno())
+        self.handle.close()
+        os.replace(self._part, self.path)
+
+    def discard(self) -> None:
+        """Leave nothing behind; harmless after `commit`."""
+        self.handle.close()
+        self._part.unlink(missing_ok=True)
+
+
+class Writer(Protocol):
+    """Writes scored comments in the order given; `close` ends the format, not the file below."""
+
+    def write(self, rows: Sequence[Scored]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class JsonLinesWriter:
+    """One object a line, as `service.dumps.rows` says."""
+
+    def __init__(self, handle: BinaryIO, layout: Layout) -> None:
+        self._handle = handle
+
+    def write(self, rows: Sequence[Scored]) -> None:
+        self._handle.writelines((to_json(json_row(row)) + "\n").encode() for row in rows)
+
+    def close(self) -> None:
+        pass
+
+
+class CsvWriter:
+    """RFC 4180 in UTF-8. Cells are the data as they are: one that starts with `=` is not altered."""
+
+    def __init__(self, handle: BinaryIO, layout: Layout) -> None:
+        self._layout = layout
+        self._text = io.TextIOWrapper(handle, encoding="utf-8", errors="backslashreplace", newline="")
+        self._csv = csv.DictWriter(self._text, layout.columns)
+        self._csv.writeheader()
+
+    def write(self, rows: Sequence[Scored]) -> None:
+        for row in rows:
+            self._csv.writerow({name: plain(value) for name, value in table_row(row, self._layout).items()})
+
+    def close(self) -> None:
+        self._text.flush()
+        self._text.detach()
+
+
+class ParquetWriter:
+    """Scores as 64-bit floats, lists as lists of structs, the input's own columns in the types they came
+    in, else text."""
+
+    def __init__(self, handle: BinaryIO, layout: Layout) -> None:
+        self._pa = import_pyarrow()
+        self._layout = layout
+        self._schema = self._pa.schema([(name, self._type(name)) for name in layout.columns])
+        self._parquet = self._pa.parquet.ParquetWriter(handle, self._schema, compression="zstd")
+
+    def write(self, rows: Sequence[Scored]) -> None:
+        flat = [table_row(row, self._layout) for row in rows]
+        table = {name: [self._value(name, row[name]) for row in flat] for name in self._layout.columns}
+        self._parquet.write_table(self._pa.table(table, schema=self._schema))
+
+    def close(self) -> None:
+        self._parquet.close()
+
+    def _type(self, name: str) -> Any:
+        pa = self._pa
+        if name == "created_at":
+            return pa.timestamp("us", "UTC")
+        if name not in PREDICTION_COLUMNS:
+            return self._layout.types.get(name, pa.string())
+        lists = {
+            "spans": pa.struct(
+                [("start", pa.int64()), ("end", pa.int64()), ("label", pa.string()), ("score", pa.float64())]
+            ),
+            "decision.reasons": pa.struct(
+                [
+                    ("code", pa.string()),
+                    ("detail", pa.string()),
+                    ("score", pa.float64()),
+                    ("threshold", pa.float64()),
+                ]
+            ),
+            "notes": pa.string(),
+        }
+        if name in LISTS:
+            return pa.list_(lists[name])
+        return pa.string() if name in _TEXTS else pa.float64()
+
+    def _value(self, name: str, value: Any) -> Any:
+        typed = name in PREDICTION_COLUMNS or name == "created_at" or name in self._layout.types
+        if value is None or (typed and not isinstance(value, str)):
+            return value
+        return plain(value).encode(errors="backslashreplace").decode()
+
+
+WRITERS: dict[str, Callable[[BinaryIO, Layout], Writer]] = {
+    "jsonl": JsonLinesWriter,
+    "csv": CsvWriter,
+    "parquet": ParquetWriter,
+}
+"""Every output format by its name."""

@@ -1,0 +1,15 @@
+"""One comment's result as it is sent and written: an entry of `results`, a line of `parley score`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model.comment import Prediction
+from service.policy import Decision
+
+
+def to_result(prediction: Prediction, decision: Decision) -> dict[str, Any]:
+    """The prediction and the decision as JSON-ready values, in the order of the documentation."""
+    result = prediction.to_dict()
+    notes = result.pop("notes")
+    return {**result, "decision": decision.to_dict(), "notes": notes}

@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev serve test check format wheel wheel-check bench first-answer constraints clean
+.PHONY: help install install-dev serve test check format wheel wheel-check bench docs first-answer constraints clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ wheel-check: wheel  ## install that wheel into an empty environment, serve from 
 
 bench: install install-dev  ## comments a second against a plain transformers pipeline; memory, start and size
 	$(DEV)/bin/python -m benchmarks.speed $(ARGS)
+
+docs: install-dev  ## write what the artifact answers into the README and its picture (needs rsvg-convert)
+	$(DEV)/bin/python -m docs.refresh $(ARGS)
 
 first-answer:  ## time a fresh clone of this commit until `make serve` has answered one request
 	$(or $(PYTHON),python3) -m benchmarks.first_answer $(ARGS)

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.server import COMMENT, classify, free_port, served
+from benchmarks.server import ask, free_port, served
 
 ROOT = Path(__file__).parent.parent
 
@@ -41,7 +41,7 @@ def main() -> None:
         command = ["make", "serve", f"PORT={port}", *options.serve_options.split()]
         with served(command, port, cwd=clone, patience=1800):
             answered = time.monotonic()
-            result = classify(port, [COMMENT])[0]
+            result = ask(port)["results"][0]
     cache = "no download cache" if options.cold else "pip's download cache as it was"
     print(f"first answer: toxicity {result['abuse']['toxicity']:.2f}")
     steps = f"clone {cloned - start:.1f} s + make serve {answered - cloned:.1f} s"

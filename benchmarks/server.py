@@ -18,9 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-COMMENT = {
-    "text": "You are a complete idiot and nobody should listen to you.",
-    "article": {"title": "Council votes to extend the tram line to the harbour"},
+REQUEST = {
+    "comments": [
+        {
+            "text": "You are a complete idiot and nobody should listen to you.",
+            "article": {"title": "Council votes to extend the tram line to the harbour"},
+        }
+    ]
 }
 
 
@@ -32,16 +36,16 @@ def free_port() -> int:
     return port
 
 
-def classify(port: int, comments: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """POST the comments to /v1/classify on 127.0.0.1 and return the results. Raises OSError."""
+def ask(port: int, body: dict[str, Any] = REQUEST) -> dict[str, Any]:
+    """POST to /v1/classify on 127.0.0.1 and return the answer. Raises OSError."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/v1/classify",
-        data=json.dumps({"comments": list(comments)}).encode(),
+        data=json.dumps(body).encode(),
         headers={"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
-        results: list[dict[str, Any]] = json.load(answer)["results"]
-    return results
+        got: dict[str, Any] = json.load(answer)
+    return got
 
 
 @contextmanager
@@ -69,7 +73,7 @@ def wait_for_answer(process: subprocess.Popen[bytes], port: int, *, patience: fl
         if process.poll() is not None:
             raise RuntimeError(f"the server ended with status {process.returncode} before it answered")
         try:
-            classify(port, [COMMENT])
+            ask(port)
             return
         except urllib.error.HTTPError as error:
             if error.code != 503:  # 503: up, but the model is still loading

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.server import COMMENT, classify, free_port, served
+from benchmarks.server import ask, free_port, served
 
 ROOT = Path(__file__).parent.parent
 NOT_SERVED = {"torch", "transformers", "datasets", "pyarrow"}
@@ -45,7 +45,7 @@ def check(wheel: Path) -> None:
         print(f"environment: {size(binaries.parent) / 1e6:.0f} MB, {len(frozen.splitlines())} packages")
         port = free_port()
         with served([str(binaries / "parley"), "serve", "--port", str(port)], port, cwd=empty, patience=120):
-            result = classify(port, [COMMENT])[0]
+            result = ask(port)["results"][0]
         left = [file.name for file in empty.iterdir()]
         if left:
             raise RuntimeError(f"serving left files behind in the folder it ran in: {left}")

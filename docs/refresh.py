@@ -1,0 +1,151 @@
+"""Write into the README what Parley says: the answer to its request, its example page's scores, a picture.
+
+    make docs          (or: python -m docs.refresh [--model FOLDER])
+
+Run it when the artifact changes. Each block stands in README.md between <!-- NAME --> and <!-- /NAME -->;
+tests/test_readme.py makes the blocks again and compares. The picture needs rsvg-convert (librsvg2-bin).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
+
+from benchmarks.server import ask, free_port, served
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PICTURE = ROOT / "docs" / "images" / "score-example.png"
+PARLEY = Path(sys.executable).parent / "parley"
+PICTURE_WIDTH = 112
+
+
+def block(name: str) -> re.Pattern[str]:
+    """Finds the block of that name in the README; group 2 is what stands in it."""
+    return re.compile(rf"(<!-- {name} -->\n)(.*?)(\n<!-- /{name} -->)", re.DOTALL)
+
+
+def command(program: str, containing: str) -> list[str]:
+    """The words of the README's call of `program` whose text holds `containing`."""
+    for body in re.findall(
+        r"^```sh\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    ):
+        for line in body.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words and Path(words[0]).name == program and containing in line:
+                return words
+    raise SystemExit(f"README.md shows no `{program} ... {containing} ...`")
+
+
+def answer(model: list[str]) -> str:
+    """What a server answers to the README's curl, as a JSON block."""
+    words = command("curl", "/v1/classify")
+    sent = json.loads(words[words.index("-d") + 1])
+    port = free_port()
+    with served([str(PARLEY), "serve", "--port", str(port), *model], port, cwd=ROOT, patience=60):
+        got = ask(port, sent)
+    return f"```json\n{json.dumps(got, indent=2, ensure_ascii=False)}\n```"
+
+
+def score(model: list[str]) -> list[dict[str, str]]:
+    """The rows that the README's `parley score` writes."""
+    words = command("parley", "article-page.txt")
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out.csv"
+        words[words.index("-o") + 1] = str(out)
+        subprocess.run([str(PARLEY), *words[1:], *model, "--quiet"], cwd=ROOT, check=True)
+        with out.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+
+COLUMNS: dict[str, Callable[[dict[str, str]], str]] = {
+    "comment": lambda row: shorten(row["text"], 48),
+    "answers": lambda row: shorten(row["parent.text"], 16) if row["parent.id"] else "",
+    "toxicity": lambda row: f"{float(row['abuse.toxicity']):.2f}",
+    "insult": lambda row: f"{float(row['abuse.insult']):.2f}",
+    "spam": lambda row: f"{float(row['spam']):.2f}",
+    "off-topic": lambda row: f"{float(row['off_topic']):.2f}" if row["off_topic"] else "",
+    "stance": lambda row: row["stance.label"],
+    "decision": lambda row: row["decision.action"],
+}
+SCORES = {"toxicity", "insult", "spam", "off-topic"}
+
+
+def shorten(text: str, width: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1].rstrip() + "…"
+
+
+def scores(model: list[str]) -> str:
+    """The example page's scores as a Markdown table."""
+    lines = [" | ".join(COLUMNS), " | ".join("---:" if name in SCORES else "---" for name in COLUMNS)]
+    lines += [" | ".join(show(row).replace("|", "\\|") for show in COLUMNS.values()) for row in score(model)]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def draw(rows: list[dict[str, str]], picture: Path) -> None:
+    """The same table as a terminal shows it, higher scores redder."""
+    if not shutil.which("rsvg-convert"):
+        raise SystemExit(
+            "the picture needs rsvg-convert. On Debian and Ubuntu: sudo apt install librsvg2-bin"
+        )
+    console = Console(record=True, width=PICTURE_WIDTH, file=io.StringIO())
+    console.print(f"$ {shlex.join(command('parley', 'article-page.txt'))}", highlight=False, soft_wrap=False)
+    table = Table(expand=True)
+    for name in COLUMNS:
+        table.add_column(name, justify="right" if name in SCORES else "left", ratio=None)
+    for row in rows:
+        table.add_row(*(cell(name, show(row)) for name, show in COLUMNS.items()))
+    console.print(table)
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    svg = console.export_svg(title="parley", theme=MONOKAI).replace("Fira Code", "DejaVu Sans Mono")
+    subprocess.run(["rsvg-convert", "--zoom", "1.2", "-o", str(picture)], input=svg.encode(), check=True)
+
+
+def cell(name: str, shown: str) -> Text:
+    if name not in SCORES or not shown:
+        return Text(shown)
+    red = round(255 * float(shown))
+    return Text(shown, style=f"rgb({max(red, 90)},{max(255 - red, 90)},90)")
+
+
+BLOCKS: dict[str, Callable[[list[str]], str]] = {"answer": answer, "scores": scores}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", help="artifact folder, in place of the one that comes with Parley")
+    given: Any = parser.parse_args()
+    model = ["--model", given.model] if given.model else []
+
+    text = README.read_text(encoding="utf-8")
+    for name, make in BLOCKS.items():
+        found = block(name).search(text)
+        if not found:
+            raise SystemExit(f"README.md has no <!-- {name} --> ... <!-- /{name} -->")
+        text = text[: found.start(2)] + make(model) + text[found.end(2) :]
+    README.write_text(text, encoding="utf-8")
+    draw(score(model), PICTURE)
+    print(f"wrote {README.name} and {PICTURE.relative_to(ROOT)}: look at both before you commit them")
+
+
+if __name__ == "__main__":
+    main()

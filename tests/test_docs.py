@@ -1,0 +1,176 @@
+"""The documents name what there is: commands, options, make targets, routes, settings, error codes, links.
+
+What the README shows as an answer is run by tests/test_readme.py.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from typer.main import get_command
+
+from model.notes import Note
+from service.app import create_app
+from service.cli import add_plugins
+from service.cli import app as parley
+from service.errors import STATUS
+from service.policy import shipped
+from service.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+CARDS = sorted((ROOT / "model").rglob("*.md"))
+
+
+def read(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks(text: str, *languages: str) -> Iterator[str]:
+    """Fenced code blocks of these languages, continuation lines joined."""
+    for language, body in re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        if language in languages:
+            yield body.replace("\\\n", " ")
+
+
+def shell_lines(text: str) -> Iterator[str]:
+    for block in blocks(text, "sh", "bash", "console"):
+        for line in block.splitlines():
+            yield line.removeprefix("$ ").strip()
+
+
+def commands(text: str, program: str) -> Iterator[list[str]]:
+    """The arguments of each call of `program` in shell blocks and inline code, piped and chained ones too."""
+    inline = re.findall(rf"`({program} [^`…]+)`", text)
+    for line in [*shell_lines(text), *inline]:
+        if program not in line:
+            continue
+        words = shlex.split(line, comments=True)
+        call: list[str] = []
+        for word in [*words, ";"]:
+            if word in {"&&", "||", "|", "&", ";", ">"}:
+                while call and re.fullmatch(r"[A-Z_]+=.*|sudo|exec|nohup", call[0]):
+                    call = call[1:]
+                if call and Path(call[0]).name == program:
+                    yield call[1:]
+                call = []
+            else:
+                call.append(word)
+
+
+def parse(arguments: list[str]) -> None:
+    """Parse a `parley` command line down to its last sub-command; raises the parser's own error."""
+    command: Any = get_command(parley)
+    context = None
+    rest = arguments
+    while hasattr(command, "commands"):
+        context = command.make_context("parley", list(rest), parent=context)
+        if not (rest := [*context._protected_args, *context.args]):
+            return
+        name, *rest = rest
+        assert name in command.commands, f"there is no command {name!r}, only {sorted(command.commands)}"
+        command = command.commands[name]
+    if not {"--help", "-h"} & set(rest):
+        command.make_context(name, rest, parent=context)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def whole_command_line() -> None:
+    add_plugins(parley)
+
+
+@pytest.fixture(scope="module")
+def openapi() -> dict[str, Any]:
+    return create_app(Settings()).openapi()
+
+
+@pytest.mark.parametrize("page", [*PAGES, *CARDS], ids=lambda p: str(p.relative_to(ROOT)))
+def test_commands_exist(page: Path) -> None:
+    for arguments in commands(page.read_text(encoding="utf-8"), "parley"):
+        try:
+            parse(arguments)
+        except Exception as error:
+            pytest.fail(f"parley {shlex.join(arguments)}: {getattr(error, 'message', error)}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_make_targets_exist(page: Path) -> None:
+    known = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    for arguments in commands(page.read_text(encoding="utf-8"), "make"):
+        targets = {word for word in arguments if "=" not in word and not word.startswith("-")}
+        assert targets <= known, f"make {shlex.join(arguments)}"
+
+
+def test_readme_names_every_command_and_target() -> None:
+    readme = read("README.md")
+    for name in get_command(parley).commands:  # type: ignore[attr-defined]
+        assert f"parley {name}" in readme
+    documented = re.findall(r"^([a-z-]+):.*## ", read("Makefile"), re.MULTILINE)
+    targets = [name for name in documented if name not in {"install", "install-dev", "help"}]
+    assert targets
+    for name in targets:
+        assert f"make {name}" in readme, f"`make {name}` is not in the README"
+
+
+def test_every_route_is_documented(openapi: dict[str, Any]) -> None:
+    page = read("docs/api.md")
+    for path, methods in openapi["paths"].items():
+        for method in methods:
+            assert f"{method.upper()} {path}" in page
+
+
+def test_every_field_and_code_is_documented(openapi: dict[str, Any]) -> None:
+    page = read("docs/api.md")
+    for schema in openapi["components"]["schemas"].values():
+        for field in schema.get("properties", {}):
+            assert f"`{field}`" in page or f'"{field}"' in page, f"{schema['title']}.{field}"
+    for status, code in STATUS.values():
+        assert re.search(rf"{status}.*`{code}`", page), code
+    for note in Note:
+        assert f"`{note}`" in page
+
+
+def settings(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from settings(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def test_every_setting_is_documented() -> None:
+    page = read("docs/configuration.md")
+    for setting in settings():
+        assert f"`{setting}`" in page
+        assert f"`PARLEY_{setting.upper().replace('.', '__')}`" in page
+
+
+def test_every_policy_is_documented() -> None:
+    for name in shipped():
+        assert f"`{name}`" in read("docs/policies.md")
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives to the page's headings."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [*PAGES, *CARDS], ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_resolve(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if link.startswith(("http://", "https://", "mailto:")):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), f"{page.name} links to {link}"
+        assert target.is_relative_to(ROOT), f"{page.name} links out of the repository: {link}"
+        if anchor:
+            assert anchor in anchors(target), f"{page.name} links to {link}"

@@ -1,0 +1,43 @@
+"""What the README shows is what Parley says: each shown block is made again by docs.refresh and compared."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs.refresh import BLOCKS, README, block
+from model.artifact import DEFAULT
+
+TOLERANCE = 0.05
+"""How far a score may be from the one shown: int8 products differ a little between processors."""
+NUMBER = re.compile(r"\d+\.\d+")
+
+
+def words(text: str) -> list[str]:
+    return NUMBER.sub("#", text).split()
+
+
+def shown(name: str) -> str:
+    found = block(name).search(README.read_text(encoding="utf-8"))
+    assert found, f"README.md has no <!-- {name} --> block"
+    return found[2]
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_shown_commands_run(name: str, tiny_artifact: Path) -> None:
+    """With any artifact the README's own commands answer in the form that the README shows."""
+    made = BLOCKS[name](["--model", str(tiny_artifact)])
+    assert made.splitlines()[0] == shown(name).splitlines()[0]
+    assert NUMBER.search(made)
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_shown_answers_are_what_the_model_says(name: str) -> None:
+    if not DEFAULT.is_dir():
+        pytest.skip("no trained artifact in this checkout")
+    made = BLOCKS[name]([])
+    assert words(made) == words(shown(name)), "run `make docs`"
+    for ours, theirs in zip(NUMBER.findall(made), NUMBER.findall(shown(name)), strict=True):
+        assert float(ours) == pytest.approx(float(theirs), abs=TOLERANCE), "run `make docs`"

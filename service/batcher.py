@@ -5,7 +5,7 @@
     predictions = await batcher.predict(comments)    # from the event loop; same order and length
     batcher.close()                                  # finishes what is queued
 
-Requests share batches fairly: a turn takes a few comments of each waiting request, so a single comment
+Requests share batches fairly: one comment of each waiting request in turn, so a single comment
 never waits for the end of a request of a thousand. Nothing is delayed to fill a batch. A full queue, or a
 wait longer than `max_wait` before the first turn, is refused at once (Busy), with the seconds after which to
 come back. A batch that fails is tried again request by request, so that only the guilty one fails; the
@@ -33,6 +33,8 @@ from service.logs import describe
 
 State = Literal["loading", "ready", "failed", "stopped"]
 LOADING_RETRY_S = 2
+WINDOW_CHARACTERS = 600
+"""About what one window of the model holds; a longer comment takes the place of several in a batch."""
 WARM_UP = Comment(text="A first comment, so that the first reader's does not pay for the start.")
 
 log = structlog.get_logger("parley.batcher")
@@ -60,8 +62,16 @@ class _Job:
     def left(self) -> int:
         return len(self.comments) - self.taken
 
+    def next_weight(self) -> int:
+        return _weight(self.comments[self.taken])
 
-_Part = tuple[_Job, Sequence[Comment]]
+
+def _weight(comment: Comment) -> int:
+    """What a comment costs: one, and one more for each further window it fills."""
+    return 1 + len(comment.text) // WINDOW_CHARACTERS
+
+
+_Part = tuple[_Job, list[Comment]]
 
 
 class Batcher:
@@ -87,13 +97,12 @@ class Batcher:
         self._max_wait = max_wait
         self._on_batch = on_batch
         self._on_state = on_state
-        self._share = max(1, max_batch // 4)
         self._jobs: deque[_Job] = deque()
         self._running: tuple[_Job, ...] = ()
         self._change = threading.Condition()
         self._closing = False
         self._state: State = "loading"
-        self._pace = 0.0  # seconds a comment, a moving average
+        self._pace = 0.0  # seconds a window, a moving average
         self._busy_until = 0.0
         self.model: Predictor | None = None
         self.load_error: Exception | None = None
@@ -163,7 +172,7 @@ class Batcher:
                 "send fewer at once or come back later",
                 retry_after=max(1, math.ceil(wait)),
             )
-        ahead = sum(min(other.left, self._share) for other in self._jobs)
+        ahead = sum(other.next_weight() for other in self._jobs)
         wait = ahead * self._pace + max(0.0, self._busy_until - time.monotonic())
         if wait > self._max_wait:
             raise Busy(
@@ -202,7 +211,7 @@ class Batcher:
         self._on_state(state)
 
     def _next_parts(self) -> list[_Part] | None:
-        """The next batch, a fair share of each waiting job; None when closing and nothing is left."""
+        """The next batch, as soon as anything waits; None when closing and nothing is left."""
         with self._change:
             while True:
                 self._drop_cancelled()
@@ -211,20 +220,22 @@ class Batcher:
                 if self._closing:
                     return None
                 self._change.wait()
-            parts: dict[_Job, tuple[int, int]] = {}
-            rows = 0
-            while self._jobs and rows < self._max_batch:
-                job = self._jobs.popleft()
-                take = min(job.left, self._share, self._max_batch - rows)
-                first = parts[job][0] if job in parts else job.taken
-                job.taken += take
-                rows += take
-                parts[job] = (first, job.taken)
-                if job.left:
-                    self._jobs.append(job)
-            self._running = tuple(parts)
-            self._busy_until = time.monotonic() + rows * self._pace
-            return [(job, job.comments[first:end]) for job, (first, end) in parts.items()]
+            return self._fill_batch()
+
+    def _fill_batch(self) -> list[_Part]:
+        """One comment of each waiting job in turn, until the batch is full."""
+        parts: dict[_Job, list[Comment]] = {}
+        weight = 0
+        while self._jobs and (not parts or weight + self._jobs[0].next_weight() <= self._max_batch):
+            job = self._jobs.popleft()
+            weight += job.next_weight()
+            parts.setdefault(job, []).append(job.comments[job.taken])
+            job.taken += 1
+            if job.left:
+                self._jobs.append(job)
+        self._running = tuple(parts)
+        self._busy_until = time.monotonic() + weight * self._pace
+        return list(parts.items())
 
     def _drop_cancelled(self) -> None:
         if any(job.future.cancelled() for job in self._jobs):
@@ -238,8 +249,8 @@ class Batcher:
             predictions = self._timed(self.model, comments)
         except Exception as error:
             if len(parts) > 1:
-                for part in parts:
-                    self._answer([part])
+                for alone in parts:
+                    self._answer([alone])
             else:
                 self._fail(parts[0][0], error)
             return
@@ -256,7 +267,7 @@ class Batcher:
             raise PredictionFailed(
                 f"the model gave {len(predictions)} predictions for {len(comments)} comments"
             )
-        pace = seconds / len(comments)
+        pace = seconds / sum(map(_weight, comments))
         self._pace = pace if not self._pace else 0.8 * self._pace + 0.2 * pace
         self._on_batch(len(comments), seconds)
         return predictions

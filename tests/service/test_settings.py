@@ -13,14 +13,6 @@ from service.settings import Settings
 SHIPPED = Path(__file__).parents[2] / "configs" / "service.yaml"
 
 
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
-    for name in [name for name in os.environ if name.startswith("PARLEY_")]:
-        monkeypatch.delenv(name)
-
-
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "service.yaml"
@@ -59,7 +51,10 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("prot: 8000", r"service.yaml: prot: no such setting; did you mean 'port'\?"),
-        ("limits:\n  coments: 3", r"service.yaml: limits.coments: no such setting; did you mean 'comments'\?"),
+        (
+            "limits:\n  coments: 3",
+            r"service.yaml: limits.coments: no such setting; did you mean 'comments'\?",
+        ),
         ("port: many", "service.yaml: port: "),
         ("port: 70000", "service.yaml: port: .*65535"),
         ("limits:\n  comments: 0", "service.yaml: limits.comments: .*greater than or equal to 1"),
@@ -103,7 +98,9 @@ def test_a_bad_flag_is_refused_by_its_name() -> None:
         Settings.load(flags={"log_level": "loud"})
 
 
-def test_what_kubernetes_sets_for_a_service_called_parley_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_kubernetes_sets_for_a_service_called_parley_is_not_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PARLEY_PORT", "tcp://10.0.0.7:8000")
     monkeypatch.setenv("PARLEY_SERVICE_HOST", "10.0.0.7")
     monkeypatch.setenv("PARLEY_PORT_8000_TCP_ADDR", "10.0.0.7")

@@ -1,0 +1,76 @@
+"""Stores to test with: SQLite in a temporary folder, and a real PostgreSQL where its programs are installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.store.database import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty SQLite store."""
+    opened = Store.open(f"sqlite:///{tmp_path / 'parley.db'}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL of our own on a free port, run by an unprivileged user (as root it refuses to start)."""
+    programs = _postgres_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL's programs are not installed (Debian: postgresql)")
+    user = "nobody" if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="parley-pg-", dir="/tmp") as folder:
+        if user:
+            shutil.chown(folder, user)
+        data, port = f"{folder}/data", _free_port()
+
+        def call(program: str, *arguments: str) -> None:
+            subprocess.run(
+                [programs / program, *arguments], user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL
+            )
+
+        call("initdb", "-D", data, "-U", "parley", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        call("pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start")
+        try:
+            yield f"postgresql://parley@127.0.0.1:{port}/postgres"
+        finally:
+            call("pg_ctl", "-D", data, "-m", "immediate", "stop")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def any_store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """An empty store, once in SQLite and once in PostgreSQL."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("store")
+        return
+    opened = Store.open(request.getfixturevalue("postgres_url"))
+    yield opened
+    with opened.write() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    opened.close()
+
+
+def _postgres_programs() -> Path | None:
+    """The newest version's folder: Debian keeps `initdb` off the PATH."""
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    found = str(installed[-1]) if installed else shutil.which("initdb")
+    return Path(found).parent if found else None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

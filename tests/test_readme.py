@@ -12,7 +12,7 @@ from model.artifact import DEFAULT
 
 TOLERANCE = 0.05
 """How far a score may be from the one shown: int8 products differ a little between processors."""
-NUMBER = re.compile(r"\d+\.\d+")
+NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e-\d+)?")
 
 
 def words(text: str) -> list[str]:

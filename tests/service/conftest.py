@@ -1,4 +1,4 @@
-"""Stores to test with: SQLite in a temporary folder, and a real PostgreSQL where its programs are installed."""
+"""Stores to test with: SQLite in a temporary folder, and a real PostgreSQL where it is installed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,39 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
+from service.app import create_app
+from service.settings import Settings
 from service.store.database import Store
+
+
+def wait_until_ready(client: TestClient) -> None:
+    """Return once /health says 200; fail after 20 seconds."""
+    deadline = time.monotonic() + 20
+    while client.get("/health").status_code != 200:
+        assert time.monotonic() < deadline, client.get("/health").text
+        time.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of whoever runs the tests must not change them."""
+    for name in [name for name in os.environ if name.startswith("PARLEY_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="module")
+def client(tiny_artifact: Path) -> Iterator[TestClient]:
+    """The service with default settings, its model loaded."""
+    with TestClient(create_app(Settings(model=tiny_artifact))) as client:
+        wait_until_ready(client)
+        yield client
 
 
 @pytest.fixture

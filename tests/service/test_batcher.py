@@ -212,9 +212,7 @@ def test_cancelled_callers_are_skipped(model: Scripted, start: Callable[..., Bat
     assert model.batches == [["running"], ["kept"]]
 
 
-def test_a_dead_thread_fails_who_waits_and_who_comes(
-    model: Scripted, start: Callable[..., Batcher]
-) -> None:
+def test_a_dead_thread_fails_who_waits_and_who_comes(model: Scripted, start: Callable[..., Batcher]) -> None:
     batcher = start(model)
     model.gate.clear()
     deadly = batcher.submit(_comments("exit"))

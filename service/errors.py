@@ -3,6 +3,7 @@
 ServiceError
 ├── SettingsError      the settings can't be used (a file, a variable or a flag)
 ├── PolicyError        a policy can't be used
+├── StoreError         the store can't be opened, read or written
 ├── StartError         the server can't start (a port in use, no model)
 ├── DumpError          a dump can't be read or its scores can't be written
 │   └── NothingToScore a dump that can be read and holds no comment
@@ -48,6 +49,10 @@ class SettingsError(ServiceError):
 
 class PolicyError(ServiceError):
     """A policy can't be used."""
+
+
+class StoreError(ServiceError):
+    """The store can't be opened, read or written."""
 
 
 class StartError(ServiceError):
@@ -99,6 +104,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     BodyTooLarge: (413, "body_too_large"),
     Busy: (429, "busy"),
     NotReady: (503, "not_ready"),
+    StoreError: (503, "store_unavailable"),
     PredictionFailed: (500, "prediction_failed"),
 }
 """Error to HTTP status and code; a subclass has its parent's unless it is listed itself."""

@@ -1,0 +1,63 @@
+"""Authors, kept as keyed hashes: a reader may be fined for a comment, so the store can't tell who wrote it.
+
+    authors = AuthorHashes(folder / "author-secret") authors.hash("reader-17")        # the same 64
+    hexadecimal digits each time, worth nothing without the secret
+
+A plain hash would not do: author ids are short, and whoever has the table could try them all. The secret lies
+in a file beside the store, readable by its owner alone; without it no author of the store can be found again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+
+from service.errors import StoreError
+
+SECRET_BYTES = 32
+
+
+class AuthorHashes:
+    """HMAC-SHA256 of author ids, with a secret that is made when it is first needed."""
+
+    def __init__(self, secret_file: Path) -> None:
+        self._file = secret_file
+
+    def hash(self, author_id: str) -> str:
+        """64 hexadecimal digits. Raises StoreError where the secret can't be read or made."""
+        return hmac.new(self._secret, author_id.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+    @cached_property
+    def _secret(self) -> bytes:
+        try:
+            self._create()
+            secret = self._file.read_bytes()
+        except OSError as error:
+            raise StoreError(
+                f"{self._file} can't be used: {error.strerror}; it holds the secret of author hashes"
+            ) from error
+        if len(secret) != SECRET_BYTES:
+            raise StoreError(
+                f"{self._file} must hold {SECRET_BYTES} bytes: restore it from a backup of the store"
+            )
+        return secret
+
+    def _create(self) -> None:
+        """Write the secret whole under another name and link it, so that of two processes one wins."""
+        if self._file.exists():
+            return
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = self._file.with_name(f"{self._file.name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(SECRET_BYTES))
+        try:
+            os.link(draft, self._file)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()

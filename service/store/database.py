@@ -1,0 +1,163 @@
+"""The database: opened, brought to the present schema, and read and written in transactions.
+
+    store = Store.open("sqlite:////var/lib/parley/parley.db")      # or postgresql://user@host/parley
+    with store.write() as connection: ...                          # commits, or rolls back on an error
+
+Calls block, for a millisecond or so: from async code go through a thread (`asyncio.to_thread`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from service.errors import StoreError
+
+HEAD = "0001"
+"""The newest migration. Known here so that a start with a schema up to date needs no Alembic."""
+
+_MIGRATION_LOCK = 7_069_426_584
+"""Any fixed number: the PostgreSQL advisory lock that one migrating process holds."""
+
+
+class Store:
+    """An open database with the present schema. Safe to share between threads."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """The store at `url`, created if it is SQLite and new, migrated if it is old. Raises StoreError."""
+        try:
+            parsed = sa.make_url(url)
+        except ArgumentError as error:
+            raise StoreError(
+                "store.url is not a database URL: give sqlite:////full/path/parley.db or postgresql://user@host/name"
+            ) from error
+        store = cls(_engine(parsed))
+        try:
+            store._migrate()
+        except SQLAlchemyError as error:
+            where = parsed.render_as_string(hide_password=True)
+            raise StoreError(
+                f"the store {where} can't be used: {_reason(error)}; see store.url in the settings"
+            ) from error
+        return store
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A connection to read from. Raises StoreError."""
+        with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction: committed at the end, rolled back when an exception leaves it. Raises StoreError."""
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.execution_options(begin=begin).begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise StoreError(
+                "the store can't be used just now: see the log, and store.url in the settings"
+            ) from error
+
+    def _migrate(self) -> None:
+        with self._engine.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            if _version(connection) != HEAD:
+                _upgrade(connection)
+
+
+def _version(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    version = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return None if version is None else str(version)
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    folder = str(resources.files("service") / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StoreError(
+            f"the store was made by another version of Parley ({error}): install a newer one"
+        ) from error
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    """`hide_parameters` keeps texts and hashes out of every error and log."""
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url)
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+pg8000")
+    if url.get_backend_name() != "postgresql":
+        raise StoreError(f"store.url: Parley keeps its data in sqlite or postgresql, not in {url.drivername}")
+    try:
+        return sa.create_engine(url, hide_parameters=True, pool_pre_ping=True)
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        raise StoreError("a PostgreSQL store needs its driver: pip install 'parley[postgres]'") from error
+
+
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    if url.database and url.database != ":memory:":
+        _create_private(Path(url.database))
+    engine = sa.create_engine(url, hide_parameters=True)
+
+    # As SQLAlchemy's manual has it for SQLite: Python's sqlite3 begins transactions late or not at all, so
+    # it is kept from doing so and BEGIN is sent here. A writer begins IMMEDIATE, and so waits for its turn
+    # at once instead of failing in the middle.
+    @sa.event.listens_for(engine, "connect")
+    def on_connect(connection: Any, record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def on_begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+    return engine
+
+
+def _create_private(file: Path) -> None:
+    """Create `file` for its owner's eyes only, and its folder."""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"{file} can't be created: {error.strerror}; name a folder that can be written with store.folder"
+        ) from error
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """The driver's own words without SQLAlchemy's; pg8000 gives a mapping with the message under M."""
+    cause: Any = getattr(error, "orig", None) or error
+    first = cause.args[0] if getattr(cause, "args", None) else cause
+    return str(first.get("M", first) if isinstance(first, dict) else first).strip()

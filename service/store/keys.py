@@ -1,0 +1,71 @@
+"""API keys: made, looked up, revoked. A key is seen once, when it is made; only its hash is kept.
+
+A key has 192 random bits, so a plain SHA-256 is right for it: slow password hashes guard guessable secrets,
+and nobody guesses 192 bits; a fast hash lets every request be checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from service.store.database import Store
+from service.store.tables import api_keys
+
+PREFIX = "parley_"
+"""What every key starts with, so that scanners for leaked secrets can know it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """What is known of a key; not the key."""
+
+    id: str
+    name: str
+    rate: str | None
+    created: datetime
+    revoked: datetime | None
+
+
+def create(store: Store, name: str, *, rate: str | None = None) -> tuple[ApiKey, str]:
+    """A new key for `name`, and the secret to hand out. `rate` such as "60/minute". Raises StoreError."""
+    secret = PREFIX + secrets.token_urlsafe(24)
+    key = ApiKey(id=secrets.token_hex(4), name=name, rate=rate, created=datetime.now(UTC), revoked=None)
+    values = {field: getattr(key, field) for field in key.__slots__} | {"hash": hash_of(secret)}
+    with store.write() as connection:
+        connection.execute(sa.insert(api_keys).values(values))
+    return key, secret
+
+
+def all_keys(store: Store) -> list[ApiKey]:
+    """Every key, the oldest first. Raises StoreError."""
+    with store.read() as connection:
+        return [_key(row) for row in connection.execute(sa.select(api_keys).order_by(api_keys.c.created))]
+
+
+def active(store: Store) -> dict[str, ApiKey]:
+    """The keys that open, by their hash. Raises StoreError."""
+    query = sa.select(api_keys).where(api_keys.c.revoked.is_(None))
+    with store.read() as connection:
+        return {row.hash: _key(row) for row in connection.execute(query)}
+
+
+def revoke(store: Store, key_id: str) -> bool:
+    """Close a key for good; false where no open key has this id. Raises StoreError."""
+    where = (api_keys.c.id == key_id) & api_keys.c.revoked.is_(None)
+    with store.write() as connection:
+        statement = sa.update(api_keys).where(where).values(revoked=datetime.now(UTC))
+        return connection.execute(statement).rowcount > 0
+
+
+def hash_of(secret: str) -> str:
+    """The hash under which a key is kept."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _key(row: sa.Row[tuple[object, ...]]) -> ApiKey:
+    return ApiKey(**{field: row._mapping[field] for field in ApiKey.__slots__})

@@ -1,0 +1,59 @@
+"""One spelling for the many addresses of an article.
+
+    normalise("HTTP://News.Example:80/bridge/?utm_source=x&id=7#top")     # "https://news.example/bridge?id=7"
+
+Dropped: fragment, default port, user name, trailing slash, and parameters that only say where a reader came
+from. Unified: http and https, case of scheme and host, international host names, order of parameters, and
+percent escapes. The result names an article; it isn't meant to be fetched.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+MAX_URL = 2000
+"""Characters of a normalised URL; a longer one names no article."""
+
+_TRACKING = re.compile(
+    r"utm_\w+|hsa_\w+|mtm_\w+|pk_\w+|piwik_\w+|at_\w+|ns_\w+|__\w+|_hs\w+|oly_\w+|mc_[ce]id|s_cid|vero_id|_ga|_gl"
+    r"|fbclid|[gdy]clid|g?[bw]?raid|gclsrc|msclkid|twclid|ttclid|wickedid|li_fat_id|igshid|igsh|mkt_tok|cmpid|smid"
+    r"|ref_src|ref_url|srsltid|commentid",
+    re.IGNORECASE,
+)
+"""Parameters of advertisers, newsletters and social networks, and Coral's permalink to one comment."""
+
+_START = re.compile(r"https?:/+", re.IGNORECASE)
+_DEFAULT_PORTS = (80, 443, None)
+
+
+def normalise(url: str) -> str | None:
+    """The one spelling of `url`, which starts with "https://"; None where it is no web address."""
+    start = _START.match(url.strip())
+    if not start:
+        return None
+    # A proxy on the way may have made one slash of the two, where the URL stood in a path.
+    rest = url.strip()[start.end() :]
+    try:
+        parts = urlsplit(f"https://{rest}")
+        host, port = _ascii(parts.hostname or ""), parts.port
+    except ValueError:
+        return None
+    if not host:
+        return None
+    authority = host if port in _DEFAULT_PORTS else f"{host}:{port}"
+    path = quote(unquote(parts.path, errors="surrogateescape"), safe="/:@!$&'()*+,;=~-._", errors="replace")
+    pairs = parse_qsl(parts.query, keep_blank_values=True, errors="replace")
+    query = urlencode(sorted(pair for pair in pairs if not _TRACKING.fullmatch(pair[0])), errors="replace")
+    normal = f"https://{authority}{path.rstrip('/')}" + (f"?{query}" if query else "")
+    return normal if len(normal) <= MAX_URL else None
+
+
+def _ascii(host: str) -> str:
+    """The host in lower case, its international letters as `xn--`; brackets around IPv6."""
+    if ":" in host:
+        return f"[{host}]"
+    try:
+        return host.rstrip(".").encode("idna").decode("ascii").lower()
+    except UnicodeError as error:
+        raise ValueError(f"{host!r} is no host name") from error

@@ -1,0 +1,236 @@
+"""The store in SQLite and PostgreSQL: articles, keys, moderators' decisions, migrations."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime, timedelta
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from model.comment import Article
+from service.errors import StoreError
+from service.privacy import AuthorHashes
+from service.store import articles, keys
+from service.store.database import HEAD, Store
+from service.store.feedback import Feedback, Suggestion
+from service.store.tables import metadata, suggestions
+
+URL = "https://news.example/bridge?id=7"
+
+
+@pytest.fixture
+def authors(tmp_path: Path) -> AuthorHashes:
+    return AuthorHashes(tmp_path / "author-secret")
+
+
+# Articles
+
+
+def test_article_is_found_by_id_and_by_any_spelling_of_its_url(any_store: Store) -> None:
+    kept, new = articles.put(
+        any_store, Article(id="story-7", url=f"{URL}&utm_source=x#top", title="Bridge to close")
+    )
+    assert (new, kept.url) == (True, URL)
+    for given in ("story-7", URL, "HTTP://NEWS.example:80/bridge/?fbclid=1&id=7"):
+        found = articles.get(any_store, given)
+        assert found is not None
+        assert (found.id, found.title, found.updated.tzinfo) == ("story-7", "Bridge to close", UTC)
+    assert articles.get(any_store, "https://news.example/other") is None
+
+
+def test_article_kept_by_url_is_replaced_and_deleted_by_url(any_store: Store) -> None:
+    assert articles.put(any_store, Article(id=URL, title="Old"))[1]
+    assert not articles.put(any_store, Article(id=f"{URL}#comments", title="New", text="Lede \0 \ud800"))[1]
+    found = articles.get(any_store, URL)
+    assert found is not None
+    assert (found.title, found.text) == ("New", "Lede \ufffd \ufffd")
+    assert articles.delete(any_store, f"{URL}&gclid=2")
+    assert not articles.delete(any_store, URL)
+
+
+def test_find_takes_many_and_of_one_url_the_newest(any_store: Store) -> None:
+    for title in ("first", "second"):
+        articles.put(any_store, Article(id=title, url=URL, title=title))
+    found = articles.find(any_store, [URL, "first", "none", *map(str, range(2000))])
+    assert {given: article.title for given, article in found.items()} == {URL: "second", "first": "first"}
+    assert articles.find(any_store, []) == {}
+
+
+# Keys
+
+
+def test_key_opens_until_it_is_revoked_and_is_kept_only_as_a_hash(any_store: Store) -> None:
+    key, secret = keys.create(any_store, "Coral", rate="60/minute")
+    assert secret.startswith("parley_")
+    assert keys.active(any_store)[keys.hash_of(secret)] == key
+    with any_store.read() as connection:
+        rows = connection.execute(sa.text("SELECT * FROM api_keys")).all()
+    assert secret not in repr(rows)
+    assert secret.removeprefix("parley_") not in repr(rows)
+    assert keys.revoke(any_store, key.id)
+    assert not keys.revoke(any_store, key.id)
+    assert not keys.active(any_store)
+    assert [k.revoked is not None for k in keys.all_keys(any_store)] == [True]
+
+
+# Moderators' decisions
+
+TOXIC = Suggestion(
+    attribute="toxicity",
+    value=1.0,
+    text="a comment",
+    author="reader-17",
+    client_token="comment:1",
+    comment_id="1",
+)
+
+
+def test_neither_text_nor_author_is_kept_unless_turned_on(any_store: Store, authors: AuthorHashes) -> None:
+    feedback = Feedback(any_store, authors, comments=False)
+    assert feedback.keep([TOXIC]) == 1
+    (row,) = feedback.rows()
+    assert (row["attribute"], row["value"], row["text"], row["author"]) == ("toxicity", 1.0, None, None)
+
+
+def test_do_not_store_always_wins(any_store: Store, authors: AuthorHashes) -> None:
+    feedback = Feedback(any_store, authors, comments=True)
+    assert feedback.keep([TOXIC], do_not_store=True) == 0
+    assert list(feedback.rows()) == []
+
+
+def test_kept_author_is_a_keyed_hash_and_can_be_forgotten(any_store: Store, authors: AuthorHashes) -> None:
+    feedback = Feedback(any_store, authors, comments=True)
+    others = [Suggestion(attribute="spam", value=0, author="reader-18", comment_id=n) for n in ("2", "3")]
+    feedback.keep([TOXIC, *others])
+    assert "reader-17" not in repr(list(feedback.rows()))
+    assert feedback.forget(author="reader-17") == 1
+    assert feedback.forget(comment_id="3") == 1
+    assert feedback.forget() == 0
+    assert [row["comment_id"] for row in feedback.rows()] == ["2"]
+
+
+def test_a_moderators_later_decision_replaces_the_earlier(any_store: Store, authors: AuthorHashes) -> None:
+    feedback = Feedback(any_store, authors, comments=False)
+    feedback.keep([TOXIC])
+    feedback.keep([Suggestion(attribute="toxicity", value=0, client_token="comment:1")])
+    feedback.keep(
+        [Suggestion(attribute="toxicity", value=1, client_token="comment:1", community="other site")]
+    )
+    feedback.keep([Suggestion(attribute="spam", value=1, client_token="comment:1")])
+    assert [(row["attribute"], row["value"], row["community"]) for row in feedback.rows()] == [
+        ("toxicity", 0.0, None),
+        ("toxicity", 1.0, "other site"),
+        ("spam", 1.0, None),
+    ]
+
+
+def test_purge_removes_what_is_older(any_store: Store, authors: AuthorHashes) -> None:
+    feedback = Feedback(any_store, authors, comments=False)
+    feedback.keep([TOXIC, Suggestion(attribute="spam", value=1, client_token="comment:2")])
+    long_ago = datetime.now(UTC) - timedelta(days=91)
+    with any_store.write() as connection:
+        connection.execute(
+            sa.update(suggestions).where(suggestions.c.attribute == "spam").values(created=long_ago)
+        )
+    assert feedback.purge(older_than=timedelta(days=90)) == 1
+    assert [row["attribute"] for row in feedback.rows()] == ["toxicity"]
+
+
+# The secret of author hashes
+
+
+def test_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "author-secret"
+    first = AuthorHashes(file).hash("reader-17")
+    assert first == AuthorHashes(file).hash("reader-17")
+    assert first != AuthorHashes(tmp_path / "other").hash("reader-17")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in file.parent.iterdir()] == ["author-secret"]
+
+
+def test_damaged_secret_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "author-secret"
+    file.write_bytes(b"short")
+    with pytest.raises(StoreError, match="must hold 32 bytes"):
+        AuthorHashes(file).hash("reader-17")
+
+
+# The database itself
+
+
+def test_migrations_lead_to_the_tables(any_store: Store) -> None:
+    with any_store.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_head_is_the_newest_migration() -> None:
+    scripts = ScriptDirectory(str(Path(__file__).parents[2] / "service" / "migrations"))
+    assert scripts.get_current_head() == HEAD
+
+
+def test_opening_again_keeps_what_is_there(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'parley.db'}"
+    first = Store.open(url)
+    articles.put(first, Article(id="a", title="t"))
+    first.close()
+    second = Store.open(url)
+    assert articles.get(second, "a") is not None
+    second.close()
+
+
+def test_several_may_open_a_new_store_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'parley.db'}"
+    with ThreadPool(4) as pool:
+        for store in pool.map(Store.open, [url] * 4):
+            store.close()
+
+
+def test_writers_wait_for_each_other(store: Store) -> None:
+    with ThreadPool(8) as pool:
+        pool.map(lambda n: articles.put(store, Article(id=str(n % 3), title="t")), range(40))
+    assert len(articles.find(store, ["0", "1", "2"])) == 3
+
+
+def test_sqlite_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    file = tmp_path / "data" / "parley.db"
+    Store.open(f"sqlite:///{file}").close()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_an_error_rolls_back_and_never_quotes_what_was_sent(store: Store) -> None:
+    with pytest.raises(StoreError) as caught, store.write() as connection:
+        connection.execute(sa.insert(suggestions).values(text="secret words", attribute="spam", value=1.0))
+    assert "secret words" not in str(caught.value)
+    assert "secret words" not in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("parley.db", "not a database URL"),
+        ("mysql://root@127.0.0.1/parley", "sqlite or postgresql"),
+        ("sqlite:////proc/nowhere/parley.db", "can't be created"),
+        ("postgresql://parley:hidden@127.0.0.1:1/parley", "can't be used"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_says_what_to_do(url: str, says: str) -> None:
+    with pytest.raises(StoreError, match=says) as caught:
+        Store.open(url)
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_store_of_a_newer_parley_is_left_alone(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'parley.db'}"
+    store = Store.open(url)
+    with store.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    store.close()
+    with pytest.raises(StoreError, match="install a newer one"):
+        Store.open(url)

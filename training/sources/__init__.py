@@ -20,7 +20,19 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from training.errors import SourceError
 from training.examples import Example
 from training.leaks import drop_leaks
-from training.sources import checks, forums, hate, news, room_for_debate, spam, wikipedia  # noqa: F401  (they register their sources)
+from training.sources import (  # noqa: F401  (they register their sources)
+    checks,
+    claims,
+    forums,
+    hate,
+    news,
+    relevance,
+    room_for_debate,
+    spam,
+    threads,
+    tweets,
+    wikipedia,
+)
 from training.sources.pairs import headlines, swapped, unrelated_targets
 from training.sources.registry import SOURCES, SPLITS, Source, Split, get, read
 

@@ -94,7 +94,9 @@ def unrelated_targets(examples: Iterable[Example], *, seed: int, share: float = 
             continue
         other = rng.choice(pool)
         words = set(_WORD.findall(example.text.lower()))
-        if other.group != example.group and not words & set(_WORD.findall((other.target or "").lower())):
+        if other.group == example.group or other.target == example.target:
+            continue
+        if not words & set(_WORD.findall((other.target or "").lower())):
             pair = replace(example, target=other.target, stance="none", article=None, off_topic=None)
             made.append(replace(pair, labels={}, spans=None, slice="made none"))
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from service.dumps.formats import Reader
+    from service.dumps.record import Columns
     from service.dumps.score import Scorer, Summary
 
 
@@ -83,12 +85,13 @@ def score(
 
     try:
         _check_output(source, output, overwrite=overwrite)
-        opened = Source(source)
-        reader = open_reader(opened, name=format_, columns=Columns.parse(columns or ()))
-        scorer = Scorer.load(model=model, policy=policy, target=target, threads=threads)
-        summary = _score_watched(reader, output, scorer, batch=batch_size, quiet=quiet)
+        names = Columns.parse(columns or ())
+        with closing(Source(source)) as opened:
+            reader = open_reader(opened, name=format_, columns=names)
+            scorer = Scorer.load(model=model, policy=policy, target=target, threads=threads)
+            summary = _score_watched(reader, output, scorer, batch=batch_size, quiet=quiet)
         if not quiet:
-            _show(summary, output, repaired=opened.repaired)
+            _show(summary, output, names, repaired=opened.repaired)
     except (ServiceError, ModelError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1 if isinstance(error, NothingToScore) else 2) from error
@@ -145,7 +148,7 @@ def _progress(console: Console, *, shown: bool) -> Progress:
     )
 
 
-def _show(summary: Summary, output: Path, *, repaired: int) -> None:
+def _show(summary: Summary, output: Path, names: Columns, *, repaired: int) -> None:
     """What was done, on stderr; never a comment's text."""
     from service.dumps.score import errors_file
 
@@ -158,6 +161,9 @@ def _show(summary: Summary, output: Path, *, repaired: int) -> None:
     if summary.stances:
         lines.append(f"  stance: {counts(summary.stances)}")
     lines.append(f"  decisions: {counts(summary.actions)}")
+    lines += [
+        f"  no row has {column!r}, which --map says is the {name}" for column, name in names.unseen.items()
+    ]
     if repaired:
         lines.append(f"  {repaired:,} lines are not UTF-8 and were read as Windows-1252")
     if summary.cut_short:

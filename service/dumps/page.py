@@ -122,7 +122,7 @@ class PageReader:
         self._headers = _headers(self._lines)
         if not self._headers:
             raise NothingToScore(
-                f"{source.path}: no comments found. On an article's page a comment starts with a line such as "
+                f"{source.path}: no comments found. On an article's page a comment starts with a line like "
                 "'by: NAME from: PLACE' and its date below. If this is no such page, say --format"
             )
         self.article = read_article(self._lines[: self._headers[0].at])

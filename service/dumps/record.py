@@ -97,6 +97,8 @@ class Columns:
 
     def __init__(self, mapped: Mapping[str, str] | None = None) -> None:
         self.mapped = dict(mapped or {})
+        self.unseen = {column: name for name, column in self.mapped.items()}
+        """Mapped columns that no row had so far, with their fields."""
         self._of = {name: self.mapped.get(name, name) for name in FIELDS}
         parts = [column.split(".") for column in self._of.values()]
         self.groups = {".".join(part[:depth]) for part in parts for depth in range(1, len(part))}
@@ -141,6 +143,8 @@ class Columns:
         rest = self._open(values)
         if self._of["text"] not in rest:
             raise RowProblem(f"no {self._of['text']!r} here; {self.advice(rest)}")
+        if self.unseen:
+            self.unseen = {column: name for column, name in self.unseen.items() if column not in rest}
         found = {name: rest.pop(column, None) for name, column in self._of.items()}
         created_at = to_utc(found["created_at"])
         if created_at is None and found["created_at"] not in (None, ""):

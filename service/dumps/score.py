@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -138,8 +139,13 @@ class _Run:
         self._start = time.monotonic()
         self._reader, self._scorer = reader, scorer
         self._form = output_format(out)
-        self._table, self._errors = AtomicFile(out), AtomicFile(errors_file(out))
         self._writer: Writer | None = None
+        self._errors = AtomicFile(errors_file(out))
+        try:
+            self._table = AtomicFile(out)
+        except DumpError:
+            self._errors.discard()
+            raise
 
     def take(self, rows: Sequence[Record | BadRow]) -> None:
         """Score and write a batch."""
@@ -172,12 +178,16 @@ class _Run:
             )
             raise NothingToScore(f"nothing to score: no row holds a comment{why}")
         self._writer.close()
+        self._writer = None
         self._table.commit()
         self.summary.seconds = time.monotonic() - self._start
         return self.summary
 
     def discard(self) -> None:
-        """Leave no half-written file behind."""
+        """Leave no half-written file behind; harmless after `finish`."""
+        if self._writer is not None:
+            with suppress(Exception):  # it closes onto a file that goes
+                self._writer.close()
         self._table.discard()
         self._errors.discard()
 

@@ -14,7 +14,6 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from service.errors import DumpError, NothingToScore
 
@@ -32,23 +31,30 @@ class Source:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.repaired = 0
+        self._text: io.TextIOWrapper | None = None
         if path.is_dir():
             raise DumpError(
                 f"{path} is a folder; give one file of comments (.jsonl, .csv, .parquet, or .txt)"
             )
         try:
-            self._file: BinaryIO = path.open("rb")
+            self._file = path.open("rb")
         except OSError as error:
             raise DumpError(f"{path} can't be opened: {error.strerror or error}") from error
         self.size = os.fstat(self._file.fileno()).st_size
-        packed = self._file.read(2) == b"\x1f\x8b"
-        self._file.seek(0)
-        self.stream: BinaryIO = gzip.GzipFile(fileobj=self._file) if packed else self._file  # type: ignore[assignment]
-        self.head = self._peek()
-        if not self.head.strip():
+        try:
+            packed = self._file.peek(2).startswith(b"\x1f\x8b")
+            self.stream = gzip.GzipFile(fileobj=self._file) if packed else self._file
+            self.head = self.stream.peek(HEAD_BYTES)[:HEAD_BYTES]
+        except (OSError, EOFError, zlib.error) as error:
+            self._file.close()
+            raise DumpError(f"{path} can't be read: {error}; copy it again") from error
+        if not self.head:
+            self.close()
             raise NothingToScore(f"{path} is empty: there is nothing to score")
 
     def close(self) -> None:
+        if self._text is not None:
+            self._text.close()
         self.stream.close()
         self._file.close()
 
@@ -85,7 +91,7 @@ class Source:
         DumpError."""
         encoding = self.encoding
         errors = "surrogateescape" if encoding == "utf-8-sig" else "replace"
-        text = io.TextIOWrapper(self.stream, encoding=encoding, errors=errors, newline="")
+        text = self._text = io.TextIOWrapper(self.stream, encoding=encoding, errors=errors, newline="")
         number = 0
         try:
             while line := text.readline(MAX_LINE):
@@ -103,14 +109,6 @@ class Source:
         repaired, count = _UNDECODED.subn(_windows_1252, line)
         self.repaired += count > 0
         return repaired
-
-    def _peek(self) -> bytes:
-        try:
-            head = self.stream.read(HEAD_BYTES)
-            self.stream.seek(0)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DumpError(f"{self.path} can't be unpacked: {error}; copy it again") from error
-        return head
 
 
 def _windows_1252(undecoded: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ Needs the extra `tables` (pyarrow), which is imported only here and in the Parqu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -91,7 +92,11 @@ class TableReader:
             try:
                 yield self._columns.record(values, row=self._row)
             except RowProblem as problem:
-                yield BadRow(reason=str(problem), row=self._row, raw=repr(values))
+                yield BadRow(
+                    reason=str(problem),
+                    row=self._row,
+                    raw=json.dumps(values, default=str, ensure_ascii=False),
+                )
 
     def _broken(self, error: Exception) -> DumpError:
         after = f" past row {self._row}" if self._row else ""

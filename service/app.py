@@ -10,19 +10,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
-from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from model.errors import CommentError
 from service import classify, health
 from service.batcher import Batcher, Predictor, State
 from service.context import Service
-from service.errors import STATUS, Problem, ServiceError
+from service.errors import Problem, ServiceError
 from service.metrics import Metrics
 from service.middleware import BodyLimit, RequestLog
 from service.policy import Policy
@@ -37,24 +35,6 @@ Labels reader comments under news articles for **abuse**, **off-topic** and **st
 Scores are calibrated probabilities. What lacks its input (off-topic without an article, stance without a
 target) is `null`, and `notes` says why. Every error is `{"error": {"code", "message", "details"}}`.
 """
-
-
-class ErrorBody(BaseModel):
-    """What went wrong; `details` name the places in the request."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    code: str
-    message: str
-    details: list[dict[str, str]]
-
-
-class ErrorAnswer(BaseModel):
-    """The one shape of the native errors."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    error: ErrorBody
 
 
 def create_app(
@@ -103,7 +83,7 @@ def create_app(
     )
     app.state.service = Service(settings=settings, batcher=batcher, metrics=metrics)
     for wire in WIRES:
-        app.include_router(wire.router, responses=ERRORS if wire.native else None)
+        app.include_router(wire.router)
     _answer_errors(app)
     app.add_middleware(BodyLimit, limit=settings.limits.body, wires=WIRES)
     app.add_middleware(RequestLog, metrics=metrics, wires=WIRES)  # the last added is the outermost
@@ -114,16 +94,6 @@ def _load_model(settings: Settings) -> Predictor:
     from model import Classifier  # here, so that the server listens while the engine is imported
 
     return Classifier.load(settings.model, threads=settings.threads)
-
-
-def _error_responses() -> dict[int | str, dict[str, Any]]:
-    codes: dict[int, list[str]] = {}
-    for status, code in STATUS.values():
-        codes.setdefault(status, []).append(code)
-    return {s: {"model": ErrorAnswer, "description": ", ".join(codes[s])} for s in sorted(codes)}
-
-
-ERRORS = _error_responses()
 
 
 def _answer_errors(app: FastAPI) -> None:

@@ -17,11 +17,19 @@ from pydantic_core import PydanticCustomError
 from model.comment import Article, Comment, Parent, Prediction
 from model.labels import ABUSE
 from service.context import Service, ServiceDep
-from service.errors import InvalidRequest
+from service.errors import (
+    BodyTooLarge,
+    Busy,
+    InvalidRequest,
+    MalformedBody,
+    NotReady,
+    PredictionFailed,
+    WrongMediaType,
+)
 from service.health import ModelName
 from service.policy import Policy
 from service.result import to_result
-from service.wire import JSON, MAX_DETAILS, JsonRoute, Wire
+from service.wire import JSON, MAX_DETAILS, JsonRoute, Wire, documented
 
 router = APIRouter(route_class=JsonRoute)
 
@@ -214,7 +222,12 @@ EXAMPLES: dict[str, Any] = {
     "/v1/classify",
     tags=["classify"],
     summary="Label comments",
-    responses={200: {"model": ClassifyAnswer}},
+    responses={
+        200: {"model": ClassifyAnswer},
+        **documented(
+            InvalidRequest, MalformedBody, WrongMediaType, BodyTooLarge, Busy, NotReady, PredictionFailed
+        ),
+    },
 )
 async def classify(
     request: Request,

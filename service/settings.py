@@ -37,17 +37,17 @@ class Section(BaseModel):
 class Limits(Section):
     """What one request may bring."""
 
-    comments: int = Field(1000, ge=1)
-    text: int = Field(100_000, ge=1)
-    body: int = Field(10_000_000, ge=1000)
+    comments: int = Field(default=1000, ge=1)
+    text: int = Field(default=100_000, ge=1)
+    body: int = Field(default=10_000_000, ge=1000)
 
 
 class Queue(Section):
     """What may wait for the model, and how much it takes at once."""
 
-    comments: int = Field(4000, ge=1)
-    wait: float = Field(0.5, gt=0)
-    batch: int = Field(16, ge=1)
+    comments: int = Field(default=4000, ge=1)
+    wait: float = Field(default=0.5, gt=0)
+    batch: int = Field(default=16, ge=1)
 
 
 class Settings(BaseSettings):
@@ -58,9 +58,9 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)
+    port: int = Field(default=8000, ge=0, le=65535)
     model: Path | None = None
-    threads: int | None = Field(None, ge=1)
+    threads: int | None = Field(default=None, ge=1)
     policy: str = "default"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     limits: Limits = Limits()

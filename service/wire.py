@@ -1,6 +1,7 @@
 """What every protocol needs on the wire: strict JSON in, safe JSON out, and its own shape for errors.
 
-A protocol is a `Wire`: its router, the paths whose errors are its own, and the function that shapes a `Problem`. `service.app` lists them all.
+A protocol is a `Wire`: its router, the paths whose errors are its own, and the function that shapes them.
+`service.app` lists them all.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any, NoReturn
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
-from service.errors import InvalidRequest, MalformedBody, Problem, ServiceError, WrongMediaType
+from service.errors import STATUS, InvalidRequest, MalformedBody, Problem, ServiceError, WrongMediaType
 
 MAX_DETAILS = 20
 MAX_NAME = 60
@@ -44,11 +46,6 @@ class Wire:
     paths: tuple[str, ...]
     render: Callable[[Problem], Response] = render_native
 
-    @property
-    def native(self) -> bool:
-        """Whether its errors have Parley's own shape."""
-        return self.render is render_native
-
 
 def render(request_path: str, problem: Problem, wires: Sequence[Wire]) -> Response:
     """The error in the shape of the protocol that owns the path."""
@@ -56,6 +53,33 @@ def render(request_path: str, problem: Problem, wires: Sequence[Wire]) -> Respon
         if request_path.startswith(wire.paths):
             return wire.render(problem)
     return render_native(problem)
+
+
+class ErrorBody(BaseModel):
+    """What went wrong; `details` name the places in the request."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str
+    message: str
+    details: list[dict[str, str]]
+
+
+class ErrorAnswer(BaseModel):
+    """The one shape of the native errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    error: ErrorBody
+
+
+def documented(*errors: type[Exception]) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI responses of a native route that can raise `errors`."""
+    codes: dict[int, list[str]] = {}
+    for error in errors:
+        status, code = STATUS[error]
+        codes.setdefault(status, []).append(f"`{code}`")
+    return {s: {"model": ErrorAnswer, "description": ", ".join(codes[s])} for s in sorted(codes)}
 
 
 def parse_json(body: bytes) -> Any:

@@ -18,12 +18,11 @@ from service.errors import Busy, NotReady, PredictionFailed
 
 
 class Scripted:
-    """A predictor that answers each comment with its own text as id; `gate` holds it, some texts make it fail."""
-
-    info: dict[str, Any] = {"name": "scripted", "version": "1"}
-    thresholds: dict[str, float] = {}
+    """Answers each comment with its own text as id; `gate` holds it, some texts make it fail."""
 
     def __init__(self, *, seconds: float = 0.0) -> None:
+        self.info = {"name": "scripted", "version": "1"}
+        self.thresholds: dict[str, float] = {}
         self.gate = threading.Event()
         self.gate.set()
         self.entered = threading.Event()
@@ -153,9 +152,13 @@ def test_too_long_a_wait_is_refused(start: Callable[..., Batcher]) -> None:
     batcher.submit(_comments("learn", "the", "pace")).result(10)
     batcher.submit(_comments("learn", "the", "pace")).result(10)
     accepted = []
-    with pytest.raises(Busy, match=r"the limit is 0\.1 s"):
+
+    def flood() -> None:
         for i in range(50):
             accepted.append(batcher.submit(_comments(str(i))))
+
+    with pytest.raises(Busy, match=r"the limit is 0\.1 s"):
+        flood()
     assert 1 <= len(accepted) < 20
     for job in accepted:
         job.result(10)

@@ -102,11 +102,20 @@ def test_spans_count_in_the_text_as_sent(client: TestClient) -> None:
     assert all(0 <= s["start"] < s["end"] <= len(text) for s in result["spans"])
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["a \ud800 b", "\udfff", "\x00", "a\x00b", "\U0001f600" * 50_000, "a" * 100_000, "\u202e\u200b.", "?!", "\ufeff"],
-    ids=["surrogate", "lone", "nul", "nul inside", "50,000 emoji", "100,000 letters", "bidi", "signs", "bom"],
-)
+ODD_TEXTS = {
+    "surrogate": "a \ud800 b",
+    "nothing but a surrogate": "\udfff",
+    "NUL": "\x00",
+    "NUL inside": "a\x00b",
+    "50,000 emoji": "\U0001f600" * 50_000,
+    "100,000 letters": "a" * 100_000,
+    "direction marks": "\u202e\u200b.",
+    "signs": "?!",
+    "byte order mark": "\ufeff",
+}
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS.values(), ids=ODD_TEXTS)
 def test_odd_text_is_judged(client: TestClient, text: str) -> None:
     body = json.dumps({"comments": [{"id": text[:9], "text": text, "target": text[:9]}]})
     response = client.post("/v1/classify", content=body, headers=JSON_TYPE)
@@ -157,7 +166,11 @@ BAD_REQUESTS: list[tuple[object, str, str]] = [
     ({"comments": [{"text": None}]}, "comments[0].text", "must be text"),
     ({"comments": [{"text": 5}]}, "comments[0].text", "must be text"),
     ({"comments": [{"text": ["a"]}]}, "comments[0].text", "must be text"),
-    ({"comments": [{"text": "a" * 1_000_000}]}, "comments[0].text", "1000000 characters, the limit is 100000"),
+    (
+        {"comments": [{"text": "a" * 1_000_000}]},
+        "comments[0].text",
+        "1000000 characters, the limit is",
+    ),
     ({"comments": [{"text": "a", "id": 7}]}, "comments[0].id", "must be text"),
     ({"comments": [{"text": "a", "id": "i" * 513}]}, "comments[0].id", "longer than 512"),
     ({"comments": [{"text": "a", "txt": "b"}]}, "comments[0].txt", "unknown key"),
@@ -233,7 +246,8 @@ def test_json_with_a_charset_or_a_byte_order_mark_is_read(client: TestClient) ->
 def test_the_limits_are_settings(small: TestClient) -> None:
     def problem(comments: list[dict[str, str]]) -> tuple[int, str]:
         response = small.post("/v1/classify", json={"comments": comments})
-        return response.status_code, "" if response.status_code == 200 else response.json()["error"]["message"]
+        error = response.json().get("error", {"message": ""})
+        return response.status_code, error["message"]
 
     assert problem([{"text": "a" * 20}] * 3) == (200, "")
     assert problem([{"text": "a"}] * 4) == (422, "comments: must hold 1 to 3 comments, not 4")

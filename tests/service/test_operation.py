@@ -29,10 +29,9 @@ SECRET = "Marmaduke Quillfeather is a nincompoop"
 class Fake:
     """A predictor under the test's control."""
 
-    info: dict[str, Any] = {"name": "fake", "version": "1"}
-    thresholds: dict[str, float] = {}
-
     def __init__(self) -> None:
+        self.info = {"name": "fake", "version": "1"}
+        self.thresholds: dict[str, float] = {}
         self.gate = threading.Event()
         self.gate.set()
         self.seen: list[str] = []
@@ -168,7 +167,9 @@ def test_a_request_leaves_one_line_without_its_text(client: TestClient, log: io.
         "parent": {"text": SECRET},
         "target": SECRET,
     }
-    client.post(f"/v1/classify?key={SECRET}", json={"comments": [comment, comment]}, headers={"X-Key": SECRET})
+    client.post(
+        f"/v1/classify?key={SECRET}", json={"comments": [comment, comment]}, headers={"X-Key": SECRET}
+    )
     client.post("/v1/classify", json={"comments": [{**comment, SECRET: SECRET}]})
     client.post("/v1/classify", content=f'{{"{SECRET}":', headers={"Content-Type": "application/json"})
     client.get(f"/{SECRET}?{SECRET}")
@@ -180,8 +181,8 @@ def test_a_request_leaves_one_line_without_its_text(client: TestClient, log: io.
         ("unmatched", 404, None),
     ]
     assert all({"request_id", "method", "seconds", "level", "time"} <= set(line) for line in ours)
-    written = "".join(line for line in log.getvalue().splitlines() if "httpx" not in line)  # the test's own client
-    assert "Marmaduke" not in written
+    lines_of_the_server = [line for line in log.getvalue().splitlines() if "httpx" not in line]
+    assert "Marmaduke" not in "".join(lines_of_the_server)
 
 
 @pytest.mark.parametrize(("sent", "echoed"), [("order-66_a.b", True), ("a b", False), ("x" * 65, False)])
@@ -224,7 +225,9 @@ def test_the_docs_need_no_other_host(client: TestClient) -> None:
 
 def test_every_route_belongs_to_a_wire(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    assert [path for path in paths if not path.startswith(tuple(p for wire in WIRES for p in wire.paths))] == []
+    assert [
+        path for path in paths if not path.startswith(tuple(p for wire in WIRES for p in wire.paths))
+    ] == []
 
 
 def test_the_openapi_document_equals_its_golden_file(tmp_path: Path) -> None:
@@ -234,4 +237,4 @@ def test_the_openapi_document_equals_its_golden_file(tmp_path: Path) -> None:
     if text != (GOLDEN.read_text(encoding="utf-8") if GOLDEN.exists() else ""):
         new = tmp_path / GOLDEN.name
         new.write_text(text, encoding="utf-8")
-        pytest.fail(f"the OpenAPI document changed; look at it, and if it is meant:\n  mv {new} {GOLDEN}")
+        pytest.fail(f"the OpenAPI document changed; look at it, and if it is meant:\n  mv '{new}' {GOLDEN}")

@@ -68,9 +68,9 @@ _MARKUP = re.compile(
 )
 _BLOCKS = frozenset(
     (  # noqa: SIM905
-        "address article aside blockquote br center dd details div dl dt fieldset figcaption figure "
-        "footer form h1 h2 h3 h4 h5 h6 header hr li main nav ol option p pre section summary table tbody td tfoot th "
-        "thead tr ul"
+        "address article aside blockquote br center dd details div dl dt fieldset figcaption figure footer "
+        "form h1 h2 h3 h4 h5 h6 header hr li main nav ol option p pre section summary table tbody td tfoot "
+        "th thead tr ul"
     ).split()
 )
 _MARKDOWN_OPTIONS = pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TABLES

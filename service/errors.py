@@ -10,6 +10,10 @@ ServiceError
 ├── InvalidRequest     understood, but a value is missing, unknown or of the wrong kind
 ├── MalformedBody      not JSON at all
 ├── WrongMediaType     a body that isn't declared as JSON
+├── NotFound           there is no such thing
+├── MissingKey         no API key where one is needed
+├── InvalidKey         an API key that opens nothing
+├── RateLimited        more requests than the key may send
 ├── BodyTooLarge       more bytes than the server reads
 ├── Busy               the queue is full: come back later
 ├── NotReady           the model is still loading, or is gone
@@ -79,6 +83,22 @@ class WrongMediaType(ServiceError):
     """A body that isn't declared as JSON."""
 
 
+class NotFound(ServiceError):
+    """There is no such thing."""
+
+
+class MissingKey(ServiceError):
+    """No API key where one is needed."""
+
+
+class InvalidKey(ServiceError):
+    """An API key that opens nothing: unknown, or revoked."""
+
+
+class RateLimited(ServiceError):
+    """More requests than the caller may send."""
+
+
 class BodyTooLarge(ServiceError):
     """More bytes than the server reads."""
 
@@ -101,6 +121,10 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     PolicyError: (422, "invalid_policy"),
     MalformedBody: (400, "malformed_body"),
     WrongMediaType: (415, "wrong_media_type"),
+    NotFound: (404, "not_found"),
+    MissingKey: (401, "missing_key"),
+    InvalidKey: (401, "invalid_key"),
+    RateLimited: (429, "rate_limited"),
     BodyTooLarge: (413, "body_too_large"),
     Busy: (429, "busy"),
     NotReady: (503, "not_ready"),

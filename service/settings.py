@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from limits import parse
+from platformdirs import user_data_path
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as _SourceError
 
@@ -50,6 +52,51 @@ class Queue(Section):
     batch: int = Field(default=16, ge=1)
 
 
+class Access(Section):
+    """Who may call, and how often."""
+
+    anonymous: bool = False
+    rate: str | None = "6000/minute"
+
+    @field_validator("rate")
+    @classmethod
+    def _check_rate(cls, rate: str | None) -> str | None:
+        return rate if rate is None else check_rate(rate)
+
+
+class Storage(Section):
+    """What is kept, where and for how long."""
+
+    folder: Path | None = None
+    url: str | None = None
+    comments: bool = False
+    days: int = Field(default=90, ge=1)
+
+    @property
+    def path(self) -> Path:
+        """The folder of what is kept in files."""
+        return self.folder or user_data_path("parley", appauthor=False)
+
+    @property
+    def database(self) -> str:
+        """The URL of the database."""
+        return self.url or f"sqlite:///{self.path / 'parley.db'}"
+
+    @property
+    def author_secret(self) -> Path:
+        """The file with the secret of author hashes."""
+        return self.path / "author-secret"
+
+
+class Fetch(Section):
+    """Whether unknown articles are fetched, and within which limits."""
+
+    hosts: list[str] = []
+    seconds: float = Field(default=5.0, gt=0)
+    bytes: int = Field(default=2_000_000, ge=1000)
+    redirects: int = Field(default=3, ge=0)
+
+
 class Settings(BaseSettings):
     """Everything that a running service can be told; `configs/service.yaml` explains each key."""
 
@@ -65,6 +112,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     limits: Limits = Limits()
     queue: Queue = Queue()
+    access: Access = Access()
+    store: Storage = Storage()
+    fetch: Fetch = Fetch()
 
     @classmethod
     def settings_customise_sources(
@@ -87,6 +137,19 @@ class Settings(BaseSettings):
                 place = _place(problem["loc"], from_flags, from_env, file)
                 problems.append(f"{place}: {_say(problem['type'], problem['msg'], problem['loc'])}")
             raise SettingsError("\n".join(problems)) from error
+
+
+def check_rate(rate: str) -> str:
+    """`rate` as it is, where it says how many requests in which time. Raises ValueError."""
+    try:
+        good = parse(rate).amount > 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError(
+            f"{rate!r} is no rate: write a number and second, minute, hour or day, as 600/minute"
+        )
+    return rate
 
 
 def _read_file(file: Path) -> dict[str, Any]:

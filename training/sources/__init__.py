@@ -8,6 +8,7 @@ A new source is a reader with the `@source` decorator in a module imported here.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ from training.sources import (  # noqa: F401  (they register their sources)
 )
 from training.sources.pairs import headlines, swapped, unrelated_targets
 from training.sources.registry import SOURCES, SPLITS, Source, Split, get, read
+
+log = logging.getLogger(__name__)
 
 __all__ = [
     "SOURCES",
@@ -104,6 +107,8 @@ def load(specs: Sequence[SourceSpec], data_dir: Path, split: Split, *, seed: int
     examples: list[Example] = []
     for spec in specs:
         rows = list(read(spec.name, data_dir, split, **spec.options))
+        if split == "train" and not rows:
+            raise SourceError(f"source {spec.name!r} only tests: take it out of the config's sources")
         if split == "train" and spec.cap is not None and len(rows) > spec.cap:
             kept = sorted(random.Random(f"{seed}:{spec.name}").sample(range(len(rows)), spec.cap))
             rows = [rows[i] for i in kept]
@@ -123,6 +128,7 @@ def prepare(
     tests = held_out(specs, data_dir)
     dev, dev_leaks = drop_leaks(load(specs, data_dir, "dev", seed=seed), tests)
     train, train_leaks = drop_leaks(load(specs, data_dir, "train", seed=seed), [*tests, *dev])
+    log.info("dropped as leaks from train: %s; from dev: %s", train_leaks, dev_leaks)
     if fraction < 1.0:
         train = random.Random(seed).sample(train, max(1, round(len(train) * fraction)))
     off_topic = swapped(train, seed=seed, share=swaps.off_topic, headlines=headlines(data_dir, "train"))

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
+from xml.etree.ElementTree import ParseError
+from zipfile import BadZipFile
 
 from training.errors import SourceError
 from training.examples import Example
@@ -77,7 +79,7 @@ def read(name: str, data_dir: Path, split: Split, **options: Any) -> Iterator[Ex
         )
     try:
         yield from found.read(folder, split, **options)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, ParseError, BadZipFile) as error:
         raise SourceError(
             f"source {name!r}: can't read {folder}: {type(error).__name__}: {error}; "
             "compare its files with what the reader's docstring names"

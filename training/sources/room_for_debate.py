@@ -9,6 +9,8 @@ One rule keeps them apart, whoever reads them:
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +82,40 @@ def vast(folder: Path, split: Split) -> Iterator[Example]:
             group=row.get("debate_url"),
             slice=None if split == "train" else "few-shot" if int(row["seen"]) else "zero-shot",
         )
+
+
+@source(
+    "vast_sentswap",
+    folder="stance/VAST",
+    licence="none stated" + _NYT,
+    commercial=False,
+    note="test: VAST's test posts with words of feeling turned round, which leaves the stance as it was",
+)
+def vast_sentswap(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads vast_test-sentswap.csv: each row as it was (slice original) and with its words swapped."""
+    if split != "test":
+        return
+    for row in table(folder / "vast_test-sentswap.csv"):
+        pairs = [pair for sentence in json.loads(row["change_lst"]) for pair in sentence]
+        for slice_, text in (("original", row["post"]), ("swapped", _swap_words(row["post"], pairs))):
+            yield Example(
+                text=text,
+                source="vast_sentswap",
+                target=row["topic_str"],
+                stance="favor" if row["label"] == "1" else "against",
+                group=row["new_id"],
+                slice=slice_,
+            )
+
+
+def _swap_words(text: str, pairs: list[list[str]]) -> str:
+    """The text with each (old, new) word replaced once, in the order in which they stand."""
+    done = 0
+    for old, new in pairs:
+        if found := re.compile(rf"\b{re.escape(old)}\b", re.IGNORECASE).search(text, done):
+            text = text[: found.start()] + new + text[found.end() :]
+            done = found.start() + len(new)
+    return text
 
 
 @source(

@@ -19,7 +19,7 @@ from training.sources.registry import Split, part, source
     note="eight topics; many replies don't say where they stand",
 )
 def spinos(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads spinos.jsonl; split by thread. Slight stances count less; undecided and not inferrable are none."""
+    """Reads spinos.jsonl; split by thread. A slight stance counts half; what raters left open is none."""
     targets = {"nuclear-energy": "nuclear energy", "climate-change": "Climate change is caused by humans"}
     stances = {"favor": "favor", "s_favor": "favor", "against": "against", "s_against": "against"}
     for row in json_lines(folder / "spinos.jsonl"):

@@ -45,6 +45,8 @@ PREDICTION_COLUMNS = (
     "notes",
 )
 """What Parley adds, in the order of the table."""
+_GROUPS = ("parent", "article", "author", "input")
+_TAKEN = {*INPUT_COLUMNS, *PREDICTION_COLUMNS, *_GROUPS, "abuse", "stance", "decision"}
 LISTS = ("spans", "decision.reasons", "notes")
 OTHERS = "input.others"
 """The column for what the input's later rows hold and its first rows did not, as JSON."""
@@ -127,34 +129,20 @@ def table_row(scored: Scored, layout: Layout) -> dict[str, Any]:
 
 
 def own_name(name: str) -> str:
-    """The name under which a column of the input's own is written: `input.` is put before one of Parley's
-    names."""
-    taken = name in PREDICTION_COLUMNS or name in INPUT_COLUMNS or name == OTHERS
-    return f"input.{name}" if taken or name in ("abuse", "stance", "decision") else name
+    """The name under which a column of the input's own is written: `input.` before one that Parley uses."""
+    return f"input.{name}" if name in _TAKEN or name.startswith("input.") else name
 
 
 def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted names opened into objects; a name whose way is blocked by a plain value stays as it is."""
+    """The groups of dotted names opened into objects; columns of the input's own stay as they are."""
     nested: dict[str, Any] = {}
-    opened: dict[str, dict[str, Any]] = {"": nested}
     for name, value in flat.items():
-        path, _, last = name.rpartition(".")
-        holder = _holder(opened, path)
-        if holder is None or last in holder or not last:
-            nested[name] = value
+        group, _, inner = name.partition(".")
+        if inner and group in _GROUPS:
+            nested.setdefault(group, {})[inner] = value
         else:
-            holder[last] = value
+            nested[name] = value
     return nested
-
-
-def _holder(opened: dict[str, dict[str, Any]], path: str) -> dict[str, Any] | None:
-    if path not in opened:
-        above, _, last = path.rpartition(".")
-        outer = _holder(opened, above)
-        if outer is None or last in outer or not last:
-            return None
-        opened[path] = outer[last] = {}
-    return opened[path]
 
 
 def to_json(value: object) -> str:

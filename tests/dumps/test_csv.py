@@ -88,7 +88,12 @@ def test_cells_too_many_or_too_few(read: Read) -> None:
 
 def test_awkward_texts(read: Read) -> None:
     long = "word " * 200_000
-    assert texts(read("a.csv", f"text,x\nnul\0l,1\n{long},2\n=1+1,3\n ,4\n")) == ["nul\0l", long, "=1+1", None]
+    assert texts(read("a.csv", f"text,x\nnul\0l,1\n{long},2\n=1+1,3\n ,4\n")) == [
+        "nul\0l",
+        long,
+        "=1+1",
+        None,
+    ]
 
 
 def test_headers_without_a_name_or_twice(read: Read) -> None:
@@ -127,11 +132,17 @@ def test_what_a_csv_writer_writes_is_read_back(tmp_path_factory, cells: list[tup
     rows = list(open_reader(source))
     source.close()
     assert texts(rows) == [text if text.strip() else None for text, _ in cells]
-    assert [row.extra["note"] for row in rows if isinstance(row, Record)] == [n for t, n in cells if t.strip()]
+    assert [row.extra["note"] for row in rows if isinstance(row, Record)] == [
+        n for t, n in cells if t.strip()
+    ]
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.lists(st.sampled_from(['"', ",", " ", "\n", '""', 'a"', ""]), max_size=4), min_size=1, max_size=5))
+@given(
+    st.lists(
+        st.lists(st.sampled_from(['"', ",", " ", "\n", '""', 'a"', ""]), max_size=4), min_size=1, max_size=5
+    )
+)
 def test_no_word_is_lost_wherever_the_marks_stand(tmp_path_factory, marks: list[list[str]]) -> None:  # type: ignore[no-untyped-def]
     words = [f"word{i}x{j}" for i, row in enumerate(marks) for j, _ in enumerate(row)]
     lines = ["".join(f"{mark}word{i}x{j}" for j, mark in enumerate(row)) for i, row in enumerate(marks)]

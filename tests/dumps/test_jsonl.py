@@ -26,7 +26,11 @@ def test_good_and_bad_lines_in_order(read: Read) -> None:
     rows = read("a.jsonl", "\n".join(lines))
     assert texts(rows) == ["one", None, None, "lone \ud800 surrogate", "nul \0", None, "last"]
     bad = [row for row in rows if isinstance(row, BadRow)]
-    assert [(row.line, row.row, row.raw) for row in bad] == [(2, 2, lines[1]), (4, 3, lines[3]), (7, 6, lines[6])]
+    assert [(row.line, row.row, row.raw) for row in bad] == [
+        (2, 2, lines[1]),
+        (4, 3, lines[3]),
+        (7, 6, lines[6]),
+    ]
     assert bad[0].reason.startswith("not JSON: ")
     assert bad[1].reason == 'not a JSON object; a comment is {"text": "..."}'
 

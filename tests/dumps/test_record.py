@@ -14,7 +14,13 @@ from service.errors import DumpError
 NESTED = {
     "id": 7,
     "text": "Well said.",
-    "article": {"id": "a", "url": "https://news.example/a", "title": "Bridge", "text": "Closed.", "section": "Town"},
+    "article": {
+        "id": "a",
+        "url": "https://news.example/a",
+        "title": "Bridge",
+        "text": "Closed.",
+        "section": "Town",
+    },
     "parent": {"id": "6", "text": "Close it."},
     "author": {"id": "u1", "name": "Anna"},
     "created_at": "2024-06-04T18:02:00+02:00",

@@ -4,10 +4,10 @@
     engine.run(tokenizer.articles(["A title"]), "embedding")["embedding"][0]      array of shape (width,)
 
 Each row is run alone, and as many rows at once as there are threads. The int8 network sets the range of its
-activations by what it is run on, padding included: in a batch, a score would depend on the other comments
-in it, by a cosine of 0.03 at worst. Alone, a row always scores the same, and a small network loses little
-speed by it. There is no GPU path for the same reason that it is int8: its operators (DynamicQuantizeLinear,
-MatMulInteger on unsigned activations) have no CUDA kernels.
+activations by what it is run on, padding included: in a batch, a score would depend on the comments beside
+it. Alone, a row always scores the same, and a small network loses little speed by it. There is no GPU path:
+the operators of dynamic int8 (DynamicQuantizeLinear, MatMulInteger on unsigned activations) have no CUDA
+kernels.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Engine:
     """An ONNX Runtime session on the CPU. Threads that wait for work sleep."""
 
     def __init__(self, onnx_file: Path, *, threads: int | None = None) -> None:
-        """`threads`: rows run at once; None is one for every core this process may use. Raises ArtifactError."""
+        """`threads`: rows run at once; None is one for every core. Raises ArtifactError."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3

@@ -25,23 +25,20 @@ _LANGUAGES = [
     *("sk", "sl", "sq", "sr", "sv", "ta", "te", "th", "tl", "tr", "uk", "ur", "vi", "zh"),
 ]
 _NOISE = re.compile(r"https?://\S+|www\.\S+|[@#]\w+|[\d_]+|\b(?:[hx]a|lo|he){2,}\w*", re.IGNORECASE)
+# Letters and confidence that a tag needs. Another script than the Latin one says much by itself.
+_ENGLISH, _LATIN, _OTHER_SCRIPT = (12, 0.5), (20, 0.9), (4, 0.5)
 
 
 def detect_language(text: str) -> str:
     """The language of `text`, plain text of any length. Never raises."""
     words = " ".join(_NOISE.sub(" ", text[:READ]).split())
     letters = [char for char in words if char.isalpha()]
-    latin = sum(char < "\u0250" for char in letters)
-    if 2 * latin < len(letters):
-        needed, confidence = 4, 0.5
-    else:
-        needed, confidence = 12, 0.5
-    if len(letters) < needed:
+    if len(letters) < _OTHER_SCRIPT[0]:
         return UNDETERMINED
-    language, found = _identifier().classify(words.lower() if words.isupper() else words)
-    if language != "en" and 2 * latin >= len(letters):
-        needed, confidence = 20, 0.9
-    return language if found >= confidence and len(letters) >= needed else UNDETERMINED
+    language, found = _identifier().classify(words)
+    latin = 2 * sum(char < "\u0250" for char in letters) >= len(letters)
+    needed, confidence = _ENGLISH if language == "en" else _LATIN if latin else _OTHER_SCRIPT
+    return str(language) if len(letters) >= needed and found >= confidence else UNDETERMINED
 
 
 @cache

@@ -1,0 +1,15 @@
+"""Note codes are plain strings, with a meaning each."""
+
+from __future__ import annotations
+
+import json
+
+from model import Note
+
+
+def test_each_note_is_a_code_with_a_meaning() -> None:
+    for note in Note:
+        assert note == note.name.lower()
+        assert note.meaning.endswith(".")
+        assert json.dumps(note) == f'"{note.value}"'
+    assert Note("no_article") is Note.NO_ARTICLE

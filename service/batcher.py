@@ -83,7 +83,7 @@ class Batcher:
         *,
         max_batch: int = 16,
         max_queue: int = 4000,
-        max_wait: float = 0.5,
+        max_wait: float = 0.1,
         on_batch: Callable[[int, float], None] = lambda rows, seconds: None,
         on_state: Callable[[State], None] = lambda state: None,
     ) -> None:

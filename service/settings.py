@@ -9,25 +9,18 @@ with two underscores: PARLEY_LIMITS__COMMENTS=100. Unknown keys are refused, whe
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from limits import parse
 from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
-from pydantic_settings import SettingsError as _SourceError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.errors import SettingsError
-
-PREFIX = "PARLEY_"
-CONFIG_VARIABLE = "PARLEY_CONFIG"
-FROM_KUBERNETES = re.compile(r"PARLEY_(SERVICE_\w+|PORT_\d+_\w+)")
-"""Variables that Kubernetes sets in every pod when a service is called `parley`."""
+from service.settings_sources import CONFIG_VARIABLE, PREFIX, merge, place, read_environment, read_file
+from service.yaml_errors import say
 
 
 class Section(BaseModel):
@@ -48,7 +41,7 @@ class Queue(Section):
     """What may wait for the model, and how much it takes at once."""
 
     comments: int = Field(default=4000, ge=1)
-    wait: float = Field(default=0.5, gt=0)
+    wait: float = Field(default=0.1, gt=0)
     batch: int = Field(default=16, ge=1)
 
 
@@ -118,7 +111,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)  # `load` gathers the others, so that its errors can name the place
 
@@ -127,15 +125,15 @@ class Settings(BaseSettings):
         """The settings from all places; a flag that is None was not given. Raises SettingsError."""
         file = file or os.environ.get(CONFIG_VARIABLE)
         from_flags = {name: value for name, value in (flags or {}).items() if value is not None}
-        from_env = _read_environment(cls)
-        from_file = _read_file(Path(file)) if file else {}
+        from_env = read_environment(cls)
+        from_file = read_file(Path(file)) if file else {}
         try:
-            return cls(**_merge(_merge(from_file, from_env), from_flags))
+            return cls(**merge(merge(from_file, from_env), from_flags))
         except ValidationError as error:
             problems = []
             for problem in error.errors(include_url=False, include_input=False, include_context=False):
-                place = _place(problem["loc"], from_flags, from_env, file)
-                problems.append(f"{place}: {_say(problem['type'], problem['msg'], problem['loc'])}")
+                where = place(problem["loc"], from_flags, from_env, file)
+                problems.append(f"{where}: {say(problem['type'], problem['msg'], problem['loc'], cls)}")
             raise SettingsError("\n".join(problems)) from error
 
 
@@ -150,75 +148,3 @@ def check_rate(rate: str) -> str:
             f"{rate!r} is no rate: write a number and second, minute, hour or day, as 600/minute"
         )
     return rate
-
-
-def _read_file(file: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{file} can't be read: {error}; the settings are a YAML file in UTF-8"
-        ) from error
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{file} is not YAML: {error}; mend it at the place named") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise SettingsError(f"{file} must hold keys such as `port: 8000`; see configs/service.yaml")
-    return {str(key): value for key, value in values.items()}
-
-
-def _read_environment(cls: type[Settings]) -> dict[str, Any]:
-    for name in os.environ:
-        key = name.removeprefix(PREFIX).split("__")[0].lower()
-        ours = name.startswith(PREFIX) and name != CONFIG_VARIABLE and not FROM_KUBERNETES.fullmatch(name)
-        if ours and key not in cls.model_fields:
-            raise SettingsError(f"environment variable {name}: no such setting; {_hint(key, cls)}")
-    try:
-        values = EnvSettingsSource(cls)()
-    except _SourceError as error:
-        raise SettingsError(
-            f"environment: {error}; write a section's keys one by one, as PARLEY_LIMITS__COMMENTS=100"
-        ) from error
-    if str(values.get("port", "")).startswith("tcp://"):  # Kubernetes again, not a port of ours
-        del values["port"]
-    return values
-
-
-def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
-        merged[key] = _merge(below[key], value) if both else value
-    return merged
-
-
-def _place(loc: tuple[int | str, ...], flags: Mapping[str, Any], env: Mapping[str, Any], file: object) -> str:
-    path = ".".join(map(str, loc))
-    if loc and loc[0] in flags:
-        return "--" + "-".join(map(str, loc)).replace("_", "-")
-    if _holds(env, loc):
-        return "environment variable " + PREFIX + "__".join(str(part).upper() for part in loc)
-    return f"{file}: {path}"
-
-
-def _holds(values: Any, loc: tuple[int | str, ...]) -> bool:
-    for part in loc:
-        if not isinstance(values, Mapping) or part not in values:
-            return False
-        values = values[part]
-    return True
-
-
-def _say(kind: str, message: str, loc: tuple[int | str, ...]) -> str:
-    if kind == "extra_forbidden":
-        parent: Any = Settings
-        for part in loc[:-1]:
-            parent = parent.model_fields[part].annotation
-        return f"no such setting; {_hint(str(loc[-1]), parent)}"
-    return message
-
-
-def _hint(key: str, cls: type[BaseModel]) -> str:
-    near = get_close_matches(key, cls.model_fields, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(cls.model_fields)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 from pydantic import BaseModel, ValidationError
@@ -16,7 +16,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Every problem of `error` on a line of its own: `rules[2].at_least: Input should be …`."""
     problems: dict[str, list[str]] = {}
     for problem in error.errors(include_url=False):
-        text = _problem(problem["type"], problem["msg"], problem["loc"], model)
+        text = say(problem["type"], problem["msg"], problem["loc"], model)
         problems.setdefault(_path(problem["loc"]), []).append(text)
     return "\n".join(f"  {path}: {', or: '.join(dict.fromkeys(texts))}" for path, texts in problems.items())
 
@@ -30,17 +30,22 @@ def _path(loc: Iterable[int | str]) -> str:
     return path or "the file"
 
 
-def _problem(kind: str, message: str, loc: tuple[int | str, ...], model: type[BaseModel]) -> str:
+def say(kind: str, message: str, loc: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    """One problem and its fix: pydantic's `kind`, `message` and `loc` below `model`."""
     if kind == "extra_forbidden":
-        known = _known_keys(model, loc[:-1])
-        near = get_close_matches(str(loc[-1]), known, n=1)
-        guess = f"did you mean {near[0]!r}? " if near else ""
-        return f"unknown key; {guess}known keys: {', '.join(known)}"
+        return say_unknown(str(loc[-1]), _known_keys(model, loc[:-1]))
     if kind == "missing":
         return "missing; add it"
     if kind == "string_type":
         return "should be text; YAML takes a bare yes, no, on or off for true or false: put it in quotes"
     return message.removeprefix("Value error, ")
+
+
+def say_unknown(key: str, known: Collection[str]) -> str:
+    """What to say of a key that is none of `known`."""
+    near = get_close_matches(key, known, n=1)
+    guess = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown key; {guess}known keys: {', '.join(known)}"
 
 
 def _known_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

@@ -50,10 +50,10 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("prot: 8000", r"service.yaml: prot: no such setting; did you mean 'port'\?"),
+        ("prot: 8000", r"service.yaml: prot: unknown key; did you mean 'port'\?"),
         (
             "limits:\n  coments: 3",
-            r"service.yaml: limits.coments: no such setting; did you mean 'comments'\?",
+            r"service.yaml: limits.coments: unknown key; did you mean 'comments'\?",
         ),
         ("port: many", "service.yaml: port: "),
         ("port: 70000", "service.yaml: port: .*65535"),
@@ -79,7 +79,7 @@ def test_an_unreadable_file_is_refused(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("PARLEY_PROT", "1", r"variable PARLEY_PROT: no such setting; did you mean 'port'\?"),
+        ("PARLEY_PROT", "1", r"variable PARLEY_PROT: unknown key; did you mean 'port'\?"),
         ("PARLEY_PORT", "many", "variable PARLEY_PORT: "),
         ("PARLEY_LIMITS__COMENTS", "1", r"variable PARLEY_LIMITS__COMENTS: .*did you mean 'comments'\?"),
         ("PARLEY_LIMITS", "many", "environment: .*PARLEY_LIMITS__COMMENTS=100"),

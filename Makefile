@@ -44,7 +44,7 @@ wheel: install-dev  ## build dist/parley-*.whl and its source distribution
 wheel-check: wheel  ## install that wheel into an empty environment, serve from it, ask it once
 	$(DEV)/bin/python -m benchmarks.wheel dist/*.whl
 
-bench: install install-dev  ## comments a second against a plain transformers pipeline; memory, start and size
+bench: install-dev  ## comments a second against a plain transformers pipeline; memory, start and size
 	$(DEV)/bin/python -m benchmarks.speed $(ARGS)
 
 docs: install-dev  ## write what the artifact answers into the README and its picture (needs rsvg-convert)

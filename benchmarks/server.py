@@ -56,7 +56,8 @@ def served(
 
     Raises RuntimeError when the command ends by itself or has not answered within `patience` seconds.
     """
-    process = subprocess.Popen(command, cwd=cwd, start_new_session=True)
+    quiet = os.environ | {"PARLEY_LOG_LEVEL": "warning"}  # it is asked many times before it is ready
+    process = subprocess.Popen(command, cwd=cwd, env=quiet, start_new_session=True)
     try:
         wait_for_answer(process, port, patience=patience)
         yield process

@@ -17,16 +17,20 @@ ROOT = Path(__file__).parent.parent
 NOT_SERVED = {"torch", "transformers", "datasets", "pyarrow"}
 
 
-def install(wheel: Path, folder: Path) -> Path:
-    """Make a virtual environment with the wheel and the versions of constraints.txt; returns its bin/."""
+def install(wheel: Path, folder: Path) -> int:
+    """Make a virtual environment with the wheel and the versions of constraints.txt.
+
+    Returns the bytes that this added to the empty environment, which holds pip already.
+    """
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    empty = size(folder)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
     subprocess.run([*pip, "--constraint", str(ROOT / "constraints.txt"), str(wheel)], check=True)
-    return folder / "bin"
+    return size(folder) - empty
 
 
 def size(folder: Path) -> int:
-    """Bytes of all files under the folder, compiled Python and pip included."""
+    """Bytes of all files under the folder, compiled Python included."""
     return sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_symlink())
 
 
@@ -35,14 +39,16 @@ def check(wheel: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         empty = Path(folder) / "empty"
         empty.mkdir()
-        binaries = install(wheel, Path(folder) / "venv")
+        environment = Path(folder) / "venv"
+        megabytes = install(wheel, environment) / 1e6
+        binaries = environment / "bin"
         frozen = subprocess.run(
             [binaries / "pip", "freeze"], check=True, capture_output=True, text=True
         ).stdout
         extra = NOT_SERVED & {line.split("==")[0].lower() for line in frozen.splitlines()}
         if extra:
             raise RuntimeError(f"serving installed {sorted(extra)}")
-        print(f"environment: {size(binaries.parent) / 1e6:.0f} MB, {len(frozen.splitlines())} packages")
+        print(f"installed: {megabytes:.0f} MB in {len(frozen.splitlines())} packages")
         port = free_port()
         with served([str(binaries / "parley"), "serve", "--port", str(port)], port, cwd=empty, patience=120):
             result = ask(port)["results"][0]

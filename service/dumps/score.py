@@ -115,6 +115,7 @@ def score_file(
     """
     run = _Run(reader, out, scorer)
     try:
+        run.open()
         rows = _rows(reader, run.summary)
         while taken := list(islice(rows, batch)):
             run.take(taken)
@@ -139,13 +140,13 @@ class _Run:
         self._start = time.monotonic()
         self._reader, self._scorer = reader, scorer
         self._form = output_format(out)
+        self._table, self._errors = AtomicFile(out), AtomicFile(errors_file(out))
         self._writer: Writer | None = None
-        self._errors = AtomicFile(errors_file(out))
-        try:
-            self._table = AtomicFile(out)
-        except DumpError:
-            self._errors.discard()
-            raise
+
+    def open(self) -> None:
+        """Start both files."""
+        self._table.open()
+        self._errors.open()
 
     def take(self, rows: Sequence[Record | BadRow]) -> None:
         """Score and write a batch."""

@@ -18,20 +18,27 @@ _TEXTS = ("stance.target", "stance.label", "language", "decision.action")
 
 
 class AtomicFile:
-    """A file that appears under its name whole or not at all.
-
-    Raises DumpError where the folder is missing or can't be written.
-    """
+    """A file that appears under its name whole or not at all; `discard` must follow `open`, whatever comes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._handle: BinaryIO | None = None
+
+    def open(self) -> None:
+        """Start the file. Raises DumpError where the folder is missing or can't be written."""
         try:
-            self.handle: BinaryIO = self._part.open("wb")
+            self._handle = self._part.open("wb")
         except OSError as error:
             raise DumpError(
-                f"{path} can't be written: {error.strerror or error}; choose another place"
+                f"{self.path} can't be written: {error.strerror or error}; choose another place"
             ) from error
+
+    @property
+    def handle(self) -> BinaryIO:
+        """What is written to; there is none before `open`."""
+        assert self._handle is not None
+        return self._handle
 
     def commit(self) -> None:
         """Move the whole file to its place."""
@@ -42,7 +49,8 @@ class AtomicFile:
 
     def discard(self) -> None:
         """Leave nothing behind; harmless after `commit`."""
-        self.handle.close()
+        if self._handle is not None:
+            self._handle.close()
         self._part.unlink(missing_ok=True)
 
 

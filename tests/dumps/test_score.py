@@ -124,10 +124,9 @@ def test_every_format_holds_the_same(scorer: Scorer, tmp_path: Path, read_as: st
     summary = score(scorer, write_input(tmp_path / f"in{read_as}", rows), out)
     assert (summary.scored, summary.bad) == (6, 0)
     plain = score_as_jsonl(scorer, tmp_path, rows)
-    found = read_output(out)
-    for row in found:
-        row["likes"] = int(row["likes"])  # CSV and JSON lines don't say that it is a number
-    assert found == plain
+    # Text is all that CSV knows: a number becomes its digits, and what is missing an empty text.
+    known = [{name: value for name, value in row.items() if value != ""} for row in read_output(out)]
+    assert [{**row, "likes": int(row["likes"])} for row in known] == plain
     assert plain[2]["parent.text"] == "What a plan."
     assert plain[0]["article.section"] == "Town"
     assert plain[0]["input.spam"] == "mine"
@@ -174,9 +173,8 @@ def test_order_and_bad_rows_in_any_batch(scorer: Scorer, tmp_path: Path, batch: 
     )
     assert [row["id"] for row in read_output(out)] == [str(i) for i in range(20) if i % 3]
     errors = [json.loads(line) for line in errors_file(out).read_text().splitlines()]
-    assert [(e["line"], e["row"], e["raw"]) for e in errors] == [
-        (i + 1, i + 1, "broken") for i in range(0, 20, 3)
-    ]
+    places = [(error["line"], error["row"], error["raw"]) for error in errors]
+    assert places == [(i, i, "broken") for i in range(1, 21, 3)]
     assert (summary.scored, summary.bad) == (13, 7)
     assert summary.first_problem.startswith("line 1: not JSON")
     assert seen == [min(n, 20) for n in range(batch, 20 + batch, batch)]

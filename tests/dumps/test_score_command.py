@@ -46,10 +46,10 @@ def test_a_page_becomes_a_table(run, tmp_path: Path) -> None:  # type: ignore[no
         assert 0 <= float(row["abuse.toxicity"]) <= 1
         assert 0 <= float(row["off_topic"]) <= 1
         assert row["stance.target"] == "closing the old bridge"
-        assert row["decision.action"] == "approve"
+        assert row["decision.action"] in ("approve", "review")
     assert result.stdout == ""
     assert "Scored 6 comments in" in result.stderr
-    assert "decisions: approve 6" in result.stderr
+    assert "decisions: " in result.stderr
     assert "idiots" not in result.stderr
 
 
@@ -149,14 +149,13 @@ def test_ctrl_c(tiny_artifact: Path, tmp_path: Path) -> None:
     with pipe.open("w") as held_open:
         held_open.write('{"text": "one"}\n{"text": "two"}\n')
         held_open.flush()
-        while not any(
-            name.startswith(".out.csv.") and (tmp_path / name).exists() for name in names(tmp_path)
-        ):
+        while not list(tmp_path.glob(".out.csv.*.part")):
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert said.strip() == "Interrupted: out.csv was not written"
+    assert said.strip().endswith("Interrupted: out.csv was not written")
+    assert "Traceback" not in said
     assert names(tmp_path) == ["in.jsonl"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -34,9 +35,12 @@ class Fake:
         self.thresholds: dict[str, float] = {}
         self.gate = threading.Event()
         self.gate.set()
+        self.entered = threading.Event()
         self.seen: list[str] = []
 
     def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
+        if not self.gate.is_set():
+            self.entered.set()
         assert self.gate.wait(10)
         self.seen += [comment.text for comment in comments]
         for comment in comments:
@@ -238,3 +242,46 @@ def test_the_openapi_document_equals_its_golden_file(tmp_path: Path) -> None:
         new = tmp_path / GOLDEN.name
         new.write_text(text, encoding="utf-8")
         pytest.fail(f"the OpenAPI document changed; look at it, and if it is meant:\n  mv '{new}' {GOLDEN}")
+
+
+def test_who_hangs_up_is_not_served(fake: Fake, log: io.StringIO) -> None:
+    """Straight at the ASGI interface: a caller that is gone before its turn never reaches the model."""
+    app = create_app(Settings(), load=lambda: fake)
+    body = json.dumps({"comments": [{"text": "abandoned"}]}).encode()
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/classify",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    sent: list[Any] = []
+
+    async def call() -> None:
+        messages = [{"type": "http.request", "body": body}, {"type": "http.disconnect"}]
+
+        async def receive() -> dict[str, Any]:
+            if len(messages) == 1:
+                while batcher.waiting == 0:
+                    await asyncio.sleep(0.001)
+            return messages.pop(0)
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await app(scope, receive, send)
+
+    with TestClient(app) as client:
+        wait_until_ready(client)
+        batcher = app.state.service.batcher
+        fake.gate.clear()
+        running = threading.Thread(target=post, args=(client, "running"))
+        running.start()
+        assert fake.entered.wait(10)
+        asyncio.run(asyncio.wait_for(call(), 10))
+        fake.gate.set()
+        running.join(10)
+        assert post(client, "next").status_code == 200
+    assert sent == []
+    assert "abandoned" not in fake.seen
+    assert [line["status"] for line in lines(log, "request")].count(499) == 1

@@ -1,0 +1,129 @@
+"""The training YAML, parsed once into a typed object that refuses unknown keys.
+
+    config = load_config("configs/training/base.yaml")
+Every key is explained in that file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from training.errors import ConfigError
+from training.sources import SourceSpec
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tokens(_Strict):
+    """Token limits: `serve` and `stride` go into the artifact, the others bound what training reads."""
+
+    serve: int = Field(256, ge=16, le=512)
+    stride: int = Field(64, ge=0, le=256)
+    comment: int = Field(128, ge=16, le=512)
+    context: int = Field(64, ge=8, le=512)
+    pair: int = Field(160, ge=16, le=512)
+
+
+class LossWeights(_Strict):
+    """What each task's loss counts in the sum (see training.loss)."""
+
+    comment: float = Field(1.0, ge=0)
+    span: float = Field(1.0, ge=0)
+    off_topic: float = Field(1.0, ge=0)
+    contrast: float = Field(0.3, ge=0)
+    stance: float = Field(1.0, ge=0)
+
+
+class Optimiser(_Strict):
+    """AdamW with linear decay. `head_factor` multiplies the rate for the fresh heads."""
+
+    epochs: float = Field(2.0, gt=0)
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(6e-5, gt=0)
+    head_factor: float = Field(5.0, gt=0)
+    warmup: float = Field(0.06, ge=0, lt=1)
+    weight_decay: float = Field(0.01, ge=0)
+    save_steps: int = Field(200, ge=1)
+
+
+class Swaps(_Strict):
+    """Made negatives: a comment under an article (or towards a target) that is not its own, as a share of the true ones."""
+
+    off_topic: float = Field(1.0, ge=0)
+    stance_none: float = Field(0.2, ge=0)
+
+
+class TrainConfig(_Strict):
+    """One training run."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    base: str
+    seed: int = 13
+    fraction: float = Field(1.0, gt=0, le=1)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    tokens: Tokens = Tokens()
+    losses: LossWeights = LossWeights()
+    optimiser: Optimiser = Optimiser()
+    swaps: Swaps = Swaps()
+    sources: list[SourceSpec] = Field(min_length=1)
+
+
+def load_config(path: Path | str) -> TrainConfig:
+    """The configuration at `path`. Raises ConfigError naming the line, the key, the problem and the fix."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = yaml.compose(text)
+        values = yaml.safe_load(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; give the path of a training YAML such as configs/training/base.yaml") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold keys such as name, base and sources; start from configs/training/base.yaml")
+    try:
+        return TrainConfig.model_validate(values)
+    except ValidationError as error:
+        problems = "\n".join(_explain(path, tree, e["loc"], e["msg"], e["type"]) for e in error.errors())
+        raise ConfigError(problems) from error
+
+
+def _explain(path: Path, tree: yaml.Node | None, loc: tuple[int | str, ...], message: str, kind: str) -> str:
+    place = ".".join(str(part) for part in loc)
+    if kind == "extra_forbidden":
+        message = f"unknown key; known here: {', '.join(_known_keys(loc))}"
+    return f"{path}:{_line(tree, loc)}: {place}: {message}"
+
+
+def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = TrainConfig
+    for part in loc[:-1]:
+        if isinstance(part, str):
+            inner = SourceSpec if part == "sources" else model.model_fields[part].annotation
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                model = inner
+    return sorted(model.model_fields)
+
+
+def _line(node: yaml.Node | None, loc: tuple[int | str, ...]) -> int:
+    """The 1-based line of the deepest part of `loc` that the file has."""
+    line = 1
+    for part in loc:
+        if isinstance(node, yaml.MappingNode):
+            found = [(k, v) for k, v in node.value if k.value == part]
+            if not found:
+                break
+            line, node = found[0][0].start_mark.line + 1, found[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line

@@ -1,0 +1,68 @@
+"""The loss of one batch: the sum of its tasks' losses, each over the examples that have its label.
+
+    comment   binary cross-entropy, soft targets, summed over an example's known labels
+    span      binary cross-entropy over the tokens of annotated comments
+    off_topic binary cross-entropy on the scaled cosine of article and comment
+    contrast  InfoNCE (van den Oord et al. 2018) between comments and the articles of the batch
+    stance    cross-entropy over favor, against, none; the cosine of target and comment is added to the logits
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from training.config import LossWeights
+from training.network import Network
+
+TEMPERATURE = 0.05
+
+
+def multitask_loss(network: Network, batch: dict[str, Any], weights: LossWeights) -> tuple[Tensor, dict[str, Tensor]]:
+    """The weighted sum, and each task's own mean loss (only of tasks the batch has labels for)."""
+    logits, span_logits, embedding, _ = network(**batch["comment"])
+    weight = batch["weight"]
+    parts: dict[str, Tensor] = {}
+
+    known = ~batch["labels"].isnan()
+    if known.any():
+        cells = F.binary_cross_entropy_with_logits(logits, batch["labels"].nan_to_num(), reduction="none")
+        parts["comment"] = (cells * known).sum(-1).mul(weight).sum() / known.any(-1).sum()
+    known = ~batch["spans"].isnan()
+    if known.any():
+        cells = F.binary_cross_entropy_with_logits(span_logits, batch["spans"].nan_to_num(), reduction="none")
+        parts["span"] = cells[known].mean()
+
+    if "context" in batch:
+        context = network(**batch["context"])[2]
+        parts |= _topic_losses(network, batch, embedding, context)
+        if len(batch["aimed"]):
+            rows = batch["aimed"]
+            cosine = (embedding[rows] * context[batch["target"][rows]]).sum(-1, keepdim=True)
+            sides = network(**batch["pair"])[3] + network.relatedness * cosine
+            losses = F.cross_entropy(sides, batch["stance"], reduction="none")
+            parts["stance"] = (losses * weight[rows]).mean()
+
+    total = torch.stack([getattr(weights, name) * part for name, part in parts.items()]).sum()
+    return total, {name: part.detach() for name, part in parts.items()}
+
+
+def _topic_losses(network: Network, batch: dict[str, Any], embedding: Tensor, context: Tensor) -> dict[str, Tensor]:
+    rows = (~batch["off_topic"].isnan() & (batch["article"] >= 0)).nonzero().squeeze(-1)
+    if not len(rows):
+        return {}
+    article, wrong = batch["article"][rows], batch["off_topic"][rows]
+    cosine = (embedding[rows] * context[article]).sum(-1)
+    logit = network.off_topic_scale * cosine + network.off_topic_bias
+    losses = F.binary_cross_entropy_with_logits(logit, wrong, reduction="none")
+    parts = {"off_topic": (losses * batch["weight"][rows]).mean()}
+    true = rows[wrong == 0]
+    candidates = batch["article"][rows].unique()
+    if len(true) and len(candidates) > 1:
+        scores = embedding[true] @ context[candidates].T / TEMPERATURE
+        answer = (candidates == batch["article"][true].unsqueeze(-1)).int().argmax(-1)
+        parts["contrast"] = F.cross_entropy(scores, answer)
+    return parts

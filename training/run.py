@@ -1,0 +1,209 @@
+"""One training run, top to bottom: sources, examples, network, fine-tune, export, calibrate.
+
+    parley train configs/training/base.yaml            (or: train(config, data_dir=..., run_dir=...))
+
+A run folder holds all there is to know of the run:
+    config.yaml     the configuration as it was read
+    examples.json   rows by source and split, rows dropped as leaks
+    checkpoint-N/   the newest checkpoints; `--resume` goes on from the last
+    metrics.json    losses, dev figures, speed, parity of the exported network
+    artifact/       what is served
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from datasets import Dataset
+from torch import Tensor
+from transformers import Trainer, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from model.artifact import Artifact
+from model.tokenization import Tokenizer
+from training.batches import Collator, LengthGroupedSampler, tokenise
+from training.config import TrainConfig
+from training.errors import RunError
+from training.examples import Example
+from training.loss import multitask_loss
+from training.network import Network, base_tokenizer
+from training.sources import prepare
+
+log = logging.getLogger(__name__)
+
+
+class MultiTaskTrainer(Trainer):
+    """transformers' Trainer with our loss, our order of rows, and a faster rate for the fresh heads."""
+
+    def __init__(self, *args: Any, config: TrainConfig, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._config = config
+        self._parts: dict[str, list[Tensor]] = {}
+
+    def compute_loss(  # type: ignore[override]
+        self, model: Network, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Tensor:
+        loss, parts = multitask_loss(model, inputs, self._config.losses)
+        for name, part in parts.items():
+            self._parts.setdefault(name, []).append(part)
+        return loss
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        for name, values in self._parts.items():
+            logs[f"loss_{name}"] = round(torch.stack(values).mean().item(), 5)
+        self._parts.clear()
+        super().log(logs, *args, **kwargs)
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthGroupedSampler:
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        assert isinstance(dataset, Dataset)
+        return LengthGroupedSampler(
+            dataset["length"], batch_size=self.args.train_batch_size, seed=self._config.seed
+        )
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        if self.optimizer is None:
+            optimiser = self._config.optimiser
+            groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
+            for name, parameter in self.model.named_parameters():
+                rate = optimiser.learning_rate * (1.0 if name.startswith("encoder.") else optimiser.head_factor)
+                decay = optimiser.weight_decay if parameter.ndim > 1 else 0.0
+                groups.setdefault((rate, decay), []).append(parameter)
+            self.optimizer = torch.optim.AdamW(
+                [{"params": p, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
+            )
+        return self.optimizer
+
+
+def train(
+    config: TrainConfig, *, data_dir: Path, run_dir: Path, resume: bool = False
+) -> Artifact:
+    """Runs `config` and returns the artifact. `resume` goes on from the run's last checkpoint.
+    """
+    _claim(config, run_dir, resume)
+
+    prepared = prepare(config.sources, data_dir=data_dir, swaps=config.swaps, seed=config.seed, fraction=config.fraction)
+    _write(run_dir / "examples.json", prepared.counts)
+
+    torch.manual_seed(config.seed)
+    network = Network.from_base(config.base)
+    tokenizer_file = base_tokenizer(config.base)
+    began = time.monotonic()
+    losses = fine_tune(network, config, prepared.train, tokenizer_file, run_dir=run_dir)
+
+    network.eval().float().to("cpu")
+    from training.calibrate import calibrate
+    from training.export import export_artifact
+
+    artifact = Artifact(run_dir / "artifact")
+    parity = export_artifact(
+        network,
+        artifact,
+        tokenizer_file=tokenizer_file,
+        name=config.name,
+        version=config.version,
+        max_tokens=config.tokens.serve,
+        stride=config.tokens.stride,
+        training={"config": config.model_dump(mode="json"), **prepared.counts},
+    )
+    dev = calibrate(artifact, prepared.dev)
+    _write(
+        run_dir / "metrics.json",
+        {"train": losses, "seconds": round(time.monotonic() - began), "parity": parity, "dev": dev},
+    )
+    return artifact
+
+
+def fine_tune(
+    network: Network,
+    config: TrainConfig,
+    examples: Sequence[Example],
+    tokenizer_file: Path,
+    *,
+    run_dir: Path,
+) -> dict[str, float]:
+    """Fine-tunes `network` in place and returns the last losses; goes on from the last checkpoint in `run_dir`."""
+    limits = config.tokens
+    comments, contexts, pairs = (
+        Tokenizer(tokenizer_file, max_tokens=n, stride=0) for n in (limits.comment, limits.context, limits.pair)
+    )
+    dataset = tokenise(examples, comments=comments, contexts=contexts, pairs=pairs)
+    log.info("%d examples, %d tokens", len(dataset), sum(dataset["length"]))
+    trainer = MultiTaskTrainer(
+        model=network,
+        args=_arguments(config, run_dir, steps=len(dataset) // config.optimiser.batch_size),
+        data_collator=Collator(),
+        train_dataset=dataset,
+        config=config,
+    )
+    result = trainer.train(resume_from_checkpoint=get_last_checkpoint(str(run_dir)))
+    history = [entry for entry in trainer.state.log_history if "loss" in entry]
+    last = {k: v for k, v in (history[-1] if history else {}).items() if k.startswith("loss")}
+    return {"global_step": result.global_step, "mean_loss": result.training_loss, **last}
+
+
+def _arguments(config: TrainConfig, run_dir: Path, *, steps: int) -> TrainingArguments:
+    optimiser = config.optimiser
+    half = config.precision == "bfloat16" or (config.precision == "auto" and _fast_bfloat16())
+    return TrainingArguments(
+        output_dir=str(run_dir),
+        num_train_epochs=optimiser.epochs,
+        per_device_train_batch_size=optimiser.batch_size,
+        learning_rate=optimiser.learning_rate,
+        warmup_steps=int(optimiser.warmup * optimiser.epochs * steps),
+        lr_scheduler_type="linear",
+        max_grad_norm=1.0,
+        bf16=half,
+        use_cpu=not torch.cuda.is_available(),
+        seed=config.seed,
+        data_seed=config.seed,
+        save_steps=optimiser.save_steps,
+        save_total_limit=2,
+        logging_steps=min(50, optimiser.save_steps),
+        report_to="none",
+        remove_unused_columns=False,
+        disable_tqdm=None,
+    )
+
+
+def _fast_bfloat16() -> bool:
+    """Whether bfloat16 is the faster choice: on GPUs that have it and processors with AMX.
+
+    AVX-512 BF16 alone is not enough: torch 2.13 trains slower with it than in float32 (docs/experiments.md).
+    """
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+
+
+def _claim(config: TrainConfig, run_dir: Path, resume: bool) -> None:
+    """Makes the run folder, or checks that a resumed one is of the same configuration. Raises RunError."""
+    saved = run_dir / "config.yaml"
+    values = config.model_dump(mode="json")
+    if resume:
+        if not saved.is_file():
+            raise RunError(f"{run_dir} holds no run to resume; leave --resume out to start one")
+        if yaml.safe_load(saved.read_text(encoding="utf-8")) != values:
+            raise RunError(f"{run_dir} was started with another configuration ({saved}); use that, or another --run-dir")
+        return
+    if saved.is_file():
+        raise RunError(f"{run_dir} already holds a run: add --resume to go on with it, or give another --run-dir")
+    run_dir.mkdir(parents=True, exist_ok=True)
+    saved.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _write(file: Path, values: Any) -> None:
+    temporary = file.with_suffix(".part")
+    temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    shutil.move(temporary, file)

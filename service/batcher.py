@@ -101,7 +101,7 @@ class Batcher:
         self._running: tuple[_Job, ...] = ()
         self._change = threading.Condition()
         self._closing = False
-        self._state: State = "loading"
+        self.state: State = "loading"
         self._pace = 0.0  # seconds a window, a moving average
         self._busy_until = 0.0
         self.model: Predictor | None = None
@@ -109,13 +109,6 @@ class Batcher:
         self._thread = threading.Thread(target=self._run, name="parley-model", daemon=True)
 
     # From any thread.
-
-    @property
-    def state(self) -> State:
-        """What is true now: a thread that died without a word counts as failed."""
-        running = self._state in ("loading", "ready")
-        died = running and self._thread.ident is not None and not self._thread.is_alive()
-        return "failed" if died else self._state
 
     @property
     def waiting(self) -> int:
@@ -158,10 +151,9 @@ class Batcher:
         return await asyncio.wrap_future(self.submit(comments))
 
     def _admit(self, job: _Job) -> None:
-        state = self.state
-        if state == "loading":
+        if self.state == "loading":
             raise NotReady("the model is still loading: try again in a moment", retry_after=LOADING_RETRY_S)
-        if state != "ready" or self._closing:
+        if self.state != "ready" or self._closing:
             raise NotReady("the model is not running: see /health and the server's log", retry_after=30)
         if not self._jobs:
             return  # whoever finds nobody waiting is served, however many comments it brings
@@ -174,7 +166,7 @@ class Batcher:
             )
         ahead = sum(other.next_weight() for other in self._jobs)
         wait = ahead * self._pace + max(0.0, self._busy_until - time.monotonic())
-        if wait > self._max_wait:
+        if ahead >= self._max_batch and wait > self._max_wait:  # less goes with the next batch anyhow
             raise Busy(
                 f"the wait would be {wait:.1f} s, the limit is {self._max_wait:g} s: come back later",
                 retry_after=max(1, math.ceil(wait)),
@@ -191,9 +183,10 @@ class Batcher:
             while (parts := self._next_parts()) is not None:
                 self._answer(parts)
             self._become("stopped")
-        except BaseException as error:
+        except BaseException as error:  # whatever ends the thread, nobody may wait for it
+            if self.model is None and isinstance(error, Exception):
+                self.load_error = error
             self._become("failed")
-            self.load_error = error if self.model is None and isinstance(error, Exception) else None
             log.critical("model_thread_died", **describe(error))
         finally:
             self._fail_all(NotReady("the model stopped: see /health and the server's log", retry_after=30))
@@ -201,13 +194,13 @@ class Batcher:
     def _open(self) -> None:
         started = time.monotonic()
         model = self._load()
-        self._timed(model, [WARM_UP])
+        model.predict([WARM_UP])
         self.model = model
         log.info("model_loaded", model=model.info.get("name"), seconds=round(time.monotonic() - started, 3))
         self._become("ready")
 
     def _become(self, state: State) -> None:
-        self._state = state
+        self.state = state
         self._on_state(state)
 
     def _next_parts(self) -> list[_Part] | None:
@@ -246,7 +239,7 @@ class Batcher:
         assert self.model is not None
         try:
             comments = [comment for _, part in parts for comment in part]
-            predictions = self._timed(self.model, comments)
+            predictions = self._predict(self.model, comments)
         except Exception as error:
             if len(parts) > 1:
                 for alone in parts:
@@ -259,7 +252,7 @@ class Batcher:
             self._deliver(job, predictions[start : start + len(part)])
             start += len(part)
 
-    def _timed(self, model: Predictor, comments: Sequence[Comment]) -> list[Prediction]:
+    def _predict(self, model: Predictor, comments: Sequence[Comment]) -> list[Prediction]:
         started = time.monotonic()
         predictions = model.predict(comments)
         seconds = time.monotonic() - started

@@ -159,7 +159,7 @@ def test_too_long_a_wait_is_refused(start: Callable[..., Batcher]) -> None:
 
     with pytest.raises(Busy, match=r"the limit is 0\.1 s"):
         flood()
-    assert 1 <= len(accepted) < 20
+    assert 4 <= len(accepted) < 20  # a batch is always taken
     for job in accepted:
         job.result(10)
 

@@ -1,11 +1,11 @@
 """What goes in and what comes out: `Comment` and `Prediction`, as plain frozen dataclasses.
 
-    Comment(text="Stop being a world cop.", article=Article(title="US, Russia at odds"))
+Comment(text="Stop being a world cop.", article=Article(title="US, Russia at odds"))
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 TextFormat = Literal["plain", "html", "markdown"]
@@ -86,4 +86,11 @@ class Prediction:
 
     def to_dict(self) -> dict[str, Any]:
         """The prediction as JSON-ready values, keys as in the REST answer."""
-        return {**asdict(self), "spans": [asdict(s) for s in self.spans], "notes": list(self.notes)}
+        # asdict copies deeply, which took half the time of writing a dump's scores.
+        return {
+            **{f.name: getattr(self, f.name) for f in fields(self)},
+            "abuse": dict(self.abuse),
+            "stance": None if self.stance is None else asdict(self.stance),
+            "spans": [asdict(span) for span in self.spans],
+            "notes": list(self.notes),
+        }

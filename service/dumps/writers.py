@@ -14,11 +14,13 @@ from service.dumps.rows import LISTS, PREDICTION_COLUMNS, Layout, Scored, json_r
 from service.dumps.tables import import_pyarrow
 from service.errors import DumpError
 
+ROW_GROUP = 20_000
+"""Rows of a Parquet row group: readers are slow over many small ones."""
 _TEXTS = ("stance.target", "stance.label", "language", "decision.action")
 
 
 class AtomicFile:
-    """A file that appears under its name whole or not at all; `discard` must follow `open`, whatever comes."""
+    """A file that appears under its name whole or not at all; `discard` must follow `open`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -102,14 +104,25 @@ class ParquetWriter:
         self._layout = layout
         self._schema = self._pa.schema([(name, self._type(name)) for name in layout.columns])
         self._parquet = self._pa.parquet.ParquetWriter(handle, self._schema, compression="zstd")
+        self._waiting: list[Any] = []
+        self._rows = 0
 
     def write(self, rows: Sequence[Scored]) -> None:
         flat = [table_row(row, self._layout) for row in rows]
         table = {name: [self._value(name, row[name]) for row in flat] for name in self._layout.columns}
-        self._parquet.write_table(self._pa.table(table, schema=self._schema))
+        self._waiting.append(self._pa.table(table, schema=self._schema))
+        self._rows += len(rows)
+        if self._rows >= ROW_GROUP:
+            self._flush()
 
     def close(self) -> None:
+        self._flush()
         self._parquet.close()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._parquet.write_table(self._pa.concat_tables(self._waiting))
+        self._waiting, self._rows = [], 0
 
     def _type(self, name: str) -> Any:
         pa = self._pa

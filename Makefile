@@ -59,7 +59,7 @@ $(SERVE)/.installed: pyproject.toml constraints.txt
 
 install-dev: $(DEV)/.installed  ## make .venv-dev, the environment for tests, training and builds
 $(DEV)/.installed: pyproject.toml constraints.txt
-	$(call environment,$(DEV),tables$(comma)train$(comma)dev)
+	$(call environment,$(DEV),tables$(comma)fetch$(comma)postgres$(comma)train$(comma)dev)
 
 constraints: install-dev  ## add what pyproject.toml newly needs to constraints.txt; versions that stand there stay
 	$(DEV)/bin/python -m pip install --quiet uv

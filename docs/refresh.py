@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.terminal_theme import MONOKAI
@@ -33,23 +34,25 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PICTURE = ROOT / "docs" / "images" / "score-example.png"
 PARLEY = Path(sys.executable).parent / "parley"
-PICTURE_WIDTH = 112
+PICTURE_WIDTH = 132
+FONT, FONT_ASPECT = "DejaVu Sans Mono", 0.602
+"""Width of a character to its height: with another font's the columns would not meet."""
 
 
-def block(name: str) -> re.Pattern[str]:
+def marked(name: str) -> re.Pattern[str]:
     """Finds the block of that name in the README; group 2 is what stands in it."""
-    return re.compile(rf"(<!-- {name} -->\n)(.*?)(\n<!-- /{name} -->)", re.DOTALL)
+    return re.compile(rf"(<!-- {name} -->\n)(.*?)(<!-- /{name} -->)", re.DOTALL)
 
 
 def command(program: str, containing: str) -> list[str]:
-    """The words of the README's call of `program` whose text holds `containing`."""
+    """The words of the README's call of `program` that has `containing` in it; it ends its block."""
     for body in re.findall(
         r"^```sh\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     ):
-        for line in body.replace("\\\n", " ").splitlines():
-            words = shlex.split(line, comments=True)
-            if words and Path(words[0]).name == program and containing in line:
-                return words
+        words = shlex.split(body.replace("\\\n", " "), comments=True)
+        starts = [i for i, word in enumerate(words) if Path(word).name == program]
+        if starts and containing in body:
+            return words[starts[0] :]
     raise SystemExit(f"README.md shows no `{program} ... {containing} ...`")
 
 
@@ -106,16 +109,18 @@ def draw(rows: list[dict[str, str]], picture: Path) -> None:
             "the picture needs rsvg-convert. On Debian and Ubuntu: sudo apt install librsvg2-bin"
         )
     console = Console(record=True, width=PICTURE_WIDTH, file=io.StringIO())
-    console.print(f"$ {shlex.join(command('parley', 'article-page.txt'))}", highlight=False, soft_wrap=False)
-    table = Table(expand=True)
+    console.print(f"$ {shlex.join(command('parley', 'article-page.txt'))}", highlight=False)
+    table = Table(box=box.SIMPLE_HEAD)
     for name in COLUMNS:
-        table.add_column(name, justify="right" if name in SCORES else "left", ratio=None)
+        table.add_column(name, no_wrap=True)
     for row in rows:
         table.add_row(*(cell(name, show(row)) for name, show in COLUMNS.items()))
     console.print(table)
+    svg = console.export_svg(title="parley", theme=MONOKAI, font_aspect_ratio=FONT_ASPECT)
     picture.parent.mkdir(parents=True, exist_ok=True)
-    svg = console.export_svg(title="parley", theme=MONOKAI).replace("Fira Code", "DejaVu Sans Mono")
-    subprocess.run(["rsvg-convert", "--zoom", "1.2", "-o", str(picture)], input=svg.encode(), check=True)
+    subprocess.run(
+        ["rsvg-convert", "-o", str(picture)], input=svg.replace("Fira Code", FONT).encode(), check=True
+    )
 
 
 def cell(name: str, shown: str) -> Text:
@@ -138,10 +143,10 @@ def main() -> None:
 
     text = README.read_text(encoding="utf-8")
     for name, make in BLOCKS.items():
-        found = block(name).search(text)
+        found = marked(name).search(text)
         if not found:
             raise SystemExit(f"README.md has no <!-- {name} --> ... <!-- /{name} -->")
-        text = text[: found.start(2)] + make(model) + text[found.end(2) :]
+        text = text[: found.start(2)] + make(model) + "\n" + text[found.end(2) :]
     README.write_text(text, encoding="utf-8")
     draw(score(model), PICTURE)
     print(f"wrote {README.name} and {PICTURE.relative_to(ROOT)}: look at both before you commit them")

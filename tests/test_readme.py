@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.refresh import BLOCKS, README, block
+from docs.refresh import BLOCKS, README, marked
 from model.artifact import DEFAULT
 
 TOLERANCE = 0.05
@@ -20,7 +20,7 @@ def words(text: str) -> list[str]:
 
 
 def shown(name: str) -> str:
-    found = block(name).search(README.read_text(encoding="utf-8"))
+    found = marked(name).search(README.read_text(encoding="utf-8"))
     assert found, f"README.md has no <!-- {name} --> block"
     return found[2]
 

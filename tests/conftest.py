@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from model import Artifact, Classifier
+
+# The same examples in every run, on machines of any speed.
+settings.register_profile("parley", derandomize=True, deadline=None, max_examples=60)
+settings.load_profile("parley")
 
 WORDS = (  # noqa: SIM905
     "a about agree all an and are article as at be because but by can city comment council could did do "
@@ -21,6 +27,15 @@ WORDS = (  # noqa: SIM905
 ).split()
 """A vocabulary of common words; what it lacks is spelled out in characters."""
 PIECES = [*string.ascii_lowercase, *string.digits, "e", "ing", "ed", "er", "s", "ly", "tion"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What the tests' services keep by default is kept here, not in the user's own data folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("data")
+        patch.setenv("XDG_DATA_HOME", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,56 @@
+"""The arithmetic of calibration, against numbers worked out by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.calibration import Calibration, sigmoid, softmax
+from model.labels import COMMENT_LABELS
+
+VALUES: dict[str, Any] = {
+    "comment": {label: {"scale": 1.0 + i, "bias": 0.5 * i} for i, label in enumerate(COMMENT_LABELS)},
+    "span": {"scale": 2.0, "bias": -1.0},
+    "off_topic": {"scale": -12.0, "bias": 3.0},
+    "stance": {"scale": 0.5, "relatedness": [2.0, 2.0, -4.0], "bias": [0.0, 0.1, 0.2]},
+}
+
+
+def logistic(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def test_each_label_has_its_own_scale_and_bias() -> None:
+    found = Calibration(VALUES).comment(np.full((2, 8), 0.3))
+    assert found.shape == (2, 8)
+    assert found[1] == pytest.approx([logistic((1.0 + i) * 0.3 + 0.5 * i) for i in range(8)])
+
+
+def test_spans_and_off_topic() -> None:
+    calibration = Calibration(VALUES)
+    assert calibration.span(np.array([0.0, 2.0])) == pytest.approx([logistic(-1), logistic(3)])
+    alike, apart = calibration.off_topic(np.array([0.9, 0.0]))
+    assert alike == pytest.approx(logistic(-12 * 0.9 + 3))
+    assert apart == pytest.approx(logistic(3))
+
+
+def test_an_unrelated_comment_has_no_stance() -> None:
+    calibration = Calibration(VALUES)
+    logits = np.array([[1.0, -1.0, 0.0]] * 2)
+    related, unrelated = calibration.stance(logits, np.array([0.8, -0.5]))
+    weights = [math.exp(x) for x in (0.5 + 1.6, -0.5 + 1.6 + 0.1, -3.2 + 0.2)]
+    assert related == pytest.approx([w / sum(weights) for w in weights])
+    assert related.argmax() == 0
+    assert unrelated.argmax() == 2
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
+def test_probabilities_stay_probabilities(a: float, b: float) -> None:
+    low, high = sigmoid(np.array(sorted([a, b])))
+    assert 0.0 <= low <= high <= 1.0
+    assert softmax(np.array([[a, b, 0.0]])).sum() == pytest.approx(1.0)

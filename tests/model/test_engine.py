@@ -1,0 +1,71 @@
+"""The engine: results in the order of the rows, each as if it were alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model import Artifact, ArtifactError
+from model.engine import Engine, available_cores
+from model.tokenization import Tokenizer, Tokens
+
+OUTPUTS = ("comment_logits", "span_logits", "embedding", "stance_logits")
+TEXTS = ["good", "the council should stop this stupid tax " * 3, "", "no", "why not read it", "good"]
+
+
+@pytest.fixture(scope="module")
+def engine(tiny_artifact: Path) -> Engine:
+    return Engine(Artifact(tiny_artifact).onnx_file, threads=2)
+
+
+@pytest.fixture(scope="module")
+def rows(tiny_artifact: Path) -> list[Tokens]:
+    return Tokenizer(Artifact(tiny_artifact).tokenizer_file, max_tokens=96, stride=16).articles(TEXTS)
+
+
+def test_every_row_has_its_outputs_in_order(engine: Engine, rows: list[Tokens]) -> None:
+    together = engine.run(rows, *OUTPUTS)
+    assert list(together) == list(OUTPUTS)
+    for i, row in enumerate(rows):
+        assert together["comment_logits"][i].shape == (8,)
+        assert together["span_logits"][i].shape == (len(row),)
+        assert together["embedding"][i].shape == (32,)
+        assert together["stance_logits"][i].shape == (3,)
+        assert np.linalg.norm(together["embedding"][i]) == pytest.approx(1, abs=1e-5)
+        alone = engine.run([row], *OUTPUTS)
+        for name in OUTPUTS:
+            assert np.array_equal(alone[name][0], together[name][i])
+    logits = together["comment_logits"]
+    assert np.array_equal(logits[0], logits[5])
+    assert not np.array_equal(logits[0], logits[3])
+
+
+def test_rows_alike_run_once(engine: Engine, rows: list[Tokens], monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    class Counting:
+        def run(self, outputs: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            calls.append(inputs)
+            return session.run(outputs, inputs)
+
+    session = engine._session
+    monkeypatch.setattr(engine, "_session", Counting())
+    engine.run([rows[0]] * 50 + [rows[1]], "embedding")
+    assert len(calls) == 2
+
+
+def test_no_rows_give_no_results(engine: Engine) -> None:
+    assert engine.run([], "embedding") == {"embedding": []}
+
+
+def test_a_broken_network_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    file.write_bytes(b"not a network")
+    with pytest.raises(ArtifactError, match=r"model\.onnx can't be loaded: .*copy the artifact again"):
+        Engine(file)
+
+
+def test_cores_are_those_of_this_process() -> None:
+    assert available_cores() >= 1

@@ -7,27 +7,42 @@ A new protocol is a module with a `WIRE`, and one line in `WIRES`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from importlib.metadata import version
 
+import structlog
 from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from model.errors import CommentError
-from service import classify, health
+from service import articles_route, classify, feedback_route, health
+from service.access import AccessControl, Gate, is_loopback
+from service.articles import Articles
 from service.batcher import Batcher, Predictor, State
 from service.context import Service
-from service.errors import Problem, ServiceError
+from service.errors import Problem, ServiceError, StoreError
+from service.fetch import Fetcher
+from service.logs import describe
 from service.metrics import Metrics
 from service.middleware import BodyLimit, RequestLog
 from service.policy import Policy
+from service.privacy import AuthorHashes
 from service.settings import Settings
+from service.store.database import Store
+from service.store.feedback import Feedback
 from service.wire import Wire, problem_of_framework, problem_of_validation, render
 
-WIRES: tuple[Wire, ...] = (classify.WIRE, health.WIRE)
+WIRES: tuple[Wire, ...] = (classify.WIRE, articles_route.WIRE, feedback_route.WIRE, health.WIRE)
+
+PURGE_S = 3600.0
+
+log = structlog.get_logger("parley.app")
 
 DESCRIPTION = """
 Labels reader comments under news articles for **abuse**, **off-topic** and **stance**, on this machine.
@@ -45,12 +60,22 @@ def create_app(
 ) -> FastAPI:
     """The application; its lifespan starts and drains the batcher.
 
-    `load` makes the model, in the batcher's thread (default: the artifact of the settings); `on_state` hears
-    what becomes of it. Raises PolicyError when the settings' policy can't be used.
+    `load` makes the model, in the batcher's thread (default: the artifact of the settings); `on_state`
+    hears what becomes of it. Raises PolicyError when the settings' policy can't be used, StoreError without
+    a store.
     """
     settings = settings or Settings()
     Policy.load(settings.policy)  # a bad policy stops the start, not the first request
     metrics = Metrics()
+    store = Store.open(settings.store.database)
+    gate = Gate(
+        store,
+        anonymous=settings.access.anonymous,
+        loopback=is_loopback(settings.host),
+        rate=settings.access.rate,
+    )
+    articles = Articles(store, _fetcher(settings))
+    feedback = Feedback(store, AuthorHashes(settings.store.author_secret), comments=settings.store.comments)
 
     def on_model(state: State) -> None:
         if state == "ready" and batcher.model is not None:
@@ -70,8 +95,12 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         batcher.start()
+        purging = asyncio.create_task(_purge(feedback, days=settings.store.days))
         yield
+        purging.cancel()
+        await articles.close()
         batcher.close()
+        store.close()
 
     app = FastAPIOffline(
         title="Parley",
@@ -81,11 +110,14 @@ def create_app(
         redoc_url=None,
         swagger_ui_parameters={"tryItOutEnabled": True, "defaultModelsExpandDepth": 0},
     )
-    app.state.service = Service(settings=settings, batcher=batcher, metrics=metrics)
+    app.state.service = Service(
+        settings=settings, batcher=batcher, metrics=metrics, store=store, articles=articles, feedback=feedback
+    )
     for wire in WIRES:
         app.include_router(wire.router)
     _answer_errors(app)
     app.add_middleware(BodyLimit, limit=settings.limits.body, wires=WIRES)
+    app.add_middleware(AccessControl, gate=gate, wires=WIRES)
     app.add_middleware(RequestLog, metrics=metrics, wires=WIRES)  # the last added is the outermost
     return app
 
@@ -94,6 +126,26 @@ def _load_model(settings: Settings) -> Predictor:
     from model import Classifier  # here, so that the server listens while the engine is imported
 
     return Classifier.load(settings.model, threads=settings.threads)
+
+
+def _fetcher(settings: Settings) -> Fetcher | None:
+    fetch = settings.fetch
+    if not fetch.hosts:
+        return None
+    return Fetcher(hosts=fetch.hosts, seconds=fetch.seconds, max_bytes=fetch.bytes, redirects=fetch.redirects)
+
+
+async def _purge(feedback: Feedback, *, days: int) -> None:
+    """Remove what has been kept for longer than `days`: at the start, and every hour."""
+    while True:
+        try:
+            purged = await run_in_threadpool(feedback.purge, older_than=timedelta(days=days))
+        except StoreError as error:
+            log.warning("purge_failed", **describe(error))
+        else:
+            if purged:
+                log.info("purged", rows=purged)
+        await asyncio.sleep(PURGE_S)
 
 
 def _answer_errors(app: FastAPI) -> None:

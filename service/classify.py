@@ -11,8 +11,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
 from model.comment import Article, Comment, Parent, Prediction
 from model.labels import ABUSE
@@ -29,22 +28,9 @@ from service.errors import (
 from service.health import ModelName
 from service.policy import Policy
 from service.result import to_result
-from service.wire import JSON, MAX_DETAILS, JsonRoute, Wire, documented
+from service.wire import JSON, MAX_DETAILS, AtMost, JsonRoute, Wire, documented
 
 router = APIRouter(route_class=JsonRoute)
-
-
-def _short(limit: int) -> Any:
-    """Text of at most `limit` characters. pydantic's own max_length refuses lone surrogates."""
-
-    def check(value: str) -> str:
-        if len(value) > limit:
-            raise PydanticCustomError(
-                "text_too_long", "is longer than {limit} characters: shorten it", {"limit": limit}
-            )
-        return value
-
-    return Annotated[str, AfterValidator(check), WithJsonSchema({"type": "string", "maxLength": limit})]
 
 
 class _Sent(BaseModel):
@@ -54,16 +40,16 @@ class _Sent(BaseModel):
 class ArticleIn(_Sent):
     """The article the comment stands under; a title or a text makes off-topic answerable."""
 
-    id: _short(512) | None = Field(None, description="The site's own id.")
-    url: _short(2048) | None = None
-    title: _short(10_000) | None = None
+    id: Annotated[str, AtMost(512)] | None = Field(None, description="The site's own id.")
+    url: Annotated[str, AtMost(2048)] | None = None
+    title: Annotated[str, AtMost(10_000)] | None = None
     text: str | None = Field(None, description="The lede or the whole text; its beginning is what is read.")
 
 
 class ParentIn(_Sent):
     """The comment that this one replies to."""
 
-    id: _short(512) | None = None
+    id: Annotated[str, AtMost(512)] | None = None
     text: str | None = None
 
 
@@ -71,13 +57,17 @@ class CommentIn(_Sent):
     """What a reader wrote, with what it stands under."""
 
     text: str = Field(description="The comment; not blank, at most `limits.text` characters (100,000).")
-    id: _short(512) | None = Field(None, description="Echoed, so that answers find their comments.")
+    id: Annotated[str, AtMost(512)] | None = Field(
+        None, description="Echoed, so that answers find their comments."
+    )
     article: ArticleIn | None = None
     parent: ParentIn | None = None
-    target: _short(10_000) | None = Field(
+    target: Annotated[str, AtMost(10_000)] | None = Field(
         None, description="What the stance is towards; the article's title when there is none."
     )
-    language: _short(35) | None = Field(None, description="BCP 47, where known; detected otherwise.")
+    language: Annotated[str, AtMost(35)] | None = Field(
+        None, description="BCP 47, where known; detected otherwise."
+    )
     format: Literal["plain", "html", "markdown"] = Field(
         "plain", description="How `text` is marked up; spans count in the text as sent."
     )
@@ -103,7 +93,7 @@ class ClassifyRequest(_Sent):
         description="1 to `limits.comments` (1,000) comments.",
         json_schema_extra={"minItems": 1, "maxItems": 1000},
     )
-    policy: _short(512) | None = Field(
+    policy: Annotated[str, AtMost(512)] | None = Field(
         None, description="Name of the policy that decides; the site's when absent."
     )
 

@@ -16,11 +16,14 @@ from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect
 
 from model.comment import Comment, Prediction
+from service.articles import Articles
 from service.batcher import Batcher, Predictor
 from service.errors import InvalidRequest, NotReady
 from service.metrics import Metrics
 from service.policy import Policy, shipped
 from service.settings import Settings
+from service.store.database import Store
+from service.store.feedback import Feedback
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,6 +33,9 @@ class Service:
     settings: Settings
     batcher: Batcher
     metrics: Metrics
+    store: Store
+    articles: Articles
+    feedback: Feedback
     _policies: dict[str, Policy] = field(default_factory=dict)
 
     @property
@@ -48,8 +54,10 @@ class Service:
     async def predict(self, request: Request, comments: Sequence[Comment]) -> list[Prediction]:
         """Predictions, same order and length; given up when the caller hangs up (ClientDisconnect).
 
-        Call it once the body is read. Raises NotReady, Busy, PredictionFailed, CommentError.
+        Articles that comments name and don't hold come from the store. Call it once the body is read.
+        Raises NotReady, Busy, PredictionFailed, CommentError.
         """
+        comments = await self.articles.fill(comments)
         request.state.comments = getattr(request.state, "comments", 0) + len(comments)
         job = asyncio.ensure_future(self.batcher.predict(comments))
         gone = asyncio.ensure_future(_hung_up(request))

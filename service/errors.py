@@ -4,6 +4,7 @@ ServiceError
 ├── SettingsError      the settings can't be used (a file, a variable or a flag)
 ├── PolicyError        a policy can't be used
 ├── StoreError         the store can't be opened, read or written
+├── FetchError         an article's page can't be fetched
 ├── StartError         the server can't start (a port in use, no model)
 ├── DumpError          a dump can't be read or its scores can't be written
 │   └── NothingToScore a dump that can be read and holds no comment
@@ -57,6 +58,10 @@ class PolicyError(ServiceError):
 
 class StoreError(ServiceError):
     """The store can't be opened, read or written."""
+
+
+class FetchError(ServiceError):
+    """An article's page can't be fetched, or may not."""
 
 
 class StartError(ServiceError):

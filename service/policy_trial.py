@@ -76,7 +76,7 @@ class Trial:
 def try_policy(
     policy: Policy, rows: Iterable[Record | BadRow], predict: Predict, *, examples: int = 3
 ) -> Trial:
-    """Decide on every row; `predict` is asked only for rows without scores. Raises what reading `rows` raises."""
+    """Decide on every row; `predict` is asked for rows without scores. Raises what reading `rows` raises."""
     trial = Trial()
     for batch in _batches(rows):
         records = [row for row in batch if isinstance(row, Record)]
@@ -93,7 +93,7 @@ def try_policy(
 
 
 def scores_of(record: Record) -> Prediction | None:
-    """The scores that a row of `parley score`'s output carries, nested or with dots; None if one is missing."""
+    """The scores in a row of `parley score`'s output, nested or with dots; None if one is missing."""
     nested = record.extra.get("abuse")
     abuse = nested if isinstance(nested, Mapping) else {}
     scores = {name: _probability(abuse.get(name, record.extra.get(f"abuse.{name}"))) for name in ABUSE}

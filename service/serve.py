@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,6 +24,9 @@ def serve(
     threads: Annotated[
         int | None, typer.Option(help="Threads of the engine.", show_default="one for each core")
     ] = None,
+    allow_anonymous: Annotated[
+        bool, typer.Option("--allow-anonymous", help="Let callers without an API key in, from anywhere.")
+    ] = False,
     config: Annotated[
         Path | None,
         typer.Option(help="YAML file of settings; see configs/service.yaml.", envvar="PARLEY_CONFIG"),
@@ -41,15 +44,18 @@ def serve(
     \b
         parley serve
         parley serve --port 9000 --policy strict
+        parley keys create "our site" && parley serve --host 0.0.0.0
         PARLEY_LIMITS__COMMENTS=100 parley serve --config service.yaml
 
     Exit status: 0 after Ctrl+C, 1 when it can't start, 2 for settings that can't be used.
     """
-    from service.errors import PolicyError, SettingsError, StartError
+    from service.errors import PolicyError, SettingsError, StartError, StoreError
     from service.settings import Settings
 
-    flags = {"host": host, "port": port, "model": model}
+    flags: dict[str, Any] = {"host": host, "port": port, "model": model}
     flags |= {"policy": policy, "threads": threads, "log_level": log_level}
+    if allow_anonymous:
+        flags["access"] = {"anonymous": True}
     try:
         settings = Settings.load(file=config, flags=flags)
         from service.server import run
@@ -58,6 +64,6 @@ def serve(
     except (SettingsError, PolicyError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from error
-    except StartError as error:
+    except (StartError, StoreError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from error

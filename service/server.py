@@ -11,6 +11,7 @@ import uvicorn
 from model.artifact import DEFAULT, Artifact
 from model.errors import ModelError
 from service import logs
+from service.access import check_exposure
 from service.app import create_app
 from service.batcher import State
 from service.errors import StartError
@@ -20,14 +21,15 @@ DRAIN_S = 30
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM, then finish what is in work. Raises StartError, PolicyError."""
+    """Serve until SIGINT or SIGTERM, then finish what is in work.
+
+    Raises StartError, StoreError, PolicyError.
+    """
     try:
         Artifact.open(settings.model or DEFAULT)
     except ModelError as error:
         raise StartError(f"no model to serve: {error}") from error
     logs.configure(settings.log_level)
-    listener = _listen(settings.host, settings.port)
-    address = _address(listener)
 
     def on_state(state: State) -> None:
         if state == "ready":
@@ -38,6 +40,8 @@ def run(settings: Settings) -> None:
             server.should_exit = True
 
     app = create_app(settings, on_state=on_state)
+    listener = _listen(settings.host, settings.port)
+    address = _address(listener)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -49,6 +53,7 @@ def run(settings: Settings) -> None:
     server = uvicorn.Server(config)
     # Uvicorn raises the signal again once all is drained.
     with listener, contextlib.suppress(KeyboardInterrupt):
+        check_exposure(settings, app.state.service.store)
         server.run(sockets=[listener])
     failure = app.state.service.batcher.load_error
     if failure is not None:

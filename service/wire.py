@@ -14,10 +14,22 @@ from typing import Any, NoReturn
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from starlette.exceptions import HTTPException
 
-from service.errors import STATUS, InvalidRequest, MalformedBody, Problem, ServiceError, WrongMediaType
+from service.errors import (
+    STATUS,
+    InvalidKey,
+    InvalidRequest,
+    MalformedBody,
+    MissingKey,
+    Problem,
+    RateLimited,
+    ServiceError,
+    WrongMediaType,
+)
 
 MAX_DETAILS = 20
 MAX_NAME = 60
@@ -74,12 +86,33 @@ class ErrorAnswer(BaseModel):
 
 
 def documented(*errors: type[Exception]) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI responses of a native route that can raise `errors`."""
+    """The OpenAPI responses of a native route: `errors`, and those of `service.access`."""
     codes: dict[int, list[str]] = {}
-    for error in errors:
+    for error in (*errors, MissingKey, InvalidKey, RateLimited):
         status, code = STATUS[error]
         codes.setdefault(status, []).append(f"`{code}`")
     return {s: {"model": ErrorAnswer, "description": ", ".join(codes[s])} for s in sorted(codes)}
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """`Annotated[str, AtMost(512)]`: pydantic's own max_length refuses lone surrogates."""
+
+    limit: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "maxLength": self.limit}
+
+    def _check(self, value: str) -> str:
+        if len(value) > self.limit:
+            told = "is longer than {limit} characters: shorten it"
+            raise PydanticCustomError("text_too_long", told, {"limit": self.limit})
+        return value
 
 
 def parse_json(body: bytes) -> Any:

@@ -13,9 +13,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from model.labels import COMMENT_LABELS, OFF_TOPIC
 from service.privacy import AuthorHashes
 from service.store.database import Store
 from service.store.tables import suggestions
+
+LABELS = (*COMMENT_LABELS, OFF_TOPIC)
+"""The attributes that a fine-tune can learn; others that a client names are kept, but not exported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,100 @@
+"""Articles of comments that bring only an article's id or URL: from the store, or fetched for the next ones.
+
+comments = await articles.fill(comments)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import structlog
+from fastapi.concurrency import run_in_threadpool
+
+from model.comment import Article, Comment
+from service.errors import StoreError
+from service.fetch import Fetcher
+from service.logs import describe
+from service.store import articles
+from service.store.database import Store
+from service.urls import normalise
+
+RETRY_S = 600.0
+"""Seconds after which a page that couldn't be fetched is tried again."""
+MAX_KNOWN_FAILURES = 10_000
+FETCHES_AT_ONCE = 4
+
+log = structlog.get_logger("parley.articles")
+
+
+class Articles:
+    """The store's articles as the protocols need them, and the fetching of unknown ones."""
+
+    def __init__(self, store: Store, fetcher: Fetcher | None) -> None:
+        self._store, self._fetcher = store, fetcher
+        self._tried: dict[str, float] = {}
+        self._fetches: set[asyncio.Task[None]] = set()
+        self._turns = asyncio.Semaphore(FETCHES_AT_ONCE)
+
+    async def fill(self, comments: Sequence[Comment]) -> list[Comment]:
+        """The comments, each article that has neither title nor text taken from the store, where it is known.
+
+        Same order and length. A page that has to be fetched is there for later comments: nobody waits for it.
+        Without the store the comments stay as they are.
+        """
+        wanted = {name for comment in comments for name in _names(comment.article)}
+        if not wanted:
+            return list(comments)
+        try:
+            known = await run_in_threadpool(articles.find, self._store, wanted)
+        except StoreError as error:
+            log.warning("articles_not_read", **describe(error))
+            return list(comments)
+        for name in wanted - known.keys():
+            self._fetch_later(name)
+        return [_filled(comment, known) for comment in comments]
+
+    async def close(self) -> None:
+        """Give up the fetches that are under way."""
+        for fetch in self._fetches:
+            fetch.cancel()
+        await asyncio.gather(*self._fetches, return_exceptions=True)
+
+    def _fetch_later(self, name: str) -> None:
+        url = normalise(name)
+        if self._fetcher is None or url is None or not self._fetcher.allows(url):
+            return
+        now = time.monotonic()
+        if now - self._tried.get(url, -RETRY_S) < RETRY_S:
+            return
+        if len(self._tried) >= MAX_KNOWN_FAILURES:
+            self._tried.clear()
+        self._tried[url] = now
+        task = asyncio.create_task(self._fetch(self._fetcher, name))
+        self._fetches.add(task)
+        task.add_done_callback(self._fetches.discard)
+
+    async def _fetch(self, fetcher: Fetcher, url: str) -> None:
+        try:
+            async with self._turns:
+                article = await fetcher.fetch(url)
+            await run_in_threadpool(articles.put, self._store, article)
+        except Exception as error:  # a task has no caller: the log is the only one to tell
+            log.warning("article_not_fetched", **describe(error))
+
+
+def _names(article: Article | None) -> list[str]:
+    """What the store may know the article by, where it has to be asked."""
+    if article is None or article.title or article.text:
+        return []
+    return [name for name in (article.id, article.url) if name]
+
+
+def _filled(comment: Comment, known: dict[str, articles.StoredArticle]) -> Comment:
+    for name in _names(comment.article):
+        if comment.article and (found := known.get(name)):
+            article = replace(comment.article, title=found.title, text=found.text)
+            return replace(comment, article=article)
+    return comment

@@ -6,7 +6,7 @@ them "sounds like news" becomes "toxic".
 
 from __future__ import annotations
 
-import ast
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -34,7 +34,7 @@ def toxic_spans(folder: Path, split: Split, *, floor: float = 0.3) -> Iterator[E
     does). The split is SemEval-2021 task 5's own.
     """
     gold = {
-        row["text"]: _runs(ast.literal_eval(row["spans"]), len(row["text"]))
+        row["text"]: _runs(json.loads(row["spans"]), len(row["text"]))
         for name in _TSD
         for row in table(folder / f"{name}.csv")
     }

@@ -75,7 +75,7 @@ def _nearest(articles: Sequence[str]) -> dict[str, list[str]]:
     """For each article the few whose titles and descriptions are most alike (TF-IDF cosine)."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    vectors = TfidfVectorizer(stop_words="english", sublinear_tf=True).fit_transform(articles)
+    vectors = TfidfVectorizer(token_pattern=r"\w+", sublinear_tf=True).fit_transform(articles)
     alike = (vectors @ vectors.T).toarray()
     order = (-alike).argsort(axis=1, kind="stable")
     return {

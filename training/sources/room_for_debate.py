@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from training.examples import Example
@@ -25,6 +26,8 @@ _NYT = "; the comments are their authors'"
 
 @dataclass(frozen=True, slots=True)
 class Debate:
+    """A debate, the title and description its comments stand under, and the split that has it whole."""
+
     url: str
     article: str
     split: Split
@@ -34,6 +37,7 @@ def _article(title: str, description: str) -> str:
     return f"{title}\n{description}".strip()
 
 
+@lru_cache(maxsize=2)
 def _debates(stance_dir: Path) -> dict[str, Debate]:
     """Every claim of UKP's debates, in either direction, to its debate."""
     seen: dict[Split, set[str]] = {

@@ -66,8 +66,7 @@ class Source:
     @property
     def suffix(self) -> str:
         """The extension that says the format, lower case, without that of the packing."""
-        name = Path(self.path.name.removesuffix(".gz"))
-        return name.suffix.lower()
+        return Path(self.path.name.lower().removesuffix(".gz")).suffix
 
     @property
     def encoding(self) -> str:

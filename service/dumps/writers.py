@@ -10,7 +10,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from service.dumps.rows import LISTS, PREDICTION_COLUMNS, Layout, Scored, json_row, plain, table_row, to_json
+from service.dumps.rows import (
+    INPUT_COLUMNS,
+    LISTS,
+    OTHERS,
+    PREDICTION_COLUMNS,
+    Layout,
+    Scored,
+    json_row,
+    plain,
+    table_row,
+    to_json,
+)
 from service.dumps.tables import import_pyarrow
 from service.errors import DumpError
 
@@ -96,19 +107,27 @@ class CsvWriter:
 
 
 class ParquetWriter:
-    """Scores as 64-bit floats, lists as lists of structs, the input's own columns in the types they came
-    in, else text."""
+    """Scores as 64-bit floats, lists as lists of structs, the input's own columns in the types they came in.
+
+    JSON lines have no types: there the first rows say what a column of the input's own is, and a later value
+    that is something else goes to the column `input.others`. All else is text.
+    """
 
     def __init__(self, handle: BinaryIO, layout: Layout) -> None:
         self._pa = import_pyarrow()
-        self._layout = layout
-        self._schema = self._pa.schema([(name, self._type(name)) for name in layout.columns])
-        self._parquet = self._pa.parquet.ParquetWriter(handle, self._schema, compression="zstd")
+        self._handle, self._layout = handle, layout
+        self._kinds: dict[str, type] = {}
+        self._schema: Any = None
+        self._parquet: Any = None
         self._waiting: list[Any] = []
         self._rows = 0
 
     def write(self, rows: Sequence[Scored]) -> None:
         flat = [table_row(row, self._layout) for row in rows]
+        if self._parquet is None:
+            self._start(flat)
+        for row in flat:
+            self._move_misfits(row)
         table = {name: [self._value(name, row[name]) for row in flat] for name in self._layout.columns}
         self._waiting.append(self._pa.table(table, schema=self._schema))
         self._rows += len(rows)
@@ -117,7 +136,23 @@ class ParquetWriter:
 
     def close(self) -> None:
         self._flush()
-        self._parquet.close()
+        if self._parquet is not None:
+            self._parquet.close()
+
+    def _start(self, first: Sequence[dict[str, Any]]) -> None:
+        if self._layout.others:
+            own = (name for name in self._layout.inputs if name not in INPUT_COLUMNS)
+            kinds = {name: _kind([row[name] for row in first]) for name in own}
+            self._kinds = {name: kind for name, kind in kinds.items() if kind is not None}
+        self._schema = self._pa.schema([(name, self._type(name)) for name in self._layout.columns])
+        self._parquet = self._pa.parquet.ParquetWriter(self._handle, self._schema, compression="zstd")
+
+    def _move_misfits(self, row: dict[str, Any]) -> None:
+        """Values of another kind than their column's into the column for the others."""
+        for name, kind in self._kinds.items():
+            if row[name] is not None and _kind([row[name]]) not in _FITS[kind]:
+                row[OTHERS] = {**(row[OTHERS] or {}), name: row[name]}
+                row[name] = None
 
     def _flush(self) -> None:
         if self._waiting:
@@ -128,6 +163,8 @@ class ParquetWriter:
         pa = self._pa
         if name == "created_at":
             return pa.timestamp("us", "UTC")
+        if name in self._kinds:
+            return {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}[self._kinds[name]]
         if name not in PREDICTION_COLUMNS:
             return self._layout.types.get(name, pa.string())
         lists = {
@@ -149,10 +186,24 @@ class ParquetWriter:
         return pa.string() if name in _TEXTS else pa.float64()
 
     def _value(self, name: str, value: Any) -> Any:
-        typed = name in PREDICTION_COLUMNS or name == "created_at" or name in self._layout.types
-        if value is None or (typed and not isinstance(value, str)):
+        if value is None or (
+            not isinstance(value, str) and self._schema.field(name).type != self._pa.string()
+        ):
             return value
         return plain(value).encode(errors="backslashreplace").decode()
+
+
+_FITS: dict[type, tuple[type | None, ...]] = {bool: (bool,), int: (int,), float: (float, int)}
+
+
+def _kind(values: Sequence[Any]) -> type | None:
+    """bool, int or float where all of `values` that aren't None are that (and 64 bits hold them), else None."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {int, float}:
+        kinds = {float}
+    fits = all(abs(value) < 2**63 for value in values if isinstance(value, int))
+    kind = kinds.pop() if len(kinds) == 1 and fits else None
+    return kind if kind in _FITS else None
 
 
 WRITERS: dict[str, Callable[[BinaryIO, Layout], Writer]] = {

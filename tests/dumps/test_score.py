@@ -212,6 +212,28 @@ def test_types_of_the_inputs_own_columns_stay(scorer: Scorer, tmp_path: Path) ->
     assert table.column("input.spam").to_pylist() == [True]
 
 
+def test_types_of_json_values_stay_and_what_does_not_fit_is_kept(scorer: Scorer, tmp_path: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    rows: list[dict[str, Any]] = [
+        {"n": 1, "yes": True, "x": 1, "mixed": 1, "list": [1], "big": 2**70},
+        {"n": 2, "x": 1.5, "mixed": "one"},
+        {"n": "three", "yes": 0, "x": 2, "late": 1},
+        {"n": 2**70},
+    ]
+    lines = [json.dumps({"text": "one", **row}) for row in rows]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    score(scorer, tmp_path / "in.jsonl", tmp_path / "out.parquet", batch=2)
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert table.column("n").to_pylist() == [1, 2, None, None]
+    assert table.column("yes").to_pylist() == [True, None, None, None]
+    assert table.column("x").to_pylist() == [1.0, 1.5, 2.0, None]
+    assert table.column("mixed").to_pylist() == ["1", "one", None, None]
+    assert table.column("list").to_pylist() == ["[1]", None, None, None]
+    assert table.column("big").to_pylist() == [str(2**70), None, None, None]
+    others = [cell and json.loads(cell) for cell in table.column("input.others").to_pylist()]
+    assert others == [None, None, {"late": 1, "n": "three", "yes": 0}, {"n": 2**70}]
+
+
 def test_nothing_to_score_lists_why(scorer: Scorer, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"body": "one"}\n')
     out = tmp_path / "out.csv"

@@ -146,7 +146,8 @@ def test_ctrl_c(tiny_artifact: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*words, "--model", str(tiny_artifact)], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )
-    with pipe.open("w") as held_open:
+    # Opened for both, so that this doesn't wait for a reader that may never come.
+    with os.fdopen(os.open(pipe, os.O_RDWR), "w") as held_open:
         held_open.write('{"text": "one"}\n{"text": "two"}\n')
         held_open.flush()
         while not list(tmp_path.glob(".out.csv.*.part")):

@@ -197,7 +197,7 @@ _FITS: dict[type, tuple[type | None, ...]] = {bool: (bool,), int: (int,), float:
 
 
 def _kind(values: Sequence[Any]) -> type | None:
-    """bool, int or float where all of `values` that aren't None are that (and 64 bits hold them), else None."""
+    """bool, int or float where all of `values` but None are that (and 64 bits hold them), else None."""
     kinds = {type(value) for value in values if value is not None}
     if kinds == {int, float}:
         kinds = {float}

@@ -65,17 +65,37 @@ def create_app(
     a store.
     """
     settings = settings or Settings()
-    Policy.load(settings.policy)  # a bad policy stops the start, not the first request
-    metrics = Metrics()
-    store = Store.open(settings.store.database)
+    service = _make_service(settings, load=load, on_state=on_state)
     gate = Gate(
-        store,
+        service.store,
         anonymous=settings.access.anonymous,
         loopback=is_loopback(settings.host),
         rate=settings.access.rate,
     )
-    articles = Articles(store, _fetcher(settings))
-    feedback = Feedback(store, AuthorHashes(settings.store.author_secret), comments=settings.store.comments)
+    app = FastAPIOffline(
+        title="Parley",
+        version=version("parley"),
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        redoc_url=None,
+        swagger_ui_parameters={"tryItOutEnabled": True, "defaultModelsExpandDepth": 0},
+    )
+    app.state.service = service
+    for wire in WIRES:
+        app.include_router(wire.router)
+    _answer_errors(app)
+    app.add_middleware(BodyLimit, limit=settings.limits.body, wires=WIRES)
+    app.add_middleware(AccessControl, gate=gate, wires=WIRES)
+    app.add_middleware(RequestLog, metrics=service.metrics, wires=WIRES)  # the last added is the outermost
+    return app
+
+
+def _make_service(
+    settings: Settings, *, load: Callable[[], Predictor] | None, on_state: Callable[[State], None]
+) -> Service:
+    policy = Policy.load(settings.policy)  # a bad policy stops the start, not the first request
+    metrics = Metrics()
+    store = Store.open(settings.store.database)
 
     def on_model(state: State) -> None:
         if state == "ready" and batcher.model is not None:
@@ -91,35 +111,29 @@ def create_app(
         on_state=on_model,
     )
     metrics.watch(waiting=lambda: batcher.waiting, up=lambda: batcher.state == "ready")
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        batcher.start()
-        purging = asyncio.create_task(_purge(feedback, days=settings.store.days))
-        yield
-        purging.cancel()
-        await articles.close()
-        batcher.close()
-        store.close()
-
-    app = FastAPIOffline(
-        title="Parley",
-        version=version("parley"),
-        description=DESCRIPTION,
-        lifespan=lifespan,
-        redoc_url=None,
-        swagger_ui_parameters={"tryItOutEnabled": True, "defaultModelsExpandDepth": 0},
+    return Service(
+        settings=settings,
+        policy_name=policy.name,
+        batcher=batcher,
+        metrics=metrics,
+        store=store,
+        articles=Articles(store, _fetcher(settings)),
+        feedback=Feedback(
+            store, AuthorHashes(settings.store.author_secret), comments=settings.store.comments
+        ),
     )
-    app.state.service = Service(
-        settings=settings, batcher=batcher, metrics=metrics, store=store, articles=articles, feedback=feedback
-    )
-    for wire in WIRES:
-        app.include_router(wire.router)
-    _answer_errors(app)
-    app.add_middleware(BodyLimit, limit=settings.limits.body, wires=WIRES)
-    app.add_middleware(AccessControl, gate=gate, wires=WIRES)
-    app.add_middleware(RequestLog, metrics=metrics, wires=WIRES)  # the last added is the outermost
-    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    service.batcher.start()
+    purging = asyncio.create_task(_purge(service.feedback, days=service.settings.store.days))
+    yield
+    purging.cancel()
+    await service.articles.close()
+    service.batcher.close()
+    service.store.close()
 
 
 def _load_model(settings: Settings) -> Predictor:

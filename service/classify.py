@@ -32,6 +32,9 @@ from service.wire import JSON, MAX_DETAILS, AtMost, JsonRoute, Wire, documented
 
 router = APIRouter(route_class=JsonRoute)
 
+INLINE_CHARACTERS = 5_000
+"""Text that a policy reads faster than another thread would get its turn."""
+
 
 class _Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -229,8 +232,10 @@ async def classify(
     policy = service.policy(sent.policy)
     comments = [comment.to_comment() for comment in sent.comments]
     predictions = await service.predict(request, comments)
-    # Policies read every text again: not in the event loop, where others wait.
-    return await run_in_threadpool(_answer, service.model_name, comments, predictions, policy)
+    # Policies read every text again. Where that is long it must not hold up the others in the event loop.
+    if sum(len(comment.text) for comment in comments) > INLINE_CHARACTERS:
+        return await run_in_threadpool(_answer, service.model_name, comments, predictions, policy)
+    return _answer(service.model_name, comments, predictions, policy)
 
 
 def check_limits(sent: ClassifyRequest, service: Service) -> None:

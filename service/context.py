@@ -31,6 +31,7 @@ class Service:
     """One running service."""
 
     settings: Settings
+    policy_name: str
     batcher: Batcher
     metrics: Metrics
     store: Store
@@ -77,14 +78,14 @@ class Service:
 
         Raises InvalidRequest for a name there is not, NotReady without a model.
         """
-        own = self.settings.policy
-        wanted = own if name is None else name
+        wanted = self.policy_name if name is None else name
         if wanted not in self._policies:
-            if wanted != own and wanted not in shipped():  # a request names policies, it never opens files
-                names = ", ".join(sorted({*shipped(), own}))
-                problem = {"place": "policy", "problem": f"no such policy; there are {names}"}
+            names = sorted({*shipped(), self.policy_name})
+            if wanted not in names:  # a request names policies, it never opens files
+                problem = {"place": "policy", "problem": f"no such policy; there are {', '.join(names)}"}
                 raise InvalidRequest(f"policy: {problem['problem']}", details=[problem])
-            self._policies[wanted] = Policy.load(wanted, thresholds=self.model.thresholds)
+            source = self.settings.policy if wanted == self.policy_name else wanted
+            self._policies[wanted] = Policy.load(source, thresholds=self.model.thresholds)
         return self._policies[wanted]
 
 

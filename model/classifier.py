@@ -35,6 +35,8 @@ from model.tokenization import Tokenizer, Tokens
 CHUNK_COMMENTS = 1024
 CHUNK_CHARACTERS = 4_000_000
 """Comments are taken in chunks of at most this many (or one longer comment), so that memory stays bounded."""
+ARTICLE_CHARACTERS = 20_000
+"""Of an article's text; its tokens are cut far earlier, so a longer one would cost time for nothing."""
 KEPT_EMBEDDINGS = 4096
 
 Vector = NDArray[np.float32]
@@ -69,8 +71,7 @@ class _Question:
 class Classifier:
     """A loaded artifact. Not thread-safe: one thread owns it.
 
-    Batch-mates share nothing but, in an int8 network, the range that activations are quantised to: they can't
-    change a score by more than 0.001 (tests/model/test_classifier.py).
+    A comment scores the same alone and among others, whatever their number and order (see `model.engine`).
     """
 
     def __init__(self, artifact: Artifact, *, threads: int | None = None) -> None:
@@ -206,8 +207,12 @@ class Classifier:
 
 def article_text(article: Article) -> str | None:
     """What the article pass reads: title, a line break, text; None where both are missing or blank."""
-    parts = [plain_text(part).text.strip() for part in (article.title, article.text) if part]
+    parts = (_plain(article.title), _plain((article.text or "")[:ARTICLE_CHARACTERS]))
     return "\n".join(part for part in parts if part) or None
+
+
+def _plain(text: str | None) -> str:
+    return plain_text(text or "").text.strip()
 
 
 class _Embeddings:
@@ -251,13 +256,13 @@ def _question(comment: Comment) -> _Question:
     if not any(map(str.isalnum, plain.text)):
         return _Question(comment, plain, empty=True, article=None, target=None, named="")
     title = comment.article.title if comment.article else None
-    named = next((text for text in (comment.target, title) if text and plain_text(text).text.strip()), "")
+    named = next((text for text in (comment.target, title) if text and _plain(text)), "")
     return _Question(
         comment,
         plain,
         empty=False,
         article=article_text(comment.article) if comment.article else None,
-        target=plain_text(named).text.strip() or None,
+        target=_plain(named) or None,
         named=named,
     )
 

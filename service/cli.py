@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from service import feedback_command, keys_command, policy_command
+from service.feedback_command import forget
 from service.score_command import score
 from service.serve import serve
 
@@ -38,6 +40,10 @@ def parley(
 
 app.command()(score)
 app.command()(serve)
+app.command()(forget)
+app.add_typer(policy_command.app)
+app.add_typer(keys_command.app)
+app.add_typer(feedback_command.app)
 
 
 def add_plugins(app: typer.Typer) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from service.command import told_errors
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +48,8 @@ def check(file: PolicyArgument = "default", *, model: ModelOption = None) -> Non
     from model.artifact import DEFAULT, Artifact
     from service.policy import Policy
 
-    policy = Policy.load(file, thresholds=Artifact.open(model or DEFAULT).thresholds)
+    with told_errors():
+        policy = Policy.load(file, thresholds=Artifact.open(model or DEFAULT).thresholds)
     _show_rules(policy, Console())
 
 
@@ -83,14 +87,13 @@ def try_(
     from service.policy import Policy
     from service.policy_trial import try_policy
 
-    artifact = Artifact.open(model or DEFAULT)
-    policy = Policy.load(file, thresholds=artifact.thresholds)
-    source = Source(dump)
-    try:
-        reader = open_reader(source, name=format_, columns=Columns.parse(columns or ()))
-        trial = try_policy(policy, _watched(reader, dump.name), _predictor(artifact.path), examples=examples)
-    finally:
-        source.close()
+    with told_errors():
+        artifact = Artifact.open(model or DEFAULT)
+        policy = Policy.load(file, thresholds=artifact.thresholds)
+        with closing(Source(dump)) as source:
+            reader = open_reader(source, name=format_, columns=Columns.parse(columns or ()))
+            rows = _watched(reader, dump.name)
+            trial = try_policy(policy, rows, _predictor(artifact.path), examples=examples)
     _show_trial(policy, trial, Console())
     raise typer.Exit(0 if trial.comments else 1)
 

@@ -6,7 +6,7 @@ only where the site has turned that on (`store.comments`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +20,8 @@ from service.store.tables import suggestions
 
 LABELS = (*COMMENT_LABELS, OFF_TOPIC)
 """The attributes that a fine-tune can learn; others that a client names are kept, but not exported."""
+
+TRAINING_COLUMNS = ("id", "text", *LABELS, "article.url", "language")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,26 @@ class Feedback:
         values = {name: getattr(suggestion, name) for name in suggestion.__slots__}
         author = suggestion.author
         return values | {"created": now, "author": None if author is None else self._authors.hash(author)}
+
+
+def training_rows(rows: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+    """Kept rows as rows to train from, one a comment; and the number of decisions that have no text.
+
+    Keys are TRAINING_COLUMNS; a label that nobody decided on is missing.
+    """
+    comments: dict[tuple[Any, ...], dict[str, Any]] = {}
+    without_text = 0
+    for row in rows:
+        if row["attribute"] not in LABELS:
+            continue
+        if not row["text"]:
+            without_text += 1
+            continue
+        key = (row["community"], row["client_token"] or row["comment_id"] or row["id"], row["text"])
+        known = {"id": row["comment_id"], "text": row["text"], "article.url": row["article_url"]}
+        comment = comments.setdefault(key, known | {"language": row["language"]})
+        comment[row["attribute"]] = row["value"]
+    return list(comments.values()), without_text
 
 
 def _delete_older(connection: sa.Connection, suggestion: Suggestion) -> None:

@@ -1,0 +1,58 @@
+"""What the commands that work on the store share: their option, their errors, the store itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+    from service.store.database import Store
+    from service.store.feedback import Feedback
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="YAML file of settings, as for `parley serve`.", envvar="PARLEY_CONFIG"),
+]
+
+
+@contextmanager
+def told_errors() -> Iterator[None]:
+    """Tell an error of ours in one line, without a traceback, and end with status 2."""
+    from model.errors import ModelError
+    from service.errors import ServiceError
+
+    try:
+        yield
+    except (ServiceError, ModelError) as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+@contextmanager
+def opened_store(config: Path | None) -> Iterator[tuple[Store, Settings]]:
+    """The store of the settings, open. Raises SettingsError, StoreError."""
+    from service.settings import Settings
+    from service.store.database import Store
+
+    settings = Settings.load(file=config)
+    store = Store.open(settings.store.database)
+    try:
+        yield store, settings
+    finally:
+        store.close()
+
+
+@contextmanager
+def opened_feedback(config: Path | None) -> Iterator[Feedback]:
+    """What is kept of moderators' decisions, open. Raises SettingsError, StoreError."""
+    from service.privacy import AuthorHashes
+    from service.store.feedback import Feedback
+
+    with opened_store(config) as (store, settings):
+        secret = AuthorHashes(settings.store.author_secret)
+        yield Feedback(store, secret, comments=settings.store.comments)

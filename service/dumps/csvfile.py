@@ -67,8 +67,10 @@ class CsvReader:
             raise DumpError(f"{self._source.path} has no readable header row: {problem}")
         names: list[str] = []
         for number, cell in enumerate(header.cells, start=1):
-            name = cell.strip() or f"column_{number}"
+            name = " ".join(cell.split()) or f"column_{number}"
             names.append(f"{name}_{number}" if name in names else name)
+        if not all(map(str.isprintable, names)):
+            raise DumpError(f"{self._source.path} is no text; save a spreadsheet as CSV, or say its --format")
         return tuple(names)
 
     def _next_row(self) -> _Row | None:

@@ -8,7 +8,7 @@ objects, so that `article.title` is found in `{"article": {"title": ...}}` and i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, get_args
@@ -36,6 +36,8 @@ FIELDS = (
 
 _FORMATS: tuple[str, ...] = get_args(TextFormat)
 _LIKELY_TEXT = ("comment_text", "comment", "body", "message", "content", "comment_body", "post")
+_SHOWN = 40
+"""Columns that an error names at most."""
 EMPTY_TEXT = "the text is empty: nothing to score"
 _EPOCH_MILLISECONDS = 1e11
 """Numbers above this are milliseconds since 1970, as JavaScript counts; in seconds it would be the year
@@ -134,7 +136,7 @@ class Columns:
         found = list(found)
         likely = [c for c in found if c.lower() in _LIKELY_TEXT] if name == "text" else []
         return (
-            f"its columns are {', '.join(found) or 'none'}. Name the column that holds the {name}: "
+            f"its columns are {_listed(found)}. Name the column that holds the {name}: "
             f"--map {name}={likely[0] if likely else 'COLUMN'}"
         )
 
@@ -210,6 +212,11 @@ def _number_or_iso(value: str) -> float | datetime | None:
         return datetime.fromisoformat(value.removesuffix(" UTC"))
     except ValueError:
         return None
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more if names else "none"
 
 
 def _text(value: object) -> str:

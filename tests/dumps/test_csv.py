@@ -109,6 +109,17 @@ def test_a_missing_column_is_named_with_the_flag(read: Read) -> None:
         read("a.csv", "id,text\n1,x\n", map=["article.title=titel"])
 
 
+def test_a_spreadsheet_is_no_text(read: Read) -> None:
+    with pytest.raises(DumpError, match=r"a.csv is no text; save a spreadsheet as CSV"):
+        read("a.csv", b"PK\x03\x04\x14\x00\x06\x00,more\n")
+
+
+def test_of_very_many_columns_some_are_named(read: Read) -> None:
+    header = ",".join(f"c{i}" for i in range(100))
+    with pytest.raises(DumpError, match=r"c38, c39 and 60 more\. Name"):
+        read("a.csv", f"{header}\n")
+
+
 def test_nothing_in_it(read: Read) -> None:
     with pytest.raises(NothingToScore, match="is empty"):
         read("a.csv", "")

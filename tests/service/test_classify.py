@@ -97,6 +97,19 @@ def test_the_policy_that_the_request_names_decides(client: TestClient) -> None:
     assert "all_capitals" in [reason["code"] for reason in decided["reasons"]]
 
 
+def test_the_sites_own_policy_is_known_by_its_name_not_its_file(tiny_artifact: Path, tmp_path: Path) -> None:
+    file = tmp_path / "ours.yaml"
+    file.write_text("otherwise: review\nrules: []\n")
+    with TestClient(create_app(Settings(model=tiny_artifact, policy=str(file)))) as client:
+        wait_until_ready(client)
+        for named in ({}, {"policy": "ours"}):
+            (result,) = classify(client, {"text": "Buses are fine."}, **named)["results"]
+            assert result["decision"]["action"] == "review"
+        refused = client.post("/v1/classify", json={"comments": [{"text": "a"}], "policy": str(file)})
+        assert "coinspeaker, default, ours, strict" in refused.json()["error"]["message"]
+        assert str(tmp_path) not in refused.text
+
+
 def test_spans_count_in_the_text_as_sent(client: TestClient) -> None:
     text = "<p>You &amp; your <b>idiotic</b> friends \U0001f600</p>"
     (result,) = classify(client, {"text": text, "format": "html"})["results"]

@@ -1,6 +1,6 @@
 """The one example that every source is read into.
 
-    Example(text="Well argued.", source="mine", labels={"toxicity": 0.0})
+Example(text="Well argued.", source="mine", labels={"toxicity": 0.0})
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ class Example:
     the article. `labels` maps labels of the comment pass to targets in [0, 1], soft where raters disagreed.
     `stance` is one of `STANCES` and needs `target`. `spans` are (start, end) of toxic stretches in characters
     of `text`: None where nobody marked any, () where raters marked none. `group` is what a split keeps
-    together (a debate, a video, an article); `slice` names a part of a test reported apart.
+    together (a debate, a video, an article); `slice` names a part of a test reported apart. `made_from` is
+    the text that was altered to make this one.
     """
 
     text: str
@@ -34,6 +35,7 @@ class Example:
     weight: float = 1.0
     group: str | None = None
     slice: str | None = None
+    made_from: str | None = None
 
     def __post_init__(self) -> None:
         if unknown := self.labels.keys() - set(COMMENT_LABELS):

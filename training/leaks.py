@@ -1,6 +1,6 @@
 """Keep test texts out of training: compares normalised texts, so case and punctuation hide nothing.
 
-    train, counts = drop_leaks(train, [*dev, *test])
+train, counts = drop_leaks(train, [*dev, *test])
 """
 
 from __future__ import annotations
@@ -24,15 +24,23 @@ def fingerprint(text: str) -> bytes:
     return blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
+def _fingerprints(example: Example) -> set[bytes]:
+    texts = (example.text,) if example.made_from is None else (example.text, example.made_from)
+    return {fingerprint(text) for text in texts}
+
+
 def drop_leaks(
     examples: Iterable[Example], held_out: Iterable[Example]
 ) -> tuple[list[Example], dict[str, int]]:
-    """The examples whose text is not in `held_out`, in order, and how many of each source were dropped."""
-    seen = {fingerprint(example.text) for example in held_out}
+    """The examples that share no text with `held_out`, in order, and how many of each source were dropped.
+
+    An altered text leaks where the one it was made from does.
+    """
+    seen = {mark for example in held_out for mark in _fingerprints(example)}
     kept: list[Example] = []
     dropped: Counter[str] = Counter()
     for example in examples:
-        if fingerprint(example.text) in seen:
+        if _fingerprints(example) & seen:
             dropped[example.source] += 1
         else:
             kept.append(example)

@@ -6,6 +6,19 @@ import json
 import zipfile
 from pathlib import Path
 
+TESTS_ONLY = {
+    "appropriateness",
+    "context_toxicity",
+    "cqa2015",
+    "cqa2017",
+    "robtest",
+    "twitter_aae_dialect",
+    "unhealthy",
+    "unintended_bias",
+    "vast_sentswap",
+}
+"""Sources without training rows."""
+
 
 def write_corpora(folder: Path) -> Path:
     """Writes all of them under `folder`, laid out as the data folder is, and returns it."""

@@ -40,6 +40,13 @@ def test_leaks_are_dropped_in_order_and_counted_by_source() -> None:
     assert counts == {"train": 1, "other": 1}
 
 
+def test_an_altered_text_leaks_where_its_original_does() -> None:
+    altered = Example(text="T.w.o", source="train", made_from="Two")
+    assert drop_leaks([altered], make("two")) == ([], {"train": 1})
+    assert drop_leaks(make("Two"), [altered]) == ([], {"train": 1})
+    assert drop_leaks([altered], make("three")) == ([altered], {})
+
+
 @given(st.lists(st.text(max_size=12), max_size=20), st.lists(st.text(max_size=12), max_size=20))
 @settings(max_examples=50, deadline=None)
 def test_nothing_held_out_is_kept_and_nothing_else_is_lost(texts: list[str], held_out: list[str]) -> None:

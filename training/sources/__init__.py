@@ -24,6 +24,7 @@ from training.leaks import drop_leaks
 from training.sources import (  # noqa: F401  (they register their sources)
     checks,
     claims,
+    disguise,
     forums,
     hate,
     news,

@@ -53,6 +53,11 @@ def _debates(stance_dir: Path) -> dict[str, Debate]:
     return debates
 
 
+def articles(stance_dir: Path, split: Split) -> list[str]:
+    """The titles and descriptions of the debates that `split` has whole."""
+    return sorted({debate.article for debate in _debates(stance_dir).values() if debate.split == split})
+
+
 def _vast_rows(folder: Path, split: Split) -> Iterator[dict[str, str]]:
     return json_lines(folder / f"vast_{split}.with_rfd_context.jsonl")
 
@@ -105,6 +110,7 @@ def vast_sentswap(folder: Path, split: Split) -> Iterator[Example]:
             yield Example(
                 text=text,
                 source="vast_sentswap",
+                made_from=row["post"],
                 target=row["topic_str"],
                 stance="favor" if row["label"] == "1" else "against",
                 group=row["new_id"],

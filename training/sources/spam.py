@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from training.examples import Example
 from training.sources.files import table, unmark
 from training.sources.registry import Split, part, source
+from training.sources.room_for_debate import articles
 
 _LINK = re.compile(r"https?:|www\.|\.(?:com|net|org|tv|ml)\b", re.IGNORECASE)
 
@@ -31,6 +34,26 @@ def youtube_spam(folder: Path, split: Split, *, holdout: str | None = "Eminem") 
                 labels={"spam": float(row["CLASS"])},
                 group=video,
                 slice=video,
+            )
+
+
+@source(
+    "advertising",
+    folder="abuse/youtube_spam_merged",
+    licence="none stated",
+    commercial=False,
+    note="the spam of youtube_spam under debates: off-topic wherever it stands",
+)
+def advertising(folder: Path, split: Split, *, holdout: str | None = "Eminem") -> Iterator[Example]:
+    """Puts each spam comment that youtube_spam reads under one of room_for_debate's articles; no test."""
+    if split == "test":
+        return
+    under = articles(folder.parents[1] / "stance", split)
+    for example in youtube_spam(folder, split, holdout=holdout):
+        if example.labels["spam"]:
+            article = random.Random(example.text).choice(under)
+            yield replace(
+                example, source="advertising", article=article, off_topic=1.0, labels={}, slice="advertising"
             )
 
 

@@ -214,12 +214,13 @@ def _put_markdown(out: _Runs, source: str) -> None:
         start, end = chars[place["start"]], chars[place["end"]]
         match event:
             case {"Text": text}:
-                out.put(text, start, end)
+                if start < end:  # else blanks of a tab that the parser has split
+                    out.put(text, start, end)
             case {"Code": text}:
                 inside = source.find(text, start, end)
                 out.put(text, *((start, end) if inside < 0 else (inside, inside + len(text))))
             case {"Start": "HtmlBlock"}:
-                out.line_break(start, end)
+                out.line_break(start, start)
                 _put_html(out, source, start, end)
             case {"InlineHtml": _}:
                 _put_html(out, source, start, end)

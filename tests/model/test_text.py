@@ -130,18 +130,32 @@ def test_any_text_is_taken_and_maps_back_in_order(sent: str, form: TextFormat) -
     plain = plain_text(sent, form)
     assert not re.search("[\ud800-\udfff\x00-\x08\x7f-\x9f\u200b\ufeff]", plain.text)
     places = [plain.original_span(i, i + 1) for i in range(len(plain.text))]
-    assert all(0 <= start < end <= len(sent) for start, end in places)
+    assert all(0 <= start <= end <= len(sent) for start, end in places)
+    # Only a line break between blocks can stand for nothing.
+    assert all(start < end or char == "\n" for char, (start, end) in zip(plain.text, places, strict=True))
     assert places == sorted(places)
     assert all(plain.original_span(i, i)[0] == start for i, (start, _) in enumerate(places))
 
 
-@settings(max_examples=150)
-@given(st.text("<>&;!-/ab='\"\n*_[]()`#~|\\x\u200b\ud800é"), st.sampled_from(FORMATS))
+PIECES = [
+    *("<b>", "</b>", "<", "> ", "&amp;", "&", "`", "**", "*", "_", "[", "](u)", "![", "\n", "\n\n", "# ", "- "),
+    *("1. ", "a", "b", "é", "𝐢", "ﬁ", "\u200b", "\u200d", "\ud800", "\x00", "<!--", "-->", "<script>"),
+    *("</script>", "<div>", "</div>\n", "|", "\\", "~~", "    ", "\t", "```\n", "\r\n", "&#x0;", "&#128;"),
+    *("&nGt;", ";", "="),
+]
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(PIECES)).map("".join), st.sampled_from(FORMATS))
 def test_any_mixture_of_marks_is_taken(sent: str, form: TextFormat) -> None:
     plain = plain_text(sent, form)
+    last = (0, 0)
     for i, char in enumerate(plain.text):
         start, end = plain.original_span(i, i + 1)
-        assert 0 <= start < end <= len(sent)
+        assert last <= (start, end)
+        last = start, end
+        assert 0 <= start <= end <= len(sent)
+        assert start < end or char == "\n"
         if char in "abé":
             assert char in sent[start:end]
 

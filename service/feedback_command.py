@@ -1,4 +1,4 @@
-"""`parley feedback export`: moderators' decisions as training rows; `parley forget`: what is kept is removed."""
+"""`parley feedback export`: decisions as training rows; `parley forget`: what is kept is removed."""
 
 from __future__ import annotations
 

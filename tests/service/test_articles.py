@@ -1,0 +1,102 @@
+"""/v1/articles, and the articles that every protocol fills in."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from fastapi.testclient import TestClient
+
+from model.comment import Article, Comment
+from service.articles import Articles
+from service.errors import StoreError
+from service.store import articles
+from service.store.database import Store
+
+URL = "https://news.example/bridge"
+PATH = f"/v1/articles/{quote(URL, safe='')}"
+ARTICLE = {"title": "Council votes to close the old bridge", "text": "It needs work."}
+
+
+@pytest.fixture(autouse=True)
+def forgotten(client: TestClient) -> None:
+    client.delete(PATH)
+
+
+def test_article_is_put_shown_replaced_and_deleted(client: TestClient) -> None:
+    made = client.put(PATH, json=ARTICLE)
+    assert made.status_code == 201
+    assert made.json() == ARTICLE | {"id": URL, "url": URL, "updated": made.json()["updated"]}
+    assert client.get(f"{PATH}%3Futm_source%3Dx").json() == made.json()
+    assert client.put(f"/v1/articles/{URL}/", json={"title": "New"}).status_code == 200
+    assert client.get(PATH).json()["text"] is None
+    assert client.delete(PATH).status_code == 204
+    for gone in (client.get(PATH), client.delete(PATH)):
+        assert (gone.status_code, gone.json()["error"]["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "place"),
+    [
+        (PATH, {"title": "  "}, "title"),
+        (PATH, {}, "title"),
+        (PATH, {"title": "x", "url": "story-7"}, "url"),
+        (PATH, {"title": "x", "body": "y"}, "body"),
+        (PATH, {"title": "x" * 10_001}, "title"),
+        ("/v1/articles/%20", ARTICLE, "article_id"),
+        ("/v1/articles/" + "x" * 501, ARTICLE, "article_id"),
+    ],
+)
+def test_bad_article_is_refused_with_the_place(
+    client: TestClient, path: str, body: dict[str, str], place: str
+) -> None:
+    refused = client.put(path, json=body)
+    assert refused.status_code == 422
+    assert refused.json()["error"]["details"][0]["place"] == place
+
+
+def test_comment_that_names_a_kept_article_gets_off_topic_and_stance(client: TestClient) -> None:
+    comments = [
+        {"text": "close the bridge", "article": {"url": f"{URL}?fbclid=1#top"}},
+        {"text": "close the bridge", "article": {"id": URL}},
+        {"text": "close the bridge", "article": ARTICLE},
+    ]
+    before = client.post("/v1/classify", json={"comments": comments}).json()["results"]
+    assert [result["off_topic"] is None for result in before] == [True, True, False]
+    client.put(PATH, json=ARTICLE)
+    after = client.post("/v1/classify", json={"comments": comments}).json()["results"]
+    assert after[0]["off_topic"] == after[1]["off_topic"] == after[2]["off_topic"] is not None
+    assert after[0]["stance"]["target"] == ARTICLE["title"]
+
+
+@pytest.mark.anyio
+async def test_fill_keeps_order_and_what_was_sent(store: Store) -> None:
+    articles.put(store, Article(id="a", title="kept"))
+    own = Article(id="a", title="sent")
+    comments = [
+        Comment(text="1", article=own),
+        Comment(text="2"),
+        Comment(text="3", article=Article(id="a")),
+        Comment(text="4", article=Article(id="b", url="https://news.example/b")),
+    ]
+    filled = await Articles(store, None).fill(comments)
+    titles = [comment.article.title if comment.article else None for comment in filled]
+    assert titles == ["sent", None, "kept", None]
+    assert [comment.text for comment in filled] == ["1", "2", "3", "4"]
+
+
+@pytest.mark.anyio
+async def test_without_the_store_comments_are_judged_as_they_are(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise StoreError("gone")
+
+    monkeypatch.setattr(articles, "find", fail)
+    comments = [Comment(text="1", article=Article(id="a"))]
+    assert await Articles(store, None).fill(comments) == comments
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"

@@ -1,0 +1,136 @@
+"""Moderators' decisions: sent, exported to train from, forgotten."""
+
+from __future__ import annotations
+
+import csv
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner
+
+from model import Classifier
+from service.app import create_app
+from service.cli import app as parley
+from service.settings import Settings, Storage
+from service.store.feedback import LABELS
+
+DECISION = {
+    "comment_id": "c-17",
+    "label": "toxicity",
+    "value": 1,
+    "text": "what nonsense",
+    "author": "reader-17",
+}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "service.yaml"
+    file.write_text(f"store: {{folder: '{tmp_path / 'data'}', comments: true}}\n", encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def client(config: Path, classifier: Classifier) -> Iterator[TestClient]:
+    """A service of a site that keeps comments."""
+    with TestClient(create_app(Settings.load(file=config), load=lambda: classifier)) as client:
+        yield client
+
+
+def send(client: TestClient, *decisions: dict[str, Any], **more: Any) -> int:
+    answer = client.post("/v1/feedback", json={"decisions": decisions, **more})
+    assert answer.status_code == 200, answer.text
+    return int(answer.json()["kept"])
+
+
+def call(config: Path, *arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(parley, [*arguments, "--config", str(config)])
+    return result.exit_code, result.stderr
+
+
+def exported(config: Path) -> list[dict[str, str]]:
+    output = config.with_name("decisions.csv")
+    assert call(config, "feedback", "export", "-o", str(output), "--overwrite")[0] == 0
+    with output.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_decisions_become_one_training_row_a_comment(client: TestClient, config: Path) -> None:
+    assert send(client, DECISION, DECISION | {"label": "spam", "value": 0}) == 2
+    send(client, DECISION | {"comment_id": "c-18", "text": 'two\nlines, "quoted"', "label": "off_topic"})
+    send(client, DECISION | {"value": 0.0})
+    first, second = exported(config)
+    assert (first["id"], first["text"], first["toxicity"], first["spam"]) == (
+        "c-17",
+        "what nonsense",
+        "0.0",
+        "0.0",
+    )
+    assert (second["text"], second["off_topic"], second["toxicity"]) == ('two\nlines, "quoted"', "1.0", "")
+    assert set(LABELS) < set(first)
+    assert stat.S_IMODE(config.with_name("decisions.csv").stat().st_mode) == 0o600
+
+
+def test_do_not_store_wins_over_the_sites_setting(client: TestClient, config: Path) -> None:
+    assert send(client, DECISION, do_not_store=True) == 0
+    assert exported(config) == []
+
+
+def test_author_is_forgotten(client: TestClient, config: Path) -> None:
+    send(client, DECISION, DECISION | {"comment_id": "c-18", "author": "reader-18"})
+    status, told = call(config, "forget", "reader-17")
+    assert (status, told) == (0, "1 decisions removed.\n")
+    assert [row["id"] for row in exported(config)] == ["c-18"]
+    assert call(config, "forget", "--comment", "c-18")[0] == 0
+    assert exported(config) == []
+    assert call(config, "forget")[0] == 2
+
+
+def test_without_texts_there_is_nothing_to_train_from(
+    tmp_path: Path, config: Path, classifier: Classifier
+) -> None:
+    settings = Settings(store=Storage(folder=tmp_path / "data"))
+    with TestClient(create_app(settings, load=lambda: classifier)) as client:
+        send(client, DECISION)
+    output = tmp_path / "out.csv"
+    status, told = call(config, "feedback", "export", "-o", str(output))
+    assert (status, "1 decisions have no text" in told) == (0, True)
+    status, told = call(config, "feedback", "export", "-o", str(output))
+    assert (status, "--overwrite" in told) == (2, True)
+    assert call(config, "feedback", "export", "-o", str(tmp_path / "no" / "out.csv"))[0] == 2
+
+
+def test_what_is_too_old_is_purged_when_the_service_starts(
+    tmp_path: Path, config: Path, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import timedelta
+
+    from service.store.feedback import Feedback
+
+    purged: list[timedelta] = []
+    monkeypatch.setattr(Feedback, "purge", lambda self, *, older_than: purged.append(older_than) or 0)
+    with TestClient(create_app(Settings.load(file=config), load=lambda: classifier)) as client:
+        client.get("/health")
+    assert purged == [timedelta(days=90)]
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"label": "stance"}, "decisions[0].label"),
+        ({"value": 1.5}, "decisions[0].value"),
+        ({"value": "yes"}, "decisions[0].value"),
+        ({"comment_id": None}, "decisions[0].comment_id"),
+        ({"moderator": "me"}, "decisions[0].moderator"),
+    ],
+)
+def test_bad_decision_is_refused_with_the_place(
+    client: TestClient, change: dict[str, Any], place: str
+) -> None:
+    refused = client.post("/v1/feedback", json={"decisions": [DECISION | change]})
+    assert refused.status_code == 422
+    assert refused.json()["error"]["details"][0]["place"] == place

@@ -95,7 +95,7 @@ async def _hung_up(request: Request) -> None:
         pass
 
 
-def get_service(request: Request) -> Service:
+async def get_service(request: Request) -> Service:  # async: FastAPI would call it in another thread
     service = request.app.state.service
     assert isinstance(service, Service)
     return service

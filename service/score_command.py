@@ -155,7 +155,7 @@ def _show(summary: Summary, output: Path, names: Columns, *, repaired: int) -> N
     def counts(counter: Counter[str]) -> str:
         return ", ".join(f"{name} {count:,}" for name, count in counter.most_common()) or "none"
 
-    speed = f"{summary.seconds:.1f} s ({summary.rate:,.0f} a second)"
+    speed = f"{summary.seconds:.1f} s ({summary.rate:,.{0 if summary.rate >= 10 else 1}f} a second)"
     lines = [f"Scored {summary.scored:,} comments in {speed}: {output}"]
     lines.append(f"  over a threshold: {counts(summary.flagged)}")
     if summary.stances:

@@ -22,12 +22,15 @@ from service.errors import DumpError
 
 
 class Reader(Protocol):
-    """Yields every row of a dump once, in order. A row that can't be used is a BadRow, never an exception;
-    DumpError, raised on opening or in the middle, means that nothing more can be read."""
+    """Yields every row of a dump once, in order.
+
+    A row that can't be used is a BadRow, never an exception; DumpError, raised on opening or in the middle,
+    means that nothing more can be read.
+    """
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The input's columns by dotted name, where they are known before the first row; else empty."""
+        """The input's columns as the output names them; empty where only the rows know."""
 
     @property
     def fraction(self) -> float:
@@ -38,8 +41,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A format that can be read. `magic` are first bytes that only it has; `looks` judges the first
-    characters."""
+    """A format that can be read: `magic` are first bytes only it has, `looks` judges the first characters."""
 
     open: Callable[[Source, Columns], Reader]
     suffixes: tuple[str, ...]
@@ -76,7 +78,7 @@ def open_reader(source: Source, *, name: str | None = None, columns: Columns | N
 def detect(source: Source) -> str:
     """The name of the format of `source`. Raises DumpError where nothing fits."""
     for name, form in INPUTS.items():
-        if source.head.startswith(form.magic or (b"\0no magic",)):
+        if source.head.startswith(form.magic):
             return name
     for name, form in INPUTS.items():
         if source.suffix in form.suffixes:

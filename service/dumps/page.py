@@ -26,7 +26,7 @@ from service.dumps.record import EMPTY_TEXT, BadRow, Columns, Record, to_utc
 from service.dumps.source import Source
 from service.errors import DumpError, NothingToScore
 
-MAX_PAGE_BYTES = 64 * 2**20
+MAX_PAGE = 64 * 2**20
 _BY = re.compile(r"^by:[ \t]*(?P<name>.*?)[ \t]*(?:\bfrom:[ \t]*(?P<place>.*))?$")
 _ANSWER = "in response"
 _BREADCRUMB = re.compile(r"\s[/>»|›]\s")
@@ -162,30 +162,29 @@ class PageReader:
 
     def _ends(self) -> list[int]:
         """For each comment the index of the line that no longer belongs to it."""
-        return [_start(self._lines, header) for header in self._headers[1:]] + [len(self._lines)]
+        return [*(_start(self._lines, header.at) for header in self._headers[1:]), len(self._lines)]
 
     def _read(self) -> list[str]:
         lines, size = [], 0
         for _, line in self._source.lines():
             size += len(line)
-            if size > MAX_PAGE_BYTES:
+            if size > MAX_PAGE:
                 raise DumpError(f"{self._source.path} is too long for an article's page: say its --format")
             lines.append(line.strip("\r\n").replace("\xa0", " ").rstrip())
         return lines
 
 
 def looks_like_page(head: str) -> bool:
-    """Whether prose without a header row of its own begins here, or a comment's `by:` line stands here."""
+    """Whether a comment of a page starts in these first characters."""
     return bool(_headers(head.splitlines()))
 
 
 def read_article(lines: Sequence[str]) -> Article:
-    """The article above the comments: its headline as title, its paragraphs as text (None where there are
-    none)."""
-    title_at = next((i for i, line in enumerate(lines) if _is_headline(line)), None)
-    title = lines[title_at].strip() if title_at is not None else None
-    paragraphs = []
-    for line in lines[(title_at or -1) + 1 :]:
+    """The article above the comments: its headline as title, its paragraphs as text; None where missing."""
+    title_at = next((i for i, line in enumerate(lines) if _is_headline(line)), -1)
+    title = lines[title_at].strip() if title_at >= 0 else None
+    paragraphs: list[str] = []
+    for line in lines[title_at + 1 :]:
         if _starts(line, _AFTER_ARTICLE) and not _is_paragraph(line, words=12):
             break
         if _is_paragraph(line) and line.strip() not in paragraphs:
@@ -210,9 +209,8 @@ def _headers(lines: Sequence[str]) -> list[_Header]:
     return headers
 
 
-def _start(lines: Sequence[str], at: int | _Header) -> int:
+def _start(lines: Sequence[str], at: int) -> int:
     """Where the comment whose `by:` line is at `at` begins: there, or at the `In Response` above it."""
-    at = at.at if isinstance(at, _Header) else at
     above = next((i for i in range(at - 1, -1, -1) if lines[i].strip()), None)
     return above if above is not None and lines[above].strip().lower() == _ANSWER else at
 

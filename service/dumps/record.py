@@ -14,25 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 from model.comment import Article, Comment, Parent, TextFormat
+from service.dumps.names import FIELDS, own_name
 from service.errors import DumpError
-
-FIELDS = (
-    "id",
-    "parent.id",
-    "parent.text",
-    "article.id",
-    "article.url",
-    "article.title",
-    "article.text",
-    "author.id",
-    "author.name",
-    "created_at",
-    "text",
-    "format",
-    "target",
-    "language",
-)
-"""What a record knows of a comment; the names are those of the REST request."""
 
 _FORMATS: tuple[str, ...] = get_args(TextFormat)
 _LIKELY_TEXT = ("comment_text", "comment", "body", "message", "content", "comment_body", "post")
@@ -119,9 +102,12 @@ class Columns:
         return cls(mapped)
 
     def names(self, found: Iterable[str]) -> tuple[str, ...]:
-        """The input's columns as a record names them: a field's name for a column that holds one."""
-        fields = {column: name for name, column in self._of.items()}
-        return tuple(fields.get(column, column) for column in found)
+        """The input's columns as the output names them: by its fields' names a column that holds some."""
+        names: list[str] = []
+        for column in found:
+            fields = [name for name, held in self._of.items() if held == column]
+            names += fields or [own_name(column)]
+        return tuple(names)
 
     def check(self, found: Iterable[str], *, place: str) -> None:
         """Refuse a table that lacks the text, or a column that was mapped. Raises DumpError."""
@@ -147,7 +133,9 @@ class Columns:
             raise RowProblem(f"no {self._of['text']!r} here; {self.advice(rest)}")
         if self.unseen:
             self.unseen = {column: name for column, name in self.unseen.items() if column not in rest}
-        found = {name: rest.pop(column, None) for name, column in self._of.items()}
+        found = {name: rest.get(column) for name, column in self._of.items()}
+        for column in self._of.values():
+            rest.pop(column, None)
         created_at = to_utc(found["created_at"])
         if created_at is None and found["created_at"] not in (None, ""):
             rest["created_at_as_sent"] = found["created_at"]

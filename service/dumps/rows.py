@@ -3,12 +3,12 @@
 JSON lines hold one object a comment, equal to an entry of `results` in the REST answer, with the input's
 fields beside:
 
-    {"id", "text", "parent": {"id", "text"}, "article": {"id", "url", "title"}, "author": {"id", "name"},
-    "created_at",
-     ... columns of the input's own ...,
-     "abuse": {"toxicity", ...}, "spam", "off_topic" | null, "stance": {"target", "label", "favor",
-     "against", "none"} | null, "spans": [{"start", "end", "label", "score"}], "language", "decision":
-     {"action", "reasons": [...]}, "notes": [...]}
+    {"id", "parent": {"id", "text"}, "article": {"id", "url", "title"}, "author": {"id", "name"},
+     "created_at", "text", ... columns of the input's own ...,
+     "abuse": {"toxicity", ...}, "spam", "off_topic" | null,
+     "stance": {"target", "favor", "against", "none", "label"} | null,
+     "spans": [{"start", "end", "label", "score"}], "language",
+     "decision": {"action", "reasons": [...]}, "notes": [...]}
 
 Tables hold the same, flattened with dots (`abuse.toxicity`, `stance.label`); lists are JSON in CSV and
 lists in Parquet. Input fields are there where the input has them. The article's text is not repeated with
@@ -24,32 +24,10 @@ from datetime import datetime
 from typing import Any
 
 from model.comment import Prediction
-from model.labels import ABUSE, OFF_TOPIC, SPAM, STANCES
-from service.dumps.record import FIELDS, Record
+from service.dumps.names import OTHERS, PREDICTED, REPEATED, nest, own_name
+from service.dumps.record import Record
 from service.policy import Decision
 from service.result import to_result
-
-INPUT_COLUMNS = tuple(name for name in FIELDS if name not in ("article.text", "target", "language"))
-"""The input's fields that the output repeats; target and language stand in the prediction."""
-PREDICTION_COLUMNS = (
-    *(f"abuse.{label}" for label in ABUSE),
-    SPAM,
-    OFF_TOPIC,
-    "stance.target",
-    "stance.label",
-    *(f"stance.{stance}" for stance in STANCES),
-    "spans",
-    "language",
-    "decision.action",
-    "decision.reasons",
-    "notes",
-)
-"""What Parley adds, in the order of the table."""
-_GROUPS = ("parent", "article", "author", "input")
-_TAKEN = {*INPUT_COLUMNS, *PREDICTION_COLUMNS, *_GROUPS, "abuse", "stance", "decision"}
-LISTS = ("spans", "decision.reasons", "notes")
-OTHERS = "input.others"
-"""The column for what the input's later rows hold and its first rows did not, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +61,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The columns of a table: the input's, then what Parley adds; `types` are the Arrow types of the
-    input's own.
+    """The columns of a table: the input's, then what Parley adds. `types` are the input's Arrow types.
 
     `others` says that rows may hold columns that `inputs` lacks, which then go into one more column as JSON.
     """
@@ -96,17 +73,14 @@ class Layout:
     @classmethod
     def of(cls, columns: Sequence[str], first: Iterable[Scored], *, types: Mapping[str, Any]) -> Layout:
         """The layout for an input with `columns`, or with those of its `first` rows where only they know."""
-        seen = dict.fromkeys(name for scored in first for name in scored.inputs())
-        if columns:
-            names = (name if name in FIELDS else own_name(name) for name in columns)
-            seen = dict.fromkeys(names) | seen
-        known = [name for name in INPUT_COLUMNS if name in seen or not columns]
-        own = [name for name in seen if name not in FIELDS]
-        return cls((*known, *own), not columns, {own_name(name): kind for name, kind in types.items()})
+        seen = dict.fromkeys([*columns, *(name for scored in first for name in scored.inputs())])
+        known = [name for name in REPEATED if name in seen or not columns]
+        own = [name for name in seen if own_name(name) == name or name.startswith("input.")]
+        return cls((*known, *own), others=not columns, types=types)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return (*self.inputs, *((OTHERS,) if self.others else ()), *PREDICTION_COLUMNS)
+        return (*self.inputs, *((OTHERS,) if self.others else ()), *PREDICTED)
 
 
 def json_row(scored: Scored) -> dict[str, Any]:
@@ -121,33 +95,15 @@ def table_row(scored: Scored, layout: Layout) -> dict[str, Any]:
     if layout.others:
         row[OTHERS] = values or None
     outputs = to_result(scored.prediction, scored.decision)
-    for name in PREDICTION_COLUMNS:
+    for name in PREDICTED:
         group, _, inner = name.partition(".")
         value = outputs[group]
         row[name] = value[inner] if inner and value is not None else value
     return row
 
 
-def own_name(name: str) -> str:
-    """The name under which a column of the input's own is written: `input.` before one that Parley uses."""
-    return f"input.{name}" if name in _TAKEN or name.startswith("input.") else name
-
-
-def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The groups of dotted names opened into objects; columns of the input's own stay as they are."""
-    nested: dict[str, Any] = {}
-    for name, value in flat.items():
-        group, _, inner = name.partition(".")
-        if inner and group in _GROUPS:
-            nested.setdefault(group, {})[inner] = value
-        else:
-            nested[name] = value
-    return nested
-
-
 def to_json(value: object) -> str:
-    r"""JSON on one line. A lone surrogate, which UTF-8 can't hold, is written as its `\u` escape; NaN is
-    null."""
+    r"""JSON on one line; a lone surrogate, which UTF-8 can't hold, as its `\u` escape, NaN as null."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=plain, allow_nan=False)
     except ValueError:

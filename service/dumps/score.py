@@ -1,6 +1,6 @@
 """Scores a dump: reader -> Scorer -> writer, a batch at a time, so that memory doesn't grow with the file.
 
-    summary = score_file(Path("comments.csv"), Path("scores.jsonl"), scorer=Scorer.load())
+    summary = score_file(open_reader(Source(Path("in.csv"))), Path("out.jsonl"), Scorer.load())
 
 The output keeps the order of the input. Rows that can't be scored are listed in `OUT.errors.jsonl`. Both
 files appear when they are whole; on an error or an interruption neither does.
@@ -67,8 +67,7 @@ class Scorer:
 
 @dataclass(slots=True)
 class Summary:
-    """What a run did. `flagged` counts comments at or over a label's threshold; `seconds` is reading to
-    writing."""
+    """What a run did. `flagged` counts comments at or over a label's threshold."""
 
     scored: int = 0
     bad: int = 0

@@ -43,7 +43,7 @@ class TableReader:
             raise self._broken(error) from error
         columns.check(self._found, place=str(source.path))
         self.columns = columns.names(self._found)
-        self.types: dict[str, Any] = dict(zip(self.columns, self._found.values(), strict=True))
+        self.types = {name: kind for found, kind in self._found.items() for name in columns.names([found])}
 
     def _open(self, source: Source) -> Iterator[Any]:
         if source.head.startswith(b"PAR1"):

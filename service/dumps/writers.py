@@ -10,18 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from service.dumps.rows import (
-    INPUT_COLUMNS,
-    LISTS,
-    OTHERS,
-    PREDICTION_COLUMNS,
-    Layout,
-    Scored,
-    json_row,
-    plain,
-    table_row,
-    to_json,
-)
+from service.dumps.names import LISTS, OTHERS, PREDICTED, REPEATED
+from service.dumps.rows import Layout, Scored, json_row, plain, table_row, to_json
 from service.dumps.tables import import_pyarrow
 from service.errors import DumpError
 
@@ -141,7 +131,7 @@ class ParquetWriter:
 
     def _start(self, first: Sequence[dict[str, Any]]) -> None:
         if self._layout.others:
-            own = (name for name in self._layout.inputs if name not in INPUT_COLUMNS)
+            own = (name for name in self._layout.inputs if name not in REPEATED)
             kinds = {name: _kind([row[name] for row in first]) for name in own}
             self._kinds = {name: kind for name, kind in kinds.items() if kind is not None}
         self._schema = self._pa.schema([(name, self._type(name)) for name in self._layout.columns])
@@ -165,7 +155,7 @@ class ParquetWriter:
             return pa.timestamp("us", "UTC")
         if name in self._kinds:
             return {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}[self._kinds[name]]
-        if name not in PREDICTION_COLUMNS:
+        if name not in PREDICTED:
             return self._layout.types.get(name, pa.string())
         lists = {
             "spans": pa.struct(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from model.comment import Article
 from service.dumps.record import BadRow, Record
 from service.errors import DumpError, NothingToScore
 from tests.dumps.conftest import Read, texts
@@ -130,6 +131,12 @@ def test_windows_line_ends_and_hard_spaces(read: Read) -> None:
     (row,) = read("p.txt", page)
     assert isinstance(row, Record)
     assert (row.text, row.author_name, row.extra) == ("Nice pool.", "A", {"author.place": "Town"})
+
+
+def test_a_headline_in_the_first_line_is_not_of_the_text(read: Read) -> None:
+    (row,) = read("p.txt", "Will the pool ever open its doors?\n\nIt may yet do so.\n\nby: A from: B\nYes.\n")
+    assert isinstance(row, Record)
+    assert row.article == Article(title="Will the pool ever open its doors?", text=None)
 
 
 def test_a_page_without_comments_says_what_a_comment_looks_like(read: Read) -> None:

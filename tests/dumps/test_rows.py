@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.dumps.rows import PREDICTION_COLUMNS, nest, own_name, plain, to_json
+from service.dumps.names import PREDICTED, nest, own_name
+from service.dumps.rows import plain, to_json
 
 
 def test_nesting_opens_our_groups_only() -> None:
@@ -41,7 +42,7 @@ def test_distinct_columns_stay_distinct(names: list[str]) -> None:
     assert len({own_name(name) for name in names}) == len(names)
 
 
-@pytest.mark.parametrize("name", [*PREDICTION_COLUMNS, "abuse", "article", "input", "input.x", "text", "id"])
+@pytest.mark.parametrize("name", [*PREDICTED, "abuse", "article", "input", "input.x", "text", "id"])
 def test_columns_of_our_names_are_moved_aside(name: str) -> None:
     assert own_name(name) == f"input.{name}"
 

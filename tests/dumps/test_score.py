@@ -14,7 +14,8 @@ import pytest
 
 from model import Classifier
 from service.dumps.formats import open_reader
-from service.dumps.rows import PREDICTION_COLUMNS
+from service.dumps.names import PREDICTED
+from service.dumps.record import Columns
 from service.dumps.score import Scorer, Summary, errors_file, score_file
 from service.dumps.source import Source
 from service.errors import DumpError, NothingToScore
@@ -82,7 +83,9 @@ def read_output(path: Path) -> list[dict[str, Any]]:
     if path.suffix == ".parquet":
         rows = pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
         stamp = "%Y-%m-%dT%H:%M:%SZ"
-        rows = [{**row, "created_at": row["created_at"].strftime(stamp)} for row in rows]
+        for row in rows:
+            if row.get("created_at"):
+                row["created_at"] = row["created_at"].strftime(stamp)
     else:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [{k: value_of(k, v) for k, v in row.items()} for row in csv.DictReader(file)]
@@ -192,7 +195,7 @@ def test_a_table_has_every_column_even_where_empty(scorer: Scorer, tmp_path: Pat
     (tmp_path / "in.csv").write_text("text,parent.text,mine\none,,\n")
     score(scorer, tmp_path / "in.csv", tmp_path / "out.csv")
     header = (tmp_path / "out.csv").read_text().partition("\n")[0].strip().split(",")
-    assert header == ["id", "parent.text", "text", "mine", *PREDICTION_COLUMNS]
+    assert header == ["id", "parent.text", "text", "mine", *PREDICTED]
 
 
 def test_types_of_the_inputs_own_columns_stay(scorer: Scorer, tmp_path: Path) -> None:
@@ -232,6 +235,18 @@ def test_types_of_json_values_stay_and_what_does_not_fit_is_kept(scorer: Scorer,
     assert table.column("big").to_pylist() == [str(2**70), None, None, None]
     others = [cell and json.loads(cell) for cell in table.column("input.others").to_pylist()]
     assert others == [None, None, {"late": 1, "n": "three", "yes": 0}, {"n": 2**70}]
+
+
+@pytest.mark.parametrize("write_as", [".csv", ".jsonl", ".parquet"])
+def test_columns_that_a_mapping_shadows_are_kept(scorer: Scorer, tmp_path: Path, write_as: str) -> None:
+    (tmp_path / "in.csv").write_text("body,text,target,article.text\none,,,\ntwo,2,mine,long\n")
+    out = tmp_path / f"out{write_as}"
+    with closing(Source(tmp_path / "in.csv")) as source:
+        columns = Columns.parse(["text=body", "target=body", "article.text=body"])
+        score_file(open_reader(source, columns=columns), out, scorer, batch=1)
+    last = read_output(out)[-1]
+    assert last["text"] == "two"
+    assert (last["input.text"], last["input.target"], last["input.article.text"]) == ("2", "mine", "long")
 
 
 def test_nothing_to_score_lists_why(scorer: Scorer, tmp_path: Path) -> None:

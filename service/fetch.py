@@ -67,7 +67,7 @@ class Fetcher:
         try:
             import httpx  # noqa: F401
             import trafilatura  # noqa: F401
-        except ModuleNotFoundError as error:
+        except ImportError as error:
             raise StartError("fetching articles needs more packages: pip install 'parley[fetch]'") from error
         self._hosts = tuple(host.lower().strip(".") for host in hosts)
         self._seconds, self._max_bytes, self._redirects = seconds, max_bytes, redirects

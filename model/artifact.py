@@ -119,6 +119,10 @@ class Artifact:
     def thresholds(self) -> dict[str, float]:
         return self._read(self.thresholds_file)
 
+    def read_evaluation(self) -> dict[str, Any]:
+        """`evaluation.json`, as `parley evaluate` wrote it."""
+        return self._read(self.evaluation_file)
+
     @staticmethod
     def _read(file: Path) -> dict[str, Any]:
         try:

@@ -1,16 +1,18 @@
 """Examples to padded tensors: tokenised once into a `datasets.Dataset`, collated into batches of like length.
 
-One batch holds three groups of rows for the one encoder:
-    comment   every example's comment
+Examples of one comment become one row, so that the comment is read once for all that is asked of it: up to
+`QUESTIONS` articles (is it on topic?) and targets (which side?). One batch holds three groups of rows for
+the one encoder:
+    comment   each row's comment
     context   the articles and targets that these comments name, each once
-    pair      (target, comment) where the example has a stance
-A label that an example lacks is NaN (or -1 for stance) and masked in the loss.
+    pair      a (target, comment) a stance
+A label that a comment lacks is NaN and masked in the loss.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,44 +27,74 @@ from model.tokenization import Tokenizer, Tokens
 from training.examples import Example
 
 MISSING = math.nan
-CHUNK = 2000
+QUESTIONS = 3
+"""Articles and targets of one row; a comment with more gets more rows."""
 
 
-def tokenise(examples: Sequence[Example], *, comments: Tokenizer, contexts: Tokenizer, pairs: Tokenizer) -> Dataset:
-    """Token ids and labels of every example, one row each, with `length` for grouping.
+def tokenise(
+    examples: Sequence[Example], *, comments: Tokenizer, contexts: Tokenizer, pairs: Tokenizer
+) -> Dataset:
+    """Token ids and labels of every comment, with `length` in tokens for grouping.
 
     The three tokenizers differ in their limits only: training reads the first window of a comment.
     """
+    rows = list(_merge(examples))
+    windows = [w[0] for w in comments.comments([row[0].text for row in rows])]
+    articles = _ids(contexts, (e.article for e in examples if e.article is not None))
+    targets = _ids(contexts, (e.target for e in examples if e.target is not None))
+    columns = (
+        _columns(row, window, articles, targets, pairs) for row, window in zip(rows, windows, strict=True)
+    )
+    return Dataset.from_list(list(columns))
 
-    def rows() -> Iterator[dict[str, Any]]:
-        for start in range(0, len(examples), CHUNK):
-            chunk = examples[start : start + CHUNK]
-            windows = [w[0] for w in comments.comments([e.text for e in chunk])]
-            articles = iter(contexts.articles([e.article for e in chunk if e.article is not None]))
-            aimed = [e for e in chunk if e.target is not None and e.stance is not None]
-            targets = iter(contexts.articles([e.target or "" for e in aimed]))
-            sides = iter(pairs.pairs([(e.target or "", e.text) for e in aimed]))
-            for example, window in zip(chunk, windows, strict=True):
-                stance = example.stance is not None and example.target is not None
-                row = {
-                    "comment": window.ids,
-                    "article": next(articles).ids if example.article is not None else [],
-                    "target": next(targets).ids if stance else [],
-                    "labels": [example.labels.get(label, MISSING) for label in COMMENT_LABELS],
-                    "spans": span_labels(example.spans, window),
-                    "stance": STANCES.index(example.stance) if stance and example.stance else -1,
-                    "off_topic": MISSING if example.off_topic is None else example.off_topic,
-                    "weight": example.weight,
-                }
-                pair = next(sides) if stance else Tokens([], [], [])
-                row |= {"pair": pair.ids, "pair_types": pair.types}
-                yield row | {"length": len(window) + len(pair)}
 
-    return Dataset.from_list(list(rows()))
+def _merge(examples: Sequence[Example]) -> Iterator[list[Example]]:
+    """Examples of one text together, at most QUESTIONS that ask for an article or a target."""
+    by_text: dict[str, list[Example]] = {}
+    for example in examples:
+        by_text.setdefault(example.text, []).append(example)
+    for same in by_text.values():
+        asking = [e for e in same if e.article is not None or e.stance is not None]
+        rest = [e for e in same if e.article is None and e.stance is None]
+        for start in range(0, max(len(asking), 1), QUESTIONS):
+            yield asking[start : start + QUESTIONS] + (rest if start == 0 else [])
+
+
+def _ids(tokenizer: Tokenizer, texts: Iterable[str]) -> dict[str, list[int]]:
+    unique = list(dict.fromkeys(texts))
+    return {text: tokens.ids for text, tokens in zip(unique, tokenizer.articles(unique), strict=True)}
+
+
+def _columns(
+    row: Sequence[Example],
+    window: Tokens,
+    articles: dict[str, list[int]],
+    targets: dict[str, list[int]],
+    pairs: Tokenizer,
+) -> dict[str, Any]:
+    labels = {label: value for e in reversed(row) for label, value in e.labels.items()}
+    about = [e for e in row if e.article is not None and e.off_topic is not None]
+    aimed = [e for e in row if e.target is not None and e.stance is not None]
+    sides = pairs.pairs([(e.target or "", e.text) for e in aimed])
+    return {
+        "comment": window.ids,
+        "labels": [labels.get(label, MISSING) for label in COMMENT_LABELS],
+        "weight": next((e.weight for e in row if e.labels), 1.0),
+        "spans": span_labels(next((e.spans for e in row if e.spans is not None), None), window),
+        "articles": [articles[e.article or ""] for e in about],
+        "off_topic": [e.off_topic for e in about],
+        "article_weights": [e.weight for e in about],
+        "targets": [targets[e.target or ""] for e in aimed],
+        "pairs": [side.ids for side in sides],
+        "pair_types": [side.types for side in sides],
+        "stances": [STANCES.index(e.stance or "none") for e in aimed],
+        "pair_weights": [e.weight for e in aimed],
+        "length": len(window) + sum(map(len, sides)),
+    }
 
 
 def span_labels(spans: Sequence[tuple[int, int]] | None, tokens: Tokens) -> list[float]:
-    """1.0 for each token that overlaps a toxic span, 0.0 for others, NaN for special tokens; [] if not annotated."""
+    """1.0 for tokens in a toxic span, 0.0 for others, NaN for special ones; [] if not annotated."""
     if spans is None:
         return []
     return [
@@ -91,41 +123,56 @@ class Collator:
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         contexts: dict[tuple[int, ...], int] = {}
 
-        def index(ids: Sequence[int]) -> int:
-            return contexts.setdefault(tuple(ids), len(contexts)) if ids else -1
+        def flat(name: str) -> list[Any]:
+            return [value for row in rows for value in row[name]]
 
-        article, target = ([index(r[name]) for r in rows] for name in ("article", "target"))
+        def places(name: str) -> tuple[Tensor, Tensor]:
+            """Of each article or target: the row that names it, and its place in `context`."""
+            of = [i for i, row in enumerate(rows) for _ in row[name]]
+            place = [contexts.setdefault(tuple(ids), len(contexts)) for ids in flat(name)]
+            return torch.tensor(of, dtype=torch.int64), torch.tensor(place, dtype=torch.int64)
+
         comment = pad([r["comment"] for r in rows])
         spans = np.full(tuple(comment["input_ids"].shape), np.nan, dtype=np.float32)
         for i, row in enumerate(rows):
             spans[i, : len(row["spans"])] = row["spans"]
-        aimed = [i for i, r in enumerate(rows) if r["stance"] >= 0]
+        article_rows, article = places("articles")
+        pair_rows, target = places("targets")
         batch: dict[str, Any] = {
             "comment": comment,
-            "article": torch.tensor(article),
-            "target": torch.tensor(target),
-            "labels": torch.tensor([r["labels"] for r in rows], dtype=torch.float32),
+            "labels": _floats([r["labels"] for r in rows]),
+            "weight": _floats([r["weight"] for r in rows]),
             "spans": torch.from_numpy(spans),
-            "off_topic": torch.tensor([r["off_topic"] for r in rows], dtype=torch.float32),
-            "weight": torch.tensor([r["weight"] for r in rows], dtype=torch.float32),
-            "aimed": torch.tensor(aimed, dtype=torch.int64),
-            "stance": torch.tensor([rows[i]["stance"] for i in aimed], dtype=torch.int64),
+            "article_rows": article_rows,
+            "article": article,
+            "off_topic": _floats(flat("off_topic")),
+            "article_weight": _floats(flat("article_weights")),
+            "pair_rows": pair_rows,
+            "target": target,
+            "stance": torch.tensor(flat("stances"), dtype=torch.int64),
+            "pair_weight": _floats(flat("pair_weights")),
         }
         if contexts:
             batch["context"] = pad(list(contexts))
-        if aimed:
-            batch["pair"] = pad([rows[i]["pair"] for i in aimed], [rows[i]["pair_types"] for i in aimed])
+        if len(pair_rows):
+            batch["pair"] = pad(flat("pairs"), flat("pair_types"))
         return batch
+
+
+def _floats(values: Sequence[Any]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32)
 
 
 class LengthGroupedSampler(Sampler[int]):
     """A shuffled order in which neighbours are of like length; a pure function of seed and epoch.
 
-    transformers has one of the same name, which draws from the global random state: a resumed run would then see
-    another order in its second epoch.
+    transformers' own draws from the global random state: a resumed run would then see another order in its
+    second epoch.
     """
 
-    def __init__(self, lengths: Sequence[int], *, batch_size: int, seed: int, batches_a_group: int = 50) -> None:
+    def __init__(
+        self, lengths: Sequence[int], *, batch_size: int, seed: int, batches_a_group: int = 50
+    ) -> None:
         self._lengths = np.asarray(lengths)
         self._group = batch_size * batches_a_group
         self._batch_size = batch_size

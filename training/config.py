@@ -23,40 +23,40 @@ class _Strict(BaseModel):
 class Tokens(_Strict):
     """Token limits: `serve` and `stride` go into the artifact, the others bound what training reads."""
 
-    serve: int = Field(256, ge=16, le=512)
-    stride: int = Field(64, ge=0, le=256)
-    comment: int = Field(128, ge=16, le=512)
-    context: int = Field(64, ge=8, le=512)
-    pair: int = Field(160, ge=16, le=512)
+    serve: int = Field(default=256, ge=16, le=512)
+    stride: int = Field(default=64, ge=0, le=256)
+    comment: int = Field(default=128, ge=16, le=512)
+    context: int = Field(default=64, ge=8, le=512)
+    pair: int = Field(default=160, ge=16, le=512)
 
 
 class LossWeights(_Strict):
     """What each task's loss counts in the sum (see training.loss)."""
 
-    comment: float = Field(1.0, ge=0)
-    span: float = Field(1.0, ge=0)
-    off_topic: float = Field(1.0, ge=0)
-    contrast: float = Field(0.3, ge=0)
-    stance: float = Field(1.0, ge=0)
+    comment: float = Field(default=1.0, ge=0)
+    span: float = Field(default=1.0, ge=0)
+    off_topic: float = Field(default=1.0, ge=0)
+    contrast: float = Field(default=0.3, ge=0)
+    stance: float = Field(default=1.0, ge=0)
 
 
 class Optimiser(_Strict):
     """AdamW with linear decay. `head_factor` multiplies the rate for the fresh heads."""
 
-    epochs: float = Field(2.0, gt=0)
-    batch_size: int = Field(32, ge=1)
-    learning_rate: float = Field(6e-5, gt=0)
-    head_factor: float = Field(5.0, gt=0)
-    warmup: float = Field(0.06, ge=0, lt=1)
-    weight_decay: float = Field(0.01, ge=0)
-    save_steps: int = Field(200, ge=1)
+    epochs: float = Field(default=2.0, gt=0)
+    batch_size: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=6e-5, gt=0)
+    head_factor: float = Field(default=5.0, gt=0)
+    warmup: float = Field(default=0.06, ge=0, lt=1)
+    weight_decay: float = Field(default=0.01, ge=0)
+    save_steps: int = Field(default=200, ge=1)
 
 
 class Swaps(_Strict):
-    """Made negatives: a comment under an article (or towards a target) that is not its own, as a share of the true ones."""
+    """Made negatives, as a share of the true rows: comments under another article or target."""
 
-    off_topic: float = Field(1.0, ge=0)
-    stance_none: float = Field(0.2, ge=0)
+    off_topic: float = Field(default=1.0, ge=0)
+    stance_none: float = Field(default=0.2, ge=0)
 
 
 class TrainConfig(_Strict):
@@ -66,7 +66,7 @@ class TrainConfig(_Strict):
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
     base: str
     seed: int = 13
-    fraction: float = Field(1.0, gt=0, le=1)
+    fraction: float = Field(default=1.0, gt=0, le=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     tokens: Tokens = Tokens()
     losses: LossWeights = LossWeights()
@@ -83,11 +83,15 @@ def load_config(path: Path | str) -> TrainConfig:
         tree = yaml.compose(text)
         values = yaml.safe_load(text)
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; give the path of a training YAML such as configs/training/base.yaml") from error
+        raise ConfigError(
+            f"{path}: {error.strerror}; give the path of a training YAML such as configs/training/base.yaml"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} must hold keys such as name, base and sources; start from configs/training/base.yaml")
+        raise ConfigError(
+            f"{path} must hold keys such as name, base and sources; start from configs/training/base.yaml"
+        )
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:

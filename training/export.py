@@ -1,6 +1,6 @@
-"""A trained network to an artifact: half-precision weights, int8 ONNX checked against full precision, tokenizer, facts.
+"""A trained network to an artifact: half-precision weights, int8 ONNX, tokenizer, facts.
 
-    parity = export_artifact(network, artifact, tokenizer_file=..., name="parley-minilm", version="0.1.0", ...)
+    parity = export_artifact(network, artifact, tokenizer_file=..., name="mine", version="0.1.0", ...)
 
 Calibration starts at what training learnt and thresholds at 0.5; `training.calibrate` fits both on dev data.
 """
@@ -25,6 +25,7 @@ import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from tokenizers import Tokenizer as TokenizerFile
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from model.artifact import FORMAT, Artifact
 from model.labels import ABUSE, COMMENT_LABELS, OFF_TOPIC, SPAM, STANCES
@@ -44,7 +45,7 @@ PARITY_TEXTS = (
     "What a load of rubbish, you clearly never read past the headline!",
     "Buy cheap watches at my channel, link in bio",
     "ok",
-    "I agree with most of this, though the numbers on page two look wrong to me and nobody in the comments noticed.",
+    "I agree with most of this, though the numbers on page two look wrong to me and nobody noticed.",
 )
 
 
@@ -62,7 +63,7 @@ def export_artifact(
 ) -> dict[str, float]:
     """Writes the artifact's files and returns how far int8 stands from full precision on `texts`.
 
-    `training` says how the network came to be (base, configuration, sources). Raises RunError where the exported
+    `training` says how the network came to be (configuration, sources). Raises RunError where the exported
     network is not the trained one.
     """
     artifact.path.mkdir(parents=True, exist_ok=True)
@@ -104,12 +105,12 @@ def _save_tokenizer(source: Path, target: Path) -> None:
 def _to_onnx(network: Network, file: Path) -> None:
     ids = torch.tensor([[2, 3, 4, 5], [2, 3, 4, 0]])
     inputs = (ids, (ids != 0).long(), torch.zeros_like(ids))
-    axes = {**dict.fromkeys((*INPUTS, "span_logits"), {0: "rows", 1: "tokens"})}
-    axes |= dict.fromkeys(("comment_logits", "embedding", "stance_logits"), {0: "rows"})
-    network.encoder.set_attn_implementation("eager")
+    axes = {name: {0: "rows", 1: "tokens"} for name in (*INPUTS, "span_logits")}
+    axes |= {name: {0: "rows"} for name in ("comment_logits", "embedding", "stance_logits")}
+    _attention(network, "eager")
     with warnings.catch_warnings(), torch.no_grad():
-        # The tracing exporter is deprecated in name, but the newer one's graph runs at a third of the speed in ONNX
-        # Runtime 1.32, whose fusions don't know its patterns.
+        # The tracing exporter is deprecated, but ONNX Runtime 1.32 doesn't fuse the newer one's graph
+        # (docs/experiments.md).
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
@@ -121,11 +122,18 @@ def _to_onnx(network: Network, file: Path) -> None:
             opset_version=17,
             dynamo=False,
         )
-    network.encoder.set_attn_implementation("sdpa")
+    _attention(network, "sdpa")
+
+
+def _attention(network: Network, name: str) -> None:
+    """ONNX Runtime knows the pattern of "eager" attention; torch runs "sdpa" faster."""
+    encoder = network.encoder
+    assert isinstance(encoder, PreTrainedModel)
+    encoder.set_attn_implementation(name)
 
 
 def _quantise(full: Path, file: Path) -> None:
-    """Weights to int8 per channel, activations as they come. Seven bits of range: processors without VNNI would overflow."""
+    """Weights to int8 per channel, in seven bits of range: processors without VNNI would overflow."""
     logging.getLogger().setLevel(max(logging.getLogger().level, logging.WARNING))
     quantize_dynamic(
         full,
@@ -138,7 +146,9 @@ def _quantise(full: Path, file: Path) -> None:
 
 
 def _compare(network: Network, full: Path, int8: Path, rows: Sequence[Tokens]) -> dict[str, float]:
-    sessions = [onnxruntime.InferenceSession(str(f), providers=["CPUExecutionProvider"]) for f in (full, int8)]
+    sessions = [
+        onnxruntime.InferenceSession(str(f), providers=["CPUExecutionProvider"]) for f in (full, int8)
+    ]
     float_gap, logit_gap, cosines = 0.0, 0.0, []
     for row in rows:  # one at a time, as served
         inputs = pad([row.ids], [row.types])

@@ -1,10 +1,10 @@
 """The loss of one batch: the sum of its tasks' losses, each over the examples that have its label.
 
-    comment   binary cross-entropy, soft targets, summed over an example's known labels
-    span      binary cross-entropy over the tokens of annotated comments
-    off_topic binary cross-entropy on the scaled cosine of article and comment
-    contrast  InfoNCE (van den Oord et al. 2018) between comments and the articles of the batch
-    stance    cross-entropy over favor, against, none; the cosine of target and comment is added to the logits
+comment   binary cross-entropy, soft targets, summed over an example's known labels
+span      binary cross-entropy over the tokens of annotated comments
+off_topic binary cross-entropy on the scaled cosine of article and comment
+contrast  InfoNCE (van den Oord et al. 2018) between comments and the articles of the batch
+stance    cross-entropy over favor, against, none; the cosine of target and comment is added to the logits
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from training.network import Network
 TEMPERATURE = 0.05
 
 
-def multitask_loss(network: Network, batch: dict[str, Any], weights: LossWeights) -> tuple[Tensor, dict[str, Tensor]]:
+def multitask_loss(
+    network: Network, batch: dict[str, Any], weights: LossWeights
+) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum, and each task's own mean loss (only of tasks the batch has labels for)."""
     logits, span_logits, embedding, _ = network(**batch["comment"])
     weight = batch["weight"]
@@ -38,31 +40,30 @@ def multitask_loss(network: Network, batch: dict[str, Any], weights: LossWeights
 
     if "context" in batch:
         context = network(**batch["context"])[2]
-        parts |= _topic_losses(network, batch, embedding, context)
-        if len(batch["aimed"]):
-            rows = batch["aimed"]
-            cosine = (embedding[rows] * context[batch["target"][rows]]).sum(-1, keepdim=True)
+        if len(batch["article_rows"]):
+            parts |= _topic_losses(network, batch, embedding, context)
+        if len(batch["pair_rows"]):
+            cosine = (embedding[batch["pair_rows"]] * context[batch["target"]]).sum(-1, keepdim=True)
             sides = network(**batch["pair"])[3] + network.relatedness * cosine
             losses = F.cross_entropy(sides, batch["stance"], reduction="none")
-            parts["stance"] = (losses * weight[rows]).mean()
+            parts["stance"] = (losses * batch["pair_weight"]).mean()
 
     total = torch.stack([getattr(weights, name) * part for name, part in parts.items()]).sum()
     return total, {name: part.detach() for name, part in parts.items()}
 
 
-def _topic_losses(network: Network, batch: dict[str, Any], embedding: Tensor, context: Tensor) -> dict[str, Tensor]:
-    rows = (~batch["off_topic"].isnan() & (batch["article"] >= 0)).nonzero().squeeze(-1)
-    if not len(rows):
-        return {}
-    article, wrong = batch["article"][rows], batch["off_topic"][rows]
+def _topic_losses(
+    network: Network, batch: dict[str, Any], embedding: Tensor, context: Tensor
+) -> dict[str, Tensor]:
+    rows, article, wrong = batch["article_rows"], batch["article"], batch["off_topic"]
     cosine = (embedding[rows] * context[article]).sum(-1)
     logit = network.off_topic_scale * cosine + network.off_topic_bias
     losses = F.binary_cross_entropy_with_logits(logit, wrong, reduction="none")
-    parts = {"off_topic": (losses * batch["weight"][rows]).mean()}
-    true = rows[wrong == 0]
-    candidates = batch["article"][rows].unique()
-    if len(true) and len(candidates) > 1:
-        scores = embedding[true] @ context[candidates].T / TEMPERATURE
-        answer = (candidates == batch["article"][true].unsqueeze(-1)).int().argmax(-1)
+    parts = {"off_topic": (losses * batch["article_weight"]).mean()}
+    true = wrong == 0
+    candidates = article.unique()
+    if true.any() and len(candidates) > 1:
+        scores = embedding[rows[true]] @ context[candidates].T / TEMPERATURE
+        answer = (candidates == article[true].unsqueeze(-1)).int().argmax(-1)
         parts["contrast"] = F.cross_entropy(scores, answer)
     return parts

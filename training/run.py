@@ -18,7 +18,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import yaml
@@ -30,9 +30,11 @@ from transformers.trainer_utils import get_last_checkpoint
 from model.artifact import Artifact
 from model.tokenization import Tokenizer
 from training.batches import Collator, LengthGroupedSampler, tokenise
+from training.calibrate import calibrate
 from training.config import TrainConfig
 from training.errors import RunError
 from training.examples import Example
+from training.export import export_artifact
 from training.loss import multitask_loss
 from training.network import Network, base_tokenizer
 from training.sources import prepare
@@ -49,7 +51,11 @@ class MultiTaskTrainer(Trainer):
         self._parts: dict[str, list[Tensor]] = {}
 
     def compute_loss(  # type: ignore[override]
-        self, model: Network, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+        self,
+        model: Network,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
     ) -> Tensor:
         loss, parts = multitask_loss(model, inputs, self._config.losses)
         for name, part in parts.items():
@@ -73,8 +79,10 @@ class MultiTaskTrainer(Trainer):
         if self.optimizer is None:
             optimiser = self._config.optimiser
             groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
-            for name, parameter in self.model.named_parameters():
-                rate = optimiser.learning_rate * (1.0 if name.startswith("encoder.") else optimiser.head_factor)
+            for name, parameter in cast(Network, self.model).named_parameters():
+                rate = optimiser.learning_rate * (
+                    1.0 if name.startswith("encoder.") else optimiser.head_factor
+                )
                 decay = optimiser.weight_decay if parameter.ndim > 1 else 0.0
                 groups.setdefault((rate, decay), []).append(parameter)
             self.optimizer = torch.optim.AdamW(
@@ -83,14 +91,13 @@ class MultiTaskTrainer(Trainer):
         return self.optimizer
 
 
-def train(
-    config: TrainConfig, *, data_dir: Path, run_dir: Path, resume: bool = False
-) -> Artifact:
-    """Runs `config` and returns the artifact. `resume` goes on from the run's last checkpoint.
-    """
+def train(config: TrainConfig, *, data_dir: Path, run_dir: Path, resume: bool = False) -> Artifact:
+    """Runs `config` and returns the artifact. `resume` goes on from the run's last checkpoint."""
     _claim(config, run_dir, resume)
 
-    prepared = prepare(config.sources, data_dir=data_dir, swaps=config.swaps, seed=config.seed, fraction=config.fraction)
+    prepared = prepare(
+        config.sources, data_dir=data_dir, swaps=config.swaps, seed=config.seed, fraction=config.fraction
+    )
     _write(run_dir / "examples.json", prepared.counts)
 
     torch.manual_seed(config.seed)
@@ -100,9 +107,6 @@ def train(
     losses = fine_tune(network, config, prepared.train, tokenizer_file, run_dir=run_dir)
 
     network.eval().float().to("cpu")
-    from training.calibrate import calibrate
-    from training.export import export_artifact
-
     artifact = Artifact(run_dir / "artifact")
     parity = export_artifact(
         network,
@@ -130,10 +134,11 @@ def fine_tune(
     *,
     run_dir: Path,
 ) -> dict[str, float]:
-    """Fine-tunes `network` in place and returns the last losses; goes on from the last checkpoint in `run_dir`."""
+    """Fine-tunes `network` in place, from the last checkpoint if there is one; returns the last losses."""
     limits = config.tokens
     comments, contexts, pairs = (
-        Tokenizer(tokenizer_file, max_tokens=n, stride=0) for n in (limits.comment, limits.context, limits.pair)
+        Tokenizer(tokenizer_file, max_tokens=n, stride=0)
+        for n in (limits.comment, limits.context, limits.pair)
     )
     dataset = tokenise(examples, comments=comments, contexts=contexts, pairs=pairs)
     log.info("%d examples, %d tokens", len(dataset), sum(dataset["length"]))
@@ -144,10 +149,15 @@ def fine_tune(
         train_dataset=dataset,
         config=config,
     )
-    result = trainer.train(resume_from_checkpoint=get_last_checkpoint(str(run_dir)))
+    result = trainer.train(resume_from_checkpoint=_last_checkpoint(run_dir))
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     last = {k: v for k, v in (history[-1] if history else {}).items() if k.startswith("loss")}
     return {"global_step": result.global_step, "mean_loss": result.training_loss, **last}
+
+
+def _last_checkpoint(run_dir: Path) -> str | None:
+    checkpoint: str | None = get_last_checkpoint(str(run_dir))  # type: ignore[no-untyped-call]
+    return checkpoint
 
 
 def _arguments(config: TrainConfig, run_dir: Path, *, steps: int) -> TrainingArguments:
@@ -180,7 +190,7 @@ def _fast_bfloat16() -> bool:
     AVX-512 BF16 alone is not enough: torch 2.13 trains slower with it than in float32 (docs/experiments.md).
     """
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     try:
         return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -195,10 +205,14 @@ def _claim(config: TrainConfig, run_dir: Path, resume: bool) -> None:
         if not saved.is_file():
             raise RunError(f"{run_dir} holds no run to resume; leave --resume out to start one")
         if yaml.safe_load(saved.read_text(encoding="utf-8")) != values:
-            raise RunError(f"{run_dir} was started with another configuration ({saved}); use that, or another --run-dir")
+            raise RunError(
+                f"{run_dir} was started with another configuration ({saved}); use that, or another --run-dir"
+            )
         return
     if saved.is_file():
-        raise RunError(f"{run_dir} already holds a run: add --resume to go on with it, or give another --run-dir")
+        raise RunError(
+            f"{run_dir} already holds a run: add --resume to go on with it, or give another --run-dir"
+        )
     run_dir.mkdir(parents=True, exist_ok=True)
     saved.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
 

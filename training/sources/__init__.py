@@ -64,8 +64,10 @@ class SourceSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(description="a source's name; `python -m training.sources` lists them")
-    weight: float = Field(1.0, gt=0, description="what each of its rows counts in the loss")
-    cap: int | None = Field(None, ge=1, description="at most so many training rows, drawn by the seed")
+    weight: float = Field(default=1.0, gt=0, description="what each of its rows counts in the loss")
+    cap: int | None = Field(
+        default=None, ge=1, description="at most so many training rows, drawn by the seed"
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="options of the source's reader")
 
     @field_validator("name")

@@ -1,7 +1,7 @@
 """The register of sources: a reader each, with its folder, licence and what to know of it.
 
-    @source("sms_spam", folder="abuse/sms_spam", licence="none", commercial=False, note="text messages")
-    def sms_spam(folder: Path, split: Split) -> Iterator[Example]: ...
+@source("sms_spam", folder="abuse/sms_spam", licence="none", commercial=False, note="text messages")
+def sms_spam(folder: Path, split: Split) -> Iterator[Example]: ...
 """
 
 from __future__ import annotations

@@ -1,0 +1,177 @@
+"""Fits an artifact's calibration and thresholds on dev examples, through the served path.
+
+    figures = calibrate(Artifact.open("runs/base/artifact"), dev_examples)
+
+A label's present probability is stretched and shifted in log-odds until it means what it says (Platt 1999),
+stance by one scale and a bias a class (Guo et al. 2017), and the result is folded into calibration.json:
+calibrating twice on the same data changes nothing. Every source counts alike, however many rows it has.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from model.artifact import Artifact
+from model.classifier import Classifier
+from model.comment import Prediction
+from model.labels import OFF_TOPIC, STANCES
+from training import metrics
+from training.examples import Example
+from training.served import known, predict, score
+
+FEWEST = 20
+"""Positives (and negatives) below which a label keeps the calibration it has."""
+EDGE = 1e-6
+Floats = NDArray[np.float64]
+
+
+def calibrate(artifact: Artifact, examples: Sequence[Example]) -> dict[str, Any]:
+    """Rewrites the artifact's calibration.json and thresholds.json; returns dev figures before and after.
+
+    Labels with too few dev rows are left as they are and say so. Examples may have any of the labels.
+    """
+    classifier = Classifier.load(artifact.path)
+    predictions = predict(classifier, examples)
+    calibration, thresholds, figures = artifact.calibration, artifact.thresholds, {}
+    for label in known(examples):
+        rows = [(p, e) for p, e in zip(predictions, examples, strict=True) if label in e.labels]
+        truth, weights = np.array([e.labels[label] for _, e in rows]), _weights([e for _, e in rows])
+        scores = np.array([score(p, label) for p, _ in rows])
+        figures[label] = _fit(label, calibration["comment"], thresholds, scores, truth, weights)
+    rows = [(p, e) for p, e in zip(predictions, examples, strict=True) if e.off_topic is not None]
+    if rows:
+        truth = np.array([float(e.off_topic or 0.0) for _, e in rows])
+        scores = np.array([p.off_topic if p.off_topic is not None else 0.0 for p, _ in rows])
+        figures[OFF_TOPIC] = _fit(OFF_TOPIC, calibration, thresholds, scores, truth, np.ones(len(rows)))
+    figures |= _fit_stance(calibration, predictions, examples)
+    _write(artifact.calibration_file, calibration)
+    _write(artifact.thresholds_file, thresholds)
+    figures |= _fit_span_threshold(artifact, thresholds, examples)
+    return figures
+
+
+def _weights(examples: Sequence[Example]) -> Floats:
+    """Weights that let every source count alike, mean 1."""
+    rows = Counter(e.source for e in examples)
+    return np.array([len(examples) / (len(rows) * rows[e.source]) for e in examples])
+
+
+def _log_odds(probabilities: Floats) -> Floats:
+    p = np.clip(probabilities, EDGE, 1 - EDGE)
+    return np.log(p / (1 - p))
+
+
+def _fit(
+    label: str,
+    table: dict[str, Any],
+    thresholds: dict[str, float],
+    scores: Floats,
+    truth: Floats,
+    weights: Floats,
+) -> dict[str, Any]:
+    """Folds a scale and a bias into `table[label]`, sets its threshold where F1 is best; returns figures."""
+    hard = truth >= 0.5
+    figures: dict[str, Any] = {
+        "rows": len(truth),
+        "positives": int(hard.sum()),
+        "auc": metrics.auc(hard, scores),
+    }
+    if min(hard.sum(), (~hard).sum()) < FEWEST:
+        return figures | {"left": f"fewer than {FEWEST} positives or negatives"}
+    before = metrics.expected_calibration_error(truth, scores)
+    x = _log_odds(scores)
+    # Soft targets: each row counts as positive by its share, as negative by the rest.
+    model = LogisticRegression(C=1e6).fit(
+        np.concatenate([x, x])[:, None],
+        np.repeat([1, 0], len(x)),
+        sample_weight=np.concatenate([weights * truth, weights * (1 - truth)]),
+    )
+    scale, bias = float(model.coef_[0, 0]), float(model.intercept_[0])
+    old = table[label]
+    table[label] = {"scale": old["scale"] * scale, "bias": old["bias"] * scale + bias}
+    after = 1 / (1 + np.exp(-(scale * x + bias)))
+    candidates = np.round(np.arange(0.05, 0.96, 0.01), 2)
+    thresholds[label] = float(max(candidates, key=lambda t: _weighted_f1(hard, after >= t, weights)))
+    return figures | {
+        "ece_before": before,
+        "ece": metrics.expected_calibration_error(truth, after),
+        **metrics.at_threshold(hard, after, thresholds[label]),
+    }
+
+
+def _weighted_f1(truth: NDArray[np.bool_], found: NDArray[np.bool_], weights: Floats) -> float:
+    hits = weights[truth & found].sum()
+    return float(2 * hits / max(weights[truth].sum() + weights[found].sum(), 1e-9))
+
+
+def _fit_stance(
+    calibration: dict[str, Any], predictions: Sequence[Prediction], examples: Sequence[Example]
+) -> dict[str, Any]:
+    rows = [(p.stance, e) for p, e in zip(predictions, examples, strict=True) if p.stance and e.stance]
+    truth = np.array([STANCES.index(e.stance or "none") for _, e in rows])
+    if len(rows) < FEWEST or len(set(truth)) < len(STANCES):
+        return {}
+    scores = np.array([[s.favor, s.against, s.none] for s, _ in rows])
+    weights = _weights([e for _, e in rows])
+    scale, bias = _vector_scaling(np.log(np.clip(scores, EDGE, 1.0)), truth, weights)
+    old = calibration["stance"]
+    calibration["stance"] = {
+        "scale": old["scale"] * scale,
+        "relatedness": [r * scale for r in old["relatedness"]],
+        "bias": [b * scale + extra for b, extra in zip(old["bias"], bias, strict=True)],
+    }
+    after = (scale * np.log(np.clip(scores, EDGE, 1.0)) + bias).argmax(-1)
+    return {
+        "stance": {
+            "rows": len(rows),
+            "macro_f1_before": metrics.macro_f1(truth, scores.argmax(-1)),
+            "macro_f1": metrics.macro_f1(truth, after),
+        }
+    }
+
+
+def _vector_scaling(x: Floats, truth: NDArray[Any], weights: Floats) -> tuple[float, Floats]:
+    """The scale and biases of the likeliest softmax(scale * x + bias); biases sum to 0."""
+    from scipy.optimize import minimize
+
+    def loss(parameters: Floats) -> float:
+        logits = parameters[0] * x + np.append(parameters[1:], -parameters[1:].sum())
+        logits -= logits.max(-1, keepdims=True)
+        likelihood = logits[np.arange(len(x)), truth] - np.log(np.exp(logits).sum(-1))
+        return float(-(weights * likelihood).mean())
+
+    found = minimize(loss, np.array([1.0, 0.0, 0.0]), method="Nelder-Mead").x
+    return float(found[0]), np.append(found[1:], -found[1:].sum())
+
+
+def _fit_span_threshold(
+    artifact: Artifact, thresholds: dict[str, float], examples: Sequence[Example]
+) -> dict[str, Any]:
+    """Tries thresholds for a toxic token and keeps the one whose spans have the best mean character F1."""
+    marked = [e for e in examples if e.spans is not None]
+    if len(marked) < FEWEST:
+        return {}
+    found = {}
+    for threshold in (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6):
+        _write(artifact.thresholds_file, thresholds | {"span": threshold})
+        spans = [p.spans for p in predict(Classifier.load(artifact.path), marked)]
+        f1 = [
+            metrics.character_f1(e.spans or (), [(s.start, s.end) for s in of])
+            for e, of in zip(marked, spans, strict=True)
+        ]
+        found[threshold] = float(np.mean(f1))
+    best = max(found, key=lambda t: found[t])
+    _write(artifact.thresholds_file, thresholds | {"span": best})
+    return {"span": {"rows": len(marked), "threshold": best, "character_f1": found[best]}}
+
+
+def _write(file: Path, values: dict[str, Any]) -> None:
+    file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,84 @@
+"""The figures of evaluation, each a plain function of arrays, and bootstrap intervals around them.
+
+with_interval(auc, truth, scores)     {"value": 0.97, "low": 0.96, "high": 0.98}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+
+Array = NDArray[Any]
+RESAMPLES = 200
+
+
+def auc(truth: Array, scores: Array) -> float:
+    """Area under the ROC curve; NaN where only one class is there."""
+    return float(roc_auc_score(truth, scores)) if 0 < truth.sum() < len(truth) else float("nan")
+
+
+def average_precision(truth: Array, scores: Array) -> float:
+    """Area under precision and recall; NaN without positives."""
+    return float(average_precision_score(truth, scores)) if truth.any() else float("nan")
+
+
+def macro_f1(truth: Array, predicted: Array) -> float:
+    """Mean F1 of the three stances, as VAST reports it."""
+    return float(f1_score(truth, predicted, average="macro", labels=[0, 1, 2], zero_division=0))
+
+
+def expected_calibration_error(truth: Array, scores: Array, *, bins: int = 15) -> float:
+    """Mean gap of score and share of positives over equal-width bins, weighted by rows (Naeini et al. 2015).
+
+    `truth` may be soft: shares of raters.
+    """
+    place = np.minimum((scores * bins).astype(int), bins - 1)
+    gaps = [
+        abs(scores[place == b].mean() - truth[place == b].mean()) * (place == b).sum()
+        for b in np.unique(place)
+    ]
+    return float(sum(gaps) / len(scores))
+
+
+def at_threshold(truth: Array, scores: Array, threshold: float) -> dict[str, float]:
+    """Precision, recall, F1 and false-positive rate of `score >= threshold`."""
+    found = scores >= threshold
+    hits, named, real = float((found & truth).sum()), float(found.sum()), float(truth.sum())
+    precision, recall = hits / named if named else 0.0, hits / real if real else 0.0
+    negatives = float((~truth).sum())
+    return {
+        "threshold": threshold,
+        "precision": precision,
+        "recall": recall,
+        "f1": 2 * precision * recall / (precision + recall) if precision + recall else 0.0,
+        "false_positive_rate": (named - hits) / negatives if negatives else 0.0,
+    }
+
+
+def character_f1(gold: Iterable[tuple[int, int]], found: Iterable[tuple[int, int]]) -> float:
+    """F1 over the toxic characters of one comment; 1 where both mark none (SemEval-2021 task 5)."""
+    a, b = ({i for start, end in spans for i in range(start, end)} for spans in (gold, found))
+    if not a or not b:
+        return float(not a and not b)
+    return 2 * len(a & b) / (len(a) + len(b))
+
+
+def mean(values: Array) -> float:
+    """The mean, for figures that are one number a row."""
+    return float(values.mean())
+
+
+def with_interval(
+    figure: Callable[..., float], *columns: Sequence[Any] | Array, seed: int = 0
+) -> dict[str, float]:
+    """`figure(*columns)` with its 95 % percentile bootstrap interval over rows (Efron 1979)."""
+    arrays = [np.asarray(column) for column in columns]
+    rng = np.random.default_rng(seed)
+    size = len(arrays[0])
+    draws = [figure(*(a[rows] for a in arrays)) for rows in rng.integers(0, size, (RESAMPLES, size))]
+    low, high = np.nanpercentile(draws, [2.5, 97.5])
+    return {"value": figure(*arrays), "low": float(low), "high": float(high)}

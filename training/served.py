@@ -1,0 +1,49 @@
+"""Examples through the served path: what calibration and evaluation look at.
+
+for example, prediction in zip(examples, predict(classifier, examples)): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from model.classifier import Classifier
+from model.comment import Article, Comment, Prediction
+from model.labels import ABUSE, SPAM
+from training.examples import Example
+
+CHUNK = 512
+
+
+def predict(
+    classifier: Classifier, examples: Sequence[Example], *, on_progress: Callable[[int], object] | None = None
+) -> list[Prediction]:
+    """One prediction an example, in order; `on_progress` hears how many more are done."""
+    predictions: list[Prediction] = []
+    for start in range(0, len(examples), CHUNK):
+        chunk = examples[start : start + CHUNK]
+        predictions += classifier.predict([comment(example) for example in chunk])
+        if on_progress is not None:
+            on_progress(len(chunk))
+    return predictions
+
+
+def comment(example: Example) -> Comment:
+    """The comment as a caller would send it; the stance's target only where the example has a stance."""
+    return Comment(
+        text=example.text,
+        article=Article(text=example.article) if example.article is not None else None,
+        target=example.target if example.stance is not None else None,
+        language="en",
+    )
+
+
+def score(prediction: Prediction, label: str) -> float:
+    """The score of one label of the comment pass."""
+    return prediction.spam if label == SPAM else prediction.abuse[label]
+
+
+def known(examples: Iterable[Example]) -> list[str]:
+    """The labels of the comment pass that any of `examples` has."""
+    found = {label for example in examples for label in example.labels}
+    return [label for label in (*ABUSE, SPAM) if label in found]

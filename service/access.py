@@ -1,7 +1,7 @@
 """Who may call: API keys, and how often each may.
 
-    app.add_middleware(AccessControl, gate=Gate(store, anonymous=False, loopback=True, rate="600/minute"),
-    wires=WIRES)
+    gate = Gate(store, anonymous=False, loopback=True, rate="600/minute")
+    app.add_middleware(AccessControl, gate=gate, wires=WIRES)
 
 Without any key the service is open on loopback, and refuses to start elsewhere (`check_exposure`). From the
 first key on every caller needs one, unless `access.anonymous` lets others in too; their rate is counted by
@@ -15,7 +15,7 @@ import math
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs
 
 import structlog
@@ -36,9 +36,12 @@ from service.wire import Wire, render
 FRESH_S = 5.0
 """Seconds for which known keys are believed: so long a revoked key may still open a running service."""
 
-OPEN_PATHS = ("/", "/health", "/openapi.json", "/$discovery/rest")
+OPEN_PATHS = ("/", "/health", "/openapi.json", "/batch")
 OPEN_PREFIXES = ("/docs", "/static-offline-docs/")
-"""What tells nothing of a comment: probes and documents need no key."""
+"""What tells nothing of a comment: probes and documents need no key. Each part of a batch brings its own."""
+
+KEY_OPTIONAL = "/$discovery/rest"
+"""Some of Perspective's clients read it without a key, others look here first whether theirs is good."""
 
 log = structlog.get_logger("parley.access")
 
@@ -136,7 +139,7 @@ class AccessControl:
         self.open_paths = {*OPEN_PATHS, *open_paths}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._is_open(scope["path"]):
+        if scope["type"] != "http" or self._is_open(scope):
             await self.app(scope, receive, send)
             return
         headers: dict[str, str] = {}
@@ -159,11 +162,16 @@ class AccessControl:
         except (MissingKey, InvalidKey, RateLimited) as error:
             if not isinstance(error, RateLimited):
                 headers["WWW-Authenticate"] = "Bearer"
-            await render(scope["path"], Problem.of(error), self.wires)(scope, receive, send_with_headers)
+            problem = Problem.of(error)
+            problem = replace(problem, headers={**problem.headers, **headers})
+            await render(scope["path"], problem, self.wires)(scope, receive, send)
             return
         await self.app(scope, receive, send_with_headers)
 
-    def _is_open(self, path: str) -> bool:
+    def _is_open(self, scope: Scope) -> bool:
+        path = scope["path"]
+        if path == KEY_OPTIONAL:
+            return key_of(scope) is None
         return path in self.open_paths or path.startswith(OPEN_PREFIXES)
 
 

@@ -32,7 +32,7 @@ from service.logs import describe
 from service.metrics import Metrics
 from service.middleware import BodyLimit, RequestLog
 from service.policy import Policy
-from service.privacy import AuthorHashes
+from service.privacy import KeyedHashes
 from service.settings import Settings
 from service.store.database import Store
 from service.store.feedback import Feedback
@@ -118,9 +118,7 @@ def _make_service(
         metrics=metrics,
         store=store,
         articles=Articles(store, _fetcher(settings)),
-        feedback=Feedback(
-            store, AuthorHashes(settings.store.author_secret), comments=settings.store.comments
-        ),
+        feedback=Feedback(store, KeyedHashes(settings.store.author_secret), comments=settings.store.comments),
     )
 
 

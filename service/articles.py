@@ -1,6 +1,8 @@
 """Articles of comments that bring only an article's id or URL: from the store, or fetched for the next ones.
 
-comments = await articles.fill(comments)
+    comments = await Articles(store, fetcher).fill(comments)
+
+Every protocol comes through here (`Service.predict`).
 """
 
 from __future__ import annotations

@@ -50,9 +50,9 @@ def opened_store(config: Path | None) -> Iterator[tuple[Store, Settings]]:
 @contextmanager
 def opened_feedback(config: Path | None) -> Iterator[Feedback]:
     """What is kept of moderators' decisions, open. Raises SettingsError, StoreError."""
-    from service.privacy import AuthorHashes
+    from service.privacy import KeyedHashes
     from service.store.feedback import Feedback
 
     with opened_store(config) as (store, settings):
-        secret = AuthorHashes(settings.store.author_secret)
+        secret = KeyedHashes(settings.store.author_secret)
         yield Feedback(store, secret, comments=settings.store.comments)

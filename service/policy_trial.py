@@ -1,6 +1,6 @@
 """What a policy would have done with the comments of a dump: counts, and the closest calls of each rule.
 
-    trial = try_policy(policy, reader, classifier)
+    trial = try_policy(policy, reader, classifier.predict)
     trial.actions["reject"], trial.rules["spam"].count, trial.rules["spam"].examples
 
 Rows that already carry scores (the output of `parley score`) are judged by them; the others are scored here.

@@ -1,7 +1,7 @@
-"""Authors, kept as keyed hashes: a reader may be fined for a comment, so the store can't tell who wrote it.
+"""Keyed hashes of authors and texts: a reader may be fined for a comment, so no store tells whose it is.
 
-    authors = AuthorHashes(folder / "author-secret") authors.hash("reader-17")        # the same 64
-    hexadecimal digits each time, worth nothing without the secret
+    hashes = KeyedHashes(folder / "author-secret")
+    hashes.author("reader-17")     # the same 64 hexadecimal digits each time; worthless without the secret
 
 A plain hash would not do: author ids are short, and whoever has the table could try them all. The secret lies
 in a file beside the store, readable by its owner alone; without it no author of the store can be found again.
@@ -21,15 +21,26 @@ from service.errors import StoreError
 SECRET_BYTES = 32
 
 
-class AuthorHashes:
-    """HMAC-SHA256 of author ids, with a secret that is made when it is first needed."""
+class KeyedHashes:
+    """HMAC-SHA256 with a secret that is made when it is first needed; 64 hexadecimal digits each.
+
+    The methods raise StoreError where the secret can't be read or made.
+    """
 
     def __init__(self, secret_file: Path) -> None:
         self._file = secret_file
 
-    def hash(self, author_id: str) -> str:
-        """64 hexadecimal digits. Raises StoreError where the secret can't be read or made."""
-        return hmac.new(self._secret, author_id.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    def author(self, author_id: str) -> str:
+        """The hash of an author's id."""
+        return self._hash("author", author_id)
+
+    def text(self, text: str) -> str:
+        """The hash of a plain text, the same however its words are spaced."""
+        return self._hash("text", " ".join(text.split()))
+
+    def _hash(self, kind: str, value: str) -> str:
+        message = f"{kind}:{value}".encode("utf-8", "surrogatepass")
+        return hmac.new(self._secret, message, hashlib.sha256).hexdigest()
 
     @cached_property
     def _secret(self) -> bytes:

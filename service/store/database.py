@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from service.errors import StoreError
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration. Known here so that a start with a schema up to date needs no Alembic."""
 
 _MIGRATION_LOCK = 7_069_426_584
@@ -127,7 +127,7 @@ def _engine(url: sa.URL) -> sa.Engine:
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
     if url.database and url.database != ":memory:":
         _create_private(Path(url.database))
-    engine = sa.create_engine(url, hide_parameters=True)
+    engine = sa.create_engine(url, hide_parameters=True, poolclass=sa.NullPool)
 
     # As SQLAlchemy's manual has it for SQLite: Python's sqlite3 begins transactions late or not at all, so
     # it is kept from doing so and BEGIN is sent here. A writer begins IMMEDIATE, and so waits for its turn

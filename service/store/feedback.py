@@ -2,6 +2,9 @@
 
 The newest decision for a client token counts: a moderator may change their mind. Text and author are kept
 only where the site has turned that on (`store.comments`).
+
+Some clients send decisions without the author (Coral's suggested scores), and authors without a decision (its
+moderation phase). `saw` notes who wrote a text, both as keyed hashes, so that `forget` finds those rows too.
 """
 
 from __future__ import annotations
@@ -13,10 +16,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from model.comment import Comment
 from model.labels import COMMENT_LABELS, OFF_TOPIC
-from service.privacy import AuthorHashes
+from model.text import plain_text
+from service.privacy import KeyedHashes
 from service.store.database import Store
-from service.store.tables import suggestions
+from service.store.tables import sightings, suggestions
 
 LABELS = (*COMMENT_LABELS, OFF_TOPIC)
 """The attributes that a fine-tune can learn; others that a client names are kept, but not exported."""
@@ -44,9 +49,9 @@ class Suggestion:
 class Feedback:
     """Keeps suggestions as the site wants them kept."""
 
-    def __init__(self, store: Store, authors: AuthorHashes, *, comments: bool) -> None:
+    def __init__(self, store: Store, hashes: KeyedHashes, *, comments: bool) -> None:
         """`comments`: keep the text of the comment, and its author's hash."""
-        self._store, self._authors, self._comments = store, authors, comments
+        self._store, self._hashes, self._comments = store, hashes, comments
 
     def keep(self, given: Sequence[Suggestion], *, do_not_store: bool = False) -> int:
         """Keep the suggestions, unless the client says `do_not_store`; the number kept. Raises StoreError."""
@@ -60,22 +65,38 @@ class Feedback:
             connection.execute(sa.insert(suggestions), rows)
         return len(given)
 
+    def saw(self, comment: Comment, author: str) -> None:
+        """Note that `author` wrote `comment`, where the site keeps comments. Raises StoreError.
+
+        Not for a comment whose client says that it isn't to be stored.
+        """
+        if not self._comments:
+            return
+        text_hash = self._hashes.text(plain_text(comment.text, comment.format).text)
+        key = {"text_hash": text_hash, "author": self._hashes.author(author)}
+        with self._store.write() as connection:
+            connection.execute(sa.delete(sightings).filter_by(**key))
+            connection.execute(sa.insert(sightings).values(key | {"seen": datetime.now(UTC)}))
+
     def forget(self, *, author: str | None = None, comment_id: str | None = None) -> int:
         """Remove what is kept of an author, or of a comment; the number of rows. Raises StoreError."""
-        conditions = []
-        if author is not None:
-            conditions.append(suggestions.c.author == self._authors.hash(author))
-        if comment_id is not None:
-            conditions.append(suggestions.c.comment_id == comment_id)
+        conditions = [suggestions.c.comment_id == comment_id] if comment_id is not None else []
+        hashed = "" if author is None else self._hashes.author(author)
+        if hashed:
+            written = sa.select(sightings.c.text_hash).where(sightings.c.author == hashed)
+            conditions += [suggestions.c.author == hashed, suggestions.c.text_hash.in_(written)]
         if not conditions:
             return 0
         with self._store.write() as connection:
-            return connection.execute(sa.delete(suggestions).where(sa.or_(*conditions))).rowcount
+            count = connection.execute(sa.delete(suggestions).where(sa.or_(*conditions))).rowcount
+            connection.execute(sa.delete(sightings).where(sightings.c.author == hashed))
+        return count
 
     def purge(self, *, older_than: timedelta) -> int:
         """Remove what has been kept for longer; the number of rows. Raises StoreError."""
         before = datetime.now(UTC) - older_than
         with self._store.write() as connection:
+            connection.execute(sa.delete(sightings).where(sightings.c.seen < before))
             return connection.execute(sa.delete(suggestions).where(suggestions.c.created < before)).rowcount
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -89,8 +110,12 @@ class Feedback:
         if not self._comments:
             suggestion = replace(suggestion, text=None, author=None)
         values = {name: getattr(suggestion, name) for name in suggestion.__slots__}
-        author = suggestion.author
-        return values | {"created": now, "author": None if author is None else self._authors.hash(author)}
+        author, text = suggestion.author, suggestion.text
+        return values | {
+            "created": now,
+            "author": None if author is None else self._hashes.author(author),
+            "text_hash": None if text is None else self._hashes.text(plain_text(text, "plain").text),
+        }
 
 
 def training_rows(rows: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:

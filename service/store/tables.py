@@ -74,5 +74,14 @@ suggestions = Table(
     Column("article_url", AnyText),
     Column("language", AnyText),
     Column("text", AnyText, comment="null unless the site keeps comments"),
+    Column("text_hash", String(64), index=True, comment="keyed hash of the text, where that is kept"),
     Column("author", String(64), index=True, comment="keyed hash; null unless the site keeps comments"),
+)
+
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("text_hash", String(64), primary_key=True, comment="keyed hash of a comment's text"),
+    Column("author", String(64), primary_key=True, index=True, comment="keyed hash of who wrote it"),
+    Column("seen", UtcDateTime, nullable=False, index=True),
 )

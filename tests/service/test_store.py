@@ -9,24 +9,27 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from model.comment import Article
+from model.comment import Article, Comment
 from service.errors import StoreError
-from service.privacy import AuthorHashes
+from service.privacy import KeyedHashes
 from service.store import articles, keys
 from service.store.database import HEAD, Store
 from service.store.feedback import Feedback, Suggestion
-from service.store.tables import metadata, suggestions
+from service.store.tables import metadata, sightings, suggestions
 
+MIGRATIONS = Path(__file__).parents[2] / "service" / "migrations"
 URL = "https://news.example/bridge?id=7"
 
 
 @pytest.fixture
-def authors(tmp_path: Path) -> AuthorHashes:
-    return AuthorHashes(tmp_path / "author-secret")
+def hashes(tmp_path: Path) -> KeyedHashes:
+    return KeyedHashes(tmp_path / "author-secret")
 
 
 # Articles
@@ -91,21 +94,21 @@ TOXIC = Suggestion(
 )
 
 
-def test_neither_text_nor_author_is_kept_unless_turned_on(any_store: Store, authors: AuthorHashes) -> None:
-    feedback = Feedback(any_store, authors, comments=False)
+def test_neither_text_nor_author_is_kept_unless_turned_on(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=False)
     assert feedback.keep([TOXIC]) == 1
     (row,) = feedback.rows()
     assert (row["attribute"], row["value"], row["text"], row["author"]) == ("toxicity", 1.0, None, None)
 
 
-def test_do_not_store_always_wins(any_store: Store, authors: AuthorHashes) -> None:
-    feedback = Feedback(any_store, authors, comments=True)
+def test_do_not_store_always_wins(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=True)
     assert feedback.keep([TOXIC], do_not_store=True) == 0
     assert list(feedback.rows()) == []
 
 
-def test_kept_author_is_a_keyed_hash_and_can_be_forgotten(any_store: Store, authors: AuthorHashes) -> None:
-    feedback = Feedback(any_store, authors, comments=True)
+def test_kept_author_is_a_keyed_hash_and_can_be_forgotten(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=True)
     others = [Suggestion(attribute="spam", value=0, author="reader-18", comment_id=n) for n in ("2", "3")]
     feedback.keep([TOXIC, *others])
     assert "reader-17" not in repr(list(feedback.rows()))
@@ -115,8 +118,28 @@ def test_kept_author_is_a_keyed_hash_and_can_be_forgotten(any_store: Store, auth
     assert [row["comment_id"] for row in feedback.rows()] == ["2"]
 
 
-def test_a_moderators_later_decision_replaces_the_earlier(any_store: Store, authors: AuthorHashes) -> None:
-    feedback = Feedback(any_store, authors, comments=False)
+def test_author_of_a_decision_without_one_is_found_by_the_text(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=True)
+    sent = Suggestion(attribute="toxicity", value=1, text="Close  the bridge\nnow", comment_id="1")
+    feedback.keep([sent, Suggestion(attribute="toxicity", value=0, text="Keep it open", comment_id="2")])
+    for _ in range(2):
+        feedback.saw(Comment(text="<p>Close the <b>bridge</b> now</p>", format="html"), "reader-17")
+    feedback.saw(Comment(text="Keep it open"), "reader-18")
+    assert feedback.forget(author="reader-17") == 1
+    assert [row["comment_id"] for row in feedback.rows()] == ["2"]
+    with any_store.read() as connection:
+        (left,) = connection.execute(sa.select(sightings))
+    assert left.author == hashes.author("reader-18")
+
+
+def test_nobody_is_seen_unless_turned_on(any_store: Store, hashes: KeyedHashes) -> None:
+    Feedback(any_store, hashes, comments=False).saw(Comment(text="Keep it open"), "reader-18")
+    with any_store.read() as connection:
+        assert connection.execute(sa.select(sightings)).all() == []
+
+
+def test_a_moderators_later_decision_replaces_the_earlier(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=False)
     feedback.keep([TOXIC])
     feedback.keep([Suggestion(attribute="toxicity", value=0, client_token="comment:1")])
     feedback.keep(
@@ -130,15 +153,18 @@ def test_a_moderators_later_decision_replaces_the_earlier(any_store: Store, auth
     ]
 
 
-def test_purge_removes_what_is_older(any_store: Store, authors: AuthorHashes) -> None:
-    feedback = Feedback(any_store, authors, comments=False)
+def test_purge_removes_what_is_older(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=False)
     feedback.keep([TOXIC, Suggestion(attribute="spam", value=1, client_token="comment:2")])
     long_ago = datetime.now(UTC) - timedelta(days=91)
     with any_store.write() as connection:
         connection.execute(
             sa.update(suggestions).where(suggestions.c.attribute == "spam").values(created=long_ago)
         )
+        connection.execute(sa.insert(sightings).values(text_hash="t", author="a", seen=long_ago))
     assert feedback.purge(older_than=timedelta(days=90)) == 1
+    with any_store.read() as connection:
+        assert connection.execute(sa.select(sightings)).all() == []
     assert [row["attribute"] for row in feedback.rows()] == ["toxicity"]
 
 
@@ -147,9 +173,9 @@ def test_purge_removes_what_is_older(any_store: Store, authors: AuthorHashes) ->
 
 def test_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     file = tmp_path / "new" / "author-secret"
-    first = AuthorHashes(file).hash("reader-17")
-    assert first == AuthorHashes(file).hash("reader-17")
-    assert first != AuthorHashes(tmp_path / "other").hash("reader-17")
+    first = KeyedHashes(file).author("reader-17")
+    assert first == KeyedHashes(file).author("reader-17")
+    assert first != KeyedHashes(tmp_path / "other").author("reader-17")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [path.name for path in file.parent.iterdir()] == ["author-secret"]
 
@@ -158,7 +184,7 @@ def test_damaged_secret_is_told(tmp_path: Path) -> None:
     file = tmp_path / "author-secret"
     file.write_bytes(b"short")
     with pytest.raises(StoreError, match="must hold 32 bytes"):
-        AuthorHashes(file).hash("reader-17")
+        KeyedHashes(file).author("reader-17")
 
 
 # The database itself
@@ -170,7 +196,7 @@ def test_migrations_lead_to_the_tables(any_store: Store) -> None:
 
 
 def test_head_is_the_newest_migration() -> None:
-    scripts = ScriptDirectory(str(Path(__file__).parents[2] / "service" / "migrations"))
+    scripts = ScriptDirectory(str(MIGRATIONS))
     assert scripts.get_current_head() == HEAD
 
 
@@ -182,6 +208,25 @@ def test_opening_again_keeps_what_is_there(tmp_path: Path) -> None:
     second = Store.open(url)
     assert articles.get(second, "a") is not None
     second.close()
+
+
+def test_a_store_of_an_older_parley_is_migrated_and_keeps_its_rows(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'parley.db'}"
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        row = {"created": datetime(2026, 1, 2), "attribute": "spam", "value": 1.0}
+        connection.execute(sa.table("suggestions", *map(sa.column, row)).insert().values(row))
+    engine.dispose()
+    store = Store.open(url)
+    with store.read() as connection:
+        assert connection.execute(sa.select(suggestions.c.attribute, suggestions.c.text_hash)).all() == [
+            ("spam", None)
+        ]
+    store.close()
 
 
 def test_several_may_open_a_new_store_at_once(tmp_path: Path) -> None:

@@ -67,8 +67,8 @@ class RequestLog:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"] in METHODS else "other"
         self.metrics.on_request(route=route, method=method, status=status, seconds=seconds)
-        comments = scope.get("state", {}).get("comments")
-        told = {} if comments is None else {"comments": comments}
+        state = scope.get("state", {})
+        told = {name: state[name] for name in ("comments", "key_id") if state.get(name) is not None}
         level = "debug" if route in QUIET else "info"
         getattr(log, level)(
             "request", method=method, route=route, status=status, seconds=round(seconds, 4), **told

@@ -138,6 +138,7 @@ def test_no_key_is_ever_logged_or_echoed(
     # The test client logs its requests too; a real one does so elsewhere.
     logged = "\n".join(line for line in stream.getvalue().splitlines() if '"logger": "httpx' not in line)
     assert '"route": "/metrics"' in logged
+    assert '"key_id": "' in logged
     for text in (logged, *told[1:]):
         assert secret not in text
         assert wrong not in text

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs
 import structlog
 from limits import parse
 from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
+from limits.strategies import MovingWindowRateLimiter
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -82,7 +82,7 @@ class Gate:
     def __init__(self, store: Store, *, anonymous: bool, loopback: bool, rate: str | None) -> None:
         """`rate` such as "600/minute" is for each key without one of its own. Raises StoreError."""
         self._store, self._anonymous, self._loopback, self._rate = store, anonymous, loopback, rate
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._keys: dict[str, keys.ApiKey] = {}
         self._read_at = 0.0
         self.refresh()

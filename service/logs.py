@@ -66,6 +66,8 @@ def configure(level: str = "info") -> None:
         logger.handlers.clear()
         logger.propagate = True
     logging.getLogger("uvicorn.access").disabled = True  # ours replaces it, without the query string
+    for name in ("alembic.runtime.plugins", "httpx"):  # what they say of each plugin and each page
+        logging.getLogger(name).setLevel("WARNING")
     logging.getLogger("uvicorn.error").setLevel("WARNING" if level != "debug" else "DEBUG")
 
 

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from model.labels import COMMENT_LABELS, STANCES
+from model.text import PlainText, plain_text
 from model.tokenization import Tokenizer, Tokens
 from training.examples import Example
 
@@ -39,11 +40,13 @@ def tokenise(
     The three tokenizers differ in their limits only: training reads the first window of a comment.
     """
     rows = list(_merge(examples))
-    windows = [w[0] for w in comments.comments([row[0].text for row in rows])]
+    plain = [plain_text(row[0].text) for row in rows]
+    windows = [w[0] for w in comments.comments([p.text for p in plain])]
     articles = _ids(contexts, (e.article for e in examples if e.article is not None))
     targets = _ids(contexts, (e.target for e in examples if e.target is not None))
     columns = (
-        _columns(row, window, articles, targets, pairs) for row, window in zip(rows, windows, strict=True)
+        _columns(row, text, window, articles, targets, pairs)
+        for row, text, window in zip(rows, plain, windows, strict=True)
     )
     return Dataset.from_list(list(columns))
 
@@ -62,11 +65,15 @@ def _merge(examples: Sequence[Example]) -> Iterator[list[Example]]:
 
 def _ids(tokenizer: Tokenizer, texts: Iterable[str]) -> dict[str, list[int]]:
     unique = list(dict.fromkeys(texts))
-    return {text: tokens.ids for text, tokens in zip(unique, tokenizer.articles(unique), strict=True)}
+    return {
+        text: tokens.ids
+        for text, tokens in zip(unique, tokenizer.articles([plain_text(t).text for t in unique]), strict=True)
+    }
 
 
 def _columns(
     row: Sequence[Example],
+    plain: PlainText,
     window: Tokens,
     articles: dict[str, list[int]],
     targets: dict[str, list[int]],
@@ -75,12 +82,12 @@ def _columns(
     labels = {label: value for e in reversed(row) for label, value in e.labels.items()}
     about = [e for e in row if e.article is not None and e.off_topic is not None]
     aimed = [e for e in row if e.target is not None and e.stance is not None]
-    sides = pairs.pairs([(e.target or "", e.text) for e in aimed])
+    sides = pairs.pairs([(plain_text(e.target or "").text, plain.text) for e in aimed])
     return {
         "comment": window.ids,
         "labels": [labels.get(label, MISSING) for label in COMMENT_LABELS],
         "weight": next((e.weight for e in row if e.labels), 1.0),
-        "spans": span_labels(next((e.spans for e in row if e.spans is not None), None), window),
+        "spans": span_labels(next((e.spans for e in row if e.spans is not None), None), plain, window),
         "articles": [articles[e.article or ""] for e in about],
         "off_topic": [e.off_topic for e in about],
         "article_weights": [e.weight for e in about],
@@ -93,13 +100,17 @@ def _columns(
     }
 
 
-def span_labels(spans: Sequence[tuple[int, int]] | None, tokens: Tokens) -> list[float]:
-    """1.0 for tokens in a toxic span, 0.0 for others, NaN for special ones; [] if not annotated."""
+def span_labels(spans: Sequence[tuple[int, int]] | None, plain: PlainText, tokens: Tokens) -> list[float]:
+    """1.0 for tokens in a toxic span, 0.0 for others, NaN for special ones; [] if not annotated.
+
+    `spans` are in characters of the text as sent, `tokens` are of its `plain` text.
+    """
     if spans is None:
         return []
+    places = [None if start == end else plain.original_span(start, end) for start, end in tokens.offsets]
     return [
-        MISSING if start == end else float(any(start < e and s < end for s, e in spans))
-        for start, end in tokens.offsets
+        MISSING if place is None else float(any(place[0] < end and start < place[1] for start, end in spans))
+        for place in places
     ]
 
 

@@ -143,13 +143,13 @@ def _vector_scaling(x: Floats, truth: NDArray[Any], weights: Floats) -> tuple[fl
     from scipy.optimize import minimize
 
     def loss(parameters: Floats) -> float:
-        logits = parameters[0] * x + np.append(parameters[1:], -parameters[1:].sum())
+        logits = np.exp(parameters[0]) * x + np.append(parameters[1:], -parameters[1:].sum())
         logits -= logits.max(-1, keepdims=True)
         likelihood = logits[np.arange(len(x)), truth] - np.log(np.exp(logits).sum(-1))
         return float(-(weights * likelihood).mean())
 
-    found = minimize(loss, np.array([1.0, 0.0, 0.0]), method="Nelder-Mead").x
-    return float(found[0]), np.append(found[1:], -found[1:].sum())
+    found = minimize(loss, np.zeros(3), method="Nelder-Mead").x
+    return float(np.exp(found[0])), np.append(found[1:], -found[1:].sum())
 
 
 def _fit_span_threshold(

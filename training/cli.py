@@ -213,4 +213,4 @@ _SHOWN = (
 def _cell(value: object) -> str:
     if isinstance(value, dict):
         return f"{value['value']:.3f} ({value['low']:.3f}–{value['high']:.3f})"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:.3f}" if isinstance(value, float) else "" if value is None else str(value)

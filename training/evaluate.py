@@ -21,7 +21,7 @@ import numpy as np
 
 from model.artifact import Artifact
 from model.classifier import Classifier
-from model.comment import Prediction
+from model.comment import Prediction, Stance
 from model.labels import OFF_TOPIC, STANCES
 from training import metrics
 from training.examples import Example
@@ -29,6 +29,7 @@ from training.served import known, predict, score
 from training.sources import get
 
 SEED = 0
+FAVOR, NONE = STANCES.index("favor"), STANCES.index("none")
 TESTS = ("vast", "robtest", "toxic_spans", "jigsaw_multilabel", "debates", "youtube_spam", "c3")
 """The test sets of a released model; each is scored once a release."""
 
@@ -74,15 +75,7 @@ def judge(rows: Sequence[Row], thresholds: Mapping[str, float]) -> dict[str, Any
         figures[OFF_TOPIC] = _binary(pairs, thresholds[OFF_TOPIC])
     sides = [(e.stance, p.stance) for e, p in rows if e.stance and p.stance]
     if sides:
-        truth = np.array([STANCES.index(wanted) for wanted, _ in sides])
-        found = np.array([STANCES.index(stance.label) for _, stance in sides])
-        figures["stance"] = _stance(truth, found)
-        none = np.array([stance.none for _, stance in sides])
-        figures["stance"]["none_auc"] = metrics.auc(truth == STANCES.index("none"), none)
-        sided = [(w == "favor", s.favor > s.against) for w, s in sides if w != "none"]
-        figures["stance"]["side_accuracy"] = metrics.with_interval(
-            metrics.mean, [wanted == given for wanted, given in sided], seed=SEED
-        )
+        figures["stance"] = _stance([(STANCES.index(wanted), given) for wanted, given in sides])
     marked = [(e.spans, [(s.start, s.end) for s in p.spans]) for e, p in rows if e.spans is not None]
     if marked:
         each = [metrics.character_f1(gold, spans) for gold, spans in marked]
@@ -113,10 +106,17 @@ def _binary(rows: Sequence[tuple[float, float]], threshold: float) -> dict[str, 
     return figures | metrics.at_threshold(truth, scores, threshold)
 
 
-def _stance(truth: Any, found: Any) -> dict[str, Any]:
+def _stance(rows: Sequence[tuple[int, Stance]]) -> dict[str, Any]:
+    """Three-class figures, and the two questions behind them: is it about the target, and on which side?"""
+    truth = np.array([wanted for wanted, _ in rows])
+    found = np.array([STANCES.index(given.label) for _, given in rows])
+    none = np.array([given.none for _, given in rows])
+    sided = [(wanted == FAVOR) == (given.favor > given.against) for wanted, given in rows if wanted != NONE]
     return {
-        "rows": len(truth),
+        "rows": len(rows),
         "macro_f1": metrics.with_interval(metrics.macro_f1, truth, found, seed=SEED),
         "accuracy": metrics.with_interval(metrics.mean, truth == found, seed=SEED),
+        "none_auc": metrics.auc(truth == NONE, none),
+        "side_accuracy": metrics.with_interval(metrics.mean, sided, seed=SEED) if sided else None,
         "confusion": [[int(((truth == t) & (found == f)).sum()) for f in range(3)] for t in range(3)],
     }

@@ -1,0 +1,53 @@
+"""A tiny encoder to start from, and a training YAML over the corpora in miniature."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from mini_corpora import write_corpora
+
+from tests.conftest import write_tokenizer
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpora(tmp_path_factory.mktemp("corpora"))
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random two-layer encoder and its tokenizer, as transformers saves them."""
+    torch = pytest.importorskip("torch", reason="training needs the train extra")
+    from transformers import BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("base")
+    torch.manual_seed(3)
+    config = BertConfig(
+        vocab_size=write_tokenizer(folder / "tokenizer.json"),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def config_file(tmp_path: Path, base: Path) -> Path:
+    """A run of a few dozen steps over sources of every task."""
+    values = {
+        "name": "mini",
+        "version": "0.0.1",
+        "base": str(base),
+        "precision": "float32",
+        "tokens": {"serve": 64, "stride": 8, "comment": 24, "context": 16, "pair": 32},
+        "optimiser": {"epochs": 6, "batch_size": 4, "learning_rate": 0.003, "save_steps": 5},
+        "sources": [{"name": name} for name in ("toxic_spans", "c3", "vast", "debates", "youtube_spam")],
+    }
+    file = tmp_path / "mini.yaml"
+    file.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return file

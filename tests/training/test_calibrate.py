@@ -1,0 +1,94 @@
+"""Calibration: probabilities come to mean what they say, and a second fit changes nothing."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model import Artifact
+from training import metrics
+from training.calibrate import calibrate
+from training.examples import Example
+
+STANCES = ("favor", "against", "none")
+
+
+@pytest.fixture(scope="module")
+def examples() -> list[Example]:
+    """Texts with a word that makes them toxic three times in four, off topic or aimed at something."""
+    rng = random.Random(5)
+    words = ["the", "park", "road", "plan", "school", "money", "city", "people", "work"]
+    made = []
+    for i in range(160):
+        toxic = rng.random() < 0.5
+        side = i % 3
+        view = ("great true good", "wrong never stop", "year line")[side]
+        text = " ".join([*rng.choices(words, k=4), view, *(["stupid idiot trash"] if toxic else [])])
+        made.append(
+            Example(
+                text=text,
+                source="one" if i % 3 else "two",
+                labels={"toxicity": float(toxic if rng.random() < 0.75 else not toxic), "threat": 0.0},
+                article="the city park",
+                off_topic=float(rng.random() < 0.5),
+                target="the school plan",
+                stance=STANCES[side if rng.random() < 0.8 else 0],
+                spans=((text.index("stupid"), len(text)),) if toxic else (),
+            )
+        )
+    return made
+
+
+def test_calibrate_improves_and_settles(tiny_artifact: Path, examples: list[Example], tmp_path: Path) -> None:
+    artifact = Artifact(shutil.copytree(tiny_artifact, tmp_path / "artifact"))
+    before = artifact.calibration
+    before["comment"]["toxicity"] = {"scale": 3.0, "bias": 4.0}
+    artifact.calibration_file.write_text(json.dumps(before), encoding="utf-8")
+    figures = calibrate(artifact, examples)
+    assert figures["toxicity"]["ece"] < figures["toxicity"]["ece_before"] - 0.1
+    assert 0.05 <= artifact.thresholds["toxicity"] <= 0.95
+    assert "left" in figures["threat"], "no positives: nothing to fit"
+    assert artifact.calibration["comment"]["threat"] == before["comment"]["threat"]
+    assert figures["span"]["threshold"] == artifact.thresholds["span"]
+
+    first = artifact.calibration
+    calibrate(artifact, examples)
+    second = artifact.calibration
+    assert second["comment"]["toxicity"]["bias"] == pytest.approx(
+        first["comment"]["toxicity"]["bias"], abs=0.05
+    )
+    assert second["off_topic"]["scale"] == pytest.approx(first["off_topic"]["scale"], rel=0.1, abs=0.05)
+    assert second["stance"]["bias"] == pytest.approx(first["stance"]["bias"], abs=0.05)
+
+
+def test_character_f1() -> None:
+    assert metrics.character_f1([], []) == 1.0
+    assert metrics.character_f1([(0, 4)], []) == 0.0
+    assert metrics.character_f1([(0, 4)], [(2, 6)]) == 0.5
+
+
+def test_expected_calibration_error() -> None:
+    scores = np.array([0.2] * 10 + [0.8] * 10)
+    sure = np.array([True] * 2 + [False] * 8 + [True] * 8 + [False] * 2)
+    assert metrics.expected_calibration_error(sure, scores) == pytest.approx(0.0)
+    assert metrics.expected_calibration_error(~sure, scores) == pytest.approx(0.6)
+
+
+def test_interval_holds_the_value_and_shrinks_with_rows() -> None:
+    rng = np.random.default_rng(1)
+    truth = rng.random(2000) < 0.5
+    scores = rng.random(2000) * 0.5 + truth * 0.3
+    few, many = (metrics.with_interval(metrics.auc, truth[:n], scores[:n]) for n in (100, 2000))
+    for interval in (few, many):
+        assert interval["low"] <= interval["value"] <= interval["high"]
+    assert many["high"] - many["low"] < few["high"] - few["low"]
+
+
+def test_at_threshold_counts() -> None:
+    figures = metrics.at_threshold(np.array([True, True, False, False]), np.array([0.9, 0.2, 0.8, 0.1]), 0.5)
+    assert (figures["precision"], figures["recall"], figures["false_positive_rate"]) == (0.5, 0.5, 0.5)

@@ -1,0 +1,129 @@
+"""A whole run in miniature: train, kill, resume, export, calibrate, evaluate, describe."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from model import Artifact, Classifier, Comment
+from service.cli import add_plugins
+from service.cli import app as commands
+from training.config import load_config
+from training.errors import RunError
+from training.network import Network
+from training.run import train
+
+PARLEY = [sys.executable, "-m", "service.cli"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _plugins() -> None:
+    add_plugins(commands)
+
+
+def same_weights(a: Artifact, b: Artifact) -> bool:
+    mine, other = (Network.from_artifact(x).state_dict() for x in (a, b))
+    return all(mine[name].allclose(other[name], atol=2e-3) for name in mine)
+
+
+def test_killed_and_resumed_is_as_if_uninterrupted(config_file: Path, data_dir: Path, tmp_path: Path) -> None:
+    config = load_config(config_file)
+    whole = train(config, data_dir=data_dir, run_dir=tmp_path / "whole")
+
+    killed = tmp_path / "killed"
+    command = [*PARLEY, "train", str(config_file), "--data-dir", str(data_dir), "--run-dir", str(killed)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(killed.glob("checkpoint-*/trainer_state.json")) and time.monotonic() < deadline:
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (killed / "metrics.json").exists()
+
+    resumed = train(config, data_dir=data_dir, run_dir=killed, resume=True)
+    metrics = [json.loads((run / "metrics.json").read_text()) for run in (tmp_path / "whole", killed)]
+    assert metrics[0]["train"]["global_step"] == metrics[1]["train"]["global_step"]
+    for name, value in metrics[0]["train"].items():
+        if name.startswith("loss"):
+            assert metrics[1]["train"][name] == pytest.approx(value, rel=0.02), name
+    assert same_weights(whole, resumed)
+
+
+def test_a_run_learns_and_its_artifact_is_served(config_file: Path, data_dir: Path, tmp_path: Path) -> None:
+    artifact = train(load_config(config_file), data_dir=data_dir, run_dir=tmp_path / "run")
+    state = json.loads(next((tmp_path / "run").glob("checkpoint-*/trainer_state.json")).read_text())
+    losses = [entry["loss"] for entry in state["log_history"] if "loss" in entry]
+    assert losses[-1] < losses[0]
+    assert artifact.info["training"]["sources"]["c3"]["licence"]
+    prediction = Classifier.load(artifact.path).predict(
+        [Comment(text="You fool, sit down.", target="a plan")]
+    )[0]
+    assert prediction.stance is not None
+    assert set(prediction.abuse) == set(artifact.info["labels"]["abuse"])
+
+
+def test_a_run_folder_is_not_taken_twice_nor_for_another_config(
+    config_file: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    config = load_config(config_file)
+    with pytest.raises(RunError, match="no run to resume"):
+        train(config, data_dir=data_dir, run_dir=tmp_path / "run", resume=True)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump({"name": "other"}))
+    with pytest.raises(RunError, match="add --resume"):
+        train(config, data_dir=data_dir, run_dir=tmp_path / "run")
+    with pytest.raises(RunError, match="another configuration"):
+        train(config, data_dir=data_dir, run_dir=tmp_path / "run", resume=True)
+
+
+def test_evaluate_writes_report_and_card(config_file: Path, data_dir: Path, tmp_path: Path) -> None:
+    artifact = train(load_config(config_file), data_dir=data_dir, run_dir=tmp_path / "run")
+    output = tmp_path / "report.json"
+    tests = [f"--test={name}" for name in ("vast", "toxic_spans", "debates", "robtest")]
+    arguments = [
+        "evaluate",
+        str(artifact.path),
+        "--data-dir",
+        str(data_dir),
+        *tests,
+        "-o",
+        str(output),
+        "--save",
+    ]
+    result = CliRunner().invoke(commands, arguments)
+    assert result.exit_code == 0, result.output
+    report = json.loads(output.read_text())
+    assert report == artifact.read_evaluation()
+    assert set(report["tests"]) == {"vast", "toxic_spans", "debates", "robtest"}
+    stance = report["tests"]["vast"]["slices"]["all"]["stance"]
+    assert stance["rows"] == sum(map(sum, stance["confusion"]))
+    card = artifact.card_file.read_text(encoding="utf-8")
+    for of in report["tests"]["toxic_spans"]["slices"]["all"].values():
+        if "auc" in of:
+            assert f"{of['auc']['value']:.3f}" in card
+    assert "### robtest" in card
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "missing.yaml"], "No such file"),
+        (["evaluate", "nowhere"], "is not a folder"),
+        (["calibrate", "nowhere", "CONFIG"], "is not a folder"),
+    ],
+)
+def test_bad_calls_say_what_is_wrong(arguments: list[str], message: str, config_file: Path) -> None:
+    arguments = [str(config_file) if a == "CONFIG" else a for a in arguments]
+    result = CliRunner().invoke(commands, arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output

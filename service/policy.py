@@ -13,7 +13,7 @@ PolicyError names the file, the key, the problem and the fix.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -37,12 +37,20 @@ EVEN_ODDS = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why a rule fired: `score` is the value found, `threshold` what it was held against."""
+    """Why a rule fired: `score` is the value found, `threshold` what it was held against.
+
+    `when` is the rule's own, for protocols that have codes of theirs; answers leave it out.
+    """
 
     code: str
     detail: str
     score: float | None = None
     threshold: float | None = None
+    when: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The reason as JSON-ready values."""
+        return {"code": self.code, "detail": self.detail, "score": self.score, "threshold": self.threshold}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +62,7 @@ class Decision:
 
     def to_dict(self) -> dict[str, Any]:
         """The decision as JSON-ready values, keys as in the REST answer."""
-        return {"action": self.action, "reasons": [asdict(reason) for reason in self.reasons]}
+        return {"action": self.action, "reasons": [reason.to_dict() for reason in self.reasons]}
 
 
 class Policy:
@@ -115,7 +123,7 @@ class Policy:
             return None
         score, threshold = facts.value(rule), self.threshold(rule)
         detail = rule.message or facts.describe(rule, threshold)
-        return Reason(code=rule.code, detail=detail, score=score, threshold=threshold)
+        return Reason(code=rule.code, detail=detail, score=score, threshold=threshold, when=rule.when)
 
     def _holds(self, condition: Condition, facts: _Facts) -> bool:
         value, threshold = facts.value(condition), self.threshold(condition)
@@ -162,7 +170,7 @@ class _Facts:
     def describe(self, condition: Condition, threshold: float) -> str:
         """What was found, in words; of a word list its own entries, never the comment's text."""
         sign = "at least" if condition.at_most is None else "at most"
-        found = f"{condition.when} {self.value(condition):.4g} ({sign} {threshold:.4g})"
+        found = f"{condition.when} {round(self.value(condition) or 0, 4):g} ({sign} {round(threshold, 4):g})"
         if condition.when.startswith(WORD_LIST):
             entries = self._surface.matches(self._word_lists[condition.when.removeprefix(WORD_LIST)])
             return f"{found}: {', '.join(dict.fromkeys(entries))}"

@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 
 EXAMPLE_WIDTH = 90
+_TEXT_COLUMNS = ("code", "fires when", "action", "decision", "reason", "comment")
 
 PolicyArgument = Annotated[
     str, typer.Argument(metavar="FILE", help="A policy's YAML file, or default, coinspeaker or strict.")
@@ -50,7 +51,7 @@ def check(file: PolicyArgument = "default", *, model: ModelOption = None) -> Non
 
     with told_errors():
         policy = Policy.load(file, thresholds=Artifact.open(model or DEFAULT).thresholds)
-    _show_rules(policy, Console())
+    _show_rules(policy, Console(markup=False))
 
 
 @app.command("try")
@@ -94,7 +95,7 @@ def try_(
             reader = open_reader(source, name=format_, columns=Columns.parse(columns or ()))
             rows = _watched(reader, dump.name)
             trial = try_policy(policy, rows, _predictor(artifact.path), examples=examples)
-    _show_trial(policy, trial, Console())
+    _show_trial(policy, trial, Console(markup=False))
     raise typer.Exit(0 if trial.comments else 1)
 
 
@@ -120,17 +121,17 @@ def _watched(reader: Reader, name: str) -> Iterator[Record | BadRow]:
             progress.update(task, completed=reader.fraction)
 
 
-def _table(*columns: str, title: str) -> Table:
+def _table(*columns: str) -> Table:
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    table = Table(show_edge=False, pad_edge=False)
     for column in columns:
-        table.add_column(column, justify="right" if column in ("comments", "share", "line") else "left")
+        table.add_column(column, justify="left" if column in _TEXT_COLUMNS else "right")
     return table
 
 
 def _show_rules(policy: Policy, console: Console) -> None:
-    table = _table("code", "fires when", "action", title=f"{policy.name}: {policy.description}")
+    table = _table("code", "fires when", "action")
     for rule in policy.rules:
         table.add_row(rule.code, _condition_in_words(policy, rule), rule.action)
         for word, conditions in (("and", rule.also), ("unless", rule.unless)):
@@ -138,37 +139,39 @@ def _show_rules(policy: Policy, console: Console) -> None:
                 table.add_row("", f"{word} {_condition_in_words(policy, condition)}", "")
         if rule.languages is not None:
             table.add_row("", f"only in {', '.join(rule.languages)}", "")
+    console.print(f"{policy.name}: {policy.description}\n")
     console.print(table)
-    console.print(f"{policy.name} is good: {len(policy.rules)} rules, otherwise {policy.otherwise}.")
+    console.print(f"\n{policy.name} is good: {len(policy.rules)} rules, otherwise {policy.otherwise}.")
 
 
 def _condition_in_words(policy: Policy, condition: Condition) -> str:
     sign = "at least" if condition.at_most is None else "at most"
     whose = " (the model's own)" if condition.at_least == "model" else ""
-    return f"{condition.when} is {sign} {policy.threshold(condition):.3g}{whose}"
+    return f"{condition.when} is {sign} {round(policy.threshold(condition), 4):g}{whose}"
 
 
 def _show_trial(policy: Policy, trial: Trial, console: Console) -> None:
-    counts = _table("decision", "comments", "share", title=f"What {policy.name} would have done")
+    counts = _table("decision", "comments", "share")
     for action in ("approve", "review", "reject"):
         count = trial.actions[action]
         counts.add_row(action, f"{count:,}", f"{count / max(trial.comments, 1):.1%}")
-    console.print(counts)
+    console.print(f"What {policy.name} would have done:\n", counts, "")
     if trial.rules:
-        console.print(_reasons(trial))
-        console.print(_examples(trial))
+        console.print("Why:\n", _reasons(trial), "")
+    if any(fired.examples for fired in trial.rules.values()):
+        console.print(
+            "The closest calls, each with its score and the rule's threshold:\n", _examples(trial), ""
+        )
     scored_now = trial.comments - trial.scored_before
     console.print(f"{trial.scored_before:,} comments came with scores, {scored_now:,} were scored now.")
     if trial.bad:
         first = trial.bad[0]
         place = first.line or first.row
-        console.print(
-            f"{len(trial.bad):,} rows can't be used; the first is {place}: {first.reason}", markup=False
-        )
+        console.print(f"{len(trial.bad):,} rows can't be used; the first is {place}: {first.reason}")
 
 
 def _reasons(trial: Trial) -> Table:
-    table = _table("reason", "comments", "approved", "reviewed", "rejected", title="Why")
+    table = _table("reason", "comments", "approved", "reviewed", "rejected")
     for code, fired in sorted(trial.rules.items(), key=lambda pair: -pair[1].count):
         decided = (f"{fired.decided[action]:,}" for action in ("approve", "review", "reject"))
         table.add_row(code, f"{fired.count:,}", *decided)
@@ -178,7 +181,7 @@ def _reasons(trial: Trial) -> Table:
 def _examples(trial: Trial) -> Table:
     from rich.text import Text
 
-    table = _table("reason", "line", "score", "from", "comment", title="The closest calls")
+    table = _table("reason", "line", "score", "threshold", "comment")
     for code, fired in trial.rules.items():
         for example in fired.examples:
             score, threshold = example.reason.score, example.reason.threshold

@@ -21,7 +21,16 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from model.errors import CommentError
-from service import articles_route, classify, feedback_route, health
+from service import (
+    articles_route,
+    classify,
+    coral,
+    feedback_route,
+    health,
+    openai_moderation,
+    perspective,
+    tei,
+)
 from service.access import AccessControl, Gate, is_loopback
 from service.articles import Articles
 from service.batcher import Batcher, Predictor, State
@@ -38,7 +47,16 @@ from service.store.database import Store
 from service.store.feedback import Feedback
 from service.wire import Wire, problem_of_framework, problem_of_validation, render
 
-WIRES: tuple[Wire, ...] = (classify.WIRE, articles_route.WIRE, feedback_route.WIRE, health.WIRE)
+WIRES: tuple[Wire, ...] = (
+    classify.WIRE,
+    articles_route.WIRE,
+    feedback_route.WIRE,
+    perspective.WIRE,
+    coral.WIRE,
+    openai_moderation.WIRE,
+    tei.WIRE,
+    health.WIRE,
+)
 
 PURGE_S = 3600.0
 
@@ -85,7 +103,8 @@ def create_app(
         app.include_router(wire.router)
     _answer_errors(app)
     app.add_middleware(BodyLimit, limit=settings.limits.body, wires=WIRES)
-    app.add_middleware(AccessControl, gate=gate, wires=WIRES)
+    signed = (coral.PATH,) if settings.coral.secrets else ()
+    app.add_middleware(AccessControl, gate=gate, wires=WIRES, open_paths=signed)
     app.add_middleware(RequestLog, metrics=service.metrics, wires=WIRES)  # the last added is the outermost
     return app
 
@@ -135,9 +154,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _load_model(settings: Settings) -> Predictor:
-    from model import Classifier  # here, so that the server listens while the engine is imported
+    # Here, so that the server listens while the engine is imported.
+    from model import Classifier, Comment
 
-    return Classifier.load(settings.model, threads=settings.threads)
+    classifier = Classifier.load(settings.model, threads=settings.threads)
+    # The first comment of all loads the language detector too: no reader should wait for that.
+    classifier.predict([Comment(text="This sentence is read once, before the server says that it is ready.")])
+    return classifier
 
 
 def _fetcher(settings: Settings) -> Fetcher | None:

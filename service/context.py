@@ -8,9 +8,9 @@ async def route(request: Request, service: ServiceDep) -> Response:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect
@@ -24,6 +24,8 @@ from service.policy import Policy, shipped
 from service.settings import Settings
 from service.store.database import Store
 from service.store.feedback import Feedback
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,18 +62,9 @@ class Service:
         """
         comments = await self.articles.fill(comments)
         request.state.comments = getattr(request.state, "comments", 0) + len(comments)
-        job = asyncio.ensure_future(self.batcher.predict(comments))
-        gone = asyncio.ensure_future(_hung_up(request))
-        try:
-            await asyncio.wait({job, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not job.done():
-                raise ClientDisconnect
-            predictions = job.result()
-            self.metrics.comments.inc(len(comments))
-            return predictions
-        finally:
-            job.cancel()
-            gone.cancel()
+        predictions = await unless_hung_up(request, self.batcher.predict(comments))
+        self.metrics.comments.inc(len(comments))
+        return predictions
 
     def policy(self, name: str | None = None) -> Policy:
         """The policy that a request names: one that comes with Parley or the site's own; None is the site's.
@@ -87,6 +80,20 @@ class Service:
             source = self.settings.policy if wanted == self.policy_name else wanted
             self._policies[wanted] = Policy.load(source, thresholds=self.model.thresholds)
         return self._policies[wanted]
+
+
+async def unless_hung_up(request: Request, work: Awaitable[T]) -> T:
+    """What `work` gives; cancelled when the caller hangs up (ClientDisconnect). Read the body first."""
+    job = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_hung_up(request))
+    try:
+        await asyncio.wait({job, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not job.done():
+            raise ClientDisconnect
+        return job.result()
+    finally:
+        job.cancel()
+        gone.cancel()
 
 
 async def _hung_up(request: Request) -> None:

@@ -14,6 +14,7 @@ ServiceError
 ├── NotFound           there is no such thing
 ├── MissingKey         no API key where one is needed
 ├── InvalidKey         an API key that opens nothing
+├── InvalidSignature   a signature that none of the secrets made
 ├── RateLimited        more requests than the key may send
 ├── BodyTooLarge       more bytes than the server reads
 ├── Busy               the queue is full: come back later
@@ -100,6 +101,10 @@ class InvalidKey(ServiceError):
     """An API key that opens nothing: unknown, or revoked."""
 
 
+class InvalidSignature(ServiceError):
+    """A signature that is missing, or that none of the secrets made."""
+
+
 class RateLimited(ServiceError):
     """More requests than the caller may send."""
 
@@ -129,6 +134,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     NotFound: (404, "not_found"),
     MissingKey: (401, "missing_key"),
     InvalidKey: (401, "invalid_key"),
+    InvalidSignature: (401, "invalid_signature"),
     RateLimited: (429, "rate_limited"),
     BodyTooLarge: (413, "body_too_large"),
     Busy: (429, "busy"),

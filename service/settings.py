@@ -9,18 +9,22 @@ with two underscores: PARLEY_LIMITS__COMMENTS=100. Unknown keys are refused, whe
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from limits import parse
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.errors import SettingsError
+from service.policy_rules import SCORES
 from service.settings_sources import CONFIG_VARIABLE, PREFIX, merge, place, read_environment, read_file
 from service.yaml_errors import say
+
+MIN_SECRET = 16
 
 
 class Section(BaseModel):
@@ -90,6 +94,39 @@ class Fetch(Section):
     redirects: int = Field(default=3, ge=0)
 
 
+class Perspective(Section):
+    """How Perspective's protocol is spoken here."""
+
+    attributes: dict[str, str] = {}
+    languages: Literal["declared", "detected", "ignored"] = "declared"
+
+    @field_validator("attributes")
+    @classmethod
+    def _check_attributes(cls, attributes: dict[str, str]) -> dict[str, str]:
+        known = (*SCORES, "stance.favor", "stance.against")
+        for name, score in attributes.items():
+            if score not in known:
+                raise ValueError(f"{name}: no score is called {score!r}; there are {', '.join(known)}")
+        return attributes
+
+
+class Coral(Section):
+    """How Coral's external moderation phase is answered."""
+
+    secrets: list[SecretStr] = []
+    review: Literal["withhold", "flag"] = "withhold"
+    body: Literal["html", "plain"] = "html"
+
+    @field_validator("secrets")
+    @classmethod
+    def _check_secrets(cls, secrets: list[SecretStr]) -> list[SecretStr]:
+        if any(len(secret.get_secret_value()) < MIN_SECRET for secret in secrets):
+            raise ValueError(
+                f"a signing secret has at least {MIN_SECRET} characters: copy it whole, empsec_ included"
+            )
+        return secrets
+
+
 class Settings(BaseSettings):
     """Everything that a running service can be told; `configs/service.yaml` explains each key."""
 
@@ -108,6 +145,16 @@ class Settings(BaseSettings):
     access: Access = Access()
     store: Storage = Storage()
     fetch: Fetch = Fetch()
+    public_url: str | None = None
+    perspective: Perspective = Perspective()
+    coral: Coral = Coral()
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, url: str | None) -> str | None:
+        if url is not None and not re.match(r"https?://[^/\s]", url):
+            raise ValueError("must start with http:// or https:// and name a host")
+        return url
 
     @classmethod
     def settings_customise_sources(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -138,16 +138,32 @@ def _refuse_constant(name: str) -> NoReturn:
 class JsonRoute(APIRoute):
     """A route whose body is read by `parse_json`, once it is declared as JSON."""
 
+    must_declare: ClassVar[bool] = True
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def handle_json(request: Request) -> Response:
             media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
             if self.body_field and media_type != "application/json":
-                raise WrongMediaType("the body must be JSON: send the header Content-Type: application/json")
+                if self.must_declare:
+                    told = "the body must be JSON: send the header Content-Type: application/json"
+                    raise WrongMediaType(told)
+                _declare_json(request)
             return await handle(_JsonRequest(request.scope, request.receive))
 
         return handle_json
+
+
+class UndeclaredJsonRoute(JsonRoute):
+    """As JsonRoute, for protocols whose own servers read a body as JSON whatever it is declared as."""
+
+    must_declare = False
+
+
+def _declare_json(request: Request) -> None:
+    others = [pair for pair in request.scope["headers"] if pair[0] != b"content-type"]
+    request.scope["headers"] = [*others, (b"content-type", b"application/json")]
 
 
 class _JsonRequest(Request):

@@ -1,0 +1,168 @@
+"""POST /batch: up to 100 calls of this protocol as the parts of one multipart/mixed request.
+
+Each part is an HTTP request of its own, with its own key, and is answered as if it had come alone, in the
+same order; its Content-ID comes back with `response-` before it. They are worked on together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import HTTP
+from http import HTTPStatus
+from urllib.parse import unquote, urlsplit
+
+from fastapi import APIRouter, Request, Response
+from starlette.types import Message as AsgiMessage
+from starlette.types import Scope
+
+from service.context import unless_hung_up
+from service.errors import MalformedBody, NotFound, Problem
+from service.perspective.errors import documented, invalid, render
+
+MAX_PARTS = 100
+OURS = ("/v1alpha1/",)
+"""Where a part may go: never back here, and to no other protocol."""
+INHERITED = ("authorization", "x-api-key", "x-goog-api-key")
+"""Headers of the batch that count for each part without its own."""
+
+_REQUEST_LINE = re.compile(rb"\s*([A-Z]+) (\S+)(?: HTTP/[\d.]+)?\r?\n")
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+_MULTIPART = {"content": {"multipart/mixed": {"schema": {"type": "string", "format": "binary"}}}}
+
+router = APIRouter()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One call; `content_id` without its angle brackets."""
+
+    content_id: str | None
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@router.post(
+    "/batch",
+    summary="Up to 100 calls in one",
+    openapi_extra={"requestBody": {"required": True, **_MULTIPART}},
+    responses={200: _MULTIPART, **documented(400, 500)},
+    response_class=Response,
+)
+async def batch(request: Request) -> Response:
+    """`multipart/mixed` of `application/http` parts; the answer has one part for each, in the same order."""
+    parts = parse(request.headers.get("content-type", ""), await request.body())
+    answers = await unless_hung_up(request, _all(request, parts))
+    boundary = f"batch_{uuid.uuid4().hex}"
+    pieces = [
+        b"--%s\r\nContent-Type: application/http\r\n%s\r\n%s\r\n"
+        % (boundary.encode(), _content_id(part), answer)
+        for part, answer in zip(parts, answers, strict=True)
+    ]
+    body = b"".join([*pieces, b"--%s--\r\n" % boundary.encode()])
+    return Response(body, media_type=f"multipart/mixed; boundary={boundary}")
+
+
+def parse(content_type: str, body: bytes) -> list[Part]:
+    """The calls in a batch. Raises MalformedBody, InvalidRequest."""
+    head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
+    try:
+        message: Message = BytesParser(policy=HTTP).parsebytes(head + body)
+        parts = list(message.iter_parts()) if message.get_content_type() == "multipart/mixed" else []  # type: ignore[attr-defined]
+    except Exception as error:  # the email parser has no error of its own for headers beyond repair
+        raise MalformedBody("Failed to parse batch request: its multipart structure is broken.") from error
+    if not parts:
+        raise MalformedBody(
+            "Failed to parse batch request: send multipart/mixed with a boundary and its parts."
+        )
+    if len(parts) > MAX_PARTS:
+        raise invalid(
+            "INVALID_REQUEST", f"The batch request has {len(parts)} parts; the limit is {MAX_PARTS}."
+        )
+    return [_part(part, number) for number, part in enumerate(parts, start=1)]
+
+
+def _part(part: Message, number: int) -> Part:
+    payload = part.get_payload(decode=True)
+    line = _REQUEST_LINE.match(payload) if isinstance(payload, bytes) else None
+    if line is None:
+        raise MalformedBody(
+            f"Failed to parse batch request: part {number} must be application/http, "
+            "and begin with a line such as POST /v1alpha1/comments:analyze HTTP/1.1."
+        )
+    assert isinstance(payload, bytes)
+    # The line's own end belongs to what follows, so that a part without headers has its blank line too.
+    head, *bodies = _BLANK_LINE.split(b"\n" + payload[line.end() :], maxsplit=1)
+    pairs = (header.partition(b":") for header in head.splitlines() if b":" in header)
+    headers = {
+        name.decode("latin-1").strip().lower(): value.decode("latin-1").strip() for name, _, value in pairs
+    }
+    content_id = re.sub(r"[<>\r\n]", "", str(part.get("Content-ID", ""))).strip()
+    return Part(
+        content_id=content_id or None,
+        method=line[1].decode("ascii"),
+        target=line[2].decode("latin-1"),
+        headers=headers,
+        body=b"".join(bodies),
+    )
+
+
+async def _all(request: Request, parts: Sequence[Part]) -> list[bytes]:
+    return await asyncio.gather(*(_call(request, part) for part in parts))
+
+
+async def _call(request: Request, part: Part) -> bytes:
+    """The answer to one part, as bytes of HTTP: through the whole application, keys and limits included."""
+    try:
+        url = urlsplit(part.target)
+    except ValueError:
+        url = urlsplit("")
+    path = unquote(url.path)
+    if not path.startswith(OURS):
+        error = NotFound("a batch carries calls of /v1alpha1 only")
+        refused = render(Problem.of(error))
+        return _http(refused.status_code, list(refused.raw_headers), bytes(refused.body))
+    outer = {name: request.headers[name] for name in INHERITED if name in request.headers}
+    kept = ("type", "asgi", "http_version", "scheme", "server", "client", "root_path", "extensions")
+    scope: Scope = {
+        **{name: request.scope[name] for name in kept if name in request.scope},
+        "method": part.method,
+        "path": path,
+        "raw_path": url.path.encode("latin-1", "replace"),
+        "query_string": url.query.encode("latin-1", "replace"),
+        "headers": [(n.encode("latin-1"), v.encode("latin-1")) for n, v in (outer | part.headers).items()],
+        "state": {},
+    }
+    sent: list[AsgiMessage] = []
+    unread = [{"type": "http.request", "body": part.body, "more_body": False}]
+
+    async def receive() -> AsgiMessage:
+        if unread:
+            return unread.pop()
+        return await asyncio.Future()  # `batch` itself watches whether the caller hangs up
+
+    async def send(message: AsgiMessage) -> None:
+        sent.append(message)
+
+    await request.app(scope, receive, send)
+    body = b"".join(message.get("body", b"") for message in sent[1:])
+    return _http(sent[0]["status"], sent[0]["headers"], body)
+
+
+def _http(status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bytes:
+    lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
+    lines += [b"%s: %s" % (name.title(), value) for name, value in headers]
+    return b"\r\n".join([*lines, b"", body])
+
+
+def _content_id(part: Part) -> bytes:
+    if part.content_id is None:
+        return b""
+    return f"Content-ID: <response-{part.content_id}>\r\n".encode("latin-1", "replace")

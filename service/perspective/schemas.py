@@ -1,0 +1,147 @@
+"""The bodies of the protocol. Keys that Parley doesn't know are ignored, as clients of ten years send them.
+
+Everything may be missing here: `analyze` and `suggest` ask for what is needed, in Perspective's words.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class _Message(BaseModel):
+    """A message in Google's JSON: keys in lowerCamelCase or with underscores; null is absent."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+class TextEntry(_Message):
+    """A text and how it is written."""
+
+    text: str | None = None
+    type: str | None = Field(default=None, description="`PLAIN_TEXT`, or absent.")
+
+
+class ArticleAndParentComment(_Message):
+    """What the comment stands under and what it replies to."""
+
+    article: TextEntry | None = Field(
+        default=None, description="Text or summary; its first line is the title."
+    )
+    parent_comment: TextEntry | None = None
+
+
+class Context(_Message):
+    """Either form, not both."""
+
+    entries: list[TextEntry] | None = Field(default=None, description="The article, then the parent comment.")
+    article_and_parent_comment: ArticleAndParentComment | None = None
+
+
+class AttributeParameters(_Message):
+    """How an attribute is answered."""
+
+    score_type: str | None = Field(default=None, description="`PROBABILITY`, or absent.")
+    score_threshold: float | None = Field(
+        default=None, description="Leave the attribute out below this score."
+    )
+
+
+class Score(_Message):
+    """A calibrated probability from 0 to 1."""
+
+    value: float | None = None
+    type: str | None = Field(default=None, examples=["PROBABILITY"])
+
+
+class SpanScore(_Message):
+    """The score of a part: `begin` inclusive, `end` exclusive, in UTF-16 code units."""
+
+    begin: int | None = None
+    end: int | None = None
+    score: Score | None = None
+
+
+class AttributeScores(_Message):
+    """The scores of one attribute."""
+
+    span_scores: list[SpanScore] | None = None
+    summary_score: Score | None = None
+
+
+class _Request(_Message):
+    comment: TextEntry | None = None
+    context: Context | None = None
+    languages: list[str] | None = Field(default=None, description="BCP 47; detected when absent.")
+    do_not_store: bool | None = None
+    client_token: str | None = Field(default=None, description="Echoed.")
+    session_id: str | None = None
+    community_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        return (self.comment and self.comment.text) or ""
+
+
+class AnalyzeCommentRequest(_Request):
+    """A comment, and the attributes to score it on."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "required": ["comment", "requestedAttributes"],
+            "examples": [
+                {
+                    "comment": {"text": "You people are idiots, and so is whoever wrote this."},
+                    "requestedAttributes": {"TOXICITY": {}, "INSULT": {"scoreThreshold": 0.5}},
+                    "languages": ["en"],
+                }
+            ],
+        }
+    )
+
+    requested_attributes: dict[str, AttributeParameters | None] | None = None
+    span_annotations: bool | None = Field(default=None, description="Score each sentence as well.")
+
+
+class AnalyzeCommentResponse(_Message):
+    """`attributeScores` is absent when every attribute stayed below its threshold."""
+
+    attribute_scores: dict[str, AttributeScores] | None = None
+    languages: list[str]
+    detected_languages: list[str]
+    client_token: str | None = None
+
+
+class SuggestCommentScoreRequest(_Request):
+    """A comment, and what a moderator says of it: 0 not so, 1 so."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "required": ["comment", "attributeScores"],
+            "examples": [
+                {
+                    "comment": {"text": "It comes down to a simple choice."},
+                    "attributeScores": {"TOXICITY": {"summaryScore": {"value": 0}}},
+                    "communityId": "/forum/movies",
+                    "clientToken": "comment:53922",
+                }
+            ],
+        }
+    )
+
+    attribute_scores: dict[str, AttributeScores | None] | None = None
+
+
+class SuggestCommentScoreResponse(_Message):
+    """What was understood."""
+
+    client_token: str | None = None
+    requested_languages: list[str]
+    detected_languages: list[str]
+
+
+def to_answer(message: BaseModel) -> dict[str, Any]:
+    """The message as JSON-ready values; what is absent has no key."""
+    return message.model_dump(by_alias=True, exclude_none=True)

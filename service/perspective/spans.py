@@ -1,0 +1,54 @@
+"""Sentences of a comment, and their places in UTF-16 code units.
+
+    sentences("Is that so? I doubt it.")          # [(0, 11), (12, 23)]
+
+A sentence ends at a line break, or at . ! ? … (and their Chinese and Japanese kin) with what closes quotes
+and brackets, before white space and anything but a small letter; not after an initial or a common
+abbreviation.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import accumulate
+
+MAX_SPANS = 100
+"""Of one comment; where there are more sentences, neighbours are joined."""
+
+_END = re.compile(
+    r"""(?:[.!?…]+["'”’»)\]]*(?=\s+[^\sa-z])|[。！？]+["'”’»」』）\])]*)|[\r\n\v\f\x85\u2028\u2029]"""
+)
+_NO_END = re.compile(
+    r"(?:\b[^\W\d_]|\b(?:mr|mrs|ms|dr|prof|sen|rep|gov|gen|st|jr|sr|vs|etc|no))\.$", re.IGNORECASE
+)
+_LOOK_BACK = 8
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """Start and end of each sentence in characters, without the white space around; at most MAX_SPANS."""
+    ends = [
+        found.end() for found in _END.finditer(text)
+        if not _NO_END.search(text, max(0, found.end() - _LOOK_BACK), found.end())
+    ]  # fmt: skip
+    places = []
+    for start, end in zip([0, *ends], [*ends, len(text)], strict=True):
+        part = text[start:end]
+        if part.strip():
+            places.append((start + len(part) - len(part.lstrip()), start + len(part.rstrip())))
+    size = -(-len(places) // MAX_SPANS)  # sentences in a span, rounded up
+    if size <= 1:
+        return places
+    return [
+        (group[0][0], group[-1][1]) for i in range(0, len(places), size) if (group := places[i : i + size])
+    ]
+
+
+class Utf16:
+    """Places of a text in UTF-16 code units, in which JavaScript and Java count."""
+
+    def __init__(self, text: str) -> None:
+        self._offsets = None if text.isascii() else [0, *accumulate(1 + (char > "\uffff") for char in text)]
+
+    def __call__(self, place: int) -> int:
+        """The place in code units of a place in characters."""
+        return place if self._offsets is None else self._offsets[place]

@@ -21,7 +21,7 @@ MAY_IMPORT = {"model": {"model"}, "service": {"service", "model"}, "training": {
 EXTRAS = {
     "model": (),
     "service": ("tables", "cluster", "fetch", "postgres"),
-    "training": ("tables", "train"),
+    "training": ("report", "tables", "train"),
 }
 """The optional dependencies that each package may count on, beside the plain ones."""
 

@@ -5,13 +5,15 @@
 A label's present probability is stretched and shifted in log-odds until it means what it says (Platt 1999),
 stance by one scale and a bias a class (Guo et al. 2017), and the result is folded into calibration.json:
 calibrating twice on the same data changes nothing. Every source counts alike, however many rows it has.
+Thresholds are set where F1 is best, or where a wish says: `Wish(precision=0.9)`, `Wish(queue=0.05)`.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from model.comment import Prediction
 from model.labels import OFF_TOPIC, STANCES
 from training import metrics
 from training.examples import Example
+from training.judge import Row, truths
 from training.served import known, predict, score
 
 FEWEST = 20
@@ -33,10 +36,22 @@ EDGE = 1e-6
 Floats = NDArray[np.float64]
 
 
-def calibrate(artifact: Artifact, examples: Sequence[Example]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Where a label's threshold should lie: so many of those found are so, or at most such a share is found."""
+
+    precision: float | None = None
+    queue: float | None = None
+
+
+def calibrate(
+    artifact: Artifact, examples: Sequence[Example], *, wishes: Mapping[str, Wish] | None = None
+) -> dict[str, Any]:
     """Rewrites the artifact's calibration.json and thresholds.json; returns dev figures before and after.
 
-    Labels with too few dev rows are left as they are and say so. Examples may have any of the labels.
+    Labels with too few dev rows are left as they are and say so. Examples may have any of the labels. `wishes`
+    (label to Wish) set thresholds; a queue's share is of all examples that get a score for the label, so they
+    should be rows as they come in, not a choice of the worst.
     """
     classifier = Classifier.load(artifact.path)
     predictions = predict(classifier, examples)
@@ -53,9 +68,43 @@ def calibrate(artifact: Artifact, examples: Sequence[Example]) -> dict[str, Any]
         figures[OFF_TOPIC] = _fit(OFF_TOPIC, calibration, thresholds, scores, truth, np.ones(len(rows)))
     figures |= _fit_stance(calibration, predictions, examples)
     _write(artifact.calibration_file, calibration)
+    if wishes:
+        # The scores that this calibration gives, as they will be served.
+        served = list(zip(examples, predict(Classifier.load(artifact.path), examples), strict=True))
+        for label, wish in wishes.items():
+            figures[label] = figures.get(label, {}) | _grant(label, wish, served, thresholds)
     _write(artifact.thresholds_file, thresholds)
     figures |= _fit_span_threshold(artifact, thresholds, examples)
     return figures
+
+
+def _grant(label: str, wish: Wish, rows: Sequence[Row], thresholds: dict[str, float]) -> dict[str, Any]:
+    """Sets the label's threshold as wished, or says in "left" why it can't be."""
+    every = [s for _, p in rows if (s := p.off_topic if label == OFF_TOPIC else score(p, label)) is not None]
+    known_rows = truths(rows, label)
+    truth, scores = (np.array(column) for column in zip(*known_rows, strict=True)) if known_rows else ([], [])
+    truth, scores, queue = np.asarray(truth) >= 0.5, np.asarray(scores), np.sort(every)
+    if wish.queue is not None:
+        if not len(queue):
+            return {"left": "no row gets a score for it"}
+        # The lowest score that leaves at most the budget at or above it.
+        most = int(wish.queue * len(queue))
+        threshold = float(np.nextafter(queue[len(queue) - most - 1], 2.0)) if most < len(queue) else 0.0
+    else:
+        if truth.sum() < FEWEST:
+            return {"left": f"fewer than {FEWEST} positives: their precision can't be told"}
+        order = np.argsort(-scores, kind="stable")
+        hits = np.cumsum(truth[order]) / np.arange(1, len(order) + 1)
+        # Rows of one score are found together.
+        last = np.append(np.diff(scores[order]) != 0, True)
+        reached = np.flatnonzero((hits >= (wish.precision or 0.0)) & last)
+        if not len(reached):
+            best = hits[last].max()
+            return {"left": f"no threshold has that precision: the best is {best:.2f}"}
+        threshold = float(scores[order][reached[-1]])
+    thresholds[label] = threshold
+    found = {} if not len(truth) else metrics.at_threshold(truth, scores, threshold)
+    return {"threshold": threshold, "queue": float((queue >= threshold).mean()), **found}
 
 
 def _weights(examples: Sequence[Example]) -> Floats:
@@ -103,6 +152,8 @@ def _fit(
     return figures | {
         "ece_before": before,
         "ece": metrics.expected_calibration_error(truth, after),
+        "reliability_before": metrics.reliability(truth, scores),
+        "reliability": metrics.reliability(truth, after),
         **metrics.at_threshold(hard, after, thresholds[label]),
     }
 

@@ -5,39 +5,69 @@ torch and its friends are imported inside the commands: serving installs none of
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import random
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from model.artifact import DEFAULT, Artifact
-from model.errors import ModelError
+from training.console import progress, show_changes, show_kept, show_table, told_errors, wait_passively
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from training.calibrate import Wish
+    from training.examples import Example
+    from training.served import Predictor
 
 app = typer.Typer()
 
 DATA_DIR = Path("../shared/data")
 DataDir = Annotated[Path, typer.Option(help="Folder of corpora, one sub-folder a source.", show_default=True)]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="FILE.csv",
+        help="A site's own labelled comments: a column text, and one for each label (docs/make-it-yours.md).",
+    ),
+]
+Whole = Annotated[
+    bool,
+    typer.Option(
+        "--whole",
+        help="Take every row of --data, not only the part kept for this: for a file never trained on.",
+    ),
+]
+RESUME = typer.Option("--resume", help="Go on from the run's last checkpoint.")
+HTML = typer.Option(
+    "--html", metavar="REPORT.html", help="Write a page with tables and plots. Needs parley[report]."
+)
 
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Argument(help="A training YAML, such as configs/training/base.yaml.")],
+    config: Annotated[
+        Path | None, typer.Argument(help="A training YAML, such as configs/training/base.yaml.")
+    ] = None,
+    *,
     data_dir: DataDir = DATA_DIR,
     run_dir: Annotated[
         Path | None,
         typer.Option(help="Where checkpoints, metrics and the artifact go.  [default: runs/NAME]"),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
+    resume: Annotated[bool, RESUME] = False,
+    base: Annotated[
+        Path | None,
+        typer.Option(help="With --data: the artifact to start from.  [default: the package's own]"),
+    ] = None,
+    data: Data = None,
+    epochs: Annotated[float, typer.Option(min=0.01, help="With --data: how often each row is read.")] = 3.0,
+    learning_rate: Annotated[float, typer.Option(min=0.0, help="With --data: how fast to learn.")] = 3e-5,
 ) -> None:
-    """Fine-tune a model: read sources, train, export to int8, calibrate.
+    """Fine-tune a model: on the sources of a YAML, or an artifact on a site's own comments.
 
     Examples:
 
@@ -45,10 +75,28 @@ def train(
 
         parley train configs/training/base.yaml --resume        (after a crash, or Ctrl-C)
 
+        parley train --data decisions.csv --run-dir runs/mine   (make it yours: the start's other labels are kept)
+
     The artifact is at RUN_DIR/artifact: judge it with `parley evaluate`, serve it with `parley serve`.
     """
-    with _errors():
-        _wait_passively()
+    if (config is None) == (data is None):
+        raise typer.BadParameter("give either a training YAML, or --data with your own comments")
+    if config is not None and base is not None:
+        raise typer.BadParameter("a YAML names its base itself; --base goes with --data")
+    with told_errors():
+        wait_passively()
+        if data is not None:
+            _train_own(
+                data,
+                base or DEFAULT,
+                run_dir or Path("runs") / data.stem,
+                data_dir,
+                epochs,
+                learning_rate,
+                resume,
+            )
+            return
+        assert config is not None
         from training.config import load_config
         from training.run import train as run
 
@@ -56,161 +104,290 @@ def train(
         folder = run_dir or Path("runs") / config.stem
         artifact = run(settings, data_dir=data_dir, run_dir=folder, resume=resume)
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        _table("Dev figures", metrics["dev"])
+        show_table("Dev figures", metrics["dev"])
         typer.echo(f"Artifact: {artifact.path}   Metrics: {folder / 'metrics.json'}")
         typer.echo(f"Next: parley evaluate {artifact.path} --data-dir {data_dir} --save")
+
+
+def _train_own(
+    data: Path, base: Path, run_dir: Path, data_dir: Path, epochs: float, learning_rate: float, resume: bool
+) -> None:
+    from training.own import OWN
+    from training.site import fine_tune_on
+
+    found = fine_tune_on(
+        data,
+        base=Artifact.open(base),
+        run_dir=run_dir,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        data_dir=data_dir,
+        resume=resume,
+    )
+    for note in found["notes"]:
+        typer.echo(f"Note: {note}", err=True)
+    if found["calibration"]:
+        show_table("Calibrated on your rows", found["calibration"])
+    for name, of in {OWN: found["own"], **found["old"]}.items():
+        if of["after"]:
+            title = "Your comments, the part not trained on" if name == OWN else f"{name}, dev rows"
+            show_changes(title, of["before"], of["after"])
+    if not found["old"]:
+        typer.echo("No old corpus is on disk (--data-dir), so old tasks are checked by the answers kept:")
+    show_kept(found["kept"])
+    typer.echo(f"Artifact: {run_dir / 'artifact'}   Metrics: {run_dir / 'metrics.json'}")
+    typer.echo(f"Next: parley evaluate {run_dir / 'artifact'} --data {data} --html report.html")
 
 
 @app.command()
 def calibrate(
     artifact: Annotated[Path, typer.Argument(help="The artifact to calibrate in place.")],
-    config: Annotated[Path, typer.Argument(help="The training YAML whose sources' dev rows to use.")],
+    config: Annotated[
+        Path | None, typer.Argument(help="The training YAML whose sources' dev rows to use.")
+    ] = None,
+    *,
     data_dir: DataDir = DATA_DIR,
+    data: Data = None,
+    whole: Whole = False,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LABEL=P", help="Lowest threshold of LABEL whose finds are right in a share P."),
+    ] = None,
+    queue_budget: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LABEL=S", help="Lowest threshold of LABEL that finds at most a share S of comments."
+        ),
+    ] = None,
+    html: Annotated[Path | None, HTML] = None,
 ) -> None:
-    """Fit an artifact's probabilities and thresholds on dev data.
+    """Fit an artifact's probabilities and thresholds on dev data, or on a site's own comments.
 
-    Example:
+    Thresholds are set where F1 is best, unless a wish says otherwise. ECE is the expected calibration error.
+
+    Examples:
 
         parley calibrate runs/base/artifact configs/training/base.yaml
-    """
-    with _errors():
-        from training.calibrate import calibrate as fit
-        from training.config import load_config
-        from training.sources import prepare
 
-        settings = load_config(config)
+        parley calibrate my-artifact --data decisions.csv --html calibration.html
+
+        parley calibrate my-artifact --data decisions.csv --precision toxicity=0.9 --queue-budget spam=0.02
+    """
+    if (config is None) == (data is None):
+        raise typer.BadParameter("give either a training YAML, or --data with your own comments")
+    with told_errors():
+        from training.calibrate import calibrate as fit
+
         opened = Artifact.open(artifact)
-        dev = prepare(settings.sources, data_dir=data_dir, swaps=settings.swaps, seed=settings.seed).dev
-        _table("Dev figures", fit(opened, dev))
+        wishes = _wishes(precision or [], queue_budget or [])
+        if data is not None:
+            examples = _own(data, "dev", whole=whole, why="to calibrate on")
+        else:
+            from training.config import load_config
+            from training.sources import prepare
+
+            settings = load_config(config or "")
+            prepared = prepare(settings.sources, data_dir=data_dir, swaps=settings.swaps, seed=settings.seed)
+            examples = prepared.dev
+        figures = fit(opened, examples, wishes=wishes)
+        show_table("Calibrated on", figures)
+        if html is not None:
+            from training.page import write_calibration
+
+            write_calibration(html, figures, name=opened.info["name"])
+            typer.echo(f"Wrote {html}")
+
+
+def _wishes(precisions: Sequence[str], queues: Sequence[str]) -> dict[str, Wish]:
+    """LABEL=NUMBER options. Raises BadParameter naming what is wrong."""
+    from training.calibrate import Wish
+    from training.own import LABELS
+
+    wishes: dict[str, Wish] = {}
+    for option, given in (("--precision", precisions), ("--queue-budget", queues)):
+        for text in given:
+            label, _, number = text.partition("=")
+            if label not in LABELS:
+                raise typer.BadParameter(f"{option} {text}: labels are {', '.join(LABELS)}")
+            if label in wishes:
+                raise typer.BadParameter(
+                    f"{option} {text}: {label} has a wish already; one threshold, one wish"
+                )
+            try:
+                share = float(number)
+            except ValueError:
+                share = -1.0
+            if not 0 < share <= 1:
+                raise typer.BadParameter(f"{option} {text}: write LABEL=SHARE, a share above 0 and up to 1")
+            wishes[label] = Wish(precision=share) if option == "--precision" else Wish(queue=share)
+    return wishes
 
 
 @app.command()
 def evaluate(
     artifact: Annotated[Path, typer.Argument(help="An artifact; the package's own when left out.")] = DEFAULT,
+    *,
     data_dir: DataDir = DATA_DIR,
     test: Annotated[
         list[str] | None,
-        typer.Option(help="A test set by its source's name; may be repeated.  [default: all]"),
+        typer.Option(help="A test set by its source's name; may be repeated.  [default: those of a release]"),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every test set that training/suite.py names.")
+    ] = False,
+    data: Data = None,
+    whole: Whole = False,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="At most so many rows of each test, for a quick look.")
+    ] = None,
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines",
+            help="Score TF-IDF with logistic regression (same training rows) and the untuned encoder beside it.",
+        ),
+    ] = False,
+    full_precision: Annotated[
+        bool, typer.Option("--float", help="Score the float network beside the int8 one.")
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the report here, as JSON.")
     ] = None,
+    html: Annotated[Path | None, HTML] = None,
     save: Annotated[
         bool, typer.Option("--save", help="Write evaluation.json and the model card into the artifact.")
     ] = False,
     threads: Annotated[int | None, typer.Option(help="Rows scored at once.  [default: every core]")] = None,
 ) -> None:
-    """Score an artifact on the test sets, through the path that serves.
+    """Score an artifact on the test sets, or on a site's own comments, through the path that serves.
 
     Examples:
 
         parley evaluate --data-dir ../shared/data -o report.json
 
-        parley evaluate runs/base/artifact --test vast --test robtest
+        parley evaluate runs/base/artifact --test vast --test robtest --sample 500
 
-    Tune on dev data: a test set is scored once a released model.
+        parley evaluate runs/base/artifact --all --baselines --float --save     (what a release says)
+
+        parley evaluate runs/mine/artifact --data decisions.csv --html report.html
+
+    Tune on dev data: a test set is scored once a released model. The HTML page quotes comments with the surest
+    errors; keep it to yourself.
     """
-    with _errors():
+    if save and (data is not None or sample is not None):
+        raise typer.BadParameter(
+            "--save writes the model card: whole public tests only, no --data, no --sample"
+        )
+    with told_errors():
         from training.card import write_card
-        from training.evaluate import TESTS
         from training.evaluate import evaluate as judge
-        from training.sources import SourceSpec, load
 
         opened = Artifact.open(artifact)
-        specs = {spec["name"]: spec for spec in opened.info["training"].get("config", {}).get("sources", [])}
-        names = test or list(TESTS)
-        tests = {
-            name: load(
-                [SourceSpec(name=name, options=specs.get(name, {}).get("options", {}))], data_dir, "test"
-            )
-            for name in names
-        }
-        with _progress(sum(map(len, tests.values()))) as advance:
-            report = judge(opened, tests, threads=threads, on_progress=advance)
-        for name, result in report["tests"].items():
-            for part, figures in result["slices"].items():
-                _table(f"{name}: {part}", figures)
-        text = json.dumps(report, indent=2) + "\n"
+        if data is not None:
+            from training.own import OWN
+
+            tests = {OWN: _own(data, "test", whole=whole, why="to judge by")}
+        else:
+            tests = _tests(opened, data_dir, test, every)
+        if sample is not None:
+            drawn = random.Random(0)
+            tests = {name: drawn.sample(of, min(sample, len(of))) for name, of in tests.items()}
+        with tempfile.TemporaryDirectory() as folder:
+            beside = _beside(opened, Path(folder), data_dir, baselines, full_precision, threads)
+            with progress(sum(map(len, tests.values())) * (1 + len(beside))) as advance:
+                found = judge(opened, tests, beside=beside, threads=threads, on_progress=advance)
+        _show(found.report)
+        text = json.dumps(found.report, indent=2) + "\n"
         if output is not None:
             output.write_text(text, encoding="utf-8")
+        if html is not None:
+            from training.page import write_report
+
+            write_report(html, found)
+            typer.echo(f"Wrote {html}; it quotes comments")
         if save:
             opened.evaluation_file.write_text(text, encoding="utf-8")
             write_card(opened)
             typer.echo(f"Wrote {opened.evaluation_file} and {opened.card_file}")
 
 
-def _wait_passively() -> None:
-    """On a busy machine threads must sleep at barriers: spinning ones trained several times slower."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+def _own(data: Path, split: Any, *, whole: bool, why: str) -> list[Example]:
+    from training.own import read_part
+
+    own = read_part(data, None if whole else split, why=why)
+    for note in own.notes:
+        typer.echo(f"Note: {note}", err=True)
+    part = "rows" if whole else f"rows of the {split} part"
+    typer.echo(f"{data}: {len(own.examples):,} {part}", err=True)
+    return own.examples
 
 
-@contextmanager
-def _errors() -> Iterator[None]:
-    """Known problems end in one line and exit status 2, Ctrl-C in 130."""
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("sklearn") is None:
-        typer.echo(
-            "Error: training and evaluation need the train extra: pip install 'parley[train]'", err=True
-        )
-        raise typer.Exit(2)
-    from training.errors import TrainingError
+def _specs(artifact: Artifact) -> list[Any]:
+    """The sources that the artifact was trained on, as they were configured."""
+    from training.sources import SourceSpec
 
-    try:
-        yield
-    except (TrainingError, ModelError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(2) from error
-    except OSError as error:
-        typer.echo(f"Error: {error.filename or ''}: {error.strerror or error}", err=True)
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt as error:
-        typer.echo("Stopped. A training run goes on from its last checkpoint with --resume.", err=True)
-        raise typer.Exit(130) from error
+    given = artifact.info["training"].get("config", {}).get("sources", [])
+    return [SourceSpec.model_validate(spec) for spec in given]
 
 
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def _tests(
+    artifact: Artifact, data_dir: Path, named: Sequence[str] | None, every: bool
+) -> dict[str, list[Example]]:
+    """The rows of each test, read with the options that training held them out by."""
+    from training.sources import SourceSpec, load
+    from training.suite import SUITE, TESTS
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("scoring", total=total)
-        yield lambda done: progress.advance(task, done)
-
-
-def _table(title: str, figures: dict[str, dict[str, object]]) -> None:
-    """Prints one row a label, one column a figure."""
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = [name for name in _SHOWN if any(name in of for of in figures.values())]
-    table = Table("label", *shown, title=title, title_justify="left")
-    for label, of in figures.items():
-        table.add_row(label, *(_cell(of.get(name, "")) for name in shown))
-    Console().print(table)
+    options = {spec.name: spec.options for spec in _specs(artifact)}
+    names = named or (SUITE if every else TESTS)
+    return {
+        name: load([SourceSpec(name=name, options=options.get(name, {}))], data_dir, "test") for name in names
+    }
 
 
-_SHOWN = (
-    "rows",
-    "positives",
-    "auc",
-    "macro_f1",
-    "side_accuracy",
-    "none_auc",
-    "character_f1",
-    "ece",
-    "calibration_error",
-    "threshold",
-    "precision",
-    "recall",
-    "f1",
-    "false_positive_rate",
-    "left",
-)
+def _beside(
+    artifact: Artifact,
+    folder: Path,
+    data_dir: Path,
+    baselines: bool,
+    full_precision: bool,
+    threads: int | None,
+) -> dict[str, Predictor]:
+    """The systems to score beside the artifact."""
+    from training.baselines import TfIdf, Untuned, float_network
+    from training.errors import RunError
+
+    systems: dict[str, Predictor] = {}
+    if full_precision:
+        systems["float"] = float_network(artifact, folder, threads=threads)
+    if baselines:
+        from training.config import Swaps
+        from training.sources import prepare
+
+        if not (specs := _specs(artifact)):
+            raise RunError(
+                f"{artifact.path} doesn't say what it was trained on: no baseline can learn the same"
+            )
+        config = artifact.info["training"]["config"]
+        swaps = Swaps.model_validate(config.get("swaps", {}))
+        rows = prepare(specs, data_dir=data_dir, swaps=swaps, seed=config["seed"]).train
+        systems["tfidf"] = TfIdf(rows)
+        systems["untuned"] = Untuned(artifact, folder, threads=threads)
+    return systems
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, dict):
-        return f"{value['value']:.3f} ({value['low']:.3f}–{value['high']:.3f})"
-    return f"{value:.3f}" if isinstance(value, float) else "" if value is None else str(value)
+def _show(report: dict[str, Any]) -> None:
+    for name, result in report["tests"].items():
+        for part, figures in result["slices"].items():
+            show_table(f"{name}: {part}", figures)
+        for check, found in result["checks"].items():
+            typer.echo(f"{name}, {check}: {_short(found)}\n")
+    if "int8" in report:
+        largest = report["int8"]["largest"]
+        worst = f"; largest gap {largest[0][0]:.4f} ({largest[0][1]})" if largest else ""
+        typer.echo(f"int8 against float: {report['int8']['figures']} figures{worst}")
+
+
+def _short(found: dict[str, Any]) -> str:
+    """A check's figures in one line, its long lists left to the report."""
+    kept = {key: value for key, value in found.items() if key != "terms"}
+    return json.dumps(kept, default=str)

@@ -38,6 +38,7 @@ class LossWeights(_Strict):
     off_topic: float = Field(default=1.0, ge=0)
     contrast: float = Field(default=0.3, ge=0)
     stance: float = Field(default=1.0, ge=0)
+    keep: float = Field(default=1.0, ge=0, description="only in fine-tunes of an artifact: see training.keep")
 
 
 class Optimiser(_Strict):
@@ -59,18 +60,23 @@ class Swaps(_Strict):
     stance_none: float = Field(default=0.2, ge=0)
 
 
-class TrainConfig(_Strict):
+class Recipe(_Strict):
+    """How a network is fine-tuned, whatever on."""
+
+    seed: int = 13
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    tokens: Tokens = Tokens()
+    losses: LossWeights = LossWeights()
+    optimiser: Optimiser = Optimiser()
+
+
+class TrainConfig(Recipe):
     """One training run."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
     base: str
-    seed: int = 13
     fraction: float = Field(default=1.0, gt=0, le=1)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    tokens: Tokens = Tokens()
-    losses: LossWeights = LossWeights()
-    optimiser: Optimiser = Optimiser()
     swaps: Swaps = Swaps()
     sources: list[SourceSpec] = Field(min_length=1)
 

@@ -3,6 +3,7 @@
 TrainingError
 ├── ConfigError       a training YAML that can't be used: place, problem, fix
 ├── SourceError       a source's folder or file is missing or not as expected
+├── DataError         a site's own file of labelled comments can't be used: place, problem, fix
 ├── BaseModelError    the encoder to start from can't be loaded
 └── RunError          a run folder that can't be resumed, exported or evaluated
 """
@@ -18,6 +19,10 @@ class ConfigError(TrainingError):
 
 class SourceError(TrainingError):
     """A source's folder or file is missing or not as expected."""
+
+
+class DataError(TrainingError):
+    """A site's own file of labelled comments can't be used."""
 
 
 class BaseModelError(TrainingError):

@@ -1,89 +1,144 @@
 """Scores an artifact on the test sets through the served path, and says how sure each figure is.
 
-    report = evaluate(Artifact.open(DEFAULT), {"robtest": examples, ...})
+    found = evaluate(Artifact.open(DEFAULT), {"robtest": examples, ...})
+    found.report        what `-o`, `--save` and the model card take
+    found.rows          the rows behind it, for the worst errors; texts are in here only
 
 The report, as JSON:
     {"artifact": {name, version, commit}, "created", "seed",
-     "tests": {SOURCE: {"licence", "rows", "slices": {SLICE: {LABEL: figures}}}}}
-A slice "all" holds every row; a source that names slices has each beside it. Figures are {"value", "low",
-"high"} (95 % bootstrap over rows) or plain numbers; labels of the comment pass have AUC, average precision,
-calibration error and what the artifact's own threshold does; stance has three-class macro-F1; spans mean
-character F1.
+     "tests": {SOURCE: {"licence", "rows", "shows", "news",
+                        "slices": {SLICE: {LABEL: figures}},     "all", and the parts that the source names
+                        "cuts": {CUT: {LABEL: figures}},         by length, rows that name an identity
+                        "checks": {CHECK: figures},              bias, swaps, disguises: see training.checks
+                        "beside": {SYSTEM: {"slices": ..., "checks": ...}}}},
+     "pooled": {"news" | "other": {LABEL: figures}},             all tests of that kind together
+     "names": figures                                            first names swapped in the same sentence
+     "int8": {"largest": [[GAP, FIGURE], ...], "within": share}} int8 against float, where float was asked for
+`training.judge` says what figures are. Systems beside the artifact (float, untuned, tfidf) have the same tree
+without intervals; see training.baselines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
 from model.artifact import Artifact
 from model.classifier import Classifier
-from model.comment import Prediction, Stance
-from model.labels import OFF_TOPIC, STANCES
-from training import metrics
+from training.checks import Tested, cuts, names_swapped
 from training.examples import Example
-from training.served import known, predict, score
-from training.sources import get
+from training.judge import SEED, Row, judge
+from training.own import OWN
+from training.served import Predictor, predict
+from training.sources import SOURCES
+from training.suite import SUITE, TESTS, Test
 
-SEED = 0
-FAVOR, NONE = STANCES.index("favor"), STANCES.index("none")
-TESTS = ("vast", "robtest", "toxic_spans", "jigsaw_multilabel", "debates", "youtube_spam", "c3")
-"""The test sets of a released model; each is scored once a release."""
+__all__ = ["SEED", "TESTS", "Evaluation", "evaluate"]
 
-Row = tuple[Example, Prediction]
+TOLERANCE = 0.005
+"""How far a figure of the int8 network may stand from the float one's."""
+GAPS = ("auc", "average_precision", "macro_f1", "side_accuracy", "none_auc", "character_f1", "accuracy")
+"""The figures that int8 and float are compared by; those at a threshold jump where one score crosses it."""
+_OWN = Test(shows="your own labelled comments", news=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A report, and the rows it was computed from."""
+
+    report: dict[str, Any]
+    rows: dict[str, list[Row]]
+    thresholds: dict[str, float]
 
 
 def evaluate(
     artifact: Artifact,
     tests: Mapping[str, Sequence[Example]],
     *,
+    beside: Mapping[str, Predictor] | None = None,
     threads: int | None = None,
     on_progress: Callable[[int], object] | None = None,
-) -> dict[str, Any]:
-    """The report of `artifact` on `tests`, a source's name to its test examples."""
+) -> Evaluation:
+    """The figures of `artifact` on `tests`, a source's name to its test examples; `beside`: other systems."""
     classifier = Classifier.load(artifact.path, threads=threads)
-    info = artifact.info
+    thresholds, info = classifier.thresholds, artifact.info
     report: dict[str, Any] = {
         "artifact": {key: info[key] for key in ("name", "version", "commit")},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": SEED,
         "tests": {},
     }
+    rows: dict[str, list[Row]] = {}
     for name, examples in tests.items():
-        rows = list(zip(examples, predict(classifier, examples, on_progress=on_progress), strict=True))
+        test = _test(name)
+        rows[name] = _ask(classifier, examples, on_progress)
         report["tests"][name] = {
-            "licence": get(name).licence,
-            "rows": len(rows),
-            "slices": {part: judge(of, classifier.thresholds) for part, of in _slices(rows)},
+            "licence": SOURCES[name].licence if name in SOURCES else "the site's own",
+            "rows": len(examples),
+            "shows": test.shows,
+            "news": test.news,
+            **_figures(rows[name], test, classifier, thresholds, intervals=True),
+            "cuts": {cut: judge(of, thresholds) for cut, of in cuts(rows[name]).items()},
+            "beside": {
+                system: _beside(system, other, examples, test, thresholds, on_progress)
+                for system, other in (beside or {}).items()
+            },
         }
-    return report
+    report["pooled"] = _pooled(rows, report["tests"], thresholds)
+    report["names"] = names_swapped(lambda e: predict(classifier, e), thresholds["toxicity"])
+    if "float" in (beside or {}):
+        report["int8"] = _int8_gaps(report["tests"])
+    return Evaluation(report, rows, thresholds)
 
 
-def judge(rows: Sequence[Row], thresholds: Mapping[str, float]) -> dict[str, Any]:
-    """The figures of every label that `rows` have."""
-    figures: dict[str, Any] = {}
-    for label in known(e for e, _ in rows):
-        of = [(e.labels[label], score(p, label)) for e, p in rows if label in e.labels]
-        figures[label] = _binary(of, thresholds[label])
-    pairs = [
-        (e.off_topic, p.off_topic) for e, p in rows if e.off_topic is not None and p.off_topic is not None
-    ]
-    if pairs:
-        figures[OFF_TOPIC] = _binary(pairs, thresholds[OFF_TOPIC])
-    sides = [(e.stance, p.stance) for e, p in rows if e.stance and p.stance]
-    if sides:
-        figures["stance"] = _stance([(STANCES.index(wanted), given) for wanted, given in sides])
-    marked = [(e.spans, [(s.start, s.end) for s in p.spans]) for e, p in rows if e.spans is not None]
-    if marked:
-        each = [metrics.character_f1(gold, spans) for gold, spans in marked]
-        figures["spans"] = {
-            "rows": len(each),
-            "character_f1": metrics.with_interval(metrics.mean, each, seed=SEED),
-        }
-    return figures
+def _test(name: str) -> Test:
+    return _OWN if name == OWN else SUITE.get(name, Test(shows=""))
+
+
+def _beside(
+    system: str,
+    other: Predictor,
+    examples: Sequence[Example],
+    test: Test,
+    thresholds: Mapping[str, float],
+    on_progress: Callable[[int], object] | None,
+) -> dict[str, Any]:
+    """The figures of another system, for what it has an answer to; a baseline's threshold is a half."""
+    if system != "float":
+        thresholds = dict.fromkeys(thresholds, 0.5)
+        examples = [replace(e, spans=None, labels={} if system == "untuned" else e.labels) for e in examples]
+    asked = [e for e in examples if e.labels or e.spans is not None or e.stance or e.off_topic is not None]
+    rows = _ask(other, asked, on_progress)
+    if on_progress is not None:
+        on_progress(len(examples) - len(asked))
+    return _figures(rows, test, other, thresholds, intervals=False)
+
+
+def _ask(
+    system: Predictor, examples: Sequence[Example], on_progress: Callable[[int], object] | None
+) -> list[Row]:
+    return list(zip(examples, predict(system, examples, on_progress=on_progress), strict=True))
+
+
+def _figures(
+    rows: Sequence[Row], test: Test, system: Predictor, thresholds: Mapping[str, float], *, intervals: bool
+) -> dict[str, Any]:
+    tested = Tested(rows, thresholds, lambda examples: predict(system, examples), intervals)
+    judged = any(p.abuse for _, p in rows)
+    checks = {
+        name: check(tested) for name, check in test.checks.items() if rows and (judged or _of_pairs(rows))
+    }
+    return {
+        "slices": {part: judge(of, thresholds, intervals=intervals) for part, of in _slices(rows)},
+        "checks": checks,
+    }
+
+
+def _of_pairs(rows: Sequence[Row]) -> bool:
+    """Whether the rows ask for off_topic, and have an answer."""
+    return any(e.off_topic is not None and p.off_topic is not None for e, p in rows)
 
 
 def _slices(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
@@ -92,31 +147,31 @@ def _slices(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
         yield part, [row for row in rows if row[0].slice == part]
 
 
-def _binary(rows: Sequence[tuple[float, float]], threshold: float) -> dict[str, Any]:
-    """Figures of one probability against truths in [0, 1]; a truth from 0.5 counts as positive."""
-    soft, scores = (np.array(column) for column in zip(*rows, strict=True))
-    truth = soft >= 0.5
-    figures: dict[str, Any] = {"rows": len(rows), "positives": int(truth.sum())}
-    if 0 < truth.sum() < len(truth):
-        figures["auc"] = metrics.with_interval(metrics.auc, truth, scores, seed=SEED)
-        figures["average_precision"] = metrics.with_interval(
-            metrics.average_precision, truth, scores, seed=SEED
-        )
-    figures["calibration_error"] = metrics.expected_calibration_error(soft, scores)
-    return figures | metrics.at_threshold(truth, scores, threshold)
-
-
-def _stance(rows: Sequence[tuple[int, Stance]]) -> dict[str, Any]:
-    """Three-class figures, and the two questions behind them: is it about the target, and on which side?"""
-    truth = np.array([wanted for wanted, _ in rows])
-    found = np.array([STANCES.index(given.label) for _, given in rows])
-    none = np.array([given.none for _, given in rows])
-    sided = [(wanted == FAVOR) == (given.favor > given.against) for wanted, given in rows if wanted != NONE]
-    return {
-        "rows": len(rows),
-        "macro_f1": metrics.with_interval(metrics.macro_f1, truth, found, seed=SEED),
-        "accuracy": metrics.with_interval(metrics.mean, truth == found, seed=SEED),
-        "none_auc": metrics.auc(truth == NONE, none),
-        "side_accuracy": metrics.with_interval(metrics.mean, sided, seed=SEED) if sided else None,
-        "confusion": [[int(((truth == t) & (found == f)).sum()) for f in range(3)] for t in range(3)],
+def _pooled(
+    rows: Mapping[str, Sequence[Row]], tests: Mapping[str, Any], thresholds: Mapping[str, float]
+) -> dict[str, Any]:
+    """Figures of the labels over all tests of comments under news, and over all others."""
+    kinds = {"news": True, "other": False}
+    pools = {
+        kind: [row for name, of in rows.items() if tests[name]["news"] is news for row in of]
+        for kind, news in kinds.items()
     }
+    return {kind: judge(pool, thresholds) for kind, pool in pools.items() if pool}
+
+
+def _int8_gaps(tests: Mapping[str, Any]) -> dict[str, Any]:
+    """Every headline figure of int8 against float: the largest gaps, and the share within TOLERANCE."""
+    gaps = []
+    for name, test in tests.items():
+        for part, labels in test["slices"].items():
+            for label, figures in labels.items():
+                full = test["beside"]["float"]["slices"][part][label]
+                for figure in GAPS:
+                    mine, other = figures.get(figure), full.get(figure)
+                    if mine is None or other is None:
+                        continue
+                    number = mine["value"] if isinstance(mine, dict) else mine
+                    gaps.append((abs(number - other), f"{name}, {part}: {label} {figure}"))
+    gaps.sort(reverse=True)
+    within = sum(gap <= TOLERANCE for gap, _ in gaps) / len(gaps) if gaps else None
+    return {"tolerance": TOLERANCE, "within": within, "figures": len(gaps), "largest": gaps[:10]}

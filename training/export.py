@@ -69,10 +69,10 @@ def export_artifact(
     artifact.path.mkdir(parents=True, exist_ok=True)
     network = network.eval().float().to("cpu")
     network.save(artifact)
-    _save_tokenizer(tokenizer_file, artifact.tokenizer_file)
+    save_tokenizer(tokenizer_file, artifact.tokenizer_file)
     with tempfile.TemporaryDirectory() as folder:
         full = Path(folder) / "full.onnx"
-        _to_onnx(network, full)
+        to_onnx(network, full)
         _quantise(full, artifact.onnx_file)
         rows = Tokenizer(artifact.tokenizer_file, max_tokens=max_tokens, stride=stride).articles(texts)
         parity = _compare(network, full, artifact.onnx_file, rows)
@@ -89,12 +89,12 @@ def export_artifact(
         "parity": parity,
     }
     _write(artifact.info_file, info)
-    _write(artifact.calibration_file, _calibration(network))
+    start_calibration(network, artifact)
     _write(artifact.thresholds_file, dict.fromkeys((*ABUSE, SPAM, OFF_TOPIC, "span"), 0.5))
     return parity
 
 
-def _save_tokenizer(source: Path, target: Path) -> None:
+def save_tokenizer(source: Path, target: Path) -> None:
     """The base's tokenizer without its own padding and truncation: `model.tokenization` sets them."""
     tokenizer = TokenizerFile.from_file(str(source))
     tokenizer.no_padding()
@@ -102,7 +102,8 @@ def _save_tokenizer(source: Path, target: Path) -> None:
     tokenizer.save(str(target))
 
 
-def _to_onnx(network: Network, file: Path) -> None:
+def to_onnx(network: Network, file: Path) -> None:
+    """Writes `network` (on the CPU, in evaluation mode) as a float ONNX with the artifact's inputs and outputs."""
     ids = torch.tensor([[2, 3, 4, 5], [2, 3, 4, 0]])
     inputs = (ids, (ids != 0).long(), torch.zeros_like(ids))
     axes = {name: {0: "rows", 1: "tokens"} for name in (*INPUTS, "span_logits")}
@@ -172,14 +173,16 @@ def _run(session: onnxruntime.InferenceSession, inputs: dict[str, Tensor]) -> li
     return list(session.run(list(OUTPUTS), {name: tensor.numpy() for name, tensor in inputs.items()}))
 
 
-def _calibration(network: Network) -> dict[str, Any]:
+def start_calibration(network: Network, artifact: Artifact) -> None:
+    """Writes the calibration that training itself has learnt: logits as they are."""
     same = {"scale": 1.0, "bias": 0.0}
-    return {
+    values = {
         "comment": dict.fromkeys(COMMENT_LABELS, same),
         "span": same,
         "off_topic": {"scale": network.off_topic_scale.item(), "bias": network.off_topic_bias.item()},
         "stance": {"scale": 1.0, "relatedness": network.relatedness.tolist(), "bias": [0.0] * len(STANCES)},
     }
+    _write(artifact.calibration_file, values)
 
 
 def _commit() -> str | None:

@@ -36,12 +36,16 @@ def expected_calibration_error(truth: Array, scores: Array, *, bins: int = 15) -
 
     `truth` may be soft: shares of raters.
     """
+    return float(
+        sum(abs(m - share) * n for m, share, n in reliability(truth, scores, bins=bins)) / len(scores)
+    )
+
+
+def reliability(truth: Array, scores: Array, *, bins: int = 15) -> list[tuple[float, float, int]]:
+    """(mean score, share of positives, rows) of each bin of equal width that has rows: a reliability plot."""
     place = np.minimum((scores * bins).astype(int), bins - 1)
-    gaps = [
-        abs(scores[place == b].mean() - truth[place == b].mean()) * (place == b).sum()
-        for b in np.unique(place)
-    ]
-    return float(sum(gaps) / len(scores))
+    found = ((place == b) for b in np.unique(place))
+    return [(float(scores[b].mean()), float(truth[b].mean()), int(b.sum())) for b in found]
 
 
 def at_threshold(truth: Array, scores: Array, threshold: float) -> dict[str, float]:

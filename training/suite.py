@@ -1,0 +1,85 @@
+"""Which test shows what: every test set of `parley evaluate`, with the checks that only it allows.
+
+A source of `training.sources` with test rows can be named as a test without standing here; then it gets the
+figures of its labels, and no more. The first seven are scored where nothing else is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from training.checks import (
+    Check,
+    any_rater,
+    context_cut,
+    dialect_gap,
+    disguise_kept,
+    harmless_flagged,
+    identity_auc,
+    sentiment_swapped,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """What a test set shows; `news`: comments under news; `checks`: figures beyond those of its labels."""
+
+    shows: str
+    news: bool = False
+    checks: Mapping[str, Check] = field(default_factory=dict)
+
+
+SUITE: dict[str, Test] = {
+    # what a release is judged by
+    "vast": Test(shows="stance towards targets, zero-shot and few-shot", news=True),
+    "robtest": Test(shows="toxicity, Wikipedia talk"),
+    "toxic_spans": Test(shows="sub-types of abuse, and spans", news=True),
+    "jigsaw_multilabel": Test(shows="the six labels of 2018, Wikipedia talk"),
+    "debates": Test(
+        shows="off-topic: debates held out, pairs made", news=True, checks={"title only": context_cut}
+    ),
+    "youtube_spam": Test(shows="spam, a video held out"),
+    "c3": Test(
+        shows="toxicity graded by a crowd; level 1 is harmless",
+        news=True,
+        checks={"harmless flagged": harmless_flagged("level 1")},
+    ),
+    # harsh but allowed
+    "unhealthy": Test(
+        shows="sharp but allowed remarks",
+        news=True,
+        checks={"harmless flagged": harmless_flagged("healthy")},
+    ),
+    "impermium": Test(
+        shows="insults; negatives are often harsh",
+        news=True,
+        checks={"harmless flagged": harmless_flagged(None)},
+    ),
+    # hate and bias
+    "hatemoji": Test(shows="HatemojiCheck: accuracy on functions of hate with emoji"),
+    "unintended_bias": Test(
+        shows="bias over identity terms", checks={"identity terms": identity_auc("madlibs", "intersectional")}
+    ),
+    "twitter_aae_dialect": Test(shows="bias by dialect", checks={"dialect": dialect_gap}),
+    "context_toxicity": Test(shows="false positives, raters with and without the parent"),
+    # words in disguise
+    "disguised": Test(
+        shows="obfuscation: is abuse still found?", news=True, checks={"recall kept": disguise_kept}
+    ),
+    # off-topic by people
+    "appropriateness": Test(
+        shows="human 'missing relevance' of arguments", checks={"any of three raters": any_rater}
+    ),
+    "cqa2015": Test(shows="human relevance of forum answers"),
+    "cqa2017": Test(shows="human relevance of forum answers"),
+    # stance elsewhere
+    "vast_sentswap": Test(
+        shows="stance where words of feeling are swapped", news=True, checks={"swapped": sentiment_swapped}
+    ),
+    "covid_stance": Test(shows="stance of tweets"),
+    "pstance": Test(shows="stance of tweets on politicians"),
+    "mt_csd": Test(shows="stance of replies in threads"),
+    "ruw": Test(shows="stance of tweets, noisy labels"),
+}
+TESTS = tuple(SUITE)[:7]

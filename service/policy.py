@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -141,16 +142,21 @@ class _Facts:
     """What the rules ask about one comment."""
 
     def __init__(self, comment: Comment, prediction: Prediction, word_lists: Mapping[str, WordList]) -> None:
+        self._comment = comment
         self._prediction = prediction
-        self._surface = Surface.of(comment)
         self._word_lists = word_lists
         self.language = prediction.language or comment.language
 
+    @cached_property
+    def _surface(self) -> Surface:
+        return Surface.of(self._comment)  # only for policies that ask for it: it reads the text again
+
     def value(self, condition: Condition) -> float | None:
         """The value that `condition` is held against; None where there is none to be had."""
-        path, surface = condition.when, self._surface
+        path = condition.when
         if path in SCORES:
             return self._score(path)
+        surface = self._surface
         if path.startswith(WORD_LIST):
             return len(surface.matches(self._word_lists[path.removeprefix(WORD_LIST)]))
         if path == "capitals":

@@ -30,7 +30,16 @@ from training.sources import get
 
 SEED = 0
 FAVOR, NONE = STANCES.index("favor"), STANCES.index("none")
-TESTS = ("vast", "robtest", "toxic_spans", "jigsaw_multilabel", "debates", "youtube_spam", "c3")
+TESTS = (
+    "vast",
+    "robtest",
+    "toxic_spans",
+    "jigsaw_multilabel",
+    "hatemoji",
+    "c3",
+    "debates",
+    "youtube_spam",
+)
 """The test sets of a released model; each is scored once a release."""
 
 Row = tuple[Example, Prediction]

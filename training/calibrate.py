@@ -3,9 +3,8 @@
     figures = calibrate(Artifact.open("runs/base/artifact"), dev_examples)
 
 A label's present probability is stretched and shifted in log-odds until it means what it says (Platt 1999),
-stance by a scale, a bias a class (Guo et al. 2017) and the weight of the cosine, and the result is folded into
-calibration.json: calibrating twice on the same data changes nothing. Every source counts alike, however many
-rows it has.
+stance by a scale, a bias a class (Guo et al. 2017) and the weight of the cosine; the result is folded into
+calibration.json: calibrating twice on the same data changes nothing. Every source counts alike, large or small.
 """
 
 from __future__ import annotations
@@ -161,7 +160,8 @@ def _likeliest(
     def logits(parameters: Floats) -> Floats:
         scale, related, favor, against = parameters
         none = related * cosines - favor - against
-        return np.exp(scale) * sides + np.stack([favor + 0 * cosines, against + 0 * cosines, none], -1)
+        shifts = np.stack([np.full_like(cosines, favor), np.full_like(cosines, against), none], -1)
+        return np.asarray(np.exp(scale) * sides + shifts)
 
     def loss(parameters: Floats) -> float:
         values = logits(parameters)

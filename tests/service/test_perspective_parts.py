@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,8 +68,12 @@ def test_a_long_first_line_gives_its_first_sentence_as_title() -> None:
 
 
 def test_corals_json_in_text() -> None:
-    told = '{"url": "http://a.example/?commentID=7", "reply_to_id_Coral_comment_id": "6", "Coral_comment_id": "7"}'
-    found = read(entries(told))
+    named = {
+        "url": "http://a.example/?commentID=7",
+        "reply_to_id_Coral_comment_id": "6",
+        "Coral_comment_id": "7",
+    }
+    found = read(entries(json.dumps(named)))
     assert found.article is not None
     assert found.article.url == "https://a.example"
     assert found.parent is not None

@@ -5,7 +5,7 @@
 #   .venv-dev   what trains, tests and builds
 
 PORT ?= 8000
-ARGS ?=
+ARGS =
 # The first Python that is new enough; PYTHON= names another.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
   if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)

@@ -5,7 +5,7 @@
 #   .venv-dev   what trains, tests and builds
 
 PORT ?= 8000
-ARGS ?=
+ARGS =
 # The first Python that is new enough; PYTHON= names another.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
   if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
@@ -55,11 +55,11 @@ first-answer:  ## time a fresh clone of this commit until `make serve` has answe
 
 install: $(SERVE)/.installed  ## make .venv, the serving environment
 $(SERVE)/.installed: pyproject.toml constraints.txt
-	$(call environment,$(SERVE),tables)
+	$(call environment,$(SERVE),tables$(comma)dumps)
 
 install-dev: $(DEV)/.installed  ## make .venv-dev, the environment for tests, training and builds
 $(DEV)/.installed: pyproject.toml constraints.txt
-	$(call environment,$(DEV),tables$(comma)fetch$(comma)postgres$(comma)train$(comma)dev)
+	$(call environment,$(DEV),tables$(comma)dumps$(comma)fetch$(comma)postgres$(comma)train$(comma)dev)
 
 constraints: install-dev  ## add what pyproject.toml newly needs to constraints.txt; versions that stand there stay
 	$(DEV)/bin/python -m pip install --quiet uv

@@ -1,6 +1,6 @@
 """How long a stranger waits: from `git clone` to the first answer of `make serve`.
 
-    make first-answer          (or: python3 -m benchmarks.first_answer --serve-options "PYTHON=python3.13")
+    make first-answer          (PYTHON=python3.13 to serve with that)
 
 Clones the commit that is checked out here into a temporary folder. pip's download cache is left as it is; the
 line that is printed says so. `--cold` keeps pip from using it.
@@ -27,8 +27,8 @@ def main() -> None:
     parser.add_argument(
         "--cold", action="store_true", help="download every package again, without pip's cache"
     )
-    parser.add_argument("--serve-options", default="", help="further words for `make serve`")
     options = parser.parse_args()
+    os.environ.pop("MAKEFLAGS", None)  # a make around this one must not hand its options to the one inside
     if options.cold:
         os.environ["PIP_NO_CACHE_DIR"] = "1"
 
@@ -38,7 +38,7 @@ def main() -> None:
         clone = Path(folder) / "parley"
         subprocess.run(["git", "clone", "--quiet", "--no-local", str(ROOT), str(clone)], check=True)
         cloned = time.monotonic()
-        command = ["make", "serve", f"PORT={port}", *options.serve_options.split()]
+        command = ["make", "serve", f"PORT={port}"]
         with served(command, port, cwd=clone, patience=1800):
             answered = time.monotonic()
             result = ask(port)["results"][0]

@@ -48,12 +48,16 @@ class ArticleBody(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string", "pattern": r"\S"}}}
+                for name in ("title", "text")
+            ],
             "examples": [
                 {
                     "title": "Council votes to close the old bridge",
                     "text": "The city council voted on Monday to close the old bridge for repairs.",
                 }
-            ]
+            ],
         },
     )
 

@@ -18,8 +18,11 @@ import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import structlog
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from starlette.background import BackgroundTask
 
 from model.comment import Article, Comment, Parent
 from service.context import Service, ServiceDep
@@ -31,13 +34,16 @@ from service.errors import (
     MalformedBody,
     NotReady,
     PredictionFailed,
+    StoreError,
     WrongMediaType,
 )
+from service.logs import describe
 from service.policy import Decision, Reason
 from service.policy_rules import WORD_LIST
 from service.wire import JSON, JsonRoute, Wire, documented
 
 PATH = "/coral/phase"
+log = structlog.get_logger("parley.coral")
 SIGNATURE_HEADER = "X-Coral-Signature"
 
 RejectionCode = Literal[
@@ -77,6 +83,12 @@ class CoralComment(BaseModel):
     parentID: str | None = None
 
 
+class CoralAuthor(BaseModel):
+    """Who wrote it."""
+
+    id: str | None = None
+
+
 class CoralStory(BaseModel):
     """The article, by name only."""
 
@@ -105,6 +117,7 @@ class CoralRequest(BaseModel):
 
     action: str | None = Field(default=None, description="`NEW` or `EDIT`.")
     comment: CoralComment
+    author: CoralAuthor | None = None
     story: CoralStory | None = None
 
 
@@ -174,9 +187,21 @@ async def phase(request: Request, sent: CoralRequest, service: ServiceDep) -> Re
     decision = service.policy().decide(comment, prediction)
     answer = to_answer(decision, withhold=settings.review == "withhold")
     if answer is None:
-        return Response(status_code=204)
-    told = {"model": service.model_name, "decision": decision.to_dict()}
-    return JSON({**answer.model_dump(exclude_none=True), "parley": told})
+        response = Response(status_code=204)
+    else:
+        told = {"model": service.model_name, "decision": decision.to_dict()}
+        response = JSON({**answer.model_dump(exclude_none=True), "parley": told})
+    if sent.author and sent.author.id:
+        response.background = BackgroundTask(_note_author, service, comment, sent.author.id)
+    return response
+
+
+async def _note_author(service: Service, comment: Comment, author: str) -> None:
+    """Remember whose the comment is, where the site keeps comments: Coral's suggested scores don't say it."""
+    try:
+        await run_in_threadpool(service.feedback.saw, comment, author)
+    except StoreError as error:
+        log.warning("author_not_noted", **describe(error))
 
 
 def check_signature(body: bytes, header: str | None, secrets: Sequence[SecretStr]) -> None:

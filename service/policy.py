@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -92,10 +93,7 @@ class Policy:
         """
         file = _find(name_or_path)
         parsed = _parse(file)
-        word_lists = {
-            name: WordList(words if isinstance(words, list) else _read_words(file, name, words))
-            for name, words in parsed.word_lists.items()
-        }
+        word_lists = {name: _word_list(file, name, words) for name, words in parsed.word_lists.items()}
         name = parsed.name or Path(file.name).stem
         return cls(parsed, name=name, word_lists=word_lists, thresholds=thresholds or {})
 
@@ -144,16 +142,21 @@ class _Facts:
     """What the rules ask about one comment."""
 
     def __init__(self, comment: Comment, prediction: Prediction, word_lists: Mapping[str, WordList]) -> None:
+        self._comment = comment
         self._prediction = prediction
-        self._surface = Surface.of(comment)
         self._word_lists = word_lists
         self.language = prediction.language or comment.language
 
+    @cached_property
+    def _surface(self) -> Surface:
+        return Surface.of(self._comment)  # only for policies that ask for it: it reads the text again
+
     def value(self, condition: Condition) -> float | None:
         """The value that `condition` is held against; None where there is none to be had."""
-        path, surface = condition.when, self._surface
+        path = condition.when
         if path in SCORES:
             return self._score(path)
+        surface = self._surface
         if path.startswith(WORD_LIST):
             return len(surface.matches(self._word_lists[path.removeprefix(WORD_LIST)]))
         if path == "capitals":
@@ -210,12 +213,15 @@ def _parse(file: Traversable) -> PolicyFile:
         raise PolicyError(f"{file}:\n{explain(error, PolicyFile)}") from error
 
 
-def _read_words(policy_file: Traversable, name: str, file: str) -> list[str]:
-    path = Path(str(policy_file)).parent / file
+def _word_list(policy_file: Traversable, name: str, words: list[str] | str) -> WordList:
+    place = f"{policy_file}: word_lists.{name}"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        if isinstance(words, list):
+            return WordList(words)
+        path = Path(str(policy_file)).parent / words
+        lines = map(str.strip, path.read_text(encoding="utf-8").splitlines())
+        return WordList(line for line in lines if line and not line.startswith("#"))
     except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(
-            f"{policy_file}: word_lists.{name}: {path} can't be read: {error}; give UTF-8, one word a line"
-        ) from error
-    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+        raise PolicyError(f"{place}: {path} can't be read: {error}; give UTF-8, one word a line") from error
+    except ValueError as error:
+        raise PolicyError(f"{place}: {error}") from error

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from contextlib import closing
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from service.dumps.formats import Reader
-    from service.dumps.record import Columns
-    from service.dumps.score import Scorer, Summary
+from service.score_call import PIPE, Engine, ScoreCall
 
 
 def score(
     source: Annotated[
-        Path,
+        str,
         typer.Argument(
-            metavar="IN", help="Comments: .jsonl, .csv, .tsv, .parquet, .arrow, also .gz; or a page's .txt."
+            metavar="IN",
+            help="Comments: a file or folder in any format that --format names, also .gz; - reads a pipe.",
         ),
     ],
     output: Annotated[
-        Path,
+        str,
         typer.Option(
-            "--output", "-o", metavar="OUT", help="Scores: .jsonl (nested), .csv or .parquet (flat)."
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="Scores: .jsonl (nested), .csv or .parquet (flat); - writes JSON lines to a pipe.",
         ),
     ],
     *,
@@ -46,18 +45,63 @@ def score(
     ] = None,
     format_: Annotated[
         str | None,
-        typer.Option("--format", metavar="NAME", help="Read IN as jsonl, csv, parquet, arrow or page."),
+        typer.Option("--format", metavar="NAME", help="Read IN as this; a wrong name lists all."),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="Score only comments that fit: FIELD=VALUE, or one of != ~ !~ < <= > >= for the sign "
+            "(~ is a regular expression). Repeatable: all must hold.",
+        ),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Score only comments written on or after DATE (UTC).")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Score only the first N comments that fit.")
+    ] = None,
+    pseudonymize: Annotated[
+        bool,
+        typer.Option("--pseudonymize", help="Write keyed hashes for authors; leave out e-mail, IP and such."),
+    ] = False,
+    pseudonym_key: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="PARLEY_PSEUDONYM_KEY",
+            help="File of the key, made on first use.",
+            show_default="in the user's data folder",
+        ),
     ] = None,
     policy: Annotated[str, typer.Option(help="Policy that decides: a name or a YAML file.")] = "default",
     model: Annotated[
         Path | None,
         typer.Option(help="Folder of the artifact.", show_default="the one that comes with Parley"),
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="local; ray: a cluster; null: read and write only, to measure.")
+    ] = Engine.local,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(envvar="RAY_ADDRESS", help="The cluster, as ray:// or host:port; auto finds one here."),
+    ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of the engine.", show_default="one for each core")
+        int | None,
+        typer.Option(min=1, help="Threads of the engine.", show_default="one for each core; with ray 1"),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Comments scored at a time.")] = 512,
+    errors: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where rows that can't be scored are listed.",
+            show_default="OUT.errors.jsonl",
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT where it exists.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Go on from the parts of an interrupted run.")
+    ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> None:
     """Score a file of comments for abuse, off-topic and stance.
@@ -72,103 +116,59 @@ def score(
     parley score comments.csv -o scores.parquet --map text=body --map article.title=headline
     parley score page.txt -o scores.jsonl --target "closing the old bridge"
     parley score export.jsonl.gz -o scores.csv --policy strict
+    parley score dump.xml.gz -o scores.parquet --since 2024-05-31 --where article.url~/politics/
+    parley score dump.jsonl -o - --where likes>=10 --limit 1000 | jq .abuse.toxicity
+    zcat dump.jsonl.gz | parley score - -o scores.jsonl --pseudonymize
+    parley score s3://bucket/dump.parquet -o s3://bucket/scores.parquet --engine ray
 
-    Rows that can't be scored are listed with line and reason in OUT.errors.jsonl; all others are scored. Exit
-    status: 0 done, 1 nothing was scored, 2 the call or a file can't be used, 130 interrupted.
+    Rows that can't be scored are listed with line and reason in OUT.errors.jsonl; all others are scored. A
+    run that was interrupted goes on where it was when the same command is given again. Exit status: 0 done,
+    1 nothing was scored, 2 the call or a file can't be used, 130 interrupted.
     """
+    call = ScoreCall(
+        source=source,
+        output=output,
+        target=target,
+        columns=columns or [],
+        format=format_,
+        where=where or [],
+        since=since,
+        limit=limit,
+        pseudonymize=pseudonymize,
+        pseudonym_key=pseudonym_key,
+        policy=policy,
+        model=model,
+        engine=engine,
+        ray_address=ray_address,
+        threads=threads,
+        batch_size=batch_size,
+        errors=errors,
+        overwrite=overwrite,
+        resume=resume,
+        quiet=quiet,
+    )
+    with _told(output):
+        call.run()
+
+
+@contextmanager
+def _told(output: str) -> Iterator[None]:
+    """Errors of ours in a line on stderr, each with its exit status."""
     from model.errors import ModelError
-    from service.dumps.formats import open_reader
-    from service.dumps.record import Columns
-    from service.dumps.score import Scorer
-    from service.dumps.source import Source
     from service.errors import NothingToScore, ServiceError
 
     try:
-        _check_output(source, output, overwrite=overwrite)
-        names = Columns.parse(columns or ())
-        with closing(Source(source)) as opened:
-            reader = open_reader(opened, name=format_, columns=names)
-            scorer = Scorer.load(model=model, policy=policy, target=target, threads=threads)
-            summary = _score_watched(reader, output, scorer, batch=batch_size, quiet=quiet)
-        if not quiet:
-            _show(summary, output, names, repaired=opened.repaired)
+        yield
     except (ServiceError, ModelError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1 if isinstance(error, NothingToScore) else 2) from error
+    except BrokenPipeError as error:
+        sys.stdout = None  # or Python complains of the pipe once more at its exit
+        raise typer.Exit(0) from error
     except KeyboardInterrupt as error:
-        typer.echo(f"Interrupted: {output} was not written", err=True)
+        from service.dumps.parts import parts_folder
+
+        kept = output != PIPE and parts_folder(Path(output)).exists()
+        after = "the same command goes on from here" if kept else f"{output} was not written"
+        typer.echo(f"Interrupted: {after}", err=True)
         raise typer.Exit(130) from error
-
-
-def _check_output(source: Path, output: Path, *, overwrite: bool) -> None:
-    from service.dumps.formats import output_format
-    from service.errors import DumpError
-
-    output_format(output)
-    if not output.exists():
-        return
-    if output.is_dir():
-        raise DumpError(f"{output} is a folder; give the name of a file")
-    if source.exists() and output.samefile(source):
-        raise DumpError(f"{output} is the input; give the scores another name")
-    if not overwrite:
-        raise DumpError(f"{output} exists; give another name, or --overwrite to replace it")
-
-
-def _score_watched(reader: Reader, output: Path, scorer: Scorer, *, batch: int, quiet: bool) -> Summary:
-    """Score with a progress bar on a terminal's stderr, without one elsewhere."""
-    from rich.console import Console
-
-    from service.dumps.score import score_file
-
-    console = Console(stderr=True)
-    with _progress(console, shown=console.is_terminal and not quiet) as progress:
-        task = progress.add_task("Scoring", total=1.0, comments="", rate="")
-
-        def on_batch(summary: Summary) -> None:
-            count, rate = f"{summary.scored:,} comments", f"{summary.rate:,.0f}/s"
-            progress.update(task, completed=reader.fraction, comments=count, rate=rate)
-
-        return score_file(reader, output, scorer, batch=batch, on_batch=on_batch)
-
-
-def _progress(console: Console, *, shown: bool) -> Progress:
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[comments]}"),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not shown,
-    )
-
-
-def _show(summary: Summary, output: Path, names: Columns, *, repaired: int) -> None:
-    """What was done, on stderr; never a comment's text."""
-    from service.dumps.score import errors_file
-
-    def counts(counter: Counter[str]) -> str:
-        return ", ".join(f"{name} {count:,}" for name, count in counter.most_common()) or "none"
-
-    speed = f"{summary.seconds:.1f} s ({summary.rate:,.{0 if summary.rate >= 10 else 1}f} a second)"
-    lines = [f"Scored {summary.scored:,} comments in {speed}: {output}"]
-    lines.append(f"  over a threshold: {counts(summary.flagged)}")
-    if summary.stances:
-        lines.append(f"  stance: {counts(summary.stances)}")
-    lines.append(f"  decisions: {counts(summary.actions)}")
-    lines += [
-        f"  no row has {column!r}, which --map says is the {name}" for column, name in names.unseen.items()
-    ]
-    if repaired:
-        lines.append(f"  {repaired:,} lines are not UTF-8 and were read as Windows-1252")
-    if summary.cut_short:
-        lines.append(f"  The input could not be read to its end: {summary.cut_short}")
-    if summary.bad:
-        lines.append(f"  {summary.bad:,} rows could not be scored, listed in {errors_file(output)}")
-        lines.append(f"  the first of them, {summary.first_problem}")
-    typer.echo("\n".join(lines), err=True)

@@ -119,7 +119,10 @@ class WordList:
     """Words and phrases that match whole words only: "ass" is not in "class", nor "shit" in "Shital"."""
 
     def __init__(self, entries: Iterable[str]) -> None:
-        self._entries = {words: entry for entry in entries if (words := tuple(_WORD.findall(fold(entry))))}
+        """Raises ValueError for an entry without a letter or a digit, which could never match."""
+        self._entries = {tuple(_WORD.findall(fold(entry))): entry for entry in entries}
+        if () in self._entries:
+            raise ValueError(f"{self._entries[()]!r} has no letter or digit: list words and phrases")
         self._lengths = sorted({len(words) for words in self._entries}, reverse=True)
 
     def __len__(self) -> int:

@@ -3,8 +3,8 @@
     figures = calibrate(Artifact.open("runs/base/artifact"), dev_examples)
 
 A label's present probability is stretched and shifted in log-odds until it means what it says (Platt 1999),
-stance by one scale and a bias a class (Guo et al. 2017), and the result is folded into calibration.json:
-calibrating twice on the same data changes nothing. Every source counts alike, however many rows it has.
+stance by a scale, a bias a class (Guo et al. 2017) and the weight of the cosine; the result is folded into
+calibration.json: calibrating twice on the same data changes nothing. Every source counts alike, large or small.
 Thresholds are set where F1 is best, or where a wish says: `Wish(precision=0.9)`, `Wish(queue=0.05)`.
 """
 
@@ -23,7 +23,6 @@ from sklearn.linear_model import LogisticRegression
 
 from model.artifact import Artifact
 from model.classifier import Classifier
-from model.comment import Prediction
 from model.labels import OFF_TOPIC, STANCES
 from training import metrics
 from training.examples import Example
@@ -33,6 +32,8 @@ from training.served import known, predict, score
 FEWEST = 20
 """Positives (and negatives) below which a label keeps the calibration it has."""
 EDGE = 1e-6
+PROBE = 5.0
+"""Weight of the cosine when it is read off the stance: small enough for six decimals to tell."""
 Floats = NDArray[np.float64]
 
 
@@ -66,7 +67,7 @@ def calibrate(
         truth = np.array([float(e.off_topic or 0.0) for _, e in rows])
         scores = np.array([p.off_topic if p.off_topic is not None else 0.0 for p, _ in rows])
         figures[OFF_TOPIC] = _fit(OFF_TOPIC, calibration, thresholds, scores, truth, np.ones(len(rows)))
-    figures |= _fit_stance(calibration, predictions, examples)
+    figures |= _fit_stance(artifact, calibration, examples)
     _write(artifact.calibration_file, calibration)
     if wishes:
         # The scores that this calibration gives, as they will be served.
@@ -164,43 +165,69 @@ def _weighted_f1(truth: NDArray[np.bool_], found: NDArray[np.bool_], weights: Fl
 
 
 def _fit_stance(
-    calibration: dict[str, Any], predictions: Sequence[Prediction], examples: Sequence[Example]
+    artifact: Artifact, calibration: dict[str, Any], examples: Sequence[Example]
 ) -> dict[str, Any]:
-    rows = [(p.stance, e) for p, e in zip(predictions, examples, strict=True) if p.stance and e.stance]
-    truth = np.array([STANCES.index(e.stance or "none") for _, e in rows])
-    if len(rows) < FEWEST or len(set(truth)) < len(STANCES):
-        return {}
-    scores = np.array([[s.favor, s.against, s.none] for s, _ in rows])
-    weights = _weights([e for _, e in rows])
-    scale, bias = _vector_scaling(np.log(np.clip(scores, EDGE, 1.0)), truth, weights)
-    old = calibration["stance"]
-    calibration["stance"] = {
-        "scale": old["scale"] * scale,
-        "relatedness": [r * scale for r in old["relatedness"]],
-        "bias": [b * scale + extra for b, extra in zip(old["bias"], bias, strict=True)],
+    """Fits scale, relatedness and biases of the stance softmax on sources that have all three stances.
+
+    A source without `none` can't tell how common it is. Sides and cosines are read off the served answers by
+    calibrating for the one, then for the other.
+    """
+    stances = {
+        name: {e.stance for e in examples if e.source == name} for name in {e.source for e in examples}
     }
-    after = (scale * np.log(np.clip(scores, EDGE, 1.0)) + bias).argmax(-1)
+    rows = [e for e in examples if e.stance and set(STANCES) <= stances[e.source]]
+    if len(rows) < FEWEST:
+        return {}
+
+    def served(stance: dict[str, Any]) -> Floats:
+        _write(artifact.calibration_file, calibration | {"stance": stance})
+        answers = [p.stance for p in predict(Classifier.load(artifact.path), rows)]
+        scores = np.array([(s.favor, s.against, s.none) for s in answers if s])
+        return np.asarray(np.log(np.maximum(scores, EDGE)))
+
+    nothing = [0.0, 0.0, 0.0]
+    before = served(calibration["stance"])
+    sides = served({"scale": 1.0, "relatedness": nothing, "bias": nothing})
+    related = served({"scale": 0.0, "relatedness": [0.0, 0.0, -PROBE], "bias": nothing})
+    cosines = (related[:, 0] - related[:, 2]) / PROBE
+    truth = np.array([STANCES.index(e.stance or "none") for e in rows])
+    fitted, after = _likeliest(sides, cosines, truth, _weights(rows))
+    calibration["stance"] = fitted
     return {
         "stance": {
             "rows": len(rows),
-            "macro_f1_before": metrics.macro_f1(truth, scores.argmax(-1)),
-            "macro_f1": metrics.macro_f1(truth, after),
+            "macro_f1_before": metrics.macro_f1(truth, before.argmax(-1)),
+            "macro_f1": metrics.macro_f1(truth, after.argmax(-1)),
         }
     }
 
 
-def _vector_scaling(x: Floats, truth: NDArray[Any], weights: Floats) -> tuple[float, Floats]:
-    """The scale and biases of the likeliest softmax(scale * x + bias); biases sum to 0."""
+def _likeliest(
+    sides: Floats, cosines: Floats, truth: NDArray[Any], weights: Floats
+) -> tuple[dict[str, Any], Floats]:
+    """The stance calibration under which `truth` is likeliest, and its logits (rows, 3)."""
     from scipy.optimize import minimize
 
+    def logits(parameters: Floats) -> Floats:
+        scale, related, favor, against = parameters
+        none = related * cosines - favor - against
+        shifts = np.stack([np.full_like(cosines, favor), np.full_like(cosines, against), none], -1)
+        return np.asarray(np.exp(scale) * sides + shifts)
+
     def loss(parameters: Floats) -> float:
-        logits = np.exp(parameters[0]) * x + np.append(parameters[1:], -parameters[1:].sum())
-        logits -= logits.max(-1, keepdims=True)
-        likelihood = logits[np.arange(len(x)), truth] - np.log(np.exp(logits).sum(-1))
+        values = logits(parameters)
+        values = values - values.max(-1, keepdims=True)
+        likelihood = values[np.arange(len(truth)), truth] - np.log(np.exp(values).sum(-1))
         return float(-(weights * likelihood).mean())
 
-    found = minimize(loss, np.zeros(3), method="Nelder-Mead").x
-    return float(np.exp(found[0])), np.append(found[1:], -found[1:].sum())
+    found = minimize(loss, np.array([0.0, -4.0, 0.0, 0.0]), method="L-BFGS-B").x
+    scale, related, favor, against = map(float, found)
+    calibration = {
+        "scale": float(np.exp(scale)),
+        "relatedness": [0.0, 0.0, related],
+        "bias": [favor, against, -favor - against],
+    }
+    return calibration, logits(found)
 
 
 def _fit_span_threshold(

@@ -31,7 +31,7 @@ class CsvReader:
         self._source, self._columns = source, columns
         self._lines = source.lines()
         self._again: deque[tuple[int, str]] = deque()
-        self._delimiter = _delimiter(source.head_text)
+        self._delimiter = delimiter(source.head_text)
         self._header = self._read_header()
         columns.check(self._header, place=str(source.path))
         self.columns = columns.names(self._header)
@@ -119,6 +119,7 @@ class _Row:
         return "".join(text for _, text in self.lines)
 
 
-def _delimiter(head: str) -> str:
+def delimiter(head: str) -> str:
+    """Whichever of DELIMITERS the first line uses most."""
     header = next((line for line in head.splitlines() if line.strip()), "")
     return max(DELIMITERS, key=header.count)

@@ -1,23 +1,38 @@
 """Which reader a file of comments gets, and which writer a file of scores.
 
-A name given with `--format` decides; else the file's first bytes where they leave no doubt (Parquet,
-Arrow); else its extension; else what its first characters look like. `.gz` is unpacked on the way in,
-whatever the format.
+A name given with `--format` decides; else what the file begins with, where only one format begins so (first
+bytes, first keys, the header row); else its extension; else what its first characters look like.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from service.dumps import (
+    activity,
+    commento,
+    coral,
+    disqus,
+    isso,
+    jsonld,
+    reddit,
+    remark42,
+    wordpress,
+    youtube,
+)
 from service.dumps.csvfile import DELIMITERS, CsvReader
 from service.dumps.jsonl import JsonLinesReader
+from service.dumps.native import Native, NativeReader
 from service.dumps.page import PageReader, looks_like_page
+from service.dumps.presets import PRESETS, Preset, PresetReader
 from service.dumps.record import BadRow, Columns, Record
 from service.dumps.source import Source
 from service.dumps.tables import TableReader
+from service.dumps.threads import JoinedTable
 from service.errors import DumpError
 
 
@@ -41,26 +56,58 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A format that can be read: `magic` are first bytes only it has, `looks` judges the first characters."""
+    """A format that can be read, and how it is told from others.
+
+    `magic` are first bytes only it has; `known` says of the first characters that only it begins so, `looks`
+    that it may.
+    """
 
     open: Callable[[Source, Columns], Reader]
-    suffixes: tuple[str, ...]
+    suffixes: tuple[str, ...] = ()
     looks: Callable[[str], bool] = lambda head: False
+    known: Callable[[str], bool] = lambda head: False
     magic: tuple[bytes, ...] = ()
+
+
+def _native(native: Native, known: Callable[[str], bool], *, magic: tuple[bytes, ...] = ()) -> Input:
+    return Input(partial(NativeReader, native=native), known=known, magic=magic)
+
+
+def _preset(preset: Preset) -> Input:
+    return Input(partial(PresetReader, preset=preset), known=preset.looks)
+
+
+def _joined(open: Callable[[Source, Columns], Reader]) -> Callable[[Source, Columns], Reader]:
+    return lambda source, columns: JoinedTable(open(source, columns), source)
 
 
 INPUTS: dict[str, Input] = {
     "jsonl": Input(
-        JsonLinesReader,
+        _joined(JsonLinesReader),
         (".jsonl", ".ndjson", ".json"),
         looks=lambda head: head.lstrip().startswith(("{", "[")),
     ),
-    "parquet": Input(TableReader, (".parquet", ".pq"), magic=(b"PAR1",)),
-    "arrow": Input(TableReader, (".arrow", ".feather"), magic=(b"ARROW1", b"\xff\xff\xff\xff")),
+    "parquet": Input(_joined(TableReader), (".parquet", ".pq"), magic=(b"PAR1",)),
+    "arrow": Input(_joined(TableReader), (".arrow", ".feather"), magic=(b"ARROW1", b"\xff\xff\xff\xff")),
     "page": Input(PageReader, (".txt",), looks=looks_like_page),
     "csv": Input(
-        CsvReader, (".csv", ".tsv"), looks=lambda head: any(d in head.partition("\n")[0] for d in DELIMITERS)
+        _joined(CsvReader),
+        (".csv", ".tsv"),
+        looks=lambda head: any(d in head.partition("\n")[0] for d in DELIMITERS),
     ),
+    "disqus": _native(disqus.FORMAT, disqus.looks),
+    "wordpress": _native(wordpress.FORMAT, wordpress.looks),
+    "coral": _native(coral.FORMAT, coral.looks),
+    "coral-csv": _native(coral.CSV_FORMAT, coral.looks_csv),
+    "reddit": _native(reddit.FORMAT, reddit.looks),
+    "youtube": _native(youtube.FORMAT, youtube.looks),
+    "isso": _native(isso.FORMAT, lambda head: False, magic=(isso.MAGIC,)),
+    "isso-json": _native(isso.JSON_FORMAT, isso.looks),
+    "remark42": _native(remark42.FORMAT, remark42.looks),
+    "commento": _native(commento.FORMAT, commento.looks),
+    "activitystreams": _native(activity.FORMAT, activity.looks),
+    "json-ld": _native(jsonld.FORMAT, jsonld.looks),
+    **{name: _preset(preset) for name, preset in PRESETS.items()},
 }
 """Every format by its name for `--format`; the order is that of recognition by content."""
 
@@ -72,17 +119,25 @@ def open_reader(source: Source, *, name: str | None = None, columns: Columns | N
     """The reader for `source`. Raises DumpError for an unknown name and for a file that no format fits."""
     if name is not None and name not in INPUTS:
         raise DumpError(f"--format {name}: no such format; the formats are {', '.join(INPUTS)}")
-    return INPUTS[name or detect(source)].open(source, columns or Columns())
+    columns = columns or Columns()
+    return INPUTS[name or detect(source, mapped=bool(columns.mapped))].open(source, columns)
 
 
-def detect(source: Source) -> str:
-    """The name of the format of `source`. Raises DumpError where nothing fits."""
+def detect(source: Source, *, mapped: bool = False) -> str:
+    """The name of the format of `source`. Raises DumpError where nothing fits.
+
+    Who has `mapped` columns means a table or JSON lines, whatever else it might be.
+    """
     for name, form in INPUTS.items():
         if source.head.startswith(form.magic):
             return name
-    for name, form in INPUTS.items():
-        if source.suffix in form.suffixes:
-            return name
+    by_name = next((name for name, form in INPUTS.items() if source.suffix in form.suffixes), None)
+    if not (mapped and by_name in ("jsonl", "csv")):
+        for name, form in INPUTS.items():
+            if form.known(source.head_text):
+                return name
+    if by_name is not None:
+        return by_name
     for name, form in INPUTS.items():
         if form.looks(source.head_text):
             return name

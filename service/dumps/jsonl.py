@@ -6,11 +6,11 @@ it."}}
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
+from service.dumps.native import parse_object
 from service.dumps.record import BadRow, Columns, Record, RowProblem
-from service.dumps.source import MAX_LINE, Source
+from service.dumps.source import Source
 from service.errors import DumpError
 
 
@@ -38,18 +38,6 @@ class JsonLinesReader:
                 continue
             row += 1
             try:
-                yield self._columns.record(_parse(line), row=row, line=number)
+                yield self._columns.record(parse_object(line), row=row, line=number)
             except RowProblem as problem:
                 yield BadRow(reason=str(problem), row=row, line=number, raw=line.rstrip("\r\n"))
-
-
-def _parse(line: str) -> dict[str, object]:
-    if len(line) >= MAX_LINE:
-        raise RowProblem(f"the line is longer than {MAX_LINE:,} characters; its start is kept here")
-    try:
-        values = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise RowProblem(f"not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise RowProblem('not a JSON object; a comment is {"text": "..."}')
-    return values

@@ -38,59 +38,75 @@ class Scored:
     prediction: Prediction
     decision: Decision
 
-    def inputs(self) -> dict[str, Any]:
-        """The input's fields and columns by dotted name, without those that are None."""
-        record = self.record
-        parent, article = record.parent, record.article
-        values = {
-            "id": record.id,
-            "parent.id": parent and parent.id,
-            "parent.text": parent and parent.text,
-            "article.id": article and article.id,
-            "article.url": article and article.url,
-            "article.title": article and article.title,
-            "author.id": record.author_id,
-            "author.name": record.author_name,
-            "created_at": record.created_at,
-            "text": record.text,
-            "format": record.format if record.format != "plain" else None,
-        }
-        kept = {own_name(name): value for name, value in record.extra.items()}
-        return {name: value for name, value in (values | kept).items() if value is not None}
-
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The columns of a table: the input's, then what Parley adds. `types` are the input's Arrow types.
+    """The columns of a table: the input's, then what Parley adds.
 
     `others` says that rows may hold columns that `inputs` lacks, which then go into one more column as JSON.
+    `types` are the input's Arrow types. Where it has none, `kinds` says which of its own columns hold bool,
+    int or float; all else is text.
     """
 
     inputs: tuple[str, ...]
     others: bool
     types: Mapping[str, Any] = field(default_factory=dict)
+    kinds: Mapping[str, type] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, columns: Sequence[str], first: Iterable[Scored], *, types: Mapping[str, Any]) -> Layout:
+    def of(cls, columns: Sequence[str], first: Iterable[Record], *, types: Mapping[str, Any]) -> Layout:
         """The layout for an input with `columns`, or with those of its `first` rows where only they know."""
-        seen = dict.fromkeys([*columns, *(name for scored in first for name in scored.inputs())])
+        rows = [inputs_of(record) for record in first]
+        seen = dict.fromkeys([*columns, *(name for row in rows for name in row)])
         known = [name for name in REPEATED if name in seen or not columns]
         own = [name for name in seen if own_name(name) == name or name.startswith("input.")]
-        return cls((*known, *own), others=not columns, types=types)
+        kinds = {name: kind_of([row.get(name) for row in rows]) for name in own} if not columns else {}
+        known_kinds = {name: kind for name, kind in kinds.items() if kind is not None}
+        return cls((*known, *own), others=not columns, types=types, kinds=known_kinds)
 
     @property
     def columns(self) -> tuple[str, ...]:
         return (*self.inputs, *((OTHERS,) if self.others else ()), *PREDICTED)
 
 
+def inputs_of(record: Record) -> dict[str, Any]:
+    """The input's fields and columns by dotted name, without those that are None."""
+    parent, article = record.parent, record.article
+    values = {
+        "id": record.id,
+        "parent.id": parent and parent.id,
+        "parent.text": parent and parent.text,
+        "article.id": article and article.id,
+        "article.url": article and article.url,
+        "article.title": article and article.title,
+        "author.id": record.author_id,
+        "author.name": record.author_name,
+        "created_at": record.created_at,
+        "text": record.text,
+        "format": record.format if record.format != "plain" else None,
+    }
+    kept = {own_name(name): value for name, value in record.extra.items()}
+    return {name: value for name, value in (values | kept).items() if value is not None}
+
+
+def kind_of(values: Sequence[Any]) -> type | None:
+    """bool, int or float where all of `values` but None are that (and 64 bits hold them), else None."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {int, float}:
+        kinds = {float}
+    fits = all(abs(value) < 2**63 for value in values if isinstance(value, int))
+    kind = kinds.pop() if len(kinds) == 1 and fits else None
+    return kind if kind in (bool, int, float) else None
+
+
 def json_row(scored: Scored) -> dict[str, Any]:
     """The nested form."""
-    return nest(scored.inputs()) | to_result(scored.prediction, scored.decision)
+    return nest(inputs_of(scored.record)) | to_result(scored.prediction, scored.decision)
 
 
 def table_row(scored: Scored, layout: Layout) -> dict[str, Any]:
     """The flat form: every column of `layout`, lists as they are."""
-    values = scored.inputs()
+    values = inputs_of(scored.record)
     row = {name: values.pop(name, None) for name in layout.inputs}
     if layout.others:
         row[OTHERS] = values or None

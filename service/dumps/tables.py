@@ -39,7 +39,7 @@ class TableReader:
         self._row, self._rows = 0, 0
         try:
             self._batches = self._open(source)
-        except (self._pa.ArrowException, OSError) as error:
+        except (self._pa.ArrowException, OSError, ValueError) as error:
             raise self._broken(error) from error
         columns.check(self._found, place=str(source.path))
         self.columns = columns.names(self._found)
@@ -82,8 +82,11 @@ class TableReader:
 
     def _next_batch(self) -> Any:
         try:
-            return next(self._batches, None)
-        except (self._pa.ArrowException, OSError) as error:
+            batch = next(self._batches, None)
+            if batch is not None:
+                batch.validate(full=True)  # a damaged file's offsets would crash the process
+            return batch
+        except (self._pa.ArrowException, OSError, ValueError) as error:
             raise self._broken(error) from error
 
     def _records(self, rows: list[dict[str, Any]]) -> Iterator[Record | BadRow]:

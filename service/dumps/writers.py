@@ -1,60 +1,25 @@
-"""Files of scores: JSON lines, CSV, Parquet, each written beside its place and moved there when it is
-whole."""
+"""Files of scores: JSON lines, CSV, Parquet, written in parts and joined to one file.
+
+Parts of a file are written with one layout; the first alone has the `header`, in formats that have one.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-import os
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from service.dumps.names import LISTS, OTHERS, PREDICTED, REPEATED
-from service.dumps.rows import Layout, Scored, json_row, plain, table_row, to_json
+from service.dumps.names import LISTS, OTHERS, PREDICTED
+from service.dumps.rows import Layout, Scored, json_row, kind_of, plain, table_row, to_json
 from service.dumps.tables import import_pyarrow
-from service.errors import DumpError
 
 ROW_GROUP = 20_000
 """Rows of a Parquet row group: readers are slow over many small ones."""
 _TEXTS = ("stance.target", "stance.label", "language", "decision.action")
-
-
-class AtomicFile:
-    """A file that appears under its name whole or not at all; `discard` must follow `open`."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        self._handle: BinaryIO | None = None
-
-    def open(self) -> None:
-        """Start the file. Raises DumpError where the folder is missing or can't be written."""
-        try:
-            self._handle = self._part.open("wb")
-        except OSError as error:
-            raise DumpError(
-                f"{self.path} can't be written: {error.strerror or error}; choose another place"
-            ) from error
-
-    @property
-    def handle(self) -> BinaryIO:
-        """What is written to; there is none before `open`."""
-        assert self._handle is not None
-        return self._handle
-
-    def commit(self) -> None:
-        """Move the whole file to its place."""
-        self.handle.flush()
-        os.fsync(self.handle.fileno())
-        self.handle.close()
-        os.replace(self._part, self.path)
-
-    def discard(self) -> None:
-        """Leave nothing behind; harmless after `commit`."""
-        if self._handle is not None:
-            self._handle.close()
-        self._part.unlink(missing_ok=True)
 
 
 class Writer(Protocol):
@@ -68,7 +33,7 @@ class Writer(Protocol):
 class JsonLinesWriter:
     """One object a line, as `service.dumps.rows` says."""
 
-    def __init__(self, handle: BinaryIO, layout: Layout) -> None:
+    def __init__(self, handle: BinaryIO, layout: Layout, *, header: bool = True) -> None:
         self._handle = handle
 
     def write(self, rows: Sequence[Scored]) -> None:
@@ -81,11 +46,12 @@ class JsonLinesWriter:
 class CsvWriter:
     """RFC 4180 in UTF-8. Cells are the data as they are: one that starts with `=` is not altered."""
 
-    def __init__(self, handle: BinaryIO, layout: Layout) -> None:
+    def __init__(self, handle: BinaryIO, layout: Layout, *, header: bool = True) -> None:
         self._layout = layout
         self._text = io.TextIOWrapper(handle, encoding="utf-8", errors="backslashreplace", newline="")
         self._csv = csv.DictWriter(self._text, layout.columns)
-        self._csv.writeheader()
+        if header:
+            self._csv.writeheader()
 
     def write(self, rows: Sequence[Scored]) -> None:
         for row in rows:
@@ -103,58 +69,45 @@ class ParquetWriter:
     that is something else goes to the column `input.others`. All else is text.
     """
 
-    def __init__(self, handle: BinaryIO, layout: Layout) -> None:
+    def __init__(self, handle: BinaryIO, layout: Layout, *, header: bool = True) -> None:
         self._pa = import_pyarrow()
-        self._handle, self._layout = handle, layout
-        self._kinds: dict[str, type] = {}
-        self._schema: Any = None
-        self._parquet: Any = None
+        self._layout = layout
+        self._schema = self._pa.schema([(name, self._type(name)) for name in layout.columns])
+        self._texts = {column.name for column in self._schema if column.type == self._pa.string()}
+        self._parquet = self._pa.parquet.ParquetWriter(handle, self._schema, compression="zstd")
         self._waiting: list[Any] = []
-        self._rows = 0
 
     def write(self, rows: Sequence[Scored]) -> None:
         flat = [table_row(row, self._layout) for row in rows]
-        if self._parquet is None:
-            self._start(flat)
         for row in flat:
             self._move_misfits(row)
-        table = {name: [self._value(name, row[name]) for row in flat] for name in self._layout.columns}
+        table = {name: self._column(name, flat) for name in self._layout.columns}
         self._waiting.append(self._pa.table(table, schema=self._schema))
-        self._rows += len(rows)
-        if self._rows >= ROW_GROUP:
+        if sum(table.num_rows for table in self._waiting) >= ROW_GROUP:
             self._flush()
 
     def close(self) -> None:
         self._flush()
-        if self._parquet is not None:
-            self._parquet.close()
-
-    def _start(self, first: Sequence[dict[str, Any]]) -> None:
-        if self._layout.others:
-            own = (name for name in self._layout.inputs if name not in REPEATED)
-            kinds = {name: _kind([row[name] for row in first]) for name in own}
-            self._kinds = {name: kind for name, kind in kinds.items() if kind is not None}
-        self._schema = self._pa.schema([(name, self._type(name)) for name in self._layout.columns])
-        self._parquet = self._pa.parquet.ParquetWriter(self._handle, self._schema, compression="zstd")
-
-    def _move_misfits(self, row: dict[str, Any]) -> None:
-        """Values of another kind than their column's into the column for the others."""
-        for name, kind in self._kinds.items():
-            if row[name] is not None and _kind([row[name]]) not in _FITS[kind]:
-                row[OTHERS] = {**(row[OTHERS] or {}), name: row[name]}
-                row[name] = None
+        self._parquet.close()
 
     def _flush(self) -> None:
         if self._waiting:
             self._parquet.write_table(self._pa.concat_tables(self._waiting))
-        self._waiting, self._rows = [], 0
+        self._waiting = []
+
+    def _move_misfits(self, row: dict[str, Any]) -> None:
+        """Values of another kind than their column's into the column for the others."""
+        for name, kind in self._layout.kinds.items():
+            if row[name] is not None and kind_of([row[name]]) not in _FITS[kind]:
+                row[OTHERS] = {**(row[OTHERS] or {}), name: row[name]}
+                row[name] = None
 
     def _type(self, name: str) -> Any:
         pa = self._pa
         if name == "created_at":
             return pa.timestamp("us", "UTC")
-        if name in self._kinds:
-            return {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}[self._kinds[name]]
+        if name in self._layout.kinds:
+            return {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}[self._layout.kinds[name]]
         if name not in PREDICTED:
             return self._layout.types.get(name, pa.string())
         lists = {
@@ -175,30 +128,72 @@ class ParquetWriter:
             return pa.list_(lists[name])
         return pa.string() if name in _TEXTS else pa.float64()
 
-    def _value(self, name: str, value: Any) -> Any:
-        if value is None or (
-            not isinstance(value, str) and self._schema.field(name).type != self._pa.string()
-        ):
-            return value
-        return plain(value).encode(errors="backslashreplace").decode()
+    def _column(self, name: str, rows: Sequence[dict[str, Any]]) -> list[Any]:
+        values = [row[name] for row in rows]
+        if name not in self._texts:
+            return values
+        return [value if value is None else _utf8(value) for value in values]
+
+
+def _utf8(value: Any) -> str:
+    """The value as text that UTF-8 can hold."""
+    text = plain(value)
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 _FITS: dict[type, tuple[type | None, ...]] = {bool: (bool,), int: (int,), float: (float, int)}
 
 
-def _kind(values: Sequence[Any]) -> type | None:
-    """bool, int or float where all of `values` but None are that (and 64 bits hold them), else None."""
-    kinds = {type(value) for value in values if value is not None}
-    if kinds == {int, float}:
-        kinds = {float}
-    fits = all(abs(value) < 2**63 for value in values if isinstance(value, int))
-    kind = kinds.pop() if len(kinds) == 1 and fits else None
-    return kind if kind in _FITS else None
+def concatenate(parts: Sequence[Path], out: BinaryIO) -> None:
+    """Join parts of a text format."""
+    for part in parts:
+        with part.open("rb") as handle:
+            shutil.copyfileobj(handle, out, 2**20)
 
 
-WRITERS: dict[str, Callable[[BinaryIO, Layout], Writer]] = {
-    "jsonl": JsonLinesWriter,
-    "csv": CsvWriter,
-    "parquet": ParquetWriter,
+def concatenate_parquet(parts: Sequence[Path], out: BinaryIO) -> None:
+    """Join parts in row groups of ROW_GROUP rows or a little more."""
+    pa = import_pyarrow()
+    schema = pa.parquet.read_schema(parts[0])
+    with pa.parquet.ParquetWriter(out, schema, compression="zstd") as joined:
+        for tables in _in_groups(pa.parquet.read_table(part, schema=schema) for part in parts):
+            joined.write_table(pa.concat_tables(tables))
+
+
+def _in_groups(tables: Iterator[Any]) -> Iterator[list[Any]]:
+    group: list[Any] = []
+    for table in tables:
+        group.append(table)
+        if sum(table.num_rows for table in group) >= ROW_GROUP:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+class OpenWriter(Protocol):
+    """Opens a writer on a handle."""
+
+    def __call__(self, handle: BinaryIO, layout: Layout, *, header: bool = True) -> Writer: ...
+
+
+class Join(Protocol):
+    """Joins files that such writers wrote."""
+
+    def __call__(self, parts: Sequence[Path], out: BinaryIO) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A format that can be written."""
+
+    open: OpenWriter
+    join: Join
+
+
+WRITERS: dict[str, Output] = {
+    "jsonl": Output(JsonLinesWriter, concatenate),
+    "csv": Output(CsvWriter, concatenate),
+    "parquet": Output(ParquetWriter, concatenate_parquet),
 }
 """Every output format by its name."""

@@ -1,7 +1,7 @@
 """POST /batch: up to 100 calls of this protocol as the parts of one multipart/mixed request.
 
 Each part is an HTTP request of its own, with its own key, and is answered as if it had come alone, in the
-same order; its Content-ID comes back with `response-` before it. They are worked on together.
+same order; its Content-ID comes back with `response-` before it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from service.errors import MalformedBody, NotFound, Problem
 from service.perspective.errors import documented, invalid, render
 
 MAX_PARTS = 100
+AT_ONCE = 8
+"""Parts in work: all of them would fill the queue, and most be refused as busy."""
 OURS = ("/v1alpha1/",)
 """Where a part may go: never back here, and to no other protocol."""
 INHERITED = ("authorization", "x-api-key", "x-goog-api-key")
@@ -115,7 +117,13 @@ def _part(part: Message, number: int) -> Part:
 
 
 async def _all(request: Request, parts: Sequence[Part]) -> list[bytes]:
-    return await asyncio.gather(*(_call(request, part) for part in parts))
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def call(part: Part) -> bytes:
+        async with turns:
+            return await _call(request, part)
+
+    return await asyncio.gather(*map(call, parts))
 
 
 async def _call(request: Request, part: Part) -> bytes:

@@ -19,7 +19,7 @@ _END = re.compile(
     r"""(?:[.!?…]+["'”’»)\]]*(?=\s+[^\sa-z])|[。！？]+["'”’»」』）\])]*)|[\r\n\v\f\x85\u2028\u2029]"""
 )
 _NO_END = re.compile(
-    r"(?:\b[^\W\d_]|\b(?:mr|mrs|ms|dr|prof|sen|rep|gov|gen|st|jr|sr|vs|etc|no))\.$", re.IGNORECASE
+    r"(?:\b[^\W\d_]|\b(?:mr|mrs|ms|dr|prof|sen|rep|gov|gen|st|jr|sr|vs|etc))\.$", re.IGNORECASE
 )
 _LOOK_BACK = 8
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from model.comment import Article
-from service.store.database import Store
+from service.store.database import Store, upsert
 from service.store.tables import articles
 from service.urls import normalise
 
@@ -40,9 +40,9 @@ def put(store: Store, article: Article) -> tuple[StoredArticle, bool]:
     url = normalise(article.url) if article.url else normalise(article.id)
     row = StoredArticle(id=key, url=url, title=article.title, text=article.text, updated=datetime.now(UTC))
     with store.write() as connection:
-        gone = connection.execute(sa.delete(articles).where(articles.c.id == key)).rowcount
-        connection.execute(sa.insert(articles).values({name: getattr(row, name) for name in row.__slots__}))
-    return row, gone == 0
+        known = connection.scalar(sa.select(sa.exists().where(articles.c.id == key)))
+        upsert(connection, articles, {name: getattr(row, name) for name in row.__slots__})
+    return row, not known
 
 
 def get(store: Store, id_or_url: str) -> StoredArticle | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from service.errors import StoreError
@@ -84,6 +85,14 @@ class Store:
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             if _version(connection) != HEAD:
                 _upgrade(connection)
+
+
+def upsert(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> None:
+    """Insert a row, or replace the one that has its primary key; safe against others who do the same."""
+    insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    keys = [column.name for column in table.primary_key]
+    rest = {name: value for name, value in values.items() if name not in keys}
+    connection.execute(insert(table).values(values).on_conflict_do_update(index_elements=keys, set_=rest))
 
 
 def _version(connection: sa.Connection) -> str | None:

@@ -20,7 +20,7 @@ from model.comment import Comment
 from model.labels import COMMENT_LABELS, OFF_TOPIC
 from model.text import plain_text
 from service.privacy import KeyedHashes
-from service.store.database import Store
+from service.store.database import Store, upsert
 from service.store.tables import sightings, suggestions
 
 LABELS = (*COMMENT_LABELS, OFF_TOPIC)
@@ -73,10 +73,9 @@ class Feedback:
         if not self._comments:
             return
         text_hash = self._hashes.text(plain_text(comment.text, comment.format).text)
-        key = {"text_hash": text_hash, "author": self._hashes.author(author)}
+        row = {"text_hash": text_hash, "author": self._hashes.author(author), "seen": datetime.now(UTC)}
         with self._store.write() as connection:
-            connection.execute(sa.delete(sightings).filter_by(**key))
-            connection.execute(sa.insert(sightings).values(key | {"seen": datetime.now(UTC)}))
+            upsert(connection, sightings, row)
 
     def forget(self, *, author: str | None = None, comment_id: str | None = None) -> int:
         """Remove what is kept of an author, or of a comment; the number of rows. Raises StoreError."""

@@ -16,7 +16,9 @@ from model import Classifier
 from service.dumps.formats import open_reader
 from service.dumps.names import PREDICTED
 from service.dumps.record import Columns
-from service.dumps.score import Scorer, Summary, errors_file, score_file
+from service.dumps.run import errors_file, score_file
+from service.dumps.score import Scorer, Summary
+from service.dumps.selection import Selection
 from service.dumps.source import Source
 from service.errors import DumpError, NothingToScore
 from service.policy import Policy
@@ -116,7 +118,7 @@ def flatten(row: dict[str, Any]) -> dict[str, Any]:
 
 def score(scorer: Scorer, source: Path, out: Path, **options: Any) -> Summary:
     with closing(Source(source)) as opened:
-        return score_file(open_reader(opened), out, scorer, **options)
+        return score_file(Selection(open_reader(opened)), out, scorer, call={}, **options)
 
 
 @pytest.mark.parametrize("read_as", [".jsonl", ".csv", ".parquet"])
@@ -243,7 +245,7 @@ def test_columns_that_a_mapping_shadows_are_kept(scorer: Scorer, tmp_path: Path,
     out = tmp_path / f"out{write_as}"
     with closing(Source(tmp_path / "in.csv")) as source:
         columns = Columns.parse(["text=body", "target=body", "article.text=body"])
-        score_file(open_reader(source, columns=columns), out, scorer, batch=1)
+        score_file(Selection(open_reader(source, columns=columns)), out, scorer, call={}, batch=1)
     last = read_output(out)[-1]
     assert last["text"] == "two"
     assert (last["input.text"], last["input.target"], last["input.article.text"]) == ("2", "mine", "long")

@@ -150,7 +150,7 @@ def test_ctrl_c(tiny_artifact: Path, tmp_path: Path) -> None:
     with os.fdopen(os.open(pipe, os.O_RDWR), "w") as held_open:
         held_open.write('{"text": "one"}\n{"text": "two"}\n')
         held_open.flush()
-        while not list(tmp_path.glob(".out.csv.*.part")):
+        while not list(tmp_path.glob("out.csv.parts/part-*")):
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)

@@ -17,6 +17,7 @@ from service.app import create_app
 from service.cli import app as parley
 from service.settings import Settings, Storage
 from service.store.feedback import LABELS
+from tests.service.conftest import wait_until_ready
 
 DECISION = {
     "comment_id": "c-17",
@@ -134,3 +135,23 @@ def test_bad_decision_is_refused_with_the_place(
     refused = client.post("/v1/feedback", json={"decisions": [DECISION | change]})
     assert refused.status_code == 422
     assert refused.json()["error"]["details"][0]["place"] == place
+
+
+def test_author_that_only_coral_names_is_forgotten(client: TestClient, config: Path) -> None:
+    wait_until_ready(client)
+    phase = {
+        "action": "NEW",
+        "comment": {"body": "<div>Close the <b>bridge</b> now</div>", "parentID": None},
+        "author": {"id": "reader-17", "role": "COMMENTER"},
+        "story": {"id": "s", "url": "https://news.example/bridge"},
+    }
+    assert client.post("/coral/phase", json=phase).status_code in (200, 204)
+    suggested = {
+        "comment": {"text": "Close the bridge now"},
+        "attributeScores": {"TOXICITY": {"summaryScore": {"value": 1}}},
+        "clientToken": "comment:c-17",
+    }
+    assert client.post("/v1alpha1/comments:suggestscore", json=suggested).status_code == 200
+    assert [row["text"] for row in exported(config)] == ["Close the bridge now"]
+    assert call(config, "forget", "reader-17") == (0, "1 decisions removed.\n")
+    assert exported(config) == []

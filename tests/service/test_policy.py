@@ -223,6 +223,7 @@ RULE = "rules:\n  - {code: a, when: spam, at_least: 0.5, action: review, REST}\n
         ("rulse: []", "rulse: unknown key; did you mean 'rules'?"),
         ("word_lists: {x: [yes]}\nrules: []", "put it in quotes"),
         ("word_lists: {x: none.txt}\nrules: []", "word_lists.x: "),
+        ("word_lists: {x: [good, '!?']}\nrules: []", "word_lists.x: '!?' has no letter or digit"),
         ("rules: [", "is not YAML"),
         ("- rules", "must hold keys"),
         ("", "must hold keys"),

@@ -236,10 +236,10 @@ def test_several_may_open_a_new_store_at_once(tmp_path: Path) -> None:
             store.close()
 
 
-def test_writers_wait_for_each_other(store: Store) -> None:
+def test_writers_wait_for_each_other(any_store: Store) -> None:
     with ThreadPool(8) as pool:
-        pool.map(lambda n: articles.put(store, Article(id=str(n % 3), title="t")), range(40))
-    assert len(articles.find(store, ["0", "1", "2"])) == 3
+        pool.map(lambda n: articles.put(any_store, Article(id=str(n % 3), title="t")), range(40))
+    assert len(articles.find(any_store, ["0", "1", "2"])) == 3
 
 
 def test_sqlite_file_is_for_its_owner_only(tmp_path: Path) -> None:

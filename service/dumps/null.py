@@ -1,0 +1,44 @@
+"""`--engine null`: reads and writes, and scores nothing, to measure what reading and writing alone cost.
+
+Every score is the same, with as many digits as real ones have, and every comment carries the note
+`null_engine`: nobody takes such a file for a scored one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from model.comment import Comment, Prediction, Stance
+from model.labels import ABUSE
+from model.language import UNDETERMINED
+
+NOTE = "null_engine"
+_SCORE = 0.012345
+_ABUSE = dict.fromkeys(ABUSE, _SCORE)
+
+
+class NullClassifier:
+    """Answers as `model.Classifier` does, with the same keys, without reading the comments."""
+
+    info: dict[str, Any] = {"name": "null", "version": "0"}  # noqa: RUF012
+    thresholds: dict[str, float] = {}  # noqa: RUF012
+
+    def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
+        return [self._answer(comment) for comment in comments]
+
+    def _answer(self, comment: Comment) -> Prediction:
+        title = comment.article.title if comment.article else None
+        target = comment.target or title
+        stance = target and Stance(
+            target=target, favor=_SCORE, against=_SCORE, none=1 - 2 * _SCORE, label="none"
+        )
+        return Prediction(
+            id=comment.id,
+            abuse=_ABUSE,
+            spam=_SCORE,
+            off_topic=_SCORE if title else None,
+            stance=stance or None,
+            language=comment.language or UNDETERMINED,
+            notes=(NOTE,),
+        )

@@ -1,0 +1,208 @@
+"""Scores a dump on this machine: reader -> selection -> Scorer -> writer, a batch at a time.
+
+    with closing(Source(Path("in.csv"))) as source:
+        summary = score_file(Selection(open_reader(source)), Path("out.jsonl"), Scorer.load(), call={})
+
+The output keeps the order of the input, and memory doesn't grow with it. Rows that can't be scored are listed
+in `OUT.errors.jsonl`. Both files appear when they are whole. A run that is interrupted leaves its whole parts
+in `OUT.parts` (see `service.dumps.parts`), and the same call goes on from there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from service.dumps.formats import output_format
+from service.dumps.parts import Parts
+from service.dumps.record import BadRow, Record
+from service.dumps.rows import Layout, Scored, to_json
+from service.dumps.score import Scorer, Summary
+from service.dumps.seen import Seen
+from service.dumps.selection import Selection
+from service.dumps.writers import WRITERS, Output, Writer
+from service.errors import DumpError, NothingToScore
+
+BATCH = 512
+"""Comments scored together: enough to sort by length, few enough for a lively progress bar."""
+BATCHES_A_PART = 8
+"""What a crash loses at most. At a few hundred comments a second that is some seconds of work."""
+
+Rows = list[Record | BadRow]
+OnBatch = Callable[[Summary], None]
+
+
+def score_file(
+    selection: Selection,
+    out: Path,
+    scorer: Scorer,
+    *,
+    call: Mapping[str, Any],
+    resume: bool = True,
+    errors_out: Path | None = None,
+    batch: int = BATCH,
+    on_batch: OnBatch = lambda summary: None,
+) -> Summary:
+    """Score the comments of `selection` into `out` and list the bad rows in `errors_out` (None: beside it).
+
+    `call` is all that decides what comes out, as JSON-ready values: parts of a run with an equal one are gone
+    on from, unless not `resume`. Raises DumpError where nothing can be read or written or parts of another
+    call are in the way, NothingToScore where no row is good (its bad rows are listed all the same).
+    """
+    form = WRITERS[output_format(out)]
+    errors_out = errors_out or errors_file(out)
+    try:
+        with Parts(out, call, resume=resume) as parts:
+            run = Run(selection, scorer, form, batch=batch, on_batch=on_batch, seen=parts.seen)
+            run.go_on(parts)
+            parts.finish(form.join, errors_out=errors_out)
+    except OSError as error:
+        raise DumpError(f"{out} can't be written: {error.strerror or error}") from error
+    return run.checked()
+
+
+def score_stream(
+    selection: Selection,
+    out: BinaryIO,
+    errors: BinaryIO | None,
+    scorer: Scorer,
+    *,
+    batch: int = BATCH,
+    on_batch: OnBatch = lambda summary: None,
+) -> Summary:
+    """Score the comments of `selection` onto the handle `out` as JSON lines, batch by batch.
+
+    Raises as `score_file`; BrokenPipeError where nobody reads `out` any more.
+    """
+    run = Run(selection, scorer, WRITERS["jsonl"], batch=batch, on_batch=on_batch)
+    for rows in run.batches():
+        run.write([rows], out, errors)
+        out.flush()
+    return run.checked()
+
+
+def errors_file(out: Path) -> Path:
+    """Where the bad rows of the run that writes `out` are listed, if nothing else is said."""
+    return out.with_name(f"{out.name}.errors.jsonl")
+
+
+class Run:
+    """One pass over a selection, and what it counts; `layout` None is that of its first comments."""
+
+    def __init__(
+        self,
+        selection: Selection,
+        scorer: Scorer,
+        form: Output,
+        *,
+        batch: int = BATCH,
+        on_batch: OnBatch = lambda summary: None,
+        seen: Seen | None = None,
+        layout: Layout | None = None,
+    ) -> None:
+        self.summary = Summary()
+        self._selection, self._scorer, self._form = selection, scorer, form
+        self._batch, self._on_batch, self._seen, self._layout = batch, on_batch, seen, layout
+        self._mark = time.monotonic()
+
+    def go_on(self, parts: Parts) -> None:
+        """Score all that `parts` lacks; what it has is read again, and checked to be the same rows."""
+        if parts.receipts:
+            self.summary = Summary.of(parts.receipts[-1]["summary"])
+            self.summary.earlier = self.summary.scored
+        if parts.whole:
+            return
+        batches, number = self.batches(), 0
+        while (first := next(batches, None)) is not None:
+            part = chain([first], islice(batches, BATCHES_A_PART - 1))
+            if number < len(parts.receipts):
+                self._skip(part, parts.receipts[number])
+            else:
+                with parts.next_part() as (table, errors):
+                    self.write(part, table, errors)
+                parts.commit({"taken": self._selection.taken, "summary": self.summary.to_dict()})
+            number += 1
+        self.summary.left_out = self._selection.left_out
+
+    def write(self, batches: Iterable[Rows], table: BinaryIO, errors: BinaryIO | None) -> None:
+        """Score these rows onto the two handles; nothing is written to `table` where none is good."""
+        writer: Writer | None = None
+        try:
+            for rows in batches:
+                self._list_bad([row for row in rows if isinstance(row, BadRow)], errors)
+                if good := [row for row in rows if isinstance(row, Record)]:
+                    layout = self._look(good)
+                    writer = writer or self._form.open(table, layout, header=self.summary.scored == 0)
+                    writer.write(self._score(good))
+                self._tick()
+        except BaseException:
+            if writer is not None:
+                with suppress(Exception):  # it closes onto a file that counts for nothing
+                    writer.close()
+            raise
+        if writer is not None:
+            writer.close()
+
+    def batches(self) -> Iterator[Rows]:
+        """The rows of the selection; a dump that breaks off in the middle ends with a BadRow that says so."""
+        rows = self._rows()
+        while taken := list(islice(rows, self._batch)):
+            yield taken
+
+    def checked(self) -> Summary:
+        """The summary. Raises NothingToScore where it counts no comment."""
+        counted = self.summary
+        if counted.scored:
+            return counted
+        bad = f" ({counted.bad:,} bad; the first, {counted.first_problem})" if counted.bad else ""
+        left_out = f" ({counted.left_out:,} were left out)" if counted.left_out else ""
+        raise NothingToScore(f"nothing to score: no row holds a comment{bad}{left_out}")
+
+    def _skip(self, batches: Iterable[Rows], receipt: Mapping[str, Any]) -> None:
+        for rows in batches:
+            if good := [row for row in rows if isinstance(row, Record)]:
+                self._look(good)
+        if self._selection.taken != receipt["taken"]:
+            raise DumpError("the input no longer reads as it did: say --no-resume to start anew")
+        self._mark = time.monotonic()
+
+    def _look(self, records: Sequence[Record]) -> Layout:
+        """The layout, which the dump's first comments decide."""
+        if self._layout is None:
+            self._layout = Layout.of(self._selection.columns, records, types=self._selection.types)
+        return self._layout
+
+    def _score(self, records: Sequence[Record]) -> list[Scored]:
+        asked = self._scorer.asked
+        scored = self._scorer(records, seen=self._seen)
+        self.summary.repeated += len(records) - (self._scorer.asked - asked)
+        self.summary.add(scored, self._scorer.thresholds)
+        return scored
+
+    def _list_bad(self, rows: Sequence[BadRow], errors: BinaryIO | None) -> None:
+        if errors is not None:
+            errors.writelines((to_json(row.to_dict()) + "\n").encode() for row in rows)
+        self.summary.bad += len(rows)
+        if rows and not self.summary.first_problem:
+            place = f"line {rows[0].line}" if rows[0].line is not None else f"row {rows[0].row}"
+            self.summary.first_problem = f"{place}: {rows[0].reason}"
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self.summary.seconds += now - self._mark
+        self._mark = now
+        self.summary.left_out = self._selection.left_out
+        self._on_batch(self.summary)
+
+    def _rows(self) -> Iterator[Record | BadRow]:
+        try:
+            yield from self._selection
+        except DumpError as error:
+            if self._selection.taken == 0:
+                raise
+            self.summary.cut_short = str(error)
+            yield BadRow(reason=f"nothing is read from here on: {error}", row=self._selection.taken + 1)

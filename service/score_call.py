@@ -1,0 +1,183 @@
+"""One call of `parley score`: its flags made into a reader, a selection and a scorer, and these run.
+
+Imports what is heavy inside functions: the command's help needs `Engine` and `ScoreCall` alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from service.errors import DumpError
+
+if TYPE_CHECKING:
+    from service.dumps.pseudonyms import Pseudonyms
+    from service.dumps.record import Columns
+    from service.dumps.score import Scorer, Summary
+    from service.dumps.selection import Condition, Selection
+
+PIPE = "-"
+
+
+class Engine(StrEnum):
+    """Who scores a dump."""
+
+    local = "local"
+    ray = "ray"
+    null = "null"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreCall:
+    """The flags as they were given. `run` raises ServiceError and ModelError."""
+
+    source: str
+    output: str
+    target: str | None
+    columns: list[str]
+    format: str | None
+    where: list[str]
+    since: str | None
+    limit: int | None
+    pseudonymize: bool
+    pseudonym_key: Path | None
+    policy: str
+    model: Path | None
+    engine: Engine
+    ray_address: str | None
+    threads: int | None
+    batch_size: int
+    errors: Path | None
+    overwrite: bool
+    resume: bool
+    quiet: bool
+
+    def run(self) -> None:
+        """Score, and tell on stderr what was done."""
+        from service.dumps.record import Columns
+        from service.score_display import show
+
+        if self.engine is Engine.ray:
+            raise DumpError("not yet")
+        names = Columns.parse(self.columns)
+        summary, remarks = self._score_here(names)
+        if not self.quiet:
+            show(summary, self.output, remarks, errors_out=self._errors_out)
+
+    @property
+    def _errors_out(self) -> Path | None:
+        from service.dumps.run import errors_file
+
+        return self.errors or (None if self.output == PIPE else errors_file(Path(self.output)))
+
+    def _score_here(self, names: Columns) -> tuple[Summary, list[str]]:
+        from service.dumps.formats import open_reader
+        from service.dumps.selection import Selection
+        from service.dumps.source import Source
+
+        if self.output != PIPE:
+            self._check_output(Path(self.output))
+        pseudonyms = self._pseudonyms()
+        piped = self.source == PIPE
+        with closing(Source(Path("/dev/stdin") if piped else Path(self.source))) as source:
+            reader = open_reader(source, name=self.format or ("jsonl" if piped else None), columns=names)
+            selection = Selection(reader, where=self._conditions(), limit=self.limit, pseudonyms=pseudonyms)
+            summary = self._watched(selection, pseudonyms)
+        remarks = [
+            f"no row has {column!r}, which --map says is the {name}" for column, name in names.unseen.items()
+        ]
+        remarks += [f"no row has {field!r}, which --where asks for" for field in sorted(selection.unseen)]
+        if pseudonyms and pseudonyms.dropped:
+            remarks.append(f"left out as personal: {', '.join(sorted(pseudonyms.dropped))}")
+        if source.repaired:
+            remarks.append(f"{source.repaired:,} lines are not UTF-8 and were read as Windows-1252")
+        return summary, remarks
+
+    def _watched(self, selection: Selection, pseudonyms: Pseudonyms | None) -> Summary:
+        from service.dumps.run import score_file, score_stream
+        from service.score_display import progress_of
+
+        scorer = self._scorer()
+        with progress_of(selection, shown=not self.quiet) as on_batch:
+            if self.output != PIPE:
+                return score_file(
+                    selection,
+                    Path(self.output),
+                    scorer,
+                    call=self._identity(pseudonyms),
+                    # A pipe can't be read again: what was in it is gone with the run that read it.
+                    resume=self.resume and self.source != PIPE,
+                    errors_out=self._errors_out,
+                    batch=self.batch_size,
+                    on_batch=on_batch,
+                )
+            with ExitStack() as stack:
+                errors = stack.enter_context(self.errors.open("wb")) if self.errors else None
+                return score_stream(
+                    selection, sys.stdout.buffer, errors, scorer, batch=self.batch_size, on_batch=on_batch
+                )
+
+    def _scorer(self) -> Scorer:
+        from service.dumps.score import Scorer
+
+        return Scorer.load(
+            model=self.model,
+            policy=self.policy,
+            target=self.target,
+            threads=self.threads,
+            null=self.engine is Engine.null,
+        )
+
+    def _identity(self, pseudonyms: Pseudonyms | None) -> dict[str, Any]:
+        """What must be the same for a run to go on from the parts of another."""
+        from service.dumps.call import call_of, fingerprint, fingerprint_of_model
+
+        return call_of(
+            input=PIPE if self.source == PIPE else fingerprint(Path(self.source)),
+            model="null" if self.engine is Engine.null else fingerprint_of_model(self.model),
+            policy=self.policy,
+            format=self.format,
+            map=self.columns,
+            target=self.target,
+            where=self.where,
+            since=self.since,
+            limit=self.limit,
+            pseudonym_key=pseudonyms and pseudonyms.fingerprint,
+            batch_size=self.batch_size,
+        )
+
+    def _conditions(self) -> list[Condition]:
+        from service.dumps.selection import Condition
+
+        conditions = [Condition.parse(given) for given in self.where]
+        return conditions + ([Condition.since(self.since)] if self.since else [])
+
+    def _pseudonyms(self) -> Pseudonyms | None:
+        if not self.pseudonymize:
+            return None
+        from platformdirs import user_data_path
+
+        from service.dumps.pseudonyms import Pseudonyms
+        from service.privacy import KeyedHashes
+
+        default = user_data_path("parley", appauthor=False) / "pseudonym-key"
+        return Pseudonyms(KeyedHashes(self.pseudonym_key or default))
+
+    def _check_output(self, output: Path) -> None:
+        from service.dumps.formats import output_format
+        from service.dumps.parts import is_finishing
+
+        output_format(output)
+        if not output.exists():
+            return
+        if output.is_dir():
+            raise DumpError(f"{output} is a folder; give the name of a file")
+        source = Path(self.source)
+        if source.exists() and output.samefile(source):
+            raise DumpError(f"{output} is the input; give the scores another name")
+        if not self.overwrite and not is_finishing(output):
+            raise DumpError(f"{output} exists; give another name, or --overwrite to replace it")

@@ -1,0 +1,128 @@
+"""Every reader over damaged exports: a clear error or bad rows, soon and in little memory, never anything else."""
+
+from __future__ import annotations
+
+import random
+import resource
+import sys
+import time
+import warnings
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from service.dumps.formats import INPUTS, open_reader
+from service.dumps.source import Source
+from service.errors import DumpError
+from tests.dumps import exports
+
+SECONDS = 0.7
+"""How long each format is tried; PARLEY_FUZZ_SECONDS is for whoever has an evening."""
+SLOWEST = 5.0
+MEMORY = 200 * 2**20
+_TOKENS = [
+    *(
+        b"<",
+        b">",
+        b"&",
+        b'"',
+        b"'",
+        b"\0",
+        b"\xff",
+        b"\n",
+        b",",
+        b"{",
+        b"[",
+        b"]]>",
+        b"<![CDATA[",
+        b"&nbsp;",
+        b"&#0;",
+    ),
+    *(
+        b"<!DOCTYPE x [",
+        b'<!ENTITY a "aa">',
+        b"\\ud800",
+        b"1e999",
+        b"-1",
+        b"null",
+        b"9" * 400,
+        b"[" * 300,
+        b"<a>" * 300,
+    ),
+]
+
+
+def damage(data: bytes, chance: random.Random) -> bytes:
+    """The data with a few bytes or stretches changed, lost, doubled, or put elsewhere."""
+    out = bytearray(data)
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(out) + 1)
+        end = min(len(out), at + chance.choice([1, 1, 4, 40, 400]))
+        kind = chance.randrange(5)
+        if kind == 0 and at < len(out):
+            out[at] = chance.randrange(256)
+        elif kind == 1:
+            del out[at:end]
+        elif kind == 2:
+            out[at:at] = out[at:end] * chance.randint(1, 3)
+        elif kind == 3:
+            out[at:at] = chance.choice(_TOKENS)
+        else:
+            del out[at:]
+    return bytes(out)
+
+
+def read_all(path: Path, name: str | None) -> None:
+    """Read a dump to its end, as `parley score` does; a DumpError is a fair answer."""
+    try:
+        with closing(Source(path, base_url="https://news.example")) as source:
+            for row in open_reader(source, name=name):
+                assert row.row > 0
+    except DumpError as error:
+        assert str(error)
+        assert "Traceback" not in str(error)
+
+
+def peak() -> int:
+    """The most memory that this process has had, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+@pytest.mark.parametrize("name", exports.NAMES)
+def test_damaged_exports(name: str, tmp_path: Path) -> None:
+    chance = random.Random(name)
+    given = exports.write(tmp_path, name)
+    files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    whole = {path: path.read_bytes() for path in files}
+    before, end = peak(), time.monotonic() + SECONDS
+    rounds = 0
+    while time.monotonic() < end or rounds < 20:
+        for path in files:
+            path.write_bytes(whole[path])
+        path = chance.choice(files)
+        path.write_bytes(damage(whole[path], chance))
+        start = time.monotonic()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            read_all(given, chance.choice([name, None]))
+        assert time.monotonic() - start < SLOWEST, f"round {rounds} took too long"
+        rounds += 1
+    assert peak() - before < MEMORY
+
+
+@pytest.mark.parametrize("name", [name for name in INPUTS if name not in ("parquet", "arrow")])
+def test_bytes_of_any_kind(name: str, tmp_path: Path) -> None:
+    if name in ("youtube", "isso-json", "commento", "activitystreams"):
+        pytest.importorskip("ijson")
+    chance = random.Random(name)
+    for number in range(20):
+        path = tmp_path / "any"
+        noise = (
+            chance.randbytes(chance.randint(1, 5000))
+            if number % 2
+            else b"".join(chance.choices(_TOKENS, k=200))
+        )
+        path.write_bytes(noise)
+        read_all(path, name)

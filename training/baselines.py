@@ -91,7 +91,7 @@ def _by_cosine(target: str, unrelated: float | None) -> Stance:
 
 
 class TfIdf:
-    """Logistic regression on TF-IDF of words and pairs of words: a label each, and stance of target and comment."""
+    """Logistic regression on TF-IDF of words and pairs of words, one a label, and one for stance."""
 
     def __init__(self, examples: Sequence[Example]) -> None:
         self._labels = {label: self._fit_label(examples, label) for label in COMMENT_LABELS}

@@ -4,7 +4,7 @@
 
 A label's present probability is stretched and shifted in log-odds until it means what it says (Platt 1999),
 stance by a scale, a bias a class (Guo et al. 2017) and the weight of the cosine; the result is folded into
-calibration.json: calibrating twice on the same data changes nothing. Every source counts alike, large or small.
+calibration.json: calibrating twice on the same data changes nothing. Every source counts alike.
 Thresholds are set where F1 is best, or where a wish says: `Wish(precision=0.9)`, `Wish(queue=0.05)`.
 """
 
@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """Where a label's threshold should lie: so many of those found are so, or at most such a share is found."""
+    """Where a threshold should lie: a share of those found is so, or at most a share of all is found."""
 
     precision: float | None = None
     queue: float | None = None
@@ -50,9 +50,9 @@ def calibrate(
 ) -> dict[str, Any]:
     """Rewrites the artifact's calibration.json and thresholds.json; returns dev figures before and after.
 
-    Labels with too few dev rows are left as they are and say so. Examples may have any of the labels. `wishes`
-    (label to Wish) set thresholds; a queue's share is of all examples that get a score for the label, so they
-    should be rows as they come in, not a choice of the worst.
+    Labels with too few dev rows are left as they are and say so. Examples may have any of the labels.
+    `wishes` (label to Wish) set thresholds; a queue's share is of all examples that get a score for the
+    label, so they should be rows as they come in, not a choice of the worst.
     """
     classifier = Classifier.load(artifact.path)
     predictions = predict(classifier, examples)

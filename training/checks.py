@@ -1,6 +1,6 @@
 """Checks of one test set each, beyond the figures of its labels: bias, dialect, swapped and disguised words.
 
-A check is a function of `Tested` and gives its figures as plain JSON; `training.suite` says which test has which.
+A check is a function of `Tested` and gives its figures as JSON; `training.suite` says which test has which.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def harmless_flagged(slice_: str | None) -> Check:
 def identity_auc(*slices: str) -> Check:
     """Subgroup, BPSN and BNSP AUC of toxicity for each identity term (Borkan et al. 2019).
 
-    The three tell whether a term's rows are ordered well among themselves, whether its harmless rows score above
-    others' toxic ones (BPSN), and its toxic rows below others' harmless ones (BNSP).
+    The three tell whether a term's rows are ordered well among themselves, whether its harmless rows score
+    above others' toxic ones (BPSN), and its toxic rows below others' harmless ones (BNSP).
     """
 
     def check(tested: Tested) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def identity_auc(*slices: str) -> Check:
 
 
 def dialect_gap(tested: Tested) -> dict[str, Any]:
-    """False positives of toxicity by dialect, and how many times more often African-American English has them."""
+    """False positives of toxicity by dialect, and the ratio of African-American English to the other."""
     rates = {}
     for dialect in ("AAE", "SAE"):
         harmless = [r for r in tested.rows if r[0].slice == dialect and r[0].labels["toxicity"] < 0.5]

@@ -75,7 +75,7 @@ def train(
 
         parley train configs/training/base.yaml --resume        (after a crash, or Ctrl-C)
 
-        parley train --data decisions.csv --run-dir runs/mine   (make it yours: the start's other labels are kept)
+        parley train --data decisions.csv --run-dir runs/mine   (make it yours)
 
     The artifact is at RUN_DIR/artifact: judge it with `parley evaluate`, serve it with `parley serve`.
     """
@@ -244,7 +244,7 @@ def evaluate(
         bool,
         typer.Option(
             "--baselines",
-            help="Score TF-IDF with logistic regression (same training rows) and the untuned encoder beside it.",
+            help="Score TF-IDF with logistic regression (same rows) and the untuned encoder beside it.",
         ),
     ] = False,
     full_precision: Annotated[
@@ -271,8 +271,8 @@ def evaluate(
 
         parley evaluate runs/mine/artifact --data decisions.csv --html report.html
 
-    Tune on dev data: a test set is scored once a released model. The HTML page quotes comments with the surest
-    errors; keep it to yourself.
+    Tune on dev data: a test set is scored once a released model. The HTML page quotes the comments of the
+    surest errors; keep it to yourself.
     """
     if save and (data is not None or sample is not None):
         raise typer.BadParameter(

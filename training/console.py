@@ -57,41 +57,54 @@ def progress(total: int) -> Iterator[Callable[[int], None]]:
 
 
 def show_table(title: str, figures: Mapping[str, Mapping[str, Any]]) -> None:
-    """Prints one row a label, one column a figure."""
+    """Prints one row a label, narrow enough for a terminal of 80 columns."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    shown = [name for name in _SHOWN if any(name in of for of in figures.values())]
-    table = Table("label", *shown, title=escape(title), title_justify="left")
+    table = Table(title=escape(title), title_justify="left")
+    table.add_column("label", no_wrap=True)
+    for name in ("rows (positive)", "figure", "ECE", "at the threshold"):
+        table.add_column(name)
     for label, of in figures.items():
-        table.add_row(escape(label), *(_cell(of.get(name, "")) for name in shown))
+        rows = f"{of.get('rows', '')}" + (f" ({of['positives']})" if "positives" in of else "")
+        table.add_row(escape(label), rows, _figures(of), _error(of), _threshold(of))
     Console().print(table)
 
 
-_SHOWN = (
-    "rows",
-    "positives",
-    "auc",
-    "accuracy",
-    "macro_f1",
-    "side_accuracy",
-    "none_auc",
-    "character_f1",
-    "ece",
-    "calibration_error",
-    "threshold",
-    "precision",
-    "recall",
-    "f1",
-    "false_positive_rate",
-    "queue",
-    "left",
-)
+def _figures(of: Mapping[str, Any]) -> str:
+    names = ("auc", "macro_f1", "side_accuracy", "none_auc", "character_f1")
+    shown = [f"{name.replace('_', '-')} {cell(of[name])}" for name in names if of.get(name) is not None]
+    if "macro_f1_before" in of:
+        shown.append(f"before: {cell(of['macro_f1_before'])}")
+    return "\n".join(shown)
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, dict):
+def _error(of: Mapping[str, Any]) -> str:
+    if "ece" in of:
+        return f"{of['ece_before']:.3f} → {of['ece']:.3f}"
+    return cell(of.get("calibration_error"))
+
+
+def _threshold(of: Mapping[str, Any]) -> str:
+    parts = []
+    if "threshold" in of:
+        parts.append(f"{of['threshold']:.3f}")
+    if "precision" in of:
+        wrong = 100 * of["false_positive_rate"]
+        parts.append(
+            f"precision {of['precision']:.2f}, recall {of['recall']:.2f}, false positives {wrong:.1f} %"
+        )
+    if "queue" in of:
+        parts.append(f"finds {100 * of['queue']:.1f} % of all")
+    if "left" in of:
+        parts.append(f"left as it was: {of['left']}")
+    return "; ".join(parts)
+
+
+def cell(value: object) -> str:
+    """A figure as a table shows it."""
+    if isinstance(value, Mapping):
         return f"{value['value']:.3f} ({value['low']:.3f}–{value['high']:.3f})"
     return f"{value:.3f}" if isinstance(value, float) else "" if value is None else str(value)
 
@@ -106,10 +119,10 @@ def show_changes(title: str, before: Mapping[str, Any], after: Mapping[str, Any]
     for label, new in after.items():
         name = next((n for n in ("macro_f1", "character_f1", "auc", "accuracy") if n in new), None)
         if name is not None:
-            table.add_row(label, str(new["rows"]), name, _cell(before[label].get(name)), _cell(new[name]))
+            table.add_row(label, str(new["rows"]), name, cell(before[label].get(name)), cell(new[name]))
         if "calibration_error" in new:
             errors = (of["calibration_error"] for of in (before[label], new))
-            table.add_row("", "", "calibration_error", *map(_cell, errors))
+            table.add_row("", "", "calibration_error", *map(cell, errors))
     Console().print(table)
 
 
@@ -122,6 +135,6 @@ def show_kept(figures: Mapping[str, Mapping[str, Any]]) -> None:
     table.title = "Against the starting artifact, on the same comments"
     for label, of in figures.items():
         table.add_row(
-            label, "yes" if of["taught"] else "no", _cell(of["moved"]), f"{100 * of['flipped']:.1f} %"
+            label, "yes" if of["taught"] else "no", cell(of["moved"]), f"{100 * of['flipped']:.1f} %"
         )
     Console().print(table)

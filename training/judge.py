@@ -4,8 +4,8 @@
 
 A figure is {"value", "low", "high"} (95 % bootstrap over rows), or a plain number where `intervals` is False.
 Labels of the comment pass and off_topic have AUC, average precision, accuracy, calibration error and what the
-artifact's own threshold does; stance has three-class macro-F1; spans mean character F1. What a constant answer
-reaches stands beside them as "majority".
+artifact's own threshold does; stance has three-class macro-F1; spans mean character F1. What a constant
+answer reaches stands beside them as "majority".
 """
 
 from __future__ import annotations

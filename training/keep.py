@@ -1,8 +1,8 @@
-"""What keeps a fine-tune from forgetting: the network stays near the one it started from where nothing new is said.
+"""What keeps a fine-tune from forgetting: where a row says nothing, the network stays near its start.
 
-For each text of a batch a frozen copy of the starting network is asked too ("learning without forgetting", Li &
-Hoiem 2016). Labels that the row has are learnt; for those it lacks, for spans nobody marked, for the embedding
-and for the stance of every pair, the start's own answer is the target. No old corpus is needed for that.
+For each text of a batch a frozen copy of the starting network is asked too ("learning without forgetting",
+Li & Hoiem 2016). Labels that the row has are learnt; for those it lacks, for spans nobody marked, for the
+embedding and for pairs without a stance, the start's own answer is the target. That needs no old corpus.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     write_report(Path("report.html"), evaluation)
 
-One file that needs no network. It quotes comments: it is for the machine that the comments are on, and the only
-place where evaluation writes their texts.
+One file that needs no network. It quotes comments: it is for the machine that the comments are on, and the
+only place where evaluation writes their texts.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from model.labels import OFF_TOPIC, STANCES
 from training import plots
+from training.console import cell
 from training.errors import RunError
 from training.evaluate import Evaluation
 from training.judge import Row
@@ -165,18 +166,9 @@ def _write(path: Path, template: str, **values: Any) -> None:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters["number"] = number
+    environment.filters["number"] = cell
     text = environment.get_template(template).render(**values)
     # For the owner's eyes: it quotes readers.
     descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
-
-
-def number(value: Any) -> str:
-    """A figure as a cell shows it."""
-    if isinstance(value, Mapping) and "value" in value:
-        return f"{value['value']:.3f} ({value['low']:.3f}–{value['high']:.3f})"
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return "" if value is None else str(value)

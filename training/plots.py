@@ -1,4 +1,4 @@
-"""The plots of calibration and evaluation, by Plotly: reliability of each label, figures with their intervals.
+"""The plots of calibration and evaluation, by Plotly: reliability of each label, figures with intervals.
 
 Needs the extra `report`. Each function gives a piece of HTML; `script()` is what draws them, once a page.
 """

@@ -2,7 +2,7 @@
 
     found = fine_tune_on(Path("decisions.csv"), base=Artifact.open(DEFAULT), run_dir=Path("runs/mine"))
 
-1. learns from the file's training part, held to the starting network where a row says nothing (training.keep);
+1. learns from the file's training part, held to the start where a row says nothing (training.keep);
 2. takes over the starting calibration, and fits anew what the calibration part has rows for;
 3. judges before and after on the test part, on dev rows of the old corpora where they are on disk, and by how
    many answers of the start are still the same: what the site didn't teach should not have moved.
@@ -74,8 +74,8 @@ def fine_tune_on(
 ) -> dict[str, Any]:
     """Writes run_dir/artifact and run_dir/metrics.json, and returns the latter's values.
 
-    Keys: "notes" on the file, "rows" a part, "own" {"before", "after"} figures on its test part, "old" the same
-    on each old corpus, "kept" how far answers moved. Raises DataError, RunError, BaseModelError.
+    Keys: "notes" on the file, "rows" a part, "own" {"before", "after"} figures on its test part, "old" the
+    same on each old corpus, "kept" how far answers moved. Raises DataError, RunError, BaseModelError.
     """
     own = read_part(data, "train", why="to train on")
     dev, test = (read_own(data, part).examples for part in ("dev", "test"))

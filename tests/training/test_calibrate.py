@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from model import Artifact
+from model import Artifact, Classifier
 from training import metrics
-from training.calibrate import calibrate
+from training.calibrate import Wish, calibrate
 from training.examples import Example
+from training.served import predict
 
 STANCES = ("favor", "against", "none")
 
@@ -92,3 +94,27 @@ def test_interval_holds_the_value_and_shrinks_with_rows() -> None:
 def test_at_threshold_counts() -> None:
     figures = metrics.at_threshold(np.array([True, True, False, False]), np.array([0.9, 0.2, 0.8, 0.1]), 0.5)
     assert (figures["precision"], figures["recall"], figures["false_positive_rate"]) == (0.5, 0.5, 0.5)
+
+
+def test_thresholds_as_wished(tiny_artifact: Path, examples: list[Example], tmp_path: Path) -> None:
+    artifact = Artifact(shutil.copytree(tiny_artifact, tmp_path / "artifact"))
+    wishes = {"toxicity": Wish(precision=0.7), "spam": Wish(queue=0.1), "off_topic": Wish(precision=0.999)}
+    figures = calibrate(artifact, [replace(e, spans=None, stance=None) for e in examples], wishes=wishes)
+    scores = [p.abuse["toxicity"] for p in predict(Classifier.load(artifact.path), examples)]
+    threshold = artifact.thresholds["toxicity"]
+    found = [e.labels["toxicity"] for e, s in zip(examples, scores, strict=True) if s >= threshold]
+    assert sum(found) / len(found) >= 0.7
+    assert figures["toxicity"]["precision"] == pytest.approx(sum(found) / len(found))
+    spam = [p.spam for p in predict(Classifier.load(artifact.path), examples)]
+    caught = sum(s >= artifact.thresholds["spam"] for s in spam) / len(spam)
+    assert caught == figures["spam"]["queue"] <= 0.1, "a budget needs no labels"
+    assert "no threshold has that precision" in figures["off_topic"]["left"]
+
+
+def test_a_precision_of_few_positives_is_left(tiny_artifact: Path, tmp_path: Path) -> None:
+    artifact = Artifact(shutil.copytree(tiny_artifact, tmp_path / "artifact"))
+    before = artifact.thresholds["threat"]
+    rows = [Example(text="a road", source="mine", labels={"threat": 1.0})]
+    figures = calibrate(artifact, rows, wishes={"threat": Wish(precision=0.5)})
+    assert "fewer than" in figures["threat"]["left"]
+    assert artifact.thresholds["threat"] == before

@@ -1,0 +1,231 @@
+"""Evaluation: checks count what they say, baselines answer, the page shows it, the report keeps its form."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from model import Artifact, Classifier
+from model.comment import Prediction, Stance
+from service.cli import add_plugins
+from service.cli import app as commands
+from training import checks, metrics
+from training.baselines import TfIdf, Untuned, float_network
+from training.evaluate import evaluate
+from training.examples import Example
+from training.identities import terms_in
+from training.judge import judge
+from training.page import worst, write_report
+from training.served import comment
+from training.sources import SOURCES
+from training.suite import SUITE, TESTS
+
+THRESHOLDS = {"toxicity": 0.5, "off_topic": 0.5}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _plugins() -> None:
+    add_plugins(commands)
+
+
+def said(toxicity: float = 0.0, *, stance: str | None = None, off_topic: float | None = None) -> Prediction:
+    sides = dict.fromkeys(("favor", "against", "none"), 0.1) | ({stance: 0.8} if stance else {})
+    return Prediction(
+        id=None,
+        abuse={"toxicity": toxicity},
+        spam=0.0,
+        off_topic=off_topic,
+        stance=Stance(target="it", label=stance, **sides) if stance else None,
+    )
+
+
+def rated(text: str, toxicity: float, **more: str) -> Example:
+    return Example(text=text, source="mine", labels={"toxicity": toxicity}, **more)
+
+
+def asked(rows: Sequence[tuple[Example, Prediction]]) -> checks.Tested:
+    return checks.Tested(rows, THRESHOLDS, lambda examples: [said(0.9) for _ in examples], intervals=False)
+
+
+def test_every_test_of_the_suite_is_a_source_with_test_rows() -> None:
+    assert set(SUITE) <= set(SOURCES)
+    assert set(TESTS) <= set(SUITE)
+    assert {"vast", "robtest", "toxic_spans", "jigsaw_multilabel", "debates", "youtube_spam", "c3"} <= set(
+        TESTS
+    )
+
+
+def test_identity_auc_finds_the_term_that_is_scored_too_high() -> None:
+    rows = []
+    for term, shift in (("buddhist", 0.0), ("catholic", 0.6), ("nobody", 0.0)):
+        for i in range(60):
+            toxic = i % 2
+            score = 0.2 + 0.3 * toxic + 0.001 * i + shift
+            rows.append((rated(f"a {term} here", float(toxic), slice="madlibs"), said(min(score, 1.0))))
+    found = checks.identity_auc("madlibs")(asked(rows))
+    assert set(found["terms"]) == {"buddhist", "catholic"}, "'nobody' is no identity"
+    assert found["terms"]["buddhist"]["subgroup"] == 1.0
+    assert found["lowest"]["bpsn"]["term"] == "catholic", "its harmless rows score above others' toxic ones"
+    assert found["terms"]["catholic"]["bpsn"] < 0.5
+    assert checks.identity_auc("madlibs")(asked([])) == {"lowest": {}, "terms": {}}
+
+
+def test_terms_are_whole_words_of_any_case() -> None:
+    assert terms_in("My Buddhist neighbour, a WOMAN of whiteness") == {"buddhist", "woman"}
+
+
+def test_dialect_ratio_of_false_positives() -> None:
+    rows = [(rated("x", 0.0, slice="AAE"), said(0.9 if i < 4 else 0.1)) for i in range(8)]
+    rows += [(rated("y", 0.0, slice="SAE"), said(0.9 if i < 2 else 0.1)) for i in range(8)]
+    rows += [(rated("z", 1.0, slice="SAE"), said(0.9))]
+    found = checks.dialect_gap(asked(rows))
+    assert (found["AAE"]["flagged"], found["SAE"]["flagged"], found["ratio"]) == (0.5, 0.25, 2.0)
+
+
+def test_harmless_flagged_takes_the_slice_or_every_negative() -> None:
+    rows = [
+        (rated("a", 0.0, slice="level 1"), said(0.9)),
+        (rated("b", 0.0, slice="above 1"), said(0.1)),
+        (rated("c", 1.0, slice="above 1"), said(0.9)),
+    ]
+    assert checks.harmless_flagged("level 1")(asked(rows)) == {"rows": 1, "flagged": 1.0}
+    assert checks.harmless_flagged(None)(asked(rows)) == {"rows": 2, "flagged": 0.5}
+
+
+def test_disguise_kept_compares_with_the_text_as_it_was() -> None:
+    rows = [
+        (rated("f00l", 1.0, slice="leetspeak", made_from="fool"), said(0.9)),
+        (rated("f o o l", 1.0, slice="spacing", made_from="fool"), said(0.1)),
+    ]
+    found = checks.disguise_kept(asked(rows))
+    assert found["all"] == {"rows": 2, "recall_plain": 1.0, "recall_disguised": 0.5, "kept": 0.5}
+    assert found["spacing"]["kept"] == 0.0
+
+
+def test_sentiment_swapped_counts_sides() -> None:
+    def row(group: str, slice_: str, given: str) -> tuple[Example, Prediction]:
+        example = Example(
+            text="t", source="mine", target="it", stance="favor", group=group, slice=slice_, made_from="t"
+        )
+        return example, said(stance=given)
+
+    rows = [row("1", "original", "favor"), row("1", "swapped", "against")]
+    rows += [row("2", "original", "favor"), row("2", "swapped", "favor")]
+    found = checks.sentiment_swapped(asked(rows))
+    assert found == {"original": 1.0, "swapped": 0.5, "lost": 0.5, "same side": 0.5}
+
+
+def test_any_rater_lowers_the_bar() -> None:
+    rows = [
+        (Example(text="a", source="mine", article="x", off_topic=1 / 3), said(off_topic=0.9)),
+        (Example(text="b", source="mine", article="x", off_topic=0.0), said(off_topic=0.1)),
+    ]
+    assert checks.any_rater(asked(rows))["auc"] == 1.0
+    assert "auc" not in judge(rows, THRESHOLDS, intervals=False)["off_topic"], "no majority finds any"
+
+
+def test_reliability_sums_to_the_calibration_error() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.random(500)
+    truth = (rng.random(500) < scores**2).astype(float)
+    bins = metrics.reliability(truth, scores)
+    assert sum(n for _, _, n in bins) == 500
+    error = sum(abs(mean - share) * n for mean, share, n in bins) / 500
+    assert metrics.expected_calibration_error(truth, scores) == pytest.approx(error)
+
+
+def test_majority_is_the_best_constant() -> None:
+    rows = [(rated("a", float(i < 3)), said(0.9)) for i in range(10)]
+    assert judge(rows, THRESHOLDS)["toxicity"]["majority"]["accuracy"] == pytest.approx(0.7)
+
+
+def test_worst_errors_are_the_surest_first() -> None:
+    rows = [(rated(f"c{i}", 0.0), said(0.5 + i / 40)) for i in range(20)] + [(rated("fine", 0.0), said(0.1))]
+    found = worst(rows, "toxicity", THRESHOLDS)
+    assert [e.text for e in found[:2]] == ["c19", "c18"]
+    assert all(e.text != "fine" for e in found)
+
+
+@pytest.fixture(scope="module")
+def examples() -> list[Example]:
+    rng = random.Random(1)
+    words = ["park", "road", "plan", "school", "money", "city"]
+    made = []
+    for i in range(90):
+        toxic = i % 3 == 0
+        made.append(
+            Example(
+                text=" ".join([*rng.choices(words, k=5), "stupid idiot" if toxic else "good point"]),
+                source="mine",
+                labels={"toxicity": float(toxic)},
+                target="the plan",
+                stance=("favor", "against", "none")[i % 3],
+                article="City plan\nThe city has a plan.",
+                off_topic=float(i % 2),
+            )
+        )
+    return made
+
+
+def test_baselines_answer_and_the_page_shows_them(
+    tiny_artifact: Path, examples: list[Example], tmp_path: Path, base: Path
+) -> None:
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for file in tiny_artifact.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    artifact = Artifact.open(folder)
+    info = artifact.info | {"training": {"config": {"base": str(base)}}}
+    artifact.info_file.write_text(json.dumps(info), encoding="utf-8")
+    beside = {
+        "float": float_network(artifact, tmp_path),
+        "tfidf": TfIdf(examples),
+        "untuned": Untuned(artifact, tmp_path),
+    }
+    found = evaluate(artifact, {"own data": examples, "c3": [rated("Good <b>point</b>", 0.0)]}, beside=beside)
+    report = json.loads(json.dumps(found.report))
+    assert "good point" not in json.dumps(report), "no text in the report"
+    test = report["tests"]["own data"]
+    assert test["beside"]["tfidf"]["slices"]["all"]["toxicity"]["auc"] == 1.0
+    assert set(test["beside"]["untuned"]["slices"]["all"]) == {"off_topic", "stance"}
+    assert 0 <= test["beside"]["untuned"]["slices"]["all"]["off_topic"]["auc"] <= 1
+    assert report["int8"]["figures"] > 3
+    assert set(report["pooled"]) == {"news"}
+    page = tmp_path / "report.html"
+    write_report(page, found)
+    html = page.read_text(encoding="utf-8")
+    value = test["slices"]["all"]["toxicity"]["auc"]["value"]
+    for shown in (f"{value:.3f}", "tfidf", "untuned", "majority", "harmless flagged", "<blockquote>"):
+        assert shown in html, shown
+    assert "src=" not in html.split("<body>")[1], "nothing is loaded from elsewhere"
+
+
+def test_the_float_network_is_the_same_network(
+    tiny_artifact: Path, examples: list[Example], tmp_path: Path
+) -> None:
+    comments = [comment(e) for e in examples[:10]]
+    full = float_network(Artifact.open(tiny_artifact), tmp_path).predict(comments)
+    int8 = Classifier.load(tiny_artifact).predict(comments)
+    gaps = [abs(a.abuse["toxicity"] - b.abuse["toxicity"]) for a, b in zip(full, int8, strict=True)]
+    assert 0 < max(gaps) < 0.1
+
+
+def test_evaluate_all_runs_on_every_test(tiny_artifact: Path, data_dir: Path, tmp_path: Path) -> None:
+    output = tmp_path / "report.json"
+    arguments = ["evaluate", str(tiny_artifact), "--data-dir", str(data_dir), "--all", "--sample", "5"]
+    result = CliRunner().invoke(commands, [*arguments, "-o", str(output)])
+    assert result.exit_code == 0, result.output
+    report = json.loads(output.read_text(encoding="utf-8"))
+    assert list(report["tests"]) == list(SUITE)
+    for name, test in SUITE.items():
+        if report["tests"][name]["rows"]:
+            assert set(report["tests"][name]["checks"]) == set(test.checks), name
+    assert {"gc", "gn", "cat_small"} <= set(report["tests"]["context_toxicity"]["slices"]), (
+        "with and without parent"
+    )

@@ -16,6 +16,9 @@ WEAK = {
     "sexually_explicit": "hardly any labels in these sources: read its score as untrained",
 }
 
+LEADING = ("macro_f1", "character_f1", "auc")
+"""The figure that a row leads with: the first of these that it has."""
+
 
 def write_card(artifact: Artifact) -> None:
     """Writes README.md of the artifact. Raises RunError where it was not evaluated yet."""
@@ -56,7 +59,7 @@ Made negatives: {made}. Epochs: {epochs}; seed {training_seed}; code at commit {
 
 ## Int8 against full precision
 
-{parity}.
+{parity}.{figures_kept}
 """
 
 
@@ -80,26 +83,68 @@ def _text(artifact: Artifact) -> str:
         epochs=config["optimiser"]["epochs"],
         training_seed=config["seed"],
         commit=info["commit"],
+        figures_kept=_int8(report),
         parity=", ".join(f"{name.replace('_', ' ')} {value}" for name, value in info["parity"].items()),
     )
 
 
+def _int8(report: dict[str, Any]) -> str:
+    if not (found := report.get("int8")) or not found["figures"]:
+        return ""
+    gap, name = found["largest"][0]
+    share = 100 * found["within"]
+    return (
+        f" Of {found['figures']} figures above, {share:.1f} % differ by at most {found['tolerance']}; "
+        f"the largest gap is {gap:.4f} ({name})."
+    )
+
+
 def _test(name: str, test: dict[str, Any]) -> str:
+    others = list(test["beside"])
     rows = [
-        f"| {part} | {label} | {of['rows']} | {of.get('positives', '')} | {_figure(of)} | {_threshold(of)} |"
+        f"| {part} | {label} | {of['rows']} | {of.get('positives', '')} | {_figure(of)} | "
+        + "".join(f"{_other(test['beside'][other], part, label, of)} | " for other in others)
+        + f"{_threshold(of)} |"
         for part, labels in test["slices"].items()
         for label, of in labels.items()
     ]
     head = [
-        f"\n### {name}\n\n{test['rows']} rows; licence: {test['licence']}.\n",
-        "| slice | label | rows | positives | figure | at the threshold |",
-        "|---|---|---|---|---|---|",
+        f"\n### {name}\n\n{test['shows'].capitalize()}. {test['rows']} rows; licence: {test['licence']}.\n",
+        "| slice | label | rows | positives | figure | "
+        + "".join(f"{other} | " for other in others)
+        + "at the threshold |",
+        "|---" * (6 + len(others)) + "|",
     ]
-    return "\n".join([*head, *rows, ""])
+    checks = [f"- {check}: {_check(found)}" for check, found in test["checks"].items()]
+    return "\n".join([*head, *rows, "", *checks, ""])
+
+
+def _other(other: dict[str, Any], part: str, label: str, mine: dict[str, Any]) -> str:
+    """The other system's number for the figure that this row leads with."""
+    name = next((n for n in LEADING if n in mine), "")
+    number = other["slices"].get(part, {}).get(label, {}).get(name)
+    return "" if number is None else f"{number:.3f}"
+
+
+def _check(found: dict[str, Any]) -> str:
+    """A check's figures in a line; long lists (each identity term) stay in evaluation.json."""
+    parts = []
+    for name, value in found.items():
+        if name == "terms":
+            continue
+        if isinstance(value, dict) and "value" in value:
+            value = f"{value['value']:.3f} ({value['low']:.3f}–{value['high']:.3f})"
+        elif isinstance(value, dict):
+            value = f"({_check(value)})"
+        elif isinstance(value, float):
+            value = f"{value:.3f}"
+        if value is not None:
+            parts.append(f"{name.replace('_', ' ')} {value}")
+    return ", ".join(parts)
 
 
 def _figure(figures: dict[str, Any]) -> str:
-    for name in ("macro_f1", "character_f1", "auc"):
+    for name in LEADING:
         if name in figures:
             value = figures[name]
             text = f"{name.replace('_', '-')} {value['value']:.3f} ({value['low']:.3f}–{value['high']:.3f})"

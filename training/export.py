@@ -103,7 +103,7 @@ def save_tokenizer(source: Path, target: Path) -> None:
 
 
 def to_onnx(network: Network, file: Path) -> None:
-    """Writes `network` (on the CPU, in evaluation mode) as a float ONNX: `model.artifact` names what goes in."""
+    """Writes `network` (on the CPU, in evaluation mode) as a float ONNX; see `model.artifact`."""
     ids = torch.tensor([[2, 3, 4, 5], [2, 3, 4, 0]])
     inputs = (ids, (ids != 0).long(), torch.zeros_like(ids))
     axes = {name: {0: "rows", 1: "tokens"} for name in (*INPUTS, "span_logits")}

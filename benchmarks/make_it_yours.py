@@ -1,0 +1,77 @@
+"""What fine-tuning on a site's own rows brings: a corpus that the artifact has not seen plays one.
+
+    python -m benchmarks.make_it_yours --source ruddit --label toxicity --data-dir ../shared/data
+
+Prints a Markdown table for docs/make-it-yours.md: figures on rows kept apart, before and after learning from
+more and more rows, and how far the answers to everything else moved.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from model.artifact import DEFAULT, Artifact
+from training.examples import Example
+from training.site import fine_tune_on
+from training.sources import SPLITS, read
+
+UNTAUGHT = "other labels decided otherwise (the most)"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--artifact", type=Path, default=DEFAULT, help="the artifact to start from")
+    parser.add_argument("--source", default="ruddit", help="a corpus it was not trained on")
+    parser.add_argument("--label", default="toxicity", help="the label of that corpus that the site teaches")
+    parser.add_argument("--rows", type=int, nargs="+", default=[200, 1000, 4000], help="sizes of the file")
+    parser.add_argument("--epochs", type=float, default=3.0)
+    parser.add_argument("--data-dir", type=Path, default=Path("../shared/data"))
+    given = parser.parse_args()
+    base = Artifact.open(given.artifact)
+    if given.source in {spec["name"] for spec in base.info["training"].get("config", {}).get("sources", [])}:
+        parser.error(f"{given.artifact} was trained on {given.source}: name another --source")
+    every = (e for split in SPLITS for e in read(given.source, given.data_dir, split))
+    rows = [e for e in every if given.label in e.labels]
+    random.Random(0).shuffle(rows)
+    print(f"| rows | of them to test | AUC before | after | ECE before | after | {UNTAUGHT} |")
+    print("|---|---|---|---|---|---|---|")
+    for line in table(base, rows, given.label, given.rows, given.epochs, given.data_dir):
+        print(line, flush=True)
+
+
+def table(
+    base: Artifact, rows: Sequence[Example], label: str, sizes: Sequence[int], epochs: float, data_dir: Path
+) -> Iterator[str]:
+    """A row for each size; the file of a smaller one is the beginning of a larger one's."""
+    with tempfile.TemporaryDirectory() as folder:
+        for size in sorted({min(size, len(rows)) for size in sizes}):
+            file = Path(folder) / f"{size}.csv"
+            write(file, rows[:size], label)
+            run = Path(folder) / str(size)
+            found = fine_tune_on(file, base=base, run_dir=run, epochs=epochs, data_dir=data_dir)
+            before, after = (found["own"][when][label] for when in ("before", "after"))
+            moved = {name: of["flipped"] for name, of in found["kept"].items() if not of["taught"]}
+            most = max(moved, key=moved.__getitem__)
+            auc = [f"{of['auc']:.3f}" if "auc" in of else "one class" for of in (before, after)]
+            ece = [f"{of['calibration_error']:.3f}" for of in (before, after)]
+            yield (
+                f"| {size} | {found['rows']['test']} | {auc[0]} | {auc[1]} | {ece[0]} | {ece[1]} "
+                f"| {100 * moved[most]:.1f} % ({most}) |"
+            )
+
+
+def write(file: Path, rows: Sequence[Example], label: str) -> None:
+    """The rows as a site's file would have them."""
+    with file.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(("text", label))
+        writer.writerows((e.text, e.labels[label]) for e in rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -96,11 +96,11 @@ def _grant(label: str, wish: Wish, rows: Sequence[Row], thresholds: dict[str, fl
             return {"left": f"fewer than {FEWEST} positives: their precision can't be told"}
         order = np.argsort(-scores, kind="stable")
         hits = np.cumsum(truth[order]) / np.arange(1, len(order) + 1)
-        # Rows of one score are found together.
-        last = np.append(np.diff(scores[order]) != 0, True)
-        reached = np.flatnonzero((hits >= (wish.precision or 0.0)) & last)
+        # Rows of one score are found together, and a handful of finds says nothing of their precision.
+        enough = np.append(np.diff(scores[order]) != 0, True) & (np.arange(len(order)) >= FEWEST - 1)
+        reached = np.flatnonzero((hits >= (wish.precision or 0.0)) & enough)
         if not len(reached):
-            best = hits[last].max()
+            best = hits[enough].max()
             return {"left": f"no threshold has that precision: the best is {best:.2f}"}
         threshold = float(scores[order][reached[-1]])
     thresholds[label] = threshold

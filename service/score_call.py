@@ -40,6 +40,8 @@ class ScoreCall:
     target: str | None
     columns: list[str]
     format: str | None
+    articles: Path | None
+    base_url: str | None
     where: list[str]
     since: str | None
     limit: int | None
@@ -83,7 +85,8 @@ class ScoreCall:
             self._check_output(Path(self.output))
         pseudonyms = self._pseudonyms()
         piped = self.source == PIPE
-        with closing(Source(Path("/dev/stdin") if piped else Path(self.source))) as source:
+        path = Path("/dev/stdin") if piped else Path(self.source)
+        with closing(Source(path, articles=self.articles, base_url=self.base_url)) as source:
             reader = open_reader(source, name=self.format or ("jsonl" if piped else None), columns=names)
             selection = Selection(reader, where=self._conditions(), limit=self.limit, pseudonyms=pseudonyms)
             summary = self._watched(selection, pseudonyms)
@@ -93,6 +96,9 @@ class ScoreCall:
         remarks += [f"no row has {field!r}, which --where asks for" for field in sorted(selection.unseen)]
         if pseudonyms and pseudonyms.dropped:
             remarks.append(f"left out as personal: {', '.join(sorted(pseudonyms.dropped))}")
+        if source.skipped:
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in source.skipped.most_common())
+            remarks.append(f"{source.skipped.total():,} left out, which are no comments any more: {reasons}")
         if source.repaired:
             remarks.append(f"{source.repaired:,} lines are not UTF-8 and were read as Windows-1252")
         return summary, remarks
@@ -141,6 +147,8 @@ class ScoreCall:
             model="null" if self.engine is Engine.null else fingerprint_of_model(self.model),
             policy=self.policy,
             format=self.format,
+            articles=fingerprint(self.articles) if self.articles else None,
+            base_url=self.base_url,
             map=self.columns,
             target=self.target,
             where=self.where,

@@ -47,6 +47,18 @@ def score(
         str | None,
         typer.Option("--format", metavar="NAME", help="Read IN as this; a wrong name lists all."),
     ] = None,
+    articles: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Articles that IN refers to: Reddit's submissions, SOCC's gnm_articles.csv.",
+            show_default="the file beside IN",
+        ),
+    ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The site that IN knows only paths of (Isso): https://news.example"),
+    ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(
@@ -131,6 +143,8 @@ def score(
         target=target,
         columns=columns or [],
         format=format_,
+        articles=articles,
+        base_url=base_url,
         where=where or [],
         since=since,
         limit=limit,

@@ -63,10 +63,11 @@ class ScoreCall:
         from service.dumps.record import Columns
         from service.score_display import show
 
-        if self.engine is Engine.ray:
-            raise DumpError("not yet")
         names = Columns.parse(self.columns)
-        summary, remarks = self._score_here(names)
+        if self.engine is Engine.ray:
+            summary, remarks = self._score_on_cluster(names)
+        else:
+            summary, remarks = self._score_here(names)
         if not self.quiet:
             show(summary, self.output, remarks, errors_out=self._errors_out)
 
@@ -103,12 +104,49 @@ class ScoreCall:
             remarks.append(f"{source.repaired:,} lines are not UTF-8 and were read as Windows-1252")
         return summary, remarks
 
+    def _score_on_cluster(self, names: Columns) -> tuple[Summary, list[str]]:
+        from service.dumps.cluster import Job, score_on_cluster
+        from service.dumps.formats import output_format
+        from service.score_display import progress
+
+        if self.limit or self.errors or PIPE in (self.source, self.output):
+            raise DumpError("--engine ray takes no pipe, no --limit and no --errors: leave them out")
+        pseudonyms = self._pseudonyms()
+        identity = self._identity(pseudonyms)
+        job = Job(
+            form=output_format(Path(self.output)),
+            mapped=names.mapped,
+            where=self._conditions(),
+            pseudonyms=pseudonyms,
+            model=self.model and self.model.absolute(),
+            policy=self.policy,
+            target=self.target,
+            threads=self.threads or 1,
+            batch=self.batch_size,
+        )
+        with progress(shown=not self.quiet) as update:
+            summary = score_on_cluster(
+                self.source,
+                self.output,
+                job,
+                call=identity,
+                address=self.ray_address,
+                resume=self.resume,
+                overwrite=self.overwrite,
+                on_piece=update,
+            )
+        return summary, []
+
     def _watched(self, selection: Selection, pseudonyms: Pseudonyms | None) -> Summary:
         from service.dumps.run import score_file, score_stream
-        from service.score_display import progress_of
+        from service.score_display import progress
 
         scorer = self._scorer()
-        with progress_of(selection, shown=not self.quiet) as on_batch:
+        with progress(shown=not self.quiet) as update:
+
+            def on_batch(summary: Summary) -> None:
+                update(summary, selection.fraction)
+
             if self.output != PIPE:
                 return score_file(
                     selection,
@@ -143,7 +181,7 @@ class ScoreCall:
         from service.dumps.call import call_of, fingerprint, fingerprint_of_model
 
         return call_of(
-            input=PIPE if self.source == PIPE else fingerprint(Path(self.source)),
+            input=fingerprint(Path(self.source)) if Path(self.source).exists() else self.source,
             model="null" if self.engine is Engine.null else fingerprint_of_model(self.model),
             policy=self.policy,
             format=self.format,

@@ -55,11 +55,11 @@ first-answer:  ## time a fresh clone of this commit until `make serve` has answe
 
 install: $(SERVE)/.installed  ## make .venv, the serving environment
 $(SERVE)/.installed: pyproject.toml constraints.txt
-	$(call environment,$(SERVE),tables$(comma)dumps)
+	$(call environment,$(SERVE),dumps$(comma)report$(comma)tables)
 
 install-dev: $(DEV)/.installed  ## make .venv-dev, the environment for tests, training and builds
 $(DEV)/.installed: pyproject.toml constraints.txt
-	$(call environment,$(DEV),tables$(comma)dumps$(comma)fetch$(comma)postgres$(comma)train$(comma)dev)
+	$(call environment,$(DEV),dev)
 
 constraints: install-dev  ## add what pyproject.toml newly needs to constraints.txt; versions that stand there stay
 	$(DEV)/bin/python -m pip install --quiet uv

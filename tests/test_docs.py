@@ -20,6 +20,7 @@ from model.notes import Note
 from service.app import create_app
 from service.cli import add_plugins
 from service.cli import app as parley
+from service.dumps.formats import INPUTS
 from service.errors import STATUS
 from service.policy import shipped
 from service.settings import Settings
@@ -162,6 +163,11 @@ def test_every_setting_is_documented() -> None:
     for setting in settings():
         assert f"`{setting}`" in page
         assert f"`PARLEY_{setting.upper().replace('.', '__')}`" in page
+
+
+def test_every_format_is_documented() -> None:
+    for name in INPUTS:
+        assert f"`{name}`" in read("docs/scoring.md"), name
 
 
 def test_every_policy_is_documented() -> None:

@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev serve test check format wheel wheel-check bench docs first-answer constraints clean
+.PHONY: help install install-dev serve test check format wheel wheel-check bench bench-dump crash-test docs first-answer constraints clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -46,6 +46,13 @@ wheel-check: wheel  ## install that wheel into an empty environment, serve from 
 
 bench: install-dev  ## comments a second against a plain transformers pipeline; memory, start and size
 	$(DEV)/bin/python -m benchmarks.speed $(ARGS)
+
+bench-dump: install-dev  ## a comment's cost in dumps of 10,000 to 1,000,000, with and without the model (ARGS="--ray")
+	$(DEV)/bin/python -m benchmarks.dump $(ARGS)
+
+crash-test: install-dev  ## kill the scoring of 200,000 comments 20 times, in each format, and compare the bytes
+	PARLEY_CRASH_ROWS=200000 PARLEY_CRASH_KILLS=20 PARLEY_CRASH_ENGINE=null \
+	  $(DEV)/bin/python -m pytest tests/dumps/test_crash.py $(ARGS)
 
 docs: install-dev  ## write what the artifact answers into the README and its picture (needs rsvg-convert)
 	$(DEV)/bin/python -m docs.refresh $(ARGS)

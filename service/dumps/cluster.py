@@ -17,9 +17,10 @@ Where the driver dies, the same call goes on with the pieces that have no receip
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -79,10 +80,10 @@ def score_on_cluster(
     overwrite: bool = False,
     on_piece: Callable[[Summary, float], None] = lambda summary, fraction: None,
 ) -> Summary:
-    """Score the dump at `source` into the folder `out`, both local paths or URIs that every machine can reach.
+    """Score the dump at `source` into the folder `out`: paths or URIs that every machine can reach.
 
-    `address` is the cluster's (None: that of the environment, else a cluster of this machine alone); `on_piece`
-    gets what is done so far, and the share of the pieces. Raises as `score_file` does.
+    `address` is the cluster's (None: that of the environment, else a cluster of this machine alone);
+    `on_piece` gets what is done so far, and the share of the pieces. Raises as `score_file` does.
     """
     dump, folder = Store.of(source), Store.of(out)
     pieces = cut(dump)
@@ -208,16 +209,18 @@ def _map_counts(dump: Store, pieces: Sequence[Piece]) -> list[tuple[int, int]]:
         numbers = [json.loads(text)["number"] for text in batch["piece"]]
         return {"number": numbers, "lines": [n for n, _ in found], "rows": [n for _, n in found]}
 
-    rows = sorted(
-        _dataset(pieces).map_batches(count_pieces, batch_size=1).take_all(), key=lambda r: r["number"]
-    )
+    rows = _dataset(pieces).map_batches(count_pieces, batch_size=1).take_all()
+    rows.sort(key=lambda row: row["number"])
     return [(row["lines"], row["rows"]) for row in rows]
 
 
 def _map_scores(
     dump: Store, folder: Store, pieces: Sequence[Piece], job: Job, layout: Layout
 ) -> Iterator[Summary]:
-    """The receipts of these pieces as they come."""
+    """The receipts of these pieces as they come.
+
+    Ray starts an actor that died anew, and gives its pieces out again, without end.
+    """
     if not pieces:
         return
     import ray
@@ -230,8 +233,6 @@ def _map_scores(
         batch_size=1,
         compute=ActorPoolStrategy(min_size=1, initial_size=actors, max_size=len(pieces)),
         num_cpus=job.threads,
-        max_restarts=-1,
-        max_task_retries=-1,
     )
     for row in scored.iter_rows():
         yield Summary.of(json.loads(row["receipt"])["summary"])
@@ -258,8 +259,8 @@ def _ray(address: str | None) -> Iterator[None]:
     try:
         if mine:
             ray.init(address=address, log_to_driver=False, logging_level="error")
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        ray.data.DataContext.get_current().enable_progress_bars = False
         yield
     except ray.exceptions.RayError as error:
         last = str(error).strip().splitlines()[-1]

@@ -4,7 +4,7 @@
 
 A label's present probability is stretched and shifted in log-odds until it means what it says (Platt 1999),
 stance by a scale, a bias a class (Guo et al. 2017) and the weight of the cosine; the result is folded into
-calibration.json: calibrating twice on the same data changes nothing. Every source counts alike, large or small.
+calibration.json: calibrating twice on the same data changes nothing. Every source counts alike.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 SERVE := .venv
 DEV := .venv-dev
+NODE_CLIENTS := tests/clients/node_modules/.package-lock.json
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
@@ -24,7 +25,7 @@ help:  ## list what can be made
 serve: install  ## start the server on http://127.0.0.1:8000 (PORT=8001 changes it; ARGS="--help" shows more)
 	$(SERVE)/bin/parley serve --port $(PORT) $(ARGS)
 
-test: install-dev  ## run all tests (ARGS="-k spans" picks some)
+test: install-dev $(NODE_CLIENTS)  ## run all tests (ARGS="-k spans" picks some)
 	$(DEV)/bin/python -m pytest $(ARGS)
 
 check: install-dev  ## lint, formatting, types, import direction, docs in step with the code
@@ -50,7 +51,7 @@ bench: install-dev  ## comments a second against a plain transformers pipeline; 
 bench-dump: install-dev  ## a comment's cost in dumps of 10,000 to 1,000,000, with and without the model (ARGS="--ray")
 	$(DEV)/bin/python -m benchmarks.dump $(ARGS)
 
-crash-test: install-dev  ## kill the scoring of 200,000 comments 20 times, in each format, and compare the bytes
+crash-test: install-dev $(NODE_CLIENTS)  ## kill the scoring of 200,000 comments 20 times, in each format, and compare the bytes
 	PARLEY_CRASH_ROWS=200000 PARLEY_CRASH_KILLS=20 PARLEY_CRASH_ENGINE=null \
 	  $(DEV)/bin/python -m pytest tests/dumps/test_crash.py $(ARGS)
 
@@ -68,6 +69,10 @@ install-dev: $(DEV)/.installed  ## make .venv-dev, the environment for tests, tr
 $(DEV)/.installed: pyproject.toml constraints.txt
 	$(call environment,$(DEV),dev)
 
+$(NODE_CLIENTS): tests/clients/package-lock.json
+	@if command -v npm > /dev/null; then npm ci --prefix tests/clients --no-audit --no-fund && touch $@; \
+	  else echo "npm is not installed: the tests of Node's clients will be skipped"; fi
+
 constraints: install-dev  ## add what pyproject.toml newly needs to constraints.txt; versions that stand there stay
 	$(DEV)/bin/python -m pip install --quiet uv
 	$(DEV)/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --fork-strategy fewest \
@@ -77,7 +82,7 @@ constraints: install-dev  ## add what pyproject.toml newly needs to constraints.
 	    --python-version $$python --quiet -o /dev/null || exit 1; done
 
 clean:  ## remove both environments and everything that was built
-	rm -rf $(SERVE) $(DEV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(SERVE) $(DEV) tests/clients/node_modules dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 comma := ,

@@ -47,6 +47,12 @@ def test_every_format_has_an_export() -> None:
     assert set(exports.NAMES) == set(INPUTS)
 
 
+def test_every_format_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    rows = "\n".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| `"))
+    assert [name for name in INPUTS if f"`{name}`" not in rows] == []
+
+
 @pytest.mark.parametrize("name", exports.NAMES)
 def test_told_by_content(name: str, tmp_path: Path) -> None:
     path = exports.write(tmp_path, name)

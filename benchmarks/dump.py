@@ -98,9 +98,8 @@ def main() -> None:
         costs = {rows: score(dumps[rows], out, null) for rows in options.sizes}
         each = {rows: tell("null", rows, cost, start) for rows, cost in costs.items()}
         first, last = options.sizes[0], options.sizes[-1]
-        print(
-            f"memory at {last:,} less that at {first:,}: {costs[last].memory - costs[first].memory:+.0f} MB"
-        )
+        grown = costs[last].memory - costs[first].memory
+        print(f"memory at {last:,} less that at {first:,}: {grown:+.0f} MB")
 
         start = score(dumps[1], out, model) if options.scored else start
         scored: dict[int, float] = {}
@@ -109,9 +108,8 @@ def main() -> None:
             if rows in each:
                 print(f"reading and writing: {each[rows] / scored[rows]:.1%} of the time")
         if len(scored) > 1:
-            print(
-                f"cost a comment, dearest against cheapest: {max(scored.values()) / min(scored.values()) - 1:+.1%}"
-            )
+            spread = max(scored.values()) / min(scored.values()) - 1
+            print(f"cost a comment, dearest against cheapest: {spread:+.1%}")
         if options.ray and options.scored:
             rows, there = options.scored[0], Path(folder) / f"ray.{options.output}"
             words = [*model, "--engine", "ray"]

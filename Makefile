@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev serve test check format wheel wheel-check bench bench-dump crash-test docs first-answer constraints clean
+.PHONY: help install install-dev serve test check format wheel wheel-check bench bench-serve bench-dump crash-test docs first-answer constraints clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ wheel-check: wheel  ## install that wheel into an empty environment, serve from 
 
 bench: install-dev  ## comments a second against a plain transformers pipeline; memory, start and size
 	$(DEV)/bin/python -m benchmarks.speed $(ARGS)
+
+bench-serve: install-dev  ## the server at 50 requests a second, and at four times what it can carry (needs Node.js)
+	$(DEV)/bin/python -m benchmarks.bench_serve $(ARGS)
 
 bench-dump: install-dev  ## a comment's cost in dumps of 10,000 to 1,000,000, with and without the model (ARGS="--ray")
 	$(DEV)/bin/python -m benchmarks.dump $(ARGS)

@@ -109,8 +109,18 @@ class ScoreCall:
         from service.dumps.formats import output_format
         from service.score_display import progress
 
-        if self.limit or self.errors or PIPE in (self.source, self.output):
-            raise DumpError("--engine ray takes no pipe, no --limit and no --errors: leave them out")
+        refused = {
+            "a pipe": PIPE in (self.source, self.output),
+            "--limit": self.limit,
+            "--errors": self.errors,
+            "--articles": self.articles,
+            "--base-url": self.base_url,
+            "--format": self.format not in (None, "jsonl", "parquet"),
+        }
+        if names_of := [name for name, given in refused.items() if given]:
+            raise DumpError(
+                f"--engine ray takes no {', '.join(names_of)}: see docs/cluster.md for what it reads"
+            )
         pseudonyms = self._pseudonyms()
         identity = self._identity(pseudonyms)
         job = Job(

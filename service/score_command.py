@@ -182,7 +182,10 @@ def _told(output: str) -> Iterator[None]:
     except KeyboardInterrupt as error:
         from service.dumps.parts import parts_folder
 
-        kept = output != PIPE and parts_folder(Path(output)).exists()
+        # The local engine keeps its parts beside OUT, the ray engine in it.
+        kept = output != PIPE and (
+            parts_folder(Path(output)).exists() or Path(output).is_dir() or "://" in output
+        )
         after = "the same command goes on from here" if kept else f"{output} was not written"
         typer.echo(f"Interrupted: {after}", err=True)
         raise typer.Exit(130) from error

@@ -11,6 +11,7 @@ from service.command import told_errors
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
     from service.report.rows import ScoredFile
     from service.report.tally import Tally
@@ -124,7 +125,7 @@ def _read_watched(scored: ScoredFile, *, policy: str, model: Path | None, top: i
     return tally
 
 
-def _progress(console: Console, *, shown: bool):  # type: ignore[no-untyped-def]
+def _progress(console: Console, *, shown: bool) -> Progress:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     return Progress(

@@ -101,7 +101,7 @@ def test_model_and_service_import_without_extras() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("command", ["", "serve", "score", "train", "evaluate"])
+@pytest.mark.parametrize("command", ["", "serve", "score", "report", "train", "evaluate"])
 def test_help_works_without_extras(command: str) -> None:
     arguments = ["parley", *command.split(), "--help"]
     done = run_without(

@@ -83,7 +83,7 @@ def over_time(tally: Tally) -> Plot:
             hovertemplate="%{y:.1%}<extra>" + name + "</extra>",
         )
         figure.add_trace(line, row=2, col=1)
-    figure.update_yaxes(title_text=f"comments {per(step)}", row=1, col=1)
+    figure.update_yaxes(title_text=f"comments {per(step)}", tickformat=",", row=1, col=1)
     figure.update_yaxes(title_text="share", tickformat=".0%", rangemode="tozero", row=2, col=1)
     figure.update_xaxes(**_time_axis(times))
     figure.update_layout(hovermode="x unified")
@@ -117,6 +117,7 @@ def stance_over_time(tally: Tally) -> Plot:
             bar = _bar(go, stance, x=[time for time, _ in bins], y=counts, showlegend=place == 0)
             figure.add_trace(bar, row=place // columns + 1, col=place % columns + 1)
     figure.update_xaxes(showticklabels=True)
+    figure.update_yaxes(tickformat=",")
     alt = (
         f"Comments in favor, against and neither, {per(step)}, towards {len(targets)} targets. "
         "The table by target has the sums."
@@ -214,7 +215,7 @@ def reasons(tally: Tally) -> Plot:
         )
     )
     figure.update_yaxes(tickmode="array", tickvals=places, ticktext=[_label(name, 40) for name, _ in found])
-    figure.update_xaxes(title_text="comments", rangemode="tozero")
+    figure.update_xaxes(title_text="comments", tickformat=",", rangemode="tozero")
     alt = f"Comments by reason, {len(found)} reasons. The table below has the numbers."
     return _plot("reasons", figure, height=90 + 26 * len(found), alt=alt, legend=False)
 

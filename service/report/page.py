@@ -177,7 +177,7 @@ def _group_notes(kind: str, groups: Groups, *, shown: int) -> list[str]:
     if groups.dropped:
         notes.append(
             f"There are so many {kind}s that the smallest were not followed: {groups.rest.comments:,} "
-            f"comments are in no row, and the counts of a {kind} can be too low."
+            f"comments are in no row, and the counts of those shown can be too low."
         )
     elif len(groups) > shown:
         notes.append(f"{shown} of {len(groups):,} {kind}s are shown; --top shows more.")

@@ -24,7 +24,8 @@ from service.report.rows import Row
 TOXICITY = "abuse.toxicity"
 BINS = 50
 """Of a distribution, each 0.02 wide."""
-GROUPS = 20_000
+GROUPS = 100_000
+"""Articles, and authors: some 40 MB each."""
 TARGETS = 1_000
 """Fewer, as each keeps its stance over time."""
 TARGET_BINS = 200

@@ -12,11 +12,12 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 SERVE := .venv
 DEV := .venv-dev
+NODE_CLIENTS := tests/clients/node_modules/.package-lock.json
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev serve test check format wheel wheel-check bench docs first-answer constraints clean
+.PHONY: help install install-dev serve test check format wheel wheel-check bench bench-serve bench-dump crash-test docs first-answer constraints clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -24,7 +25,7 @@ help:  ## list what can be made
 serve: install  ## start the server on http://127.0.0.1:8000 (PORT=8001 changes it; ARGS="--help" shows more)
 	$(SERVE)/bin/parley serve --port $(PORT) $(ARGS)
 
-test: install-dev  ## run all tests (ARGS="-k spans" picks some)
+test: install-dev $(NODE_CLIENTS)  ## run all tests (ARGS="-k spans" picks some)
 	$(DEV)/bin/python -m pytest $(ARGS)
 
 check: install-dev  ## lint, formatting, types, import direction, docs in step with the code
@@ -47,6 +48,16 @@ wheel-check: wheel  ## install that wheel into an empty environment, serve from 
 bench: install-dev  ## comments a second against a plain transformers pipeline; memory, start and size
 	$(DEV)/bin/python -m benchmarks.speed $(ARGS)
 
+bench-serve: install-dev  ## the server at 50 requests a second, and at four times what it can carry (needs Node.js)
+	$(DEV)/bin/python -m benchmarks.bench_serve $(ARGS)
+
+bench-dump: install-dev  ## a comment's cost in dumps of 10,000 to 1,000,000, with and without the model (ARGS="--ray")
+	$(DEV)/bin/python -m benchmarks.dump $(ARGS)
+
+crash-test: install-dev  ## kill the scoring of 200,000 comments 20 times, in each format, and compare the bytes
+	PARLEY_CRASH_ROWS=200000 PARLEY_CRASH_KILLS=20 PARLEY_CRASH_ENGINE=null \
+	  $(DEV)/bin/python -m pytest tests/dumps/test_crash.py $(ARGS)
+
 docs: install-dev  ## write what the artifact answers into the README and its picture (needs rsvg-convert)
 	$(DEV)/bin/python -m docs.refresh $(ARGS)
 
@@ -55,11 +66,15 @@ first-answer:  ## time a fresh clone of this commit until `make serve` has answe
 
 install: $(SERVE)/.installed  ## make .venv, the serving environment
 $(SERVE)/.installed: pyproject.toml constraints.txt
-	$(call environment,$(SERVE),tables$(comma)dumps)
+	$(call environment,$(SERVE),dumps$(comma)report$(comma)tables)
 
 install-dev: $(DEV)/.installed  ## make .venv-dev, the environment for tests, training and builds
 $(DEV)/.installed: pyproject.toml constraints.txt
-	$(call environment,$(DEV),tables$(comma)dumps$(comma)fetch$(comma)postgres$(comma)train$(comma)dev)
+	$(call environment,$(DEV),dev)
+
+$(NODE_CLIENTS): tests/clients/package-lock.json
+	@if command -v npm > /dev/null; then npm ci --prefix tests/clients --no-audit --no-fund && touch $@; \
+	  else echo "npm is not installed: the tests of Node's clients will be skipped"; fi
 
 constraints: install-dev  ## add what pyproject.toml newly needs to constraints.txt; versions that stand there stay
 	$(DEV)/bin/python -m pip install --quiet uv
@@ -70,7 +85,7 @@ constraints: install-dev  ## add what pyproject.toml newly needs to constraints.
 	    --python-version $$python --quiet -o /dev/null || exit 1; done
 
 clean:  ## remove both environments and everything that was built
-	rm -rf $(SERVE) $(DEV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(SERVE) $(DEV) tests/clients/node_modules dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 comma := ,

@@ -1,9 +1,10 @@
-"""Write into the README what Parley says: the answer to its request, its example page's scores, a picture.
+"""Write into the README what Parley says: the answer to its request, its example page's scores, two pictures.
 
     make docs          (or: python -m docs.refresh [--model FOLDER])
 
 Run it when the artifact changes. Each block stands in README.md between <!-- NAME --> and <!-- /NAME -->;
-tests/test_readme.py makes the blocks again and compares. The picture needs rsvg-convert (librsvg2-bin).
+tests/test_readme.py makes the blocks again and compares. The pictures need rsvg-convert (librsvg2-bin) and
+chromium.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ from benchmarks.server import ask, free_port, served
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PICTURE = ROOT / "docs" / "images" / "score-example.png"
+REPORT_PICTURE = ROOT / "docs" / "images" / "report.png"
+REPORT_SIZE = 1200, 1990
+"""Pixels; down to the end of the plot over time."""
 PARLEY = Path(sys.executable).parent / "parley"
 PICTURE_WIDTH = 132
 FONT, FONT_ASPECT = "DejaVu Sans Mono", 0.602
@@ -130,6 +134,27 @@ def cell(name: str, shown: str) -> Text:
     return Text(shown, style=f"rgb({max(red, 90)},{max(255 - red, 90)},90)")
 
 
+def photograph(model: list[str], picture: Path) -> None:
+    """The report on the example comments, as a browser shows it."""
+    browser = shutil.which("chromium")
+    if not browser:
+        raise SystemExit("the picture needs chromium. On Debian: sudo apt install chromium")
+    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-component-update"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        scored, page = Path(folder) / "comments.jsonl", Path(folder) / "report.html"
+        score_example = ["score", "docs/examples/comments.jsonl", "-o", str(scored), *model, "--quiet"]
+        report = ["report", str(scored), "-o", str(page), *model, "--top", "4", "--quiet"]
+        for words in (score_example, [*report, "--title", "A week of comments in Aldenmouth"]):
+            subprocess.run([str(PARLEY), *words], cwd=ROOT, check=True)
+        look = [
+            *(browser, *flags.split(), "--disable-background-networking", "--disable-sync"),
+            *(f"--user-data-dir={folder}/profile", "--hide-scrollbars", "--virtual-time-budget=5000"),
+            *("--window-size={},{}".format(*REPORT_SIZE), f"--screenshot={picture}", page.as_uri()),
+        ]
+        subprocess.run(look, check=True, capture_output=True, timeout=120)
+
+
 BLOCKS: dict[str, Callable[[list[str]], str]] = {"answer": answer, "scores": scores}
 
 
@@ -149,7 +174,9 @@ def main() -> None:
         text = text[: found.start(2)] + make(model) + "\n" + text[found.end(2) :]
     README.write_text(text, encoding="utf-8")
     draw(score(model), PICTURE)
-    print(f"wrote {README.name} and {PICTURE.relative_to(ROOT)}: look at both before you commit them")
+    photograph(model, REPORT_PICTURE)
+    pictures = " and ".join(str(picture.relative_to(ROOT)) for picture in (PICTURE, REPORT_PICTURE))
+    print(f"wrote {README.name}, {pictures}: look at them before you commit them")
 
 
 if __name__ == "__main__":

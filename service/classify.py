@@ -80,9 +80,10 @@ class CommentIn(_Sent):
         return Comment(
             text=self.text,
             id=self.id,
-            article=article
-            and Article(id=article.id, url=article.url, title=article.title, text=article.text),
-            parent=parent and Parent(id=parent.id, text=parent.text),
+            article=Article(id=article.id, url=article.url, title=article.title, text=article.text)
+            if article
+            else None,
+            parent=Parent(id=parent.id, text=parent.text) if parent else None,
             target=self.target,
             language=self.language,
             format=self.format,

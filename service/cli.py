@@ -12,6 +12,7 @@ import typer
 
 from service import feedback_command, keys_command, policy_command
 from service.feedback_command import forget
+from service.report_command import report
 from service.score_command import score
 from service.serve import serve
 
@@ -39,6 +40,7 @@ def parley(
 
 
 app.command()(score)
+app.command()(report)
 app.command()(serve)
 app.command()(forget)
 app.add_typer(policy_command.app)

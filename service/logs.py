@@ -21,7 +21,7 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 
 def describe(error: BaseException) -> dict[str, Any]:
     """What a log may say of an exception: its type, the types that caused it, and where it went through."""
-    kinds = []
+    kinds: list[str] = []
     cause: BaseException | None = error
     while cause is not None and len(kinds) < 5:
         kinds.append(f"{type(cause).__module__}.{type(cause).__qualname__}")
@@ -32,7 +32,7 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 def configure(level: str = "info") -> None:
     """Send structlog's and the standard library's records (uvicorn's too) to standard error as JSON lines."""
-    shared = [
+    shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,

@@ -27,7 +27,7 @@ log = structlog.get_logger("parley.request")
 
 
 class RequestLog:
-    """Gives each request an id (X-Request-ID, echoed), a log line and metrics; a last net for errors (500)."""
+    """Gives each request an id (X-Request-ID, echoed), a log line and metrics; a last net for errors."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, wires: Sequence[Wire]) -> None:
         self.app = app

@@ -40,6 +40,8 @@ class ScoreCall:
     target: str | None
     columns: list[str]
     format: str | None
+    articles: Path | None
+    base_url: str | None
     where: list[str]
     since: str | None
     limit: int | None
@@ -61,10 +63,11 @@ class ScoreCall:
         from service.dumps.record import Columns
         from service.score_display import show
 
-        if self.engine is Engine.ray:
-            raise DumpError("not yet")
         names = Columns.parse(self.columns)
-        summary, remarks = self._score_here(names)
+        if self.engine is Engine.ray:
+            summary, remarks = self._score_on_cluster(names)
+        else:
+            summary, remarks = self._score_here(names)
         if not self.quiet:
             show(summary, self.output, remarks, errors_out=self._errors_out)
 
@@ -83,7 +86,8 @@ class ScoreCall:
             self._check_output(Path(self.output))
         pseudonyms = self._pseudonyms()
         piped = self.source == PIPE
-        with closing(Source(Path("/dev/stdin") if piped else Path(self.source))) as source:
+        path = Path("/dev/stdin") if piped else Path(self.source)
+        with closing(Source(path, articles=self.articles, base_url=self.base_url)) as source:
             reader = open_reader(source, name=self.format or ("jsonl" if piped else None), columns=names)
             selection = Selection(reader, where=self._conditions(), limit=self.limit, pseudonyms=pseudonyms)
             summary = self._watched(selection, pseudonyms)
@@ -93,16 +97,66 @@ class ScoreCall:
         remarks += [f"no row has {field!r}, which --where asks for" for field in sorted(selection.unseen)]
         if pseudonyms and pseudonyms.dropped:
             remarks.append(f"left out as personal: {', '.join(sorted(pseudonyms.dropped))}")
+        if source.skipped:
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in source.skipped.most_common())
+            remarks.append(f"{source.skipped.total():,} comments that are none any more left out: {reasons}")
         if source.repaired:
             remarks.append(f"{source.repaired:,} lines are not UTF-8 and were read as Windows-1252")
         return summary, remarks
 
+    def _score_on_cluster(self, names: Columns) -> tuple[Summary, list[str]]:
+        from service.dumps.cluster import Job, score_on_cluster
+        from service.dumps.formats import output_format
+        from service.score_display import progress
+
+        refused = {
+            "a pipe": PIPE in (self.source, self.output),
+            "--limit": self.limit,
+            "--errors": self.errors,
+            "--articles": self.articles,
+            "--base-url": self.base_url,
+            "--format": self.format not in (None, "jsonl", "parquet"),
+        }
+        if names_of := [name for name, given in refused.items() if given]:
+            raise DumpError(
+                f"--engine ray takes no {', '.join(names_of)}: see docs/cluster.md for what it reads"
+            )
+        pseudonyms = self._pseudonyms()
+        identity = self._identity(pseudonyms)
+        job = Job(
+            form=output_format(Path(self.output)),
+            mapped=names.mapped,
+            where=self._conditions(),
+            pseudonyms=pseudonyms,
+            model=self.model and self.model.absolute(),
+            policy=self.policy,
+            target=self.target,
+            threads=self.threads or 1,
+            batch=self.batch_size,
+        )
+        with progress(shown=not self.quiet) as update:
+            summary = score_on_cluster(
+                self.source,
+                self.output,
+                job,
+                call=identity,
+                address=self.ray_address,
+                resume=self.resume,
+                overwrite=self.overwrite,
+                on_piece=update,
+            )
+        return summary, []
+
     def _watched(self, selection: Selection, pseudonyms: Pseudonyms | None) -> Summary:
         from service.dumps.run import score_file, score_stream
-        from service.score_display import progress_of
+        from service.score_display import progress
 
         scorer = self._scorer()
-        with progress_of(selection, shown=not self.quiet) as on_batch:
+        with progress(shown=not self.quiet) as update:
+
+            def on_batch(summary: Summary) -> None:
+                update(summary, selection.fraction)
+
             if self.output != PIPE:
                 return score_file(
                     selection,
@@ -137,10 +191,12 @@ class ScoreCall:
         from service.dumps.call import call_of, fingerprint, fingerprint_of_model
 
         return call_of(
-            input=PIPE if self.source == PIPE else fingerprint(Path(self.source)),
+            input=fingerprint(Path(self.source)) if Path(self.source).exists() else self.source,
             model="null" if self.engine is Engine.null else fingerprint_of_model(self.model),
             policy=self.policy,
             format=self.format,
+            articles=fingerprint(self.articles) if self.articles else None,
+            base_url=self.base_url,
             map=self.columns,
             target=self.target,
             where=self.where,

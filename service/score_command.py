@@ -47,6 +47,18 @@ def score(
         str | None,
         typer.Option("--format", metavar="NAME", help="Read IN as this; a wrong name lists all."),
     ] = None,
+    articles: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Articles that IN refers to: Reddit's submissions, SOCC's gnm_articles.csv.",
+            show_default="the file beside IN",
+        ),
+    ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The site that IN knows only paths of (Isso): https://news.example"),
+    ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(
@@ -131,6 +143,8 @@ def score(
         target=target,
         columns=columns or [],
         format=format_,
+        articles=articles,
+        base_url=base_url,
         where=where or [],
         since=since,
         limit=limit,
@@ -168,7 +182,10 @@ def _told(output: str) -> Iterator[None]:
     except KeyboardInterrupt as error:
         from service.dumps.parts import parts_folder
 
-        kept = output != PIPE and parts_folder(Path(output)).exists()
+        # The local engine keeps its parts beside OUT, the ray engine in it.
+        kept = output != PIPE and (
+            parts_folder(Path(output)).exists() or Path(output).is_dir() or "://" in output
+        )
         after = "the same command goes on from here" if kept else f"{output} was not written"
         typer.echo(f"Interrupted: {after}", err=True)
         raise typer.Exit(130) from error

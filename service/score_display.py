@@ -15,31 +15,30 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from service.dumps.score import Summary
-    from service.dumps.selection import Selection
 
 
 @contextmanager
-def progress_of(selection: Selection, *, shown: bool) -> Iterator[Callable[[Summary], None]]:
-    """Give what is to be called after each batch; where stderr is no terminal it shows nothing."""
+def progress(*, shown: bool) -> Iterator[Callable[[Summary, float], None]]:
+    """Give what is to be called with a summary and the share that is done; it shows both on a terminal."""
     from rich.console import Console
 
     console = Console(stderr=True)
-    with progress_bar(console, shown=shown and console.is_terminal) as progress:
-        task = progress.add_task("Scoring", total=1.0, comments="", rate="")
+    with _bar(console, shown=shown and console.is_terminal) as bar:
+        task = bar.add_task("Scoring", total=1.0, comments="", rate="")
         begun = False
 
-        def on_batch(summary: Summary) -> None:
+        def update(summary: Summary, fraction: float) -> None:
             nonlocal begun
             count, rate = f"{summary.scored:,} comments", f"{summary.rate:,.0f}/s"
             if not begun and summary.earlier:  # the time left is that of scoring, not of reading again
-                progress.reset(task, total=1.0, completed=0)
+                bar.reset(task, total=1.0, completed=0)
             begun = True
-            progress.update(task, completed=selection.fraction, comments=count, rate=rate)
+            bar.update(task, completed=fraction, comments=count, rate=rate)
 
-        yield on_batch
+        yield update
 
 
-def progress_bar(console: Console, *, shown: bool) -> Progress:
+def _bar(console: Console, *, shown: bool) -> Progress:
     """Bar, percentage, count, rate and time left."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 

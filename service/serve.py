@@ -37,7 +37,8 @@ def serve(
 ) -> None:
     """Serve the model over HTTP.
 
-    POST /v1/classify labels comments; /docs shows it with examples to try; /health and /metrics are for operators.
+    POST /v1/classify labels comments; /docs shows it with examples to try; /health and /metrics are for
+    operators.
 
     A flag comes before its PARLEY_* variable, a variable before the --config file.
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from model.comment import Article, Parent, TextFormat
 from service.dumps.coral import rows
 from service.dumps.csvfile import CsvReader, delimiter
-from service.dumps.names import FIELDS
+from service.dumps.names import FIELDS, own_name
 from service.dumps.native import words
 from service.dumps.record import BadRow, Columns, Record
 from service.dumps.source import Source
@@ -28,13 +28,14 @@ _NO_COLUMN = "\0"
 class Preset:
     """A CSV format: the columns that only it `has`, and which of its columns hold which fields.
 
-    `finish` changes a record or leaves it out. `articles` are the names of the file of articles beside, and
-    `article` which of its columns hold what.
+    `renamed` are columns of its own with better names. `finish` changes a record or leaves it out. `articles`
+    are the names of the file of articles beside, and `article` says which of its columns hold what.
     """
 
     has: frozenset[str]
     columns: Mapping[str, str]
     format: TextFormat = "plain"
+    renamed: Mapping[str, str] = field(default_factory=dict)
     finish: Callable[[Record], Record | Skip] = lambda record: record
     articles: tuple[str, ...] = ()
     article: Mapping[str, str] = field(default_factory=dict)
@@ -50,7 +51,8 @@ class PresetReader:
     def __init__(self, source: Source, columns: Columns, preset: Preset) -> None:
         self._source, self._preset = source, preset
         self._reader = CsvReader(source, _PresetColumns({**preset.columns, **columns.mapped}))
-        known = self._reader.columns
+        better = {own_name(name): new for name, new in preset.renamed.items()}
+        known = [better.get(name, name) for name in self._reader.columns]
         added = ("id", "parent.id", "parent.text", "article.id", "article.url", "article.title", "format")
         self.columns = (*known, *(name for name in added if name not in known))
 
@@ -71,7 +73,12 @@ class PresetReader:
             elif (gone := placeholder(row.text)) is not None:
                 yield Skip(reason=gone, id=row.id)
             else:
-                yield self._preset.finish(replace(row, format=self._preset.format))
+                yield self._preset.finish(self._own(row))
+
+    def _own(self, row: Record) -> Record:
+        renamed = self._preset.renamed
+        extra = {renamed.get(name, name): value for name, value in row.extra.items()}
+        return replace(row, format=self._preset.format, extra=extra)
 
     def _add_articles(self, index: Index) -> None:
         given, preset = self._source.articles, self._preset
@@ -107,18 +114,11 @@ def header(head: str) -> list[str]:
 
 
 def _civil(record: Record) -> Record:
-    """`target` is the share of people who found it toxic, not what the comment is about."""
-    extra = dict(record.extra)
-    if "target" in extra:
-        extra["toxicity"] = extra.pop("target")
-    return replace(record, extra=extra, parent=_whole(record.parent))
-
-
-def _whole(parent: Parent | None) -> Parent | None:
     """pandas writes a column of numbers with gaps as `123.0`."""
+    parent = record.parent
     if parent is None or parent.id is None:
-        return parent
-    return Parent(id=parent.id.removesuffix(".0"))
+        return record
+    return replace(record, parent=Parent(id=parent.id.removesuffix(".0")))
 
 
 def _socc(record: Record) -> Record:
@@ -169,6 +169,7 @@ PRESETS: dict[str, Preset] = {
                 "created_at": "created_date",
             }
         ),
+        renamed={"target": "toxicity"},  # the share of people who found it toxic, not what it is about
         finish=_civil,
     ),
     "jigsaw": Preset(

@@ -78,10 +78,15 @@ class RowProblem(ValueError):
 
 
 class Columns:
-    """Which column of the input holds which field; a field that isn't mapped is looked up by its own name."""
+    """Which column of the input holds which field; a field that isn't mapped is looked up by its own name.
 
-    def __init__(self, mapped: Mapping[str, str] | None = None) -> None:
+    `rows_before` are rows of the same dump that stand in files read elsewhere: a comment without an id has
+    its row's number for one.
+    """
+
+    def __init__(self, mapped: Mapping[str, str] | None = None, *, rows_before: int = 0) -> None:
         self.mapped = dict(mapped or {})
+        self._rows_before = rows_before
         self.unseen = {column: name for name, column in self.mapped.items()}
         """Mapped columns that no row had so far, with their fields."""
         self._of = {name: self.mapped.get(name, name) for name in FIELDS}
@@ -146,7 +151,7 @@ class Columns:
             text=_text(found["text"]),
             row=row,
             line=line,
-            id=strings["id"] or str(row),
+            id=strings["id"] or str(self._rows_before + row),
             parent=Parent(**parent) if any(parent.values()) else None,
             article=Article(**article) if any(article.values()) else None,
             author_id=strings["author.id"],

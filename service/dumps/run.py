@@ -126,7 +126,6 @@ class Run:
                     self.write(part, table, errors)
                 parts.commit({"taken": self._selection.taken, "summary": self.summary.to_dict()})
             number += 1
-        self.summary.left_out = self._selection.left_out
 
     def write(self, batches: Iterable[Rows], table: BinaryIO, errors: BinaryIO | None) -> None:
         """Score these rows onto the two handles; nothing is written to `table` where none is good."""
@@ -152,6 +151,7 @@ class Run:
         rows = self._rows()
         while taken := list(islice(rows, self._batch)):
             yield taken
+        self.summary.left_out = self._selection.left_out
 
     def checked(self) -> Summary:
         """The summary. Raises NothingToScore where it counts no comment."""

@@ -59,11 +59,12 @@ class Index:
     """What a dump's comments refer to, by id, on disk. The first of two with the same id counts."""
 
     def __init__(self) -> None:
-        # An empty name is a private file that SQLite removes however the process ends.
+        # An empty name is a private file that SQLite removes however the process ends. One transaction, never
+        # committed, is all it needs; what doesn't fit into the cache goes to the file all the same.
         self._base = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._base.executescript(
             f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-{CACHE_KIB};"
-            f"PRAGMA temp_store=FILE; {_TABLES}"
+            f"PRAGMA temp_store=FILE; {_TABLES} BEGIN;"
         )
         self.article = lru_cache(maxsize=64)(self._article)
         self.author = lru_cache(maxsize=4096)(self._author)

@@ -22,7 +22,7 @@ MAX_ELEMENT = 16 * 2**20
 """Characters in one element that is read."""
 MAX_DEPTH = 200
 _FORBIDDEN = dict.fromkeys(chain(range(9), (11, 12), range(14, 32), range(55296, 57344), (65534, 65535)), " ")
-_START = re.compile(r"<\?xml|<(?:rss|disqus)[\s>]")
+_START = re.compile(r"<\?xml|<!DOCTYPE|<(?:rss|disqus)[\s>]")
 
 
 @dataclass(slots=True)

@@ -512,10 +512,8 @@ _TABLE_CSV = _csv(
 
 
 def _parquet(folder: Path) -> Path:
-    pyarrow = pytest.importorskip("pyarrow")
-    import pyarrow.parquet
-
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(_TABLE), folder / "comments.parquet")
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.Table.from_pylist(_TABLE), folder / "comments.parquet")
     return folder / "comments.parquet"
 
 

@@ -35,7 +35,7 @@ def words_as_sent(sent: str, plain: PlainText) -> list[str]:
         ("AT&T &nosuchname; &", "AT&T &nosuchname; &"),
         ("x<script>if (a<b) alert('</p>')</script>y<STYLE>p {}</STYLE>z", "xyz"),
         ("before<!-- not shown <b> -->after", "beforeafter"),
-        ('<a href="https://example.org/?a>b" title=\'x\'>link</a>', "link"),
+        ("<a href=\"https://example.org/?a>b\" title='x'>link</a>", "link"),
         ("I <3 you, 2 < 3 and 4 > 3", "I <3 you, 2 < 3 and 4 > 3"),
         ("<blockquote>their words</blockquote>mine", "their words\nmine"),
         ("<p>don't <i class=x>it's</i></p>", "don't it's"),

@@ -1,0 +1,65 @@
+"""The thresholds of a report: those that its policy sets, and one for each score to count comments with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.artifact import DEFAULT, Artifact
+from service.policy import EVEN_ODDS, SEVERITY, Action, Policy
+from service.policy_rules import SCORES
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """From `value` on, the policy's rule on `score` (a path such as `abuse.toxicity`) gives `action`."""
+
+    score: str
+    value: float
+    action: Action
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The score from which a comment is counted, and where the number comes from."""
+
+    value: float
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What is drawn (`drawn`), what is counted with (`cuts`, by score), and the policy's name and codes."""
+
+    policy: str
+    drawn: tuple[Line, ...]
+    cuts: dict[str, Cut]
+    codes: frozenset[str]
+
+    @classmethod
+    def load(cls, policy: str, *, model: Path | None = None) -> Lines:
+        """The thresholds of `policy`, with those of the artifact at `model` where it says `model`.
+
+        None is the artifact that comes with Parley. Raises PolicyError, and ArtifactError for a `model`
+        that is none.
+        """
+        thresholds = Artifact.open(model or DEFAULT).thresholds if model or DEFAULT.is_dir() else {}
+        loaded = Policy.load(policy, thresholds=thresholds)
+        drawn = tuple(
+            Line(rule.when, loaded.threshold(rule), rule.action, rule.code)
+            for rule in loaded.rules
+            if rule.when in SCORES and rule.at_most is None
+        )
+        cuts = {score: _cut(score, drawn, loaded.name, thresholds) for score in SCORES}
+        return cls(loaded.name, drawn, cuts, frozenset(rule.code for rule in loaded.rules))
+
+
+def _cut(score: str, drawn: tuple[Line, ...], policy: str, thresholds: dict[str, float]) -> Cut:
+    acting = [line.value for line in drawn if line.score == score and SEVERITY[line.action]]
+    label = score.removeprefix("abuse.")
+    if acting:
+        return Cut(min(acting), f"policy {policy}")
+    if label in thresholds:
+        return Cut(thresholds[label], "the model")
+    return Cut(EVEN_ODDS, "even odds: neither policy nor model sets one")

@@ -1,0 +1,257 @@
+"""The report as one HTML page that needs nothing else: no network, no other file.
+
+    write_page(Path("report.html"), tally, facts)
+
+Comments are hostile input. Jinja escapes every value, data goes to the script as JSON without a `<`, and a
+Content-Security-Policy lets only the page's own two scripts run, by their hashes: markup that slipped
+through could still fetch and run nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from model.notes import Note
+from model.text import plain_text
+from service.errors import DumpError
+from service.policy_rules import SCORES
+from service.report import figures
+from service.report.counts import Counts, Group, Groups, abusive, stances
+from service.report.figures import Plot
+from service.report.rows import Row
+from service.report.tally import Found, Tally
+from service.report.words import clean, label, moment, one_line, per, share
+
+SHOWN = 8
+"""Comments to look at first that are open; the others unfold."""
+_MARKED_UP = ("html", "markdown")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the page says of itself. `top` is how many rows its tables of groups have."""
+
+    title: str
+    sources: tuple[str, ...]
+    made_at: datetime
+    version: str
+    top: int
+    unreadable: int = 0
+    first_problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a comment, marked as toxic or not."""
+
+    text: str
+    marked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSection:
+    """Articles, authors or targets: the plot and the table, or why there is none."""
+
+    kind: str
+    lead: str
+    missing: str
+    groups: Sequence[Group] = ()
+    notes: Sequence[str] = field(default=())
+    plot: Plot | None = None
+
+
+def write_page(path: Path, tally: Tally, facts: Facts) -> int:
+    """Write the page, whole or not at all; returns its size in bytes. Raises DumpError."""
+    content = render_page(tally, facts).encode(errors="replace")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError as error:
+        raise DumpError(
+            f"{path} can't be written: {error.strerror or error}; choose another place with -o"
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+    return len(content)
+
+
+def render_page(tally: Tally, facts: Facts) -> str:
+    """The page as text, for one comment or more. Raises DumpError without the extra `report`."""
+    figures.import_plotly()
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+        from plotly.offline import get_plotlyjs
+    except ImportError as error:
+        raise DumpError("the HTML report needs jinja2: pip install 'parley[report]'") from error
+
+    environment = Environment(
+        loader=PackageLoader("service.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"clean": clean, "label": label, "name": one_line}
+    environment.globals |= {
+        "share": share,
+        "moment": moment,
+        "per": per,
+        "pieces": pieces,
+        "why": why,
+    }
+    sections = [*group_sections(tally, top=facts.top)]
+    plots = _plots(tally, [section.plot for section in sections if section.plot])
+    scripts = [_script(get_plotlyjs()), _script(_resource("page.js"))]
+    return environment.get_template("page.html").render(
+        tally=tally,
+        facts=facts,
+        open=SHOWN,
+        plots={plot.id: plot for plot in plots},
+        sections=sections,
+        scores=SCORES,
+        steps=tally.timeline.shown(bins=figures.MAX_BINS),
+        notes=[(note, _meaning(note), count) for note, count in tally.notes.most_common()],
+        figures=_data({plot.id: json.loads(plot.json) for plot in plots}),
+        style=_resource("page.css"),
+        scripts=scripts,
+        policy=_security_policy(scripts),
+    )
+
+
+def group_sections(tally: Tally, *, top: int) -> Iterable[GroupSection]:
+    """The sections by article, by author and by target."""
+
+    def section(
+        kind: str, groups: Groups, lead: str, missing: str, *, by: Callable[[Counts], int]
+    ) -> GroupSection:
+        shown = groups.most(top, by=by)
+        if not shown:
+            return GroupSection(kind, lead, missing)
+        notes = _group_notes(kind, groups, shown=len(shown))
+        return GroupSection(kind, lead, missing, shown, notes, figures.by_group(tally, kind, shown))
+
+    shares = "Shares of off-topic and of stances are of the comments judged for them."
+    yield section(
+        "article",
+        tally.articles,
+        f"Those with the most abusive comments come first. {shares}",
+        "No comment came with its article (article.id, article.url or article.title).",
+        by=abusive,
+    )
+    yield section(
+        "author",
+        tally.authors,
+        f"Those with the most abusive comments come first. {shares} A share of few comments says little.",
+        "No comment came with its author (author.id or author.name).",
+        by=abusive,
+    )
+    own = tally.own_targets
+    lead = "A stance is towards its target; sums over different targets would mean nothing. "
+    lead += (
+        f"{own:,} comments came with a target of their own; for the others it is the article's title."
+        if own
+        else "No comment came with a target of its own, so its article's title is its target "
+        "(the option --target of parley score sets one)."
+    )
+    yield section(
+        "target",
+        tally.targets,
+        lead,
+        "No stance was judged: no comment came with a target or its article's title.",
+        by=stances,
+    )
+
+
+def _group_notes(kind: str, groups: Groups, *, shown: int) -> list[str]:
+    notes = []
+    if groups.dropped:
+        notes.append(
+            f"There are so many {kind}s that the smallest were not followed: {groups.rest.comments:,} "
+            f"comments are in no row, and the counts of those shown can be too low."
+        )
+    elif len(groups) > shown:
+        notes.append(f"{shown} of {len(groups):,} {kind}s are shown; --top shows more.")
+    if groups.unnamed:
+        notes.append(f"{groups.unnamed:,} comments came without their {kind} and are in no row.")
+    return notes
+
+
+def _plots(tally: Tally, by_group: list[Plot]) -> list[Plot]:
+    plots = list(by_group)
+    if tally.earliest is not None:
+        plots.append(figures.over_time(tally))
+        if any(group.counts.stances and group.timeline for group in tally.targets.most(1, by=stances)):
+            plots.append(figures.stance_over_time(tally))
+    if tally.reasons:
+        plots.append(figures.reasons(tally))
+    return [*plots, figures.distributions(tally)]
+
+
+def pieces(row: Row) -> list[Piece]:
+    """The comment as its readers see it, cut at the ends of its spans. Spans that can't be are left out."""
+    text, inside = row.text, bytearray(len(row.text) + 1)
+    for span in row.spans:
+        start, end = span.get("start"), span.get("end")
+        if isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(text):
+            inside[start:end] = b"\x01" * (end - start)
+    if row.format in _MARKED_UP:
+        plain = plain_text(text, row.format)  # type: ignore[arg-type]
+        seen = bytearray(len(plain.text))
+        for at in range(len(seen)):
+            start, end = plain.original_span(at, at + 1)
+            seen[at] = any(inside[start:end])
+        text, inside = plain.text, seen
+    found: list[Piece] = []
+    start = 0
+    for at in range(1, len(text) + 1):
+        if at == len(text) or inside[at] != inside[start]:
+            found.append(Piece(clean(text[start:at]), bool(inside[start])))
+            start = at
+    return found
+
+
+def why(found: Found) -> list[str]:
+    """Why a comment is in the list: its reasons, or its highest score where it has none."""
+    row = found.row
+    if row.reasons:
+        return [f"{reason.get('code')}: {reason.get('detail')}" for reason in row.reasons]
+    highest = max(SCORES, key=lambda score: row.scores[score] or 0.0)
+    return [f"no rule fired; its highest score is {label(highest)}, {row.scores[highest] or 0.0:.2f}"]
+
+
+def _meaning(note: str) -> str:
+    known = {each.value: each.meaning for each in Note}
+    return known.get(note, "This version of Parley does not know this note.")
+
+
+def _resource(name: str) -> str:
+    return (resources.files("service.report") / name).read_text(encoding="utf-8")
+
+
+def _script(code: str) -> str:
+    """A script that can stand in a page: no end tag in it, and line ends as the browser will hash them."""
+    return code.replace("\r\n", "\n").replace("\r", "\n").replace("</script", "<\\/script").strip()
+
+
+def _data(values: Any) -> str:
+    """JSON for a `<script>` that holds data: nothing in it can end the element or open another."""
+    return json.dumps(values).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _security_policy(scripts: Sequence[str]) -> str:
+    digests = (hashlib.sha256(code.encode()).digest() for code in scripts)
+    hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )

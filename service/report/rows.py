@@ -1,0 +1,270 @@
+"""Scored output read back: the JSON lines, CSV or Parquet of `parley score`, a file or a folder of parts.
+
+    for row in ScoredFile.open(Path("scores.jsonl")): ...
+
+Only what a report needs is kept of a row. One that can't be read is counted in `unreadable`, and never
+stops the others.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+from model.labels import STANCES
+from service.dumps.csvfile import DELIMITERS
+from service.dumps.source import MAX_LINE, Source
+from service.dumps.tables import import_pyarrow
+from service.errors import DumpError
+from service.policy import SEVERITY
+from service.policy_rules import SCORES
+
+NEEDED = ("text", "abuse.toxicity", "decision.action")
+"""Columns without which a file holds no scores."""
+COLUMNS = (
+    *NEEDED,
+    *(score for score in SCORES if score not in NEEDED),
+    *("id", "format", "created_at", "language"),
+    *("article.id", "article.url", "article.title", "author.id", "author.name"),
+    *("stance.target", "stance.label", "spans", "decision.reasons", "notes"),
+)
+_SUFFIXES = (".jsonl", ".ndjson", ".csv", ".parquet")
+_OBJECTS = ("article", "author", "abuse", "stance", "decision")
+
+
+class _Unreadable(ValueError):
+    """A row that is none; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One scored comment. `scores` are by path (`abuse.toxicity`), None where the model gave none."""
+
+    id: str
+    text: str
+    format: str
+    created_at: datetime | None
+    language: str | None
+    article: str | None
+    article_name: str
+    author: str | None
+    author_name: str
+    scores: dict[str, float | None]
+    target: str | None
+    stance: str | None
+    spans: list[Mapping[str, Any]]
+    action: str
+    reasons: list[Mapping[str, Any]]
+    notes: list[str]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """The row with these values by column. Raises _Unreadable."""
+        get = values.get
+        action, text = get("decision.action"), get("text")
+        if action not in SEVERITY or not isinstance(text, str):
+            raise _Unreadable("it has no text or no decision.action")
+        stance = get("stance.label") or None
+        if stance is not None and stance not in STANCES:
+            raise _Unreadable(f"its stance.label is none of {', '.join(STANCES)}")
+        article = get("article.id") or get("article.url") or get("article.title")
+        author = get("author.id") or get("author.name")
+        return cls(
+            id=str(get("id") or ""),
+            text=text,
+            format=get("format") or "plain",
+            created_at=_time(get("created_at")),
+            language=get("language") or None,
+            article=None if article is None else str(article),
+            article_name=str(get("article.title") or get("article.url") or article or ""),
+            author=None if author is None else str(author),
+            author_name=str(get("author.name") or author or ""),
+            scores={score: _score(get(score)) for score in SCORES},
+            target=get("stance.target") or None,
+            stance=stance,
+            spans=[span for span in _list(get("spans")) if isinstance(span, dict)],
+            action=action,
+            reasons=[reason for reason in _list(get("decision.reasons")) if isinstance(reason, dict)],
+            notes=[str(note) for note in _list(get("notes"))],
+        )
+
+
+class ScoredFile:
+    """The rows of a scored file, or of the files of a folder in the order of their names.
+
+    `unreadable` counts the rows that could not be read so far, and `first_problem` tells of the first.
+    """
+
+    def __init__(self, files: list[Path]) -> None:
+        self.files = files
+        self.unreadable = 0
+        self.first_problem = ""
+        self._sizes = [file.stat().st_size for file in files]
+        self._done = 0
+        self._source: Source | None = None
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """The rows at `path`. Raises DumpError where there is no such file, or no part in the folder."""
+        if not path.exists():
+            raise DumpError(f"{path} can't be opened: there is no such file")
+        if not path.is_dir():
+            return cls([path])
+        if (path / "manifest.jsonl").exists():
+            raise DumpError(f"{path} is an unfinished run; give its `parley score` again, and it goes on")
+        files = sorted(file for file in path.iterdir() if _is_part(file))
+        if not files:
+            raise DumpError(f"{path} holds no file of scores ({', '.join(_SUFFIXES)})")
+        return cls(files)
+
+    @property
+    def fraction(self) -> float:
+        """How much of the bytes has been read, in [0, 1]."""
+        now = self._source.fraction * self._source.size if self._source else 0.0
+        return min(1.0, (self._done + now) / (sum(self._sizes) or 1))
+
+    def __iter__(self) -> Iterator[Row]:
+        """Every row that can be read. Raises DumpError for a file that holds no scores or breaks off."""
+        for file, size in zip(self.files, self._sizes, strict=True):
+            with closing(Source(file)) as self._source:
+                for number, values in enumerate(_values(self._source), start=1):
+                    try:
+                        yield Row.of(values() if callable(values) else values)
+                    except (ValueError, TypeError) as error:
+                        self._skip(f"{file.name}, row {number}: {error}")
+            self._done, self._source = self._done + size, None
+
+    def _skip(self, problem: str) -> None:
+        self.unreadable += 1
+        self.first_problem = self.first_problem or problem
+
+
+_Values = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+"""A row's values by column, or what parses them and may fail."""
+
+
+def _is_part(file: Path) -> bool:
+    name = file.name.lower()
+    hidden = name.startswith((".", "_")) or name.endswith(".errors.jsonl")
+    return file.is_file() and not hidden and name.removesuffix(".gz").endswith(_SUFFIXES)
+
+
+def _values(source: Source) -> Iterator[_Values]:
+    if source.head.startswith(b"PAR1"):
+        return _from_parquet(source)
+    if source.head_text.lstrip("\ufeff \r\n\t").startswith("{"):
+        return _from_json(source)
+    return _from_csv(source)
+
+
+def _from_json(source: Source) -> Iterator[_Values]:
+    checked = False
+    for _, line in source.lines():
+        if not line.strip():
+            continue
+        if not checked:
+            _check(source.path, _first(line, source.path))
+            checked = True
+        yield partial(_parse, line)
+
+
+def _parse(line: str) -> dict[str, Any]:
+    return _flat(json.loads(line))
+
+
+def _first(line: str, path: Path) -> dict[str, Any]:
+    try:
+        return _parse(line)
+    except ValueError as error:
+        raise DumpError(
+            f"{path} is no file of scores: its first line is not JSON; make one with "
+            f"`parley score comments.csv -o scores.jsonl`"
+        ) from error
+
+
+def _flat(values: Any) -> dict[str, Any]:
+    """Objects opened into dotted names."""
+    if not isinstance(values, dict):
+        raise _Unreadable("it is no JSON object")
+    flat = dict(values)
+    for group in _OBJECTS:
+        if isinstance(flat.get(group), dict):
+            flat.update({f"{group}.{name}": value for name, value in flat.pop(group).items()})
+    return flat
+
+
+def _from_csv(source: Source) -> Iterator[_Values]:
+    csv.field_size_limit(MAX_LINE)
+    header = source.head_text.partition("\n")[0]
+    delimiter = max(DELIMITERS, key=header.count)
+    rows = csv.DictReader((line for _, line in source.lines()), delimiter=delimiter)
+    try:
+        _check(source.path, rows.fieldnames or ())
+        for row in rows:
+            yield {name: value or None for name, value in row.items()}
+    except csv.Error as error:
+        raise DumpError(f"{source.path} can't be read past line {rows.line_num}: {error}") from error
+
+
+def _from_parquet(source: Source) -> Iterator[_Values]:
+    pa = import_pyarrow()
+    try:
+        table = pa.parquet.ParquetFile(source.stream)
+        found = table.schema_arrow.names
+        _check(source.path, found)
+        wanted = [name for name in found if name in COLUMNS]
+        for batch in table.iter_batches(batch_size=1000, columns=wanted):
+            yield from batch.to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        first = str(error).partition("\n")[0]
+        raise DumpError(f"{source.path} can't be read: it is damaged or was cut short ({first})") from error
+
+
+def _check(path: Path, found: Iterable[str]) -> None:
+    """Raises DumpError where the columns are not those of scores."""
+    columns = set(found)
+    missing = [name for name in NEEDED if name not in columns]
+    if missing:
+        raise DumpError(
+            f"{path} is no file of scores: it lacks {', '.join(missing)}. `parley score` adds them: "
+            f"parley score {path} -o scores.jsonl, then parley report scores.jsonl"
+        )
+
+
+def _score(value: Any) -> float | None:
+    if value is None or value == "":
+        return None
+    score = float(value)
+    if not 0 <= score <= 1 or math.isnan(score):
+        raise _Unreadable("a score is not between 0 and 1")
+    return score
+
+
+def _time(value: Any) -> datetime | None:
+    """The time in UTC; None for none and for one that can't be read, which the report counts alike."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if not isinstance(value, datetime):
+        return None
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def _list(value: Any) -> list[Any]:
+    """A list that CSV holds as JSON."""
+    if isinstance(value, str):
+        value = json.loads(value) if value else []
+    return value if isinstance(value, list) else []

@@ -1,0 +1,126 @@
+"""The report's tables in the terminal: `parley report OUT --summary`."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from service.policy_rules import SCORES
+from service.report.counts import Counts, Group, Groups, abusive, stances
+from service.report.tally import Tally
+from service.report.words import label, moment, one_line, per, share
+
+ROWS = 10
+"""Steps of time that are shown; the page shows more."""
+
+
+def print_tables(tally: Tally, console: Console, *, top: int) -> None:
+    """Print the tables: over time, by article, author and target, scores, reasons, notes, comments."""
+    room = max(12, console.width - 66)
+    for table in (
+        _over_time(tally),
+        _groups("article", tally.articles, tally.articles.most(top, by=abusive), room=room),
+        _groups("author", tally.authors, tally.authors.most(top, by=abusive), room=room),
+        _groups("target", tally.targets, tally.targets.most(top, by=stances), room=room),
+        _scores(tally),
+        _decisions(tally),
+        _notes(tally),
+        _first(tally),
+    ):
+        console.print(table)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = _titled(title)
+    table.add_column(columns[0], overflow="ellipsis", no_wrap=True)
+    for name in columns[1:]:
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+    return table
+
+
+def _titled(title: str) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+
+
+def _over_time(tally: Tally) -> Table:
+    if tally.earliest is None:
+        return _counts("Over time: no comment has a date (created_at)", "time", [])
+    step, bins = tally.timeline.shown(bins=ROWS)
+    return _counts(
+        f"Comments {per(step)} (UTC)", step, [(moment(time, step), counts) for time, counts in bins]
+    )
+
+
+def _groups(kind: str, groups: Groups, shown: list[Group], *, room: int) -> Table:
+    title = f"By {kind}: {len(shown)} of {len(groups):,}" if shown else f"By {kind}: none is given"
+    if groups.dropped:
+        title += f"; {groups.rest.comments:,} comments of small ones were not followed"
+    if shown and groups.unnamed:
+        title += f"; {groups.unnamed:,} comments have none"
+    return _counts(title, kind, [(one_line(group.name, length=room), group.counts) for group in shown])
+
+
+def _counts(title: str, first: str, rows: list[tuple[str, Counts]]) -> Table:
+    table = _table(
+        title, first, "all", "review", "reject", "abusive", "off-topic", "favor", "against", "none"
+    )
+    for name, counts in rows:
+        held = f"{counts.review:,}", f"{counts.reject:,}"
+        shares = share(counts.abusive, counts.comments), share(counts.off_topic, counts.judged)
+        sides = (f"{number:,}" for number in (counts.favor, counts.against, counts.none))
+        table.add_row(Text(name), f"{counts.comments:,}", *held, *shares, *sides)
+    return table
+
+
+def _scores(tally: Tally) -> Table:
+    table = _table(
+        f"Scores, policy {one_line(tally.lines.policy, length=40)}", "score", "from", "comments", "not judged"
+    )
+    for score in SCORES:
+        found, cut = tally.distributions[score], tally.lines.cuts[score]
+        over = f"{found.over:,} ({share(found.over, tally.all.comments - found.null)})"
+        table.add_row(label(score), f"{cut.value:.2g}", over, f"{found.null:,}")
+    return table
+
+
+def _decisions(tally: Tally) -> Table:
+    table = _table("Decisions and their reasons", "decision or reason", "comments", "share")
+    decisions = [(action, getattr(tally.all, action)) for action in ("approve", "review", "reject")]
+    reasons = [(f"  {one_line(code, length=60)}", n) for code, n in tally.reasons.most_common(20)]
+    for name, count in [*decisions, *reasons]:
+        table.add_row(Text(name), f"{count:,}", share(count, tally.all.comments))
+    return table
+
+
+def _notes(tally: Tally) -> Table:
+    table = _table("Not judged", "what", "comments")
+    table.add_row("off-topic", f"{tally.all.comments - tally.all.judged:,}")
+    table.add_row("stance", f"{tally.all.comments - tally.all.stances:,}")
+    for note, count in tally.notes.most_common():
+        table.add_row(Text(f"  note {one_line(note, length=60)}"), f"{count:,}")
+    return table
+
+
+def _first(tally: Tally) -> Table:
+    table = _titled("Comments to look at first")
+    for name in ("decision", "reasons", "id", "comment"):
+        table.add_column(name, overflow="fold")
+    for found in tally.first.ranked():
+        row = found.row
+        reasons = ", ".join(str(reason.get("code")) for reason in row.reasons)
+        table.add_row(
+            row.action,
+            Text(one_line(reasons, length=60) if reasons else "–"),
+            Text(one_line(row.id, length=40)),
+            Text(one_line(row.text, length=160)),
+        )
+    return table

@@ -1,0 +1,121 @@
+"""Runs of `parley score` that are killed at random moments, and what they cost in memory.
+
+`make crash-test` does the same at the size of a real dump; here it is a small one, and the tiny artifact.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import WORDS
+
+ROWS = int(os.environ.get("PARLEY_CRASH_ROWS", "500"))
+KILLS = int(os.environ.get("PARLEY_CRASH_KILLS", "4"))
+MODEL = os.environ.get("PARLEY_CRASH_ENGINE", "local") == "local"
+FORMATS = [".jsonl", ".parquet"] if ROWS < 10_000 else [".jsonl", ".csv", ".parquet"]
+PATIENCE = 3600
+
+
+def write_dump(path: Path, rows: int) -> None:
+    """JSON lines of varied lengths and formats, with broken ones among them and some that stand twice."""
+    chance = random.Random(11)
+    with path.open("w") as file:
+        for i in range(rows):
+            text = " ".join(chance.choices(WORDS, k=min(200, 1 + int(chance.lognormvariate(2.5, 0.9)))))
+            row = {"id": f"c{i}", "text": text, "author": {"id": f"a{chance.randrange(99)}"}, "likes": i % 7}
+            if i % 2:
+                row["article"] = {
+                    "url": f"https://news.example/{i % 40}",
+                    "title": f"The road, part {i % 40}",
+                }
+            if i % 5 == 0:
+                row |= {"text": f"<p>{text} &amp; so on</p>", "format": "html"}
+            if i % 7 == 0:
+                row |= {"text": f"**Well**, {text}", "format": "markdown"}
+            if i % 11 == 0:
+                row["text"] = "first!"
+            file.write("{broken\n" if i % 97 == 96 else json.dumps(row) + "\n")
+
+
+def start(source: Path, out: Path, model: Path) -> subprocess.Popen[bytes]:
+    engine = ["--model", str(model)] if MODEL else ["--engine", "null"]
+    batch = str(max(8, min(512, ROWS // 80)))
+    words = [sys.executable, "-m", "service.cli", "score", str(source), "-o", str(out), *engine, "-q"]
+    return subprocess.Popen([*words, "--batch-size", batch], stderr=subprocess.PIPE)
+
+
+def begun(process: subprocess.Popen[bytes], out: Path) -> float:
+    """Wait until it has begun to write a part, or has ended; the time then."""
+
+    def found() -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in parts.glob("part-*") if path.exists()}
+
+    parts = out.with_name(f"{out.name}.parts")
+    before = found()
+    while process.poll() is None and found().items() <= before.items():
+        time.sleep(0.002)
+    return time.monotonic()
+
+
+def ended(process: subprocess.Popen[bytes]) -> None:
+    _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, said.decode()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_killed_runs_end_in_the_same_bytes(tiny_artifact: Path, tmp_path: Path, suffix: str) -> None:
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    source = tmp_path / "in.jsonl"
+    write_dump(source, ROWS)
+    whole, out = tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
+    process = start(source, whole, tiny_artifact)
+    began = begun(process, whole)
+    ended(process)
+    seconds = time.monotonic() - began
+
+    chance = random.Random(3)
+    kills = resumed = 0
+    while kills < KILLS or not out.exists() or out.with_name(f"{out.name}.parts").exists():
+        if out.exists() and not out.with_name(f"{out.name}.parts").exists():
+            out.unlink()  # it was through before the last kill: once more
+        process = start(source, out, tiny_artifact)
+        began = begun(process, out)
+        if kills < KILLS:
+            wait = chance.uniform(0, 4 * seconds / KILLS)
+            while process.poll() is None and time.monotonic() - began < wait:
+                time.sleep(0.001)
+            process.kill()
+            process.communicate()
+            kills += process.returncode < 0
+            resumed += len(list(tmp_path.glob("out*.parts/part-*"))) > 1
+        else:
+            ended(process)
+    assert resumed, "no run was killed after its first part"
+    assert out.read_bytes() == whole.read_bytes()
+    listed = [path.with_name(f"{path.name}.errors.jsonl").read_bytes() for path in (out, whole)]
+    assert listed[0] == listed[1]
+    assert listed[0].count(b"\n") == ROWS // 97
+    assert not list(tmp_path.glob("*.parts"))
+
+
+def test_memory_does_not_grow_with_the_dump(tmp_path: Path) -> None:
+    peaks = []
+    for rows in (1_000, 20_000):
+        write_dump(tmp_path / f"{rows}.jsonl", rows)
+        words = ["score", str(tmp_path / f"{rows}.jsonl"), "-o", str(tmp_path / f"{rows}.csv")]
+        process = subprocess.Popen([sys.executable, "-m", "service.cli", *words, "--engine", "null", "-q"])
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        peaks.append(usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2))
+    assert peaks[1] - peaks[0] < 50, peaks

@@ -38,7 +38,6 @@ class LossWeights(_Strict):
     off_topic: float = Field(default=1.0, ge=0)
     contrast: float = Field(default=0.3, ge=0)
     stance: float = Field(default=1.0, ge=0)
-    keep: float = Field(default=1.0, ge=0, description="only in fine-tunes of an artifact: see training.keep")
 
 
 class Optimiser(_Strict):

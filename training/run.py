@@ -61,9 +61,8 @@ class MultiTaskTrainer(Trainer):
     ) -> Tensor:
         loss, parts = multitask_loss(model, inputs, self._config.losses)
         if self._start is not None:
-            parts["keep"] = keep_loss(model, self._start, inputs)
-            loss = loss + self._config.losses.keep * parts["keep"]
-            parts["keep"] = parts["keep"].detach()
+            kept = keep_loss(model, self._start, inputs)
+            loss, parts["keep"] = loss + kept, kept.detach()
         for name, part in parts.items():
             self._parts.setdefault(name, []).append(part)
         return loss

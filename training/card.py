@@ -13,7 +13,7 @@ from training.errors import RunError
 WEAK = {
     "threat": "few strong rows in any public corpus",
     "severe_toxicity": "very few human labels",
-    "sexually_explicit": "hardly any labels in these sources: read its score as untrained",
+    "sexually_explicit": "few labels, and none of news comments",
 }
 
 

@@ -226,7 +226,8 @@ def _map_scores(
     import ray
     from ray.data import ActorPoolStrategy
 
-    actors = max(1, min(len(pieces), int(ray.cluster_resources().get("CPU", 1)) // job.threads))
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    actors = max(1, min(len(pieces), int(resources.get("CPU", 1)) // job.threads))
     scored = _dataset(pieces).map_batches(
         PieceScorer,
         fn_constructor_args=(dump, folder, job, layout),
@@ -239,7 +240,7 @@ def _map_scores(
 
 
 def _dataset(pieces: Sequence[Piece]) -> Any:
-    """Ray's dataset with a block for each piece: pieces are what is handed out, and done again on a failure."""
+    """Ray's dataset with a block for each piece: what is handed out, and done again on a failure."""
     import ray
 
     return ray.data.from_items(
@@ -258,7 +259,7 @@ def _ray(address: str | None) -> Iterator[None]:
     mine = not ray.is_initialized()
     try:
         if mine:
-            ray.init(address=address, log_to_driver=False, logging_level="error")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         ray.data.DataContext.get_current().enable_progress_bars = False
         yield

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -256,6 +257,8 @@ def _ray(address: str | None) -> Iterator[None]:
         import ray.data
     except ImportError as error:
         raise DumpError("--engine ray needs Ray: pip install 'parley[cluster]'") from error
+    # Ray's core warns, on each start of actors, of what no user could change.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     mine = not ray.is_initialized()
     try:
         if mine:

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -41,6 +42,7 @@ from service.errors import DumpError, NothingToScore
 
 _OURS = "_parley"
 _CALL = f"{_OURS}/call.json"
+_RAISED = re.compile(r"[\w.]+(?:Error|Exception): ")
 _SUMMARY = f"{_OURS}/summary.json"
 
 
@@ -97,9 +99,11 @@ def score_on_cluster(
         if any(piece.group is None for piece in pieces) and len(pieces) > 1:
             pieces = counted(pieces, _map_counts(dump, pieces))
         layout = _first_layout(dump, pieces, job)
+        earlier, start = summary.seconds, time.monotonic()
         left = [piece for piece in pieces if piece.number not in receipts]
         for done, receipt in enumerate(_map_scores(dump, folder, left, job, layout), len(receipts) + 1):
             summary.merge(receipt)
+            summary.seconds = earlier + time.monotonic() - start  # by the clock, not of all workers
             on_piece(summary, done / len(pieces))
     if not summary.scored:
         raise NothingToScore(f"nothing to score: no row of {source} holds a comment ({summary.bad:,} bad)")
@@ -257,8 +261,6 @@ def _ray(address: str | None) -> Iterator[None]:
         import ray.data
     except ImportError as error:
         raise DumpError("--engine ray needs Ray: pip install 'parley[cluster]'") from error
-    # Ray's core warns, on each start of actors, of what no user could change.
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     mine = not ray.is_initialized()
     try:
         if mine:
@@ -267,9 +269,11 @@ def _ray(address: str | None) -> Iterator[None]:
         ray.data.DataContext.get_current().enable_progress_bars = False
         yield
     except ray.exceptions.RayError as error:
-        last = str(error).strip().splitlines()[-1]
+        # What a worker raised stands first among the causes that Ray lists.
+        lines = str(error).strip().splitlines()
+        cause = next((line for line in lines if _RAISED.match(line)), lines[-1])
         raise DumpError(
-            f"the cluster gave up: {last}; what is done is kept, and the same command goes on from there"
+            f"the cluster gave up: {cause}; what is done is kept, and the same command goes on from there"
         ) from error
     except ConnectionError as error:
         raise DumpError(f"no Ray cluster answers at {address or 'RAY_ADDRESS'}: {error}") from error

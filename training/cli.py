@@ -1,6 +1,6 @@
 """The commands `parley train`, `calibrate` and `evaluate`; found through the entry point `parley.commands`.
 
-torch and its friends are imported inside the commands: serving installs none of them.
+Heavy imports stand inside the commands: serving has no torch, and `parley --help` waits for nothing.
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from model.artifact import DEFAULT, Artifact
-from model.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +71,7 @@ def calibrate(
         parley calibrate runs/base/artifact configs/training/base.yaml
     """
     with _errors():
+        from model.artifact import Artifact
         from training.calibrate import calibrate as fit
         from training.config import load_config
         from training.sources import prepare
@@ -86,7 +84,9 @@ def calibrate(
 
 @app.command()
 def evaluate(
-    artifact: Annotated[Path, typer.Argument(help="An artifact; the package's own when left out.")] = DEFAULT,
+    artifact: Annotated[
+        Path | None, typer.Argument(help="An artifact; the package's own when left out.")
+    ] = None,
     data_dir: DataDir = DATA_DIR,
     test: Annotated[
         list[str] | None,
@@ -111,12 +111,13 @@ def evaluate(
     Tune on dev data: a test set is scored once a released model.
     """
     with _errors():
+        from model.artifact import DEFAULT, Artifact
         from training.card import write_card
         from training.evaluate import TESTS
         from training.evaluate import evaluate as judge
         from training.sources import SourceSpec, load
 
-        opened = Artifact.open(artifact)
+        opened = Artifact.open(artifact or DEFAULT)
         specs = {spec["name"]: spec for spec in opened.info["training"].get("config", {}).get("sources", [])}
         names = test or list(TESTS)
         tests = {
@@ -153,6 +154,7 @@ def _errors() -> Iterator[None]:
             "Error: training and evaluation need the train extra: pip install 'parley[train]'", err=True
         )
         raise typer.Exit(2)
+    from model.errors import ModelError
     from training.errors import TrainingError
 
     try:

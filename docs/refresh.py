@@ -65,7 +65,7 @@ def answer(model: list[str]) -> str:
     words = command("curl", "/v1/classify")
     sent = json.loads(words[words.index("-d") + 1])
     port = free_port()
-    with served([str(PARLEY), "serve", "--port", str(port), *model], port, cwd=ROOT, patience=60):
+    with served([str(PARLEY), "serve", "--port", str(port), *model], port, cwd=ROOT, patience=180):
         got = ask(port, sent)
     return f"```json\n{json.dumps(got, indent=2, ensure_ascii=False)}\n```"
 

@@ -3,7 +3,8 @@
 calibration.json:
     {"comment": {LABEL: {"scale", "bias"}},            sigmoid(scale * logit + bias)        Platt scaling
      "span": {"scale", "bias"},                        the same, each token
-     "off_topic": {"scale", "bias"},                   sigmoid(scale * cosine + bias), scale below zero
+     "off_topic": {"scale", "bias",                    sigmoid((scale + brief_scale * b) * cosine
+                   "brief_scale", "brief_bias"},               + bias + brief_bias * b), b = brevity(tokens)
      "stance": {"scale", "relatedness": [3], "bias": [3]}}
                                                       softmax(scale * logits + relatedness * cosine + bias)
 
@@ -35,6 +36,14 @@ def softmax(x: Floats) -> Floats:
     return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
+def brevity(tokens: Floats) -> Floats:
+    """How short a comment of so many tokens is: 1 for none, a half for eight, towards 0 for a long one.
+
+    A short comment shares few words even with its own article, so its cosine says less.
+    """
+    return np.asarray(8.0 / (8.0 + tokens))
+
+
 class Calibration:
     """The artifact's calibration, applied. Shapes: rows first, labels last."""
 
@@ -54,9 +63,11 @@ class Calibration:
         """Token logits of any shape to probabilities."""
         return sigmoid(self._span["scale"] * logits + self._span["bias"])
 
-    def off_topic(self, cosine: Floats) -> Floats:
+    def off_topic(self, cosine: Floats, tokens: Floats) -> Floats:
         """(rows,) cosine of article and comment to the probability of off-topic."""
-        return sigmoid(self._off_topic["scale"] * cosine + self._off_topic["bias"])
+        of, brief = self._off_topic, brevity(tokens)
+        scale = of["scale"] + of["brief_scale"] * brief
+        return sigmoid(scale * cosine + of["bias"] + of["brief_bias"] * brief)
 
     def stance(self, logits: Floats, cosine: Floats) -> Floats:
         """(rows, 3) pair logits and (rows,) cosine of target and comment to probabilities."""

@@ -30,7 +30,7 @@ from model.language import UNDETERMINED, detect_language
 from model.notes import Note
 from model.spans import Stretch, join_tokens, spans_as_sent
 from model.text import PlainText, plain_text
-from model.tokenization import Tokenizer, Tokens
+from model.tokenization import Tokenizer, Tokens, content_tokens
 
 CHUNK_COMMENTS = 1024
 CHUNK_CHARACTERS = 4_000_000
@@ -49,6 +49,7 @@ class _Reading:
     probabilities: list[float]
     embedding: Vector
     spans: list[Stretch]
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Classifier:
         self.info: dict[str, Any] = artifact.info
         self.thresholds: dict[str, float] = artifact.thresholds
         try:
+            self._toxic = float(self.thresholds[COMMENT_LABELS[0]])
             self._span_threshold = float(self.thresholds["span"])
             self._calibration = Calibration(artifact.calibration)
             self._tokenizer = Tokenizer(
@@ -129,12 +131,16 @@ class Classifier:
             readings[text] = _Reading(
                 probabilities=[round(float(p), 6) for p in probabilities],
                 embedding=_mean(embeddings, [len(row) for row in of_text]),
-                spans=self._spans(text, of_text, spans),
+                spans=self._spans(text, of_text, spans) if probabilities[0] >= self._toxic else [],
+                tokens=sum(map(content_tokens, of_text)),
             )
         return readings
 
     def _spans(self, text: str, windows: Sequence[Tokens], logits: Sequence[Vector]) -> list[Stretch]:
-        """Stretches of whole words around the toxic tokens, in characters of the plain text."""
+        """Stretches of whole words around the toxic tokens, in characters of the plain text.
+
+        Asked only of toxic comments: the token head has seen few others and would mark something in each.
+        """
         tokens: dict[tuple[int, int], float] = {}
         for window, of_window in zip(windows, logits, strict=True):
             probabilities = self._calibration.span(of_window)
@@ -176,7 +182,8 @@ class Classifier:
         off_topic = stance = None
         if question.article is not None:
             cosine = contexts[question.article] @ reading.embedding
-            off_topic = round(float(self._calibration.off_topic(cosine)), 6)
+            score = self._calibration.off_topic(cosine, np.array(reading.tokens))
+            off_topic = round(float(score), 6)
         elif not question.empty:
             notes.append(Note.NO_ARTICLE)
         if question.pair is not None:

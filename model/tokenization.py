@@ -79,3 +79,8 @@ class Tokenizer:
 
 def _tokens(encoding: Encoding, *, cut: bool = False) -> Tokens:
     return Tokens(encoding.ids, encoding.type_ids, encoding.offsets, cut)
+
+
+def content_tokens(row: Tokens) -> int:
+    """Tokens of a row's text, special ones left out."""
+    return sum(start < end for start, end in row.offsets)

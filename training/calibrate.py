@@ -11,9 +11,11 @@ Thresholds are set where F1 is best, or where a wish says: `Wish(precision=0.9)`
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,11 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from model.artifact import Artifact
+from model.calibration import brevity
 from model.classifier import Classifier
 from model.labels import OFF_TOPIC, STANCES
+from model.text import plain_text
+from model.tokenization import Tokenizer, content_tokens
 from training import metrics
 from training.examples import Example
 from training.judge import Row, truths
@@ -32,6 +37,8 @@ from training.served import known, predict, score
 FEWEST = 20
 """Positives (and negatives) below which a label keeps the calibration it has."""
 EDGE = 1e-6
+SHORT = (5, 10, 20, 40)
+"""Words to which dev comments are cut for off-topic: the debates' run to a hundred, most sites' don't."""
 PROBE = 5.0
 """Weight of the cosine when it is read off the stance: small enough for six decimals to tell."""
 Floats = NDArray[np.float64]
@@ -54,19 +61,41 @@ def calibrate(
     `wishes` (label to Wish) set thresholds; a queue's share is of all examples that get a score for the
     label, so they should be rows as they come in, not a choice of the worst.
     """
-    classifier = Classifier.load(artifact.path)
-    predictions = predict(classifier, examples)
-    calibration, thresholds, figures = artifact.calibration, artifact.thresholds, {}
+    with tempfile.TemporaryDirectory() as folder:
+        # Fitting tries calibrations out on a copy: whatever stops it leaves the artifact as it was.
+        tried = _copy(artifact, Path(folder))
+        figures = _fit_all(tried, examples, wishes or {})
+        calibration, thresholds = tried.calibration, tried.thresholds
+    _replace(artifact.calibration_file, calibration)
+    _replace(artifact.thresholds_file, thresholds)
+    return figures
+
+
+def _copy(artifact: Artifact, folder: Path) -> Artifact:
+    """What serving reads of the artifact, in `folder`; the network is linked, as nothing writes to it."""
+    copy = Artifact(folder)
+    for file in (
+        artifact.info_file,
+        artifact.tokenizer_file,
+        artifact.calibration_file,
+        artifact.thresholds_file,
+    ):
+        shutil.copyfile(file, folder / file.name)
+    copy.onnx_file.symlink_to(artifact.onnx_file.resolve())
+    return copy
+
+
+def _fit_all(artifact: Artifact, examples: Sequence[Example], wishes: Mapping[str, Wish]) -> dict[str, Any]:
+    """Fits what there are rows for, then grants the wishes; all of it in place."""
+    predictions = predict(Classifier.load(artifact.path), examples)
+    calibration, thresholds = artifact.calibration, artifact.thresholds
+    figures: dict[str, Any] = {}
     for label in known(examples):
         rows = [(p, e) for p, e in zip(predictions, examples, strict=True) if label in e.labels]
         truth, weights = np.array([e.labels[label] for _, e in rows]), _weights([e for _, e in rows])
         scores = np.array([score(p, label) for p, _ in rows])
         figures[label] = _fit(label, calibration["comment"], thresholds, scores, truth, weights)
-    rows = [(p, e) for p, e in zip(predictions, examples, strict=True) if e.off_topic is not None]
-    if rows:
-        truth = np.array([float(e.off_topic or 0.0) for _, e in rows])
-        scores = np.array([p.off_topic if p.off_topic is not None else 0.0 for p, _ in rows])
-        figures[OFF_TOPIC] = _fit(OFF_TOPIC, calibration, thresholds, scores, truth, np.ones(len(rows)))
+    figures |= _fit_off_topic(artifact, calibration, thresholds, examples)
     figures |= _fit_stance(artifact, calibration, examples)
     _write(artifact.calibration_file, calibration)
     if wishes:
@@ -164,6 +193,72 @@ def _weighted_f1(truth: NDArray[np.bool_], found: NDArray[np.bool_], weights: Fl
     return float(2 * hits / max(weights[truth].sum() + weights[found].sum(), 1e-9))
 
 
+def _fit_off_topic(
+    artifact: Artifact, calibration: dict[str, Any], thresholds: dict[str, float], examples: Sequence[Example]
+) -> dict[str, Any]:
+    """Fits off-topic on the dev pairs and on their comments cut to a few words, as most comments are short.
+
+    Cosines are read off the served answers, by a calibration that shows them.
+    """
+    whole = [e for e in examples if e.off_topic is not None and e.article]
+    if not whole:
+        return {}
+    positives = sum((e.off_topic or 0.0) >= 0.5 for e in whole)
+    if min(positives, len(whole) - positives) < FEWEST:
+        left = f"fewer than {FEWEST} positives or negatives"
+        return {OFF_TOPIC: {"rows": len(whole), "positives": positives, "left": left}}
+    rows = [*whole, *(cut for words in SHORT for cut in _cut(whole, words))]
+    shown = {"scale": 1.0, "bias": 0.0, "brief_scale": 0.0, "brief_bias": 0.0}
+    before = _off_topic(artifact, calibration, rows)
+    cosines = _log_odds(_off_topic(artifact, calibration | {"off_topic": shown}, rows))
+    info = artifact.info
+    tokenizer = Tokenizer(artifact.tokenizer_file, max_tokens=info["max_tokens"], stride=info["stride"])
+    windows = tokenizer.comments([plain_text(e.text).text for e in rows])
+    brief = brevity(np.array([sum(map(content_tokens, of)) for of in windows], dtype=np.float64))
+    x = np.stack([cosines, np.ones_like(cosines), brief * cosines, brief], -1)
+    truth = np.array([e.off_topic or 0.0 for e in rows])
+    model = LogisticRegression(C=1e6, fit_intercept=False, max_iter=1000).fit(
+        np.concatenate([x, x]), np.repeat([1, 0], len(x)), sample_weight=np.concatenate([truth, 1 - truth])
+    )
+    names = ("scale", "bias", "brief_scale", "brief_bias")
+    calibration[OFF_TOPIC] = dict(zip(names, map(float, model.coef_[0]), strict=True))
+    after, hard = 1 / (1 + np.exp(-(x @ model.coef_[0]))), truth >= 0.5
+    candidates = np.round(np.arange(0.05, 0.96, 0.01), 2)
+    ones = np.ones(len(rows))
+    thresholds[OFF_TOPIC] = float(max(candidates, key=lambda t: _weighted_f1(hard, after >= t, ones)))
+    return {
+        f"{OFF_TOPIC} {name}": {
+            "rows": int(part.sum()),
+            "positives": int(hard[part].sum()),
+            "auc": metrics.auc(hard[part], after[part]),
+            "ece_before": metrics.expected_calibration_error(truth[part], before[part]),
+            "ece": metrics.expected_calibration_error(truth[part], after[part]),
+            "reliability_before": metrics.reliability(truth[part], before[part]),
+            "reliability": metrics.reliability(truth[part], after[part]),
+            **metrics.at_threshold(hard[part], after[part], thresholds[OFF_TOPIC]),
+        }
+        for name, part in (
+            ("whole", np.arange(len(rows)) < len(whole)),
+            ("cut", np.arange(len(rows)) >= len(whole)),
+        )
+    }
+
+
+def _cut(examples: Sequence[Example], words: int) -> list[Example]:
+    """The examples that are longer, cut to their first `words` words."""
+    return [
+        replace(e, text=" ".join(e.text.split()[:words]), spans=None)
+        for e in examples
+        if len(e.text.split()) > words
+    ]
+
+
+def _off_topic(artifact: Artifact, calibration: dict[str, Any], examples: Sequence[Example]) -> Floats:
+    _write(artifact.calibration_file, calibration)
+    answers = predict(Classifier.load(artifact.path), examples)
+    return np.array([0.5 if p.off_topic is None else p.off_topic for p in answers])
+
+
 def _fit_stance(
     artifact: Artifact, calibration: dict[str, Any], examples: Sequence[Example]
 ) -> dict[str, Any]:
@@ -253,3 +348,10 @@ def _fit_span_threshold(
 
 def _write(file: Path, values: dict[str, Any]) -> None:
     file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def _replace(file: Path, values: dict[str, Any]) -> None:
+    """Writes all or nothing."""
+    temporary = file.with_suffix(".part")
+    _write(temporary, values)
+    temporary.replace(file)

@@ -13,7 +13,7 @@ from training.errors import RunError
 WEAK = {
     "threat": "few strong rows in any public corpus",
     "severe_toxicity": "very few human labels",
-    "sexually_explicit": "hardly any labels in these sources: read its score as untrained",
+    "sexually_explicit": "few labels, and none of news comments",
 }
 
 LEADING = ("macro_f1", "character_f1", "auc")
@@ -100,7 +100,7 @@ def _int8(report: dict[str, Any]) -> str:
 
 
 def _test(name: str, test: dict[str, Any]) -> str:
-    others = list(test["beside"])
+    others = list(test.get("beside", {}))  # reports of older versions have neither this nor checks
     rows = [
         f"| {part} | {label} | {of['rows']} | {of.get('positives', '')} | {_figure(of)} | "
         + "".join(f"{_other(test['beside'][other], part, label, of)} | " for other in others)
@@ -108,15 +108,16 @@ def _test(name: str, test: dict[str, Any]) -> str:
         for part, labels in test["slices"].items()
         for label, of in labels.items()
     ]
+    shows = f"{test['shows'].capitalize()}. " if test.get("shows") else ""
     head = [
-        f"\n### {name}\n\n{test['shows'].capitalize()}. {test['rows']} rows; licence: {test['licence']}.\n",
+        f"\n### {name}\n\n{shows}{test['rows']} rows; licence: {test['licence']}.\n",
         "| slice | label | rows | positives | figure | "
         + "".join(f"{other} | " for other in others)
         + "at the threshold |",
         "|---" * (6 + len(others)) + "|",
     ]
-    checks = [f"- {check}: {_check(found)}" for check, found in test["checks"].items()]
-    return "\n".join([*head, *rows, "", *checks, ""])
+    checks = [f"- {check}: {_check(found)}" for check, found in test.get("checks", {}).items()]
+    return "\n".join([*head, *rows, *(["", *checks] if checks else []), ""])
 
 
 def _other(other: dict[str, Any], part: str, label: str, mine: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """The commands `parley train`, `calibrate` and `evaluate`; found through the entry point `parley.commands`.
 
-torch and its friends are imported inside the commands: serving installs none of them.
+Heavy imports stand inside the commands: serving has no torch, and `parley --help` waits for nothing.
 """
 
 from __future__ import annotations
@@ -14,10 +14,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from model.artifact import DEFAULT, Artifact
-from training.console import progress, show_changes, show_kept, show_table, told_errors, wait_passively
+from training.console import (
+    progress,
+    show_changes,
+    show_kept,
+    show_report,
+    show_table,
+    told_errors,
+    wait_passively,
+)
 
 if TYPE_CHECKING:
+    from model.artifact import Artifact
     from training.calibrate import Wish
     from training.examples import Example
     from training.served import Predictor
@@ -88,7 +96,7 @@ def train(
         if data is not None:
             _train_own(
                 data,
-                base or DEFAULT,
+                base,
                 run_dir or Path("runs") / data.stem,
                 data_dir,
                 epochs,
@@ -110,14 +118,21 @@ def train(
 
 
 def _train_own(
-    data: Path, base: Path, run_dir: Path, data_dir: Path, epochs: float, learning_rate: float, resume: bool
+    data: Path,
+    base: Path | None,
+    run_dir: Path,
+    data_dir: Path,
+    epochs: float,
+    learning_rate: float,
+    resume: bool,
 ) -> None:
+    from model.artifact import DEFAULT, Artifact
     from training.own import OWN
     from training.site import fine_tune_on
 
     found = fine_tune_on(
         data,
-        base=Artifact.open(base),
+        base=Artifact.open(base or DEFAULT),
         run_dir=run_dir,
         epochs=epochs,
         learning_rate=learning_rate,
@@ -176,6 +191,7 @@ def calibrate(
     if (config is None) == (data is None):
         raise typer.BadParameter("give either a training YAML, or --data with your own comments")
     with told_errors():
+        from model.artifact import Artifact
         from training.calibrate import calibrate as fit
 
         opened = Artifact.open(artifact)
@@ -225,7 +241,9 @@ def _wishes(precisions: Sequence[str], queues: Sequence[str]) -> dict[str, Wish]
 
 @app.command()
 def evaluate(
-    artifact: Annotated[Path, typer.Argument(help="An artifact; the package's own when left out.")] = DEFAULT,
+    artifact: Annotated[
+        Path | None, typer.Argument(help="An artifact; the package's own when left out.")
+    ] = None,
     *,
     data_dir: DataDir = DATA_DIR,
     test: Annotated[
@@ -279,10 +297,11 @@ def evaluate(
             "--save writes the model card: whole public tests only, no --data, no --sample"
         )
     with told_errors():
+        from model.artifact import DEFAULT, Artifact
         from training.card import write_card
         from training.evaluate import evaluate as judge
 
-        opened = Artifact.open(artifact)
+        opened = Artifact.open(artifact or DEFAULT)
         if data is not None:
             from training.own import OWN
 
@@ -296,7 +315,7 @@ def evaluate(
             beside = _beside(opened, Path(folder), data_dir, baselines, full_precision, threads)
             with progress(sum(map(len, tests.values())) * (1 + len(beside))) as advance:
                 found = judge(opened, tests, beside=beside, threads=threads, on_progress=advance)
-        _show(found.report)
+        show_report(found.report)
         text = json.dumps(found.report, indent=2) + "\n"
         if output is not None:
             output.write_text(text, encoding="utf-8")
@@ -373,21 +392,3 @@ def _beside(
         systems["tfidf"] = TfIdf(rows)
         systems["untuned"] = Untuned(artifact, folder, threads=threads)
     return systems
-
-
-def _show(report: dict[str, Any]) -> None:
-    for name, result in report["tests"].items():
-        for part, figures in result["slices"].items():
-            show_table(f"{name}: {part}", figures)
-        for check, found in result["checks"].items():
-            typer.echo(f"{name}, {check}: {_short(found)}\n")
-    if "int8" in report:
-        largest = report["int8"]["largest"]
-        worst = f"; largest gap {largest[0][0]:.4f} ({largest[0][1]})" if largest else ""
-        typer.echo(f"int8 against float: {report['int8']['figures']} figures{worst}")
-
-
-def _short(found: dict[str, Any]) -> str:
-    """A check's figures in one line, its long lists left to the report."""
-    kept = {key: value for key, value in found.items() if key != "terms"}
-    return json.dumps(kept, default=str)

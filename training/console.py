@@ -6,14 +6,13 @@ with told_errors(): show_table("Dev figures", figures)
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import typer
-
-from model.errors import ModelError
 
 
 def wait_passively() -> None:
@@ -30,6 +29,7 @@ def told_errors() -> Iterator[None]:
             "Error: training and evaluation need the train extra: pip install 'parley[train]'", err=True
         )
         raise typer.Exit(2)
+    from model.errors import ModelError
     from training.errors import TrainingError
 
     try:
@@ -138,3 +138,22 @@ def show_kept(figures: Mapping[str, Mapping[str, Any]]) -> None:
             label, "yes" if of["taught"] else "no", cell(of["moved"]), f"{100 * of['flipped']:.1f} %"
         )
     Console().print(table)
+
+
+def show_report(report: Mapping[str, Any]) -> None:
+    """Prints every test's tables and checks, and how far int8 stands from float."""
+    for name, result in report["tests"].items():
+        for part, figures in result["slices"].items():
+            show_table(f"{name}: {part}", figures)
+        for check, found in result["checks"].items():
+            typer.echo(f"{name}, {check}: {_short(found)}\n")
+    if "int8" in report:
+        largest = report["int8"]["largest"]
+        worst = f"; largest gap {largest[0][0]:.4f} ({largest[0][1]})" if largest else ""
+        typer.echo(f"int8 against float: {report['int8']['figures']} figures{worst}")
+
+
+def _short(found: dict[str, Any]) -> str:
+    """A check's figures in one line, its long lists left to the report."""
+    kept = {key: value for key, value in found.items() if key != "terms"}
+    return json.dumps(kept, default=str)

@@ -179,7 +179,12 @@ def start_calibration(network: Network, artifact: Artifact) -> None:
     values = {
         "comment": dict.fromkeys(COMMENT_LABELS, same),
         "span": same,
-        "off_topic": {"scale": network.off_topic_scale.item(), "bias": network.off_topic_bias.item()},
+        "off_topic": {
+            "scale": network.off_topic_scale.item(),
+            "bias": network.off_topic_bias.item(),
+            "brief_scale": 0.0,
+            "brief_bias": 0.0,
+        },
         "stance": {"scale": 1.0, "relatedness": network.relatedness.tolist(), "bias": [0.0] * len(STANCES)},
     }
     _write(artifact.calibration_file, values)

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -40,6 +42,7 @@ from service.errors import DumpError, NothingToScore
 
 _OURS = "_parley"
 _CALL = f"{_OURS}/call.json"
+_RAISED = re.compile(r"[\w.]+(?:Error|Exception): ")
 _SUMMARY = f"{_OURS}/summary.json"
 
 
@@ -96,9 +99,11 @@ def score_on_cluster(
         if any(piece.group is None for piece in pieces) and len(pieces) > 1:
             pieces = counted(pieces, _map_counts(dump, pieces))
         layout = _first_layout(dump, pieces, job)
+        earlier, start = summary.seconds, time.monotonic()
         left = [piece for piece in pieces if piece.number not in receipts]
         for done, receipt in enumerate(_map_scores(dump, folder, left, job, layout), len(receipts) + 1):
             summary.merge(receipt)
+            summary.seconds = earlier + time.monotonic() - start  # by the clock, not of all workers
             on_piece(summary, done / len(pieces))
     if not summary.scored:
         raise NothingToScore(f"nothing to score: no row of {source} holds a comment ({summary.bad:,} bad)")
@@ -226,7 +231,8 @@ def _map_scores(
     import ray
     from ray.data import ActorPoolStrategy
 
-    actors = max(1, min(len(pieces), int(ray.cluster_resources().get("CPU", 1)) // job.threads))
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    actors = max(1, min(len(pieces), int(resources.get("CPU", 1)) // job.threads))
     scored = _dataset(pieces).map_batches(
         PieceScorer,
         fn_constructor_args=(dump, folder, job, layout),
@@ -239,7 +245,7 @@ def _map_scores(
 
 
 def _dataset(pieces: Sequence[Piece]) -> Any:
-    """Ray's dataset with a block for each piece: pieces are what is handed out, and done again on a failure."""
+    """Ray's dataset with a block for each piece: what is handed out, and done again on a failure."""
     import ray
 
     return ray.data.from_items(
@@ -258,14 +264,16 @@ def _ray(address: str | None) -> Iterator[None]:
     mine = not ray.is_initialized()
     try:
         if mine:
-            ray.init(address=address, log_to_driver=False, logging_level="error")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         ray.data.DataContext.get_current().enable_progress_bars = False
         yield
     except ray.exceptions.RayError as error:
-        last = str(error).strip().splitlines()[-1]
+        # What a worker raised stands first among the causes that Ray lists.
+        lines = str(error).strip().splitlines()
+        cause = next((line for line in lines if _RAISED.match(line)), lines[-1])
         raise DumpError(
-            f"the cluster gave up: {last}; what is done is kept, and the same command goes on from there"
+            f"the cluster gave up: {cause}; what is done is kept, and the same command goes on from there"
         ) from error
     except ConnectionError as error:
         raise DumpError(f"no Ray cluster answers at {address or 'RAY_ADDRESS'}: {error}") from error

@@ -41,7 +41,7 @@ _SUFFIXES = ("", ".gz", ".zst")
 class Unpacked(io.RawIOBase):
     """What `inner` unpacks from `packed`. Raises OSError for damage and DumpError for a bomb."""
 
-    def __init__(self, inner: BinaryIO, packed: BinaryIO, *, place: Path) -> None:
+    def __init__(self, inner: Any, packed: BinaryIO, *, place: Path) -> None:
         self._inner, self._packed, self._place = inner, packed, place
         self._count = 0
         self._error: Exception | None = None
@@ -50,20 +50,21 @@ class Unpacked(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        return self._inner.seekable()
+        return bool(self._inner.seekable())
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return self._inner.seek(offset, whence)
+        return int(self._inner.seek(offset, whence))
 
     def tell(self) -> int:
-        return self._inner.tell()
+        return int(self._inner.tell())
 
     def readinto(self, buffer: Any) -> int:
         filled = 0
         if self._error is not None:
             raise OSError(str(self._error)) from self._error
         try:
-            while filled < len(buffer) and (got := self._inner.read(len(buffer) - filled)):
+            # read1 stops at what is there; read would lose that where damage follows it.
+            while filled < len(buffer) and (got := self._inner.read1(len(buffer) - filled)):
                 buffer[filled : filled + len(got)] = got
                 filled += len(got)
         except _BROKEN as error:
@@ -105,7 +106,7 @@ def _zstandard(file: io.BufferedReader[Any]) -> BinaryIO:
         import zstandard
     except ImportError as error:
         raise DumpError("files packed with zstandard need an extra: pip install 'parley[dumps]'") from error
-    reader: BinaryIO = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(
+    reader = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(
         file, read_across_frames=True, closefd=False
     )
     return _ZstandardReader(reader, zstandard.ZstdError)  # type: ignore[return-value]
@@ -114,12 +115,12 @@ def _zstandard(file: io.BufferedReader[Any]) -> BinaryIO:
 class _ZstandardReader:
     """A zstandard stream whose errors are OSErrors, so that only this module knows the library."""
 
-    def __init__(self, reader: BinaryIO, error: type[Exception]) -> None:
+    def __init__(self, reader: Any, error: type[Exception]) -> None:
         self._reader, self._error = reader, error
 
-    def read(self, size: int) -> bytes:
+    def read1(self, size: int) -> bytes:
         try:
-            return self._reader.read(size)
+            return bytes(self._reader.read1(size))
         except self._error as error:
             raise OSError(str(error)) from error
 

@@ -101,7 +101,7 @@ def render_page(tally: Tally, facts: Facts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"clean": clean, "label": label, "name": one_line}
+    environment.filters |= {"label": label, "name": one_line}
     environment.globals |= {
         "share": share,
         "moment": moment,

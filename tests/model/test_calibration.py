@@ -16,7 +16,7 @@ from model.labels import COMMENT_LABELS
 VALUES: dict[str, Any] = {
     "comment": {label: {"scale": 1.0 + i, "bias": 0.5 * i} for i, label in enumerate(COMMENT_LABELS)},
     "span": {"scale": 2.0, "bias": -1.0},
-    "off_topic": {"scale": -12.0, "bias": 3.0},
+    "off_topic": {"scale": -12.0, "bias": 3.0, "brief_scale": 4.0, "brief_bias": -2.0},
     "stance": {"scale": 0.5, "relatedness": [2.0, 2.0, -4.0], "bias": [0.0, 0.1, 0.2]},
 }
 
@@ -34,9 +34,11 @@ def test_each_label_has_its_own_scale_and_bias() -> None:
 def test_spans_and_off_topic() -> None:
     calibration = Calibration(VALUES)
     assert calibration.span(np.array([0.0, 2.0])) == pytest.approx([logistic(-1), logistic(3)])
-    alike, apart = calibration.off_topic(np.array([0.9, 0.0]))
-    assert alike == pytest.approx(logistic(-12 * 0.9 + 3))
-    assert apart == pytest.approx(logistic(3))
+    cosines, tokens = np.array([0.9, 0.0, 0.0]), np.array([8.0, 8.0, 1e9])
+    alike, apart, long = calibration.off_topic(cosines, tokens)
+    assert alike == pytest.approx(logistic((-12 + 2) * 0.9 + 3 - 1))
+    assert apart == pytest.approx(logistic(3 - 1))
+    assert long == pytest.approx(logistic(3)), "brevity counts in short comments only"
 
 
 def test_an_unrelated_comment_has_no_stance() -> None:

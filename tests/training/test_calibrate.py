@@ -118,3 +118,18 @@ def test_a_precision_of_few_positives_is_left(tiny_artifact: Path, tmp_path: Pat
     figures = calibrate(artifact, rows, wishes={"threat": Wish(precision=0.5)})
     assert "fewer than" in figures["threat"]["left"]
     assert artifact.thresholds["threat"] == before
+
+
+def test_a_stop_while_fitting_leaves_the_artifact_as_it_was(
+    tiny_artifact: Path, examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = Artifact(shutil.copytree(tiny_artifact, tmp_path / "artifact"))
+    before = {file.name: file.read_bytes() for file in artifact.path.iterdir()}
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.calibrate._likeliest", stop)
+    with pytest.raises(KeyboardInterrupt):
+        calibrate(artifact, examples)
+    assert {file.name: file.read_bytes() for file in artifact.path.iterdir()} == before

@@ -52,7 +52,8 @@ class Calibration:
         self._scale = np.array([c["scale"] for c in comment], dtype=np.float64)
         self._bias = np.array([c["bias"] for c in comment], dtype=np.float64)
         self._span = values["span"]
-        self._off_topic = values["off_topic"]
+        names = ("scale", "bias", "brief_scale", "brief_bias")
+        self._off_topic = {name: float(values["off_topic"][name]) for name in names}
         self._stance = values["stance"]
 
     def comment(self, logits: Floats) -> Floats:

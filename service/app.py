@@ -154,13 +154,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _load_model(settings: Settings) -> Predictor:
-    # Here, so that the server listens while the engine is imported.
-    from model import Classifier, Comment
+    from model import Classifier  # here, so that the server listens while the engine is imported
 
-    classifier = Classifier.load(settings.model, threads=settings.threads)
-    # The first comment of all loads the language detector too: no reader should wait for that.
-    classifier.predict([Comment(text="This sentence is read once, before the server says that it is ready.")])
-    return classifier
+    return Classifier.load(settings.model, threads=settings.threads)
 
 
 def _fetcher(settings: Settings) -> Fetcher | None:

@@ -53,13 +53,14 @@ def read(source: Source, index: Index) -> Iterator[Found]:
 
 
 def _add_beside(source: Source, index: Index) -> None:
-    stories, users = source.beside("stories.json"), source.beside("users.json")
+    stories = source.beside("stories.json")
     if stories is not None:
         with closing(stories):
             for _, story in objects(stories):
                 if isinstance(id := story.get("id"), str):
                     url, title = story.get("url"), words(dig(story, "metadata", "title"))
                     index.add_article(id, url=url if isinstance(url, str) else None, title=title, text=None)
+    users = source.beside("users.json")
     if users is not None:
         with closing(users):
             for _, user in objects(users):

@@ -134,7 +134,8 @@ def test_parquet_goes_on_where_its_driver_died(
     with pytest.raises(DumpError, match="another call"):
         score_on_cluster(str(source), str(out), wanted, call={"a": 2})
     there = score_on_cluster(str(source), str(out), wanted, call={"a": 1})
-    assert 0 < there.earlier < there.scored
+    # Workers that were under way when the driver died may have ended every piece.
+    assert 0 < there.earlier <= there.scored
     score_here(source, tmp_path / "here.parquet", wanted)
     assert pq.read_table(out).to_pylist() == pq.read_table(tmp_path / "here.parquet").to_pylist()
     with pytest.raises(DumpError, match="--overwrite to replace it"):

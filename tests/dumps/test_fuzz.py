@@ -17,7 +17,7 @@ from service.dumps.source import Source
 from service.errors import DumpError
 from tests.dumps import exports
 
-ROUNDS = 80
+ROUNDS = 150
 """How often each format is tried: a number, not a time, so that every machine tries the same."""
 SLOWEST = 5.0
 MEMORY = 200 * 2**20

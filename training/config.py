@@ -53,10 +53,12 @@ class Optimiser(_Strict):
 
 
 class Swaps(_Strict):
-    """Made negatives, as a share of the true rows: comments under another article or target."""
+    """Rows made of true ones, as a share of them: under another article or target, cut short, disguised."""
 
     off_topic: float = Field(default=1.0, ge=0)
-    stance_none: float = Field(default=0.2, ge=0)
+    short: float = Field(default=0.0, ge=0)
+    stance_none: float = Field(default=0.2, ge=0, le=1)
+    disguised: float = Field(default=0.0, ge=0, le=1)
 
 
 class Recipe(_Strict):

@@ -11,7 +11,9 @@ TESTS_ONLY = {
     "context_toxicity",
     "cqa2015",
     "cqa2017",
+    "disguised",
     "robtest",
+    "thread_headlines",
     "twitter_aae_dialect",
     "unhealthy",
     "unintended_bias",
@@ -361,7 +363,7 @@ STANCE = {
         for split in ("train", "valid", "test")
     },
     **{
-        f"stance/MT-CSD/{topic}/text.csv": "id,text\n1,Good news today\n1-2,Who says so?\n"
+        f"stance/MT-CSD/{topic}/text.csv": f"id,text\n1,Good news on {topic} today\n1-2,Who says so?\n"
         for topic in ("Biden", "Bitcoin", "SpaceX")
     },
 }

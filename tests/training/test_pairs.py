@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from mini_corpora import write_corpora
 
 from training.examples import Example
 from training.sources import SPLITS, headlines, swapped, unrelated_targets
-from training.sources.pairs import OFF_TOPIC
+from training.sources.pairs import OFF_TOPIC, cut, cut_short
 
 
 def debates(number: int, comments: int = 3) -> list[Example]:
@@ -58,6 +60,44 @@ def test_nothing_to_swap_with() -> None:
     assert swapped([], seed=1) == []
     assert swapped(debates(1), seed=1) == []
     assert swapped([Example(text="a", source="mine")], seed=1) == []
+
+
+LONG = (
+    "Bridges matter to commuters everywhere in winter. I agree! The council should rebuild the northern "
+    "crossing before autumn arrives, whatever the engineers estimate. Thanks for reading."
+)
+
+
+def long_debates() -> list[Example]:
+    return [replace(e, text=f"{e.text}. {LONG}") for e in debates(8, comments=6)]
+
+
+def test_short_comments_stand_under_their_own_and_other_articles() -> None:
+    true = long_debates()
+    own = {e.text: e.article for e in true}
+    made = cut_short(true, seed=4, share=1.0, headlines=["Rain"])
+    on, off = ([e for e in made if (e.off_topic == 0.0) is right] for right in (True, False))
+    assert len(on) == len(true)
+    assert 0 < len(off) <= len(on) / 2, "made only where something is left of the subject"
+    for pair in made:
+        assert pair.made_from is not None
+        assert len(pair.text.split()) <= 25
+        assert " ".join(pair.text.split()) in " ".join(pair.made_from.split())
+        assert (pair.article == own[pair.made_from]) is (pair.off_topic == 0.0)
+        assert not pair.labels
+    bare = {e.text for e in off} & {"I agree!", "Thanks for reading."}
+    assert not bare, "a bare word of agreement is never taught to be off topic"
+    assert {e.text for e in on} & {"I agree!", "Thanks for reading."}
+    assert made == cut_short(true, seed=4, share=1.0, headlines=["Rain"])
+    assert cut_short(true, seed=4, share=0.0) == []
+
+
+@given(st.text(alphabet="ab .!?\n", min_size=1, max_size=80).filter(str.strip), st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_a_cut_is_a_part_of_its_comment(text: str, seed: int) -> None:
+    part = cut(text, random.Random(seed))
+    assert part.strip()
+    assert " ".join(part.split()) in " ".join(text.split())
 
 
 def stances() -> list[Example]:

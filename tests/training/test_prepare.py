@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import pytest
 from mini_corpora import TESTS_ONLY, write_corpora
 
-from training.config import load_config
+from training.config import Swaps, load_config
 from training.errors import SourceError
 from training.leaks import fingerprint
 from training.sources import SOURCES, SPLITS, SourceSpec, held_out, load, prepare, read
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
-NO_SWAPS = SimpleNamespace(off_topic=0.0, stance_none=0.0)
+NO_SWAPS = SimpleNamespace(off_topic=0.0, short=0.0, stance_none=0.0, disguised=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +52,14 @@ def test_prepare_drops_leaks_and_counts_them(tmp_path: Path) -> None:
 
 
 def test_prepare_makes_the_negatives_asked_for(data_dir: Path) -> None:
-    specs = [SourceSpec(name=name) for name in ("vast", "ukp", "debates")]
+    specs = [SourceSpec(name=name) for name in ("vast", "ukp", "debates", "toxic_spans")]
     plain = prepare(specs, data_dir=data_dir, swaps=NO_SWAPS)
-    swaps = SimpleNamespace(off_topic=2.0, stance_none=1.0)
+    swaps = SimpleNamespace(off_topic=2.0, short=0.0, stance_none=1.0, disguised=1.0)
     made = prepare(specs, data_dir=data_dir, swaps=swaps, seed=3)
-    assert plain.counts["made"] == {"off_topic": 0, "stance_none": 0}
+    assert plain.counts["made"] == {"off_topic": 0, "short": 0, "stance_none": 0, "disguised": 0}
     true = [e for e in plain.train if e.off_topic == 0.0]
     assert made.counts["made"]["off_topic"] == 2 * len(true)
+    assert made.counts["made"]["disguised"] == sum("toxicity" in e.labels for e in plain.train)
     assert made.train[: len(plain.train)] == plain.train
     assert made.train == prepare(specs, data_dir=data_dir, swaps=swaps, seed=3).train
 
@@ -126,7 +127,7 @@ def test_no_test_text_is_trained_on(tmp_path: Path) -> None:
         (tmp_path / folder).parent.mkdir(exist_ok=True)
         (tmp_path / folder).symlink_to(DATA / folder)
     specs = [SourceSpec(name=name) for name in ("vast", "arc", "ukp", "debates")]
-    prepared = prepare(specs, data_dir=tmp_path, swaps=SimpleNamespace(off_topic=1.0, stance_none=0.2))
+    prepared = prepare(specs, data_dir=tmp_path, swaps=Swaps(off_topic=1.0, short=0.5))
     train, dev = ({fingerprint(e.text) for e in split} for split in (prepared.train, prepared.dev))
     tests = held_out(specs, tmp_path)
     test = {fingerprint(e.text) for e in tests}

@@ -209,6 +209,18 @@ def test_a_motion_and_its_subject_may_be_seen_from_two_sides(data_dir: Path) -> 
     assert kites == {"ban kites": "favor", "kites": "against"}
 
 
+def test_replies_stand_under_their_threads_headline(data_dir: Path) -> None:
+    pairs = list(read("thread_headlines", data_dir, "test"))
+    true = [e for e in pairs if e.off_topic == 0.0]
+    topics = ("Biden", "Bitcoin", "SpaceX")
+    assert [(e.text, e.article) for e in true] == [
+        ("Who says so?", f"Good news on {t} today") for t in topics
+    ]
+    assert [e.group for e in true] == [f"{t} 1" for t in topics]
+    swapped = [e for e in pairs if e.off_topic]
+    assert {e.slice for e in swapped} == {"other debate", "near debate", "headline"}
+
+
 def test_human_judgements_of_relevance(data_dir: Path) -> None:
     examples = rows("appropriateness", data_dir)
     assert (examples["My dog barks"].article, examples["I like it"].off_topic) == ("Is tea good or bad", 0.0)

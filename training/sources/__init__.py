@@ -13,6 +13,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,7 +36,8 @@ from training.sources import (  # noqa: F401  (they register their sources)
     tweets,
     wikipedia,
 )
-from training.sources.pairs import headlines, swapped, unrelated_targets
+from training.sources.disguise import disguised_copies
+from training.sources.pairs import cut_short, headlines, swapped, unrelated_targets
 from training.sources.registry import SOURCES, SPLITS, Source, Split, get, read
 
 log = logging.getLogger(__name__)
@@ -88,12 +90,16 @@ class SourceSpec(BaseModel):
 
 
 class Swaps(Protocol):
-    """How many negatives to make, as a share of the true ones (`swaps:` of the training YAML)."""
+    """How many rows to make, as a share of the true ones (`swaps:` of the training YAML)."""
 
     @property
     def off_topic(self) -> float: ...
     @property
+    def short(self) -> float: ...
+    @property
     def stance_none(self) -> float: ...
+    @property
+    def disguised(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,7 @@ def load(specs: Sequence[SourceSpec], data_dir: Path, split: Split, *, seed: int
 def prepare(
     specs: Sequence[SourceSpec], *, data_dir: Path, swaps: Swaps, seed: int = 0, fraction: float = 1.0
 ) -> Prepared:
-    """The training and dev examples of `specs` without the texts of any test set, and with made negatives.
+    """The training and dev examples of `specs` without the texts of any test set, and rows made of them.
 
     The tests are those of every registered source whose folder is there, named in `specs` or not. Dev drops
     what a test holds, training what a test or dev holds. `fraction` of the training rows are taken, for a
@@ -134,8 +140,13 @@ def prepare(
     log.info("dropped as leaks from train: %s; from dev: %s", train_leaks, dev_leaks)
     if fraction < 1.0:
         train = random.Random(seed).sample(train, max(1, round(len(train) * fraction)))
-    off_topic = swapped(train, seed=seed, share=swaps.off_topic, headlines=headlines(data_dir, "train"))
-    none = unrelated_targets(train, seed=seed, share=swaps.stance_none)
+    titles = headlines(data_dir, "train")
+    made = {
+        "off_topic": swapped(train, seed=seed, share=swaps.off_topic, headlines=titles),
+        "short": cut_short(train, seed=seed, share=swaps.short, headlines=titles),
+        "stance_none": unrelated_targets(train, seed=seed, share=swaps.stance_none),
+        "disguised": disguised_copies(train, seed=seed, share=swaps.disguised),
+    }
     rows, dev_rows = (Counter(example.source for example in split) for split in (train, dev))
     counts = {
         spec.name: {
@@ -149,8 +160,8 @@ def prepare(
         }
         for spec in specs
     }
-    made = {"off_topic": len(off_topic), "stance_none": len(none)}
-    return Prepared([*train, *off_topic, *none], dev, {"sources": counts, "made": made})
+    rows_made = {name: len(of) for name, of in made.items()}
+    return Prepared([*train, *chain(*made.values())], dev, {"sources": counts, "made": rows_made})
 
 
 def held_out(specs: Sequence[SourceSpec], data_dir: Path) -> list[Example]:

@@ -1,6 +1,7 @@
 """Made negatives: a comment under an article, or towards a target, that is not its own.
 
     train += swapped(train, seed=13, headlines=headlines(data_dir, "train"))
+    train += cut_short(train, seed=13, share=0.5, headlines=headlines(data_dir, "train"))
     train += unrelated_targets(train, seed=13, share=0.2)
 
 Swapped pairs are easier than what readers really write beside the point: report them apart from human labels.
@@ -26,6 +27,8 @@ OFF_TOPIC = {"other debate": 1.0, "headline": 1.0, "near debate": 0.8}
 
 _NEAREST = 3
 _WORD = re.compile(r"[a-z]{4,}")
+_TELLING = re.compile(r"[A-Za-z]{6,}")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
 def swapped(
@@ -37,16 +40,15 @@ def swapped(
     `headlines` are given. `slice` names the kind. Only comment and article are kept: no label, no stance.
     """
     rng = random.Random(seed)
-    pairs = list({(e.text, e.article): e for e in examples if e.article and e.off_topic == 0.0}.values())
+    pairs = _true_pairs(examples)
     articles = list(dict.fromkeys(e.article for e in pairs if e.article))
     if len(articles) < 2:
         return []
     nearest = _nearest(articles)
     kinds = [kind for kind in OFF_TOPIC if headlines or kind != "headline"]
-    whole, rest = divmod(share, 1.0)
     made = []
     for number, example in enumerate(pairs):
-        for turn in range(int(whole) + (rng.random() < rest)):
+        for turn in range(_times(share, rng)):
             kind = kinds[(number + turn) % len(kinds)]
             if kind == "headline":
                 article = rng.choice(headlines)
@@ -56,6 +58,48 @@ def swapped(
                 article = rng.choice([a for a in rng.sample(articles, 2) if a != example.article])
             made.append(_pair(example, article=article, off_topic=OFF_TOPIC[kind], slice=kind))
     return made
+
+
+def cut_short(
+    examples: Iterable[Example], *, seed: int, share: float, headlines: Sequence[str] = ()
+) -> list[Example]:
+    """Short comments, cut from `share` of the true pairs, under their own article and under others.
+
+    Readers write a line; the debates' comments run to a hundred words, so that brevity alone would look off
+    topic. Every second cut that has something of the subject left in it comes under another article too; a bare
+    "I agree" only under its own.
+    """
+    rng = random.Random(f"{seed}:short")
+    made = []
+    for example in _true_pairs(examples):
+        for _ in range(_times(share, rng)):
+            text = cut(example.text, rng)
+            if text != example.text:
+                pair = _pair(example, article=example.article or "", off_topic=0.0, slice="short")
+                made.append(replace(pair, text=text, made_from=example.text))
+    telling = [e for e in made if len(_TELLING.findall(e.text)) >= 3]
+    return made + swapped(telling, seed=seed, share=0.5, headlines=headlines)
+
+
+def cut(text: str, rng: random.Random) -> str:
+    """The first or last sentence of a comment, or 5 to 25 words from the start of one."""
+    sentences = _SENTENCE_END.split(text.strip())
+    sentence = {"first": sentences[0], "last": sentences[-1]}.get(rng.choice(("first", "last", "words")), "")
+    if len(sentences) > 1 and len(sentence.split()) > 1:
+        return sentence
+    start = rng.randrange(len(sentences))
+    return " ".join(" ".join(sentences[start:]).split()[: rng.randint(5, 25)])
+
+
+def _true_pairs(examples: Iterable[Example]) -> list[Example]:
+    """Each comment once with each article that it really stands under."""
+    return list({(e.text, e.article): e for e in examples if e.article and e.off_topic == 0.0}.values())
+
+
+def _times(share: float, rng: random.Random) -> int:
+    """How often one row is taken where `share` of them are: 2.5 is two or three times."""
+    whole, rest = divmod(share, 1.0)
+    return int(whole) + (rng.random() < rest)
 
 
 def _pair(example: Example, *, article: str, off_topic: float, slice: str) -> Example:

@@ -1,4 +1,4 @@
-"""Stance of Reddit posts and replies, judged inside their thread."""
+"""Reddit threads: stance of posts and replies, judged inside their thread; replies under their headline."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from training.examples import Example
 from training.sources.files import json_lines, table, unmark
+from training.sources.pairs import headlines, swapped
 from training.sources.registry import Split, part, source
 
 
@@ -50,17 +51,52 @@ def _join(title: str, content: str) -> str:
 )
 def mt_csd(folder: Path, split: Split) -> Iterator[Example]:
     """Reads {Biden,Bitcoin,SpaceX}/{train,valid,test}.json, thread paths, with the texts in text.csv."""
+    for target, path, text, stance in _paths(folder, split):
+        if own := text.get(path[-1], ""):
+            yield Example(
+                text=own,
+                source="mt_csd",
+                target=target,
+                stance=stance,
+                group=f"{target} {path[0]}",
+                slice="post" if len(path) == 1 else "reply",
+            )
+
+
+@source(
+    "thread_headlines",
+    folder="stance/MT-CSD",
+    licence="none stated",
+    commercial=False,
+    note="test of off-topic on a site held out whole: Reddit replies under their thread's headline",
+)
+def thread_headlines(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads what mt_csd reads; each reply once, with swapped headlines beside the true pairs.
+
+    Nobody judged these: a reply deep in a thread may have wandered off, so that the figure is a floor.
+    """
+    if split != "test":
+        return
+    true = {}
+    for target, path, text, _ in _paths(folder, split):
+        own, headline = text.get(path[-1], ""), text.get(path[0], "")
+        if own and headline and len(path) > 1:
+            true[headline, own] = Example(
+                text=own,
+                source="thread_headlines",
+                article=headline,
+                off_topic=0.0,
+                group=f"{target} {path[0]}",
+                slice="true pair",
+            )
+    yield from true.values()
+    yield from swapped(true.values(), seed=0, headlines=headlines(folder.parents[1], split))
+
+
+def _paths(folder: Path, split: Split) -> Iterator[tuple[str, list[str], dict[str, str], str]]:
+    """Target, ids from the post down to the comment judged, texts by id, stance."""
     name = {"train": "train", "dev": "valid", "test": "test"}[split]
     for target in ("Biden", "Bitcoin", "SpaceX"):
         text = {row["id"].strip(): unmark(row["text"]) for row in table(folder / target / "text.csv")}
         for row in json.loads((folder / target / f"{name}.json").read_text(encoding="utf-8")):
-            path = row["index"]
-            if own := text.get(path[-1], ""):
-                yield Example(
-                    text=own,
-                    source="mt_csd",
-                    target=target,
-                    stance=row["stance"],
-                    group=f"{target} {path[0]}",
-                    slice="post" if len(path) == 1 else "reply",
-                )
+            yield target, row["index"], text, row["stance"]

@@ -11,7 +11,8 @@ Every text goes through here once, whatever its format: training, evaluation, RE
     markdown   marks dropped, links and images reduced to their words, code kept, HTML reduced as above.
     all        control characters become spaces, lone surrogates U+FFFD; zero-width and direction marks go
                (joiners stay where they build emoji or letters of scripts that need them); letters in disguise
-               (full-width, mathematical, circled, ligatures) become the plain letters that they show.
+               (full-width, mathematical, circled, ligatures; Greek or Cyrillic ones amid Latin letters)
+               become the plain letters that they show.
 
 Quotes (`<blockquote>`, `>`) stay in: they stand under the commenter's name for all to read, and leaving them
 out would be the easiest place to hide abuse. Everything runs in linear time, so 1 MB of `<` is no worse than
@@ -55,6 +56,13 @@ _DISGUISES = tuple(
 )
 """Blocks with characters that are another way to write an ASCII one."""
 
+_ALIKE = str.maketrans(
+    "асеіјорѕхуёԁһԛԝгкмптАВСЕНІЈКМОРЅТХУοανικρτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
+    "aceijopsxyedhqwrkmntABCEHIJKMOPSTXYoavikptuxABEZHIKMNOPTYX",
+)
+_AMID_LATIN = re.compile("(?<=[a-zA-Z])[{0}]+|[{0}]+(?=[a-zA-Z])".format("".join(map(chr, _ALIKE))))
+"""Look-alikes of another script, next to a Latin letter: nobody's spelling, and a usual disguise."""
+
 _HIDDEN = re.compile(r"<!--|<(?:script|style)\b", re.IGNORECASE)
 _CLOSERS = {
     "<!--": re.compile("-->"),
@@ -82,7 +90,7 @@ class PlainText:
 
     __slots__ = ("_length", "_maps", "text")
 
-    def __init__(self, text: str, length: int, maps: tuple[_Runs, ...]) -> None:
+    def __init__(self, text: str, length: int, maps: tuple[Runs, ...]) -> None:
         self.text = text
         self._length = length
         self._maps = maps
@@ -101,8 +109,11 @@ class PlainText:
         return start, end
 
 
-class _Runs:
-    """A text under construction: stretches, each copied from the source or standing for a piece of it."""
+class Runs:
+    """A text under construction: stretches, each copied from the source or standing for a piece of it.
+
+    `put` them in order; then `text()` is the whole, and `back(start, end)` a span of it in the source.
+    """
 
     __slots__ = ("_ends", "_outs", "_parts", "_starts", "length", "tail")
 
@@ -163,20 +174,21 @@ def plain_text(text: str, format: TextFormat = "plain") -> PlainText:
     if format not in _READERS:
         raise CommentError(f"format {format!r} is unknown: give plain, html or markdown")
     source = _CONTROL.sub(" ", _SURROGATE.sub("\ufffd", text))
-    maps: tuple[_Runs, ...] = ()
+    maps: tuple[Runs, ...] = ()
     reader = _READERS[format]
     if reader is not None:
-        reduced = _Runs()
+        reduced = Runs()
         reader(reduced, source)
         source, maps = reduced.text(), (reduced,)
     if not source.isascii():
-        reduced = _Runs()
+        reduced = Runs()
         _put_normalised(reduced, source)
-        source, maps = reduced.text(), (reduced, *maps)
+        source = _AMID_LATIN.sub(lambda match: match.group().translate(_ALIKE), reduced.text())
+        maps = (reduced, *maps)
     return PlainText(source, len(text), maps)
 
 
-def _put_html(out: _Runs, source: str, start: int = 0, end: int | None = None) -> None:
+def _put_html(out: Runs, source: str, start: int = 0, end: int | None = None) -> None:
     end = len(source) if end is None else end
     for hidden_start, hidden_end in (*_hidden(source, start, end), (end, end)):
         for match in _MARKUP.finditer(source, start, hidden_start):
@@ -204,7 +216,7 @@ def _hidden(source: str, start: int, end: int) -> Iterator[tuple[int, int]]:
             yield match.start(), start
 
 
-def _put_markdown(out: _Runs, source: str) -> None:
+def _put_markdown(out: Runs, source: str) -> None:
     # Ranges come in bytes of UTF-8; chars[b] is the character that begins at byte b.
     chars: range | list[int] = range(len(source) + 1)
     if not source.isascii():
@@ -231,7 +243,7 @@ def _put_markdown(out: _Runs, source: str) -> None:
                     out.line_break(start, start)
 
 
-def _put_normalised(out: _Runs, source: str) -> None:
+def _put_normalised(out: Runs, source: str) -> None:
     odd, shown = _odd_characters()
     start = 0
     for match in odd.finditer(source):
@@ -263,7 +275,7 @@ def _joins(source: str, at: int) -> bool:
     return all(char > "\u024f" and char not in _JOINERS for char in (before, after))
 
 
-_READERS: dict[str, Callable[[_Runs, str], None] | None] = {
+_READERS: dict[str, Callable[[Runs, str], None] | None] = {
     "plain": None,
     "html": _put_html,
     "markdown": _put_markdown,

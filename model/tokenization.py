@@ -4,18 +4,22 @@ Three kinds of input, all for the same encoder:
     comment   [CLS] comment [SEP]             in overlapping windows, so that nothing hides past the limit
     article   [CLS] title. lede [SEP]         cut at the limit: an article says what it is about early
     pair      [CLS] target [SEP] comment [SEP]   the comment cut at the limit
+
+Emoji are spelt out first (model.emoji); offsets are of the text as given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tokenizers import Encoding
 from tokenizers import Tokenizer as _Tokenizer
 
+from model.emoji import has_emoji, spell_out
 from model.errors import ArtifactError
+from model.text import Runs
 
 TARGET_TOKENS = 64
 """A target longer than this is cut, so that the comment keeps most of the pair."""
@@ -57,15 +61,25 @@ class Tokenizer:
 
     def comments(self, texts: Sequence[str]) -> list[list[Tokens]]:
         """Windows of each comment, at least one even for an empty text; neighbours share `stride` tokens."""
-        encodings = self._windows.encode_batch(list(texts))
-        return [[_tokens(e), *(_tokens(o) for o in e.overflowing)] for e in encodings]
+        spelt = {i: spell_out(text) for i, text in enumerate(texts) if has_emoji(text)}
+        encodings = self._windows.encode_batch(
+            [spelt[i].text() if i in spelt else text for i, text in enumerate(texts)]
+        )
+        windows = [[_tokens(e), *(_tokens(o) for o in e.overflowing)] for e in encodings]
+        for i, runs in spelt.items():
+            windows[i] = [replace(w, offsets=[_back(runs, *o) for o in w.offsets]) for w in windows[i]]
+        return windows
 
     def articles(self, texts: Sequence[str]) -> list[Tokens]:
-        """One row an article (or a target read alone), cut at `max_tokens`."""
-        return [_tokens(e, cut=bool(e.overflowing)) for e in self._plain.encode_batch(list(texts))]
+        """One row an article (or a target read alone), cut at `max_tokens`; offsets of the text spelt out."""
+        return [_tokens(e, cut=bool(e.overflowing)) for e in self._plain.encode_batch(_spelt(texts))]
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Tokens]:
-        """One row a (target, comment) pair; the comment gives way where both don't fit."""
+        """One row a (target, comment) pair; the comment gives way where both don't fit.
+
+        Offsets are of the texts spelt out.
+        """
+        pairs = list(zip(_spelt([t for t, _ in pairs]), _spelt([c for _, c in pairs]), strict=True))
         short = self._targets.encode_batch([target for target, _ in pairs])
         fitting = [
             (target[: max(end for _, end in e.offsets)] if e.overflowing else target, comment)
@@ -75,6 +89,14 @@ class Tokenizer:
             _tokens(e, cut=bool(e.overflowing or target.overflowing))
             for e, target in zip(self._pairs.encode_batch(fitting), short, strict=True)
         ]
+
+
+def _spelt(texts: Sequence[str]) -> list[str]:
+    return [spell_out(text).text() if has_emoji(text) else text for text in texts]
+
+
+def _back(runs: Runs, start: int, end: int) -> tuple[int, int]:
+    return runs.back(start, end) if start < end else (0, 0)
 
 
 def _tokens(encoding: Encoding, *, cut: bool = False) -> Tokens:

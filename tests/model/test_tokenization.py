@@ -40,6 +40,7 @@ def test_offsets_count_characters_not_bytes(tokenizer: Tokenizer) -> None:
     text = "🙂 café 日 you"
     ((row,),) = tokenizer.comments([text])
     words = [text[start:end] for start, end in row.offsets if start < end]
+    words = list(dict.fromkeys(words))  # the name of an emoji is many tokens at one place
     assert words[0] == "🙂"
     assert words[-2:] == ["日", "you"]
     assert "".join(words[1:-2]) == "café"

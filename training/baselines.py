@@ -20,7 +20,11 @@ from model.artifact import Artifact
 from model.classifier import Classifier
 from model.comment import Article, Comment, Prediction, Stance
 from model.labels import ABUSE, COMMENT_LABELS, SPAM, STANCES
+from training.errors import RunError
 from training.examples import Example
+from training.served import Predictor
+from training.sources import prepare
+from training.suite import trained_on
 
 FEWEST = 20
 """Positives below which a label is not learnt; its score is then 0.5 throughout."""
@@ -156,3 +160,32 @@ def _pipeline() -> Any:
 
 def _pair(target: str, text: str) -> str:
     return f"{text} {' '.join(f'target_{word}' for word in target.lower().split())}"
+
+
+def systems(
+    artifact: Artifact,
+    folder: Path,
+    data_dir: Path,
+    baselines: bool,
+    full_precision: bool,
+    threads: int | None,
+) -> dict[str, Predictor]:
+    """The systems to score beside the artifact, their files under `folder`.
+
+    Raises RunError where the artifact doesn't say what it was trained on.
+    """
+    from training.config import Swaps
+
+    found: dict[str, Predictor] = {}
+    if full_precision:
+        found["float"] = float_network(artifact, folder, threads=threads)
+    if baselines:
+        if not (specs := trained_on(artifact)):
+            raise RunError(
+                f"{artifact.path} doesn't say what it was trained on: no baseline can learn the same"
+            )
+        config = artifact.info["training"]["config"]
+        swaps = Swaps.model_validate(config.get("swaps", {}))
+        found["tfidf"] = TfIdf(prepare(specs, data_dir=data_dir, swaps=swaps, seed=config["seed"]).train)
+        found["untuned"] = Untuned(artifact, folder, threads=threads)
+    return found

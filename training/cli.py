@@ -18,6 +18,7 @@ from training.console import (
     progress,
     show_changes,
     show_kept,
+    show_plan,
     show_report,
     show_table,
     told_errors,
@@ -25,10 +26,8 @@ from training.console import (
 )
 
 if TYPE_CHECKING:
-    from model.artifact import Artifact
     from training.calibrate import Wish
     from training.examples import Example
-    from training.served import Predictor
 
 app = typer.Typer()
 
@@ -67,6 +66,10 @@ def train(
         typer.Option(help="Where checkpoints, metrics and the artifact go.  [default: runs/NAME]"),
     ] = None,
     resume: Annotated[bool, RESUME] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Read a YAML's sources, show rows, labels and leaks; train nothing."),
+    ] = False,
     base: Annotated[
         Path | None,
         typer.Option(help="With --data: the artifact to start from.  [default: the package's own]"),
@@ -81,6 +84,8 @@ def train(
 
         parley train configs/training/base.yaml --data-dir ../shared/data
 
+        parley train configs/training/base.yaml --dry-run       (what would it read?)
+
         parley train configs/training/base.yaml --resume        (after a crash, or Ctrl-C)
 
         parley train --data decisions.csv --run-dir runs/mine   (make it yours)
@@ -91,6 +96,8 @@ def train(
         raise typer.BadParameter("give either a training YAML, or --data with your own comments")
     if config is not None and base is not None:
         raise typer.BadParameter("a YAML names its base itself; --base goes with --data")
+    if dry_run and data is not None:
+        raise typer.BadParameter("--dry-run goes with a YAML; `parley evaluate --data` shows your own rows")
     with told_errors():
         wait_passively()
         if data is not None:
@@ -106,9 +113,15 @@ def train(
             return
         assert config is not None
         from training.config import load_config
-        from training.run import train as run
 
         settings = load_config(config)
+        if dry_run:
+            from training.plan import plan
+
+            show_plan(plan(settings, data_dir=data_dir))
+            return
+        from training.run import train as run
+
         folder = run_dir or Path("runs") / config.stem
         artifact = run(settings, data_dir=data_dir, run_dir=folder, resume=resume)
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
@@ -298,6 +311,7 @@ def evaluate(
         )
     with told_errors():
         from model.artifact import DEFAULT, Artifact
+        from training.baselines import systems
         from training.card import write_card
         from training.evaluate import evaluate as judge
 
@@ -307,12 +321,14 @@ def evaluate(
 
             tests = {OWN: _own(data, "test", whole=whole, why="to judge by")}
         else:
-            tests = _tests(opened, data_dir, test, every)
+            from training.suite import SUITE, TESTS, read_tests
+
+            tests = read_tests(opened, data_dir, test or (SUITE if every else TESTS))
         if sample is not None:
             drawn = random.Random(0)
             tests = {name: drawn.sample(of, min(sample, len(of))) for name, of in tests.items()}
         with tempfile.TemporaryDirectory() as folder:
-            beside = _beside(opened, Path(folder), data_dir, baselines, full_precision, threads)
+            beside = systems(opened, Path(folder), data_dir, baselines, full_precision, threads)
             with progress(sum(map(len, tests.values())) * (1 + len(beside))) as advance:
                 found = judge(opened, tests, beside=beside, threads=threads, on_progress=advance)
         show_report(found.report)
@@ -339,56 +355,3 @@ def _own(data: Path, split: Any, *, whole: bool, why: str) -> list[Example]:
     part = "rows" if whole else f"rows of the {split} part"
     typer.echo(f"{data}: {len(own.examples):,} {part}", err=True)
     return own.examples
-
-
-def _specs(artifact: Artifact) -> list[Any]:
-    """The sources that the artifact was trained on, as they were configured."""
-    from training.sources import SourceSpec
-
-    given = artifact.info["training"].get("config", {}).get("sources", [])
-    return [SourceSpec.model_validate(spec) for spec in given]
-
-
-def _tests(
-    artifact: Artifact, data_dir: Path, named: Sequence[str] | None, every: bool
-) -> dict[str, list[Example]]:
-    """The rows of each test, read with the options that training held them out by."""
-    from training.sources import SourceSpec, load
-    from training.suite import SUITE, TESTS
-
-    options = {spec.name: spec.options for spec in _specs(artifact)}
-    names = named or (SUITE if every else TESTS)
-    return {
-        name: load([SourceSpec(name=name, options=options.get(name, {}))], data_dir, "test") for name in names
-    }
-
-
-def _beside(
-    artifact: Artifact,
-    folder: Path,
-    data_dir: Path,
-    baselines: bool,
-    full_precision: bool,
-    threads: int | None,
-) -> dict[str, Predictor]:
-    """The systems to score beside the artifact."""
-    from training.baselines import TfIdf, Untuned, float_network
-    from training.errors import RunError
-
-    systems: dict[str, Predictor] = {}
-    if full_precision:
-        systems["float"] = float_network(artifact, folder, threads=threads)
-    if baselines:
-        from training.config import Swaps
-        from training.sources import prepare
-
-        if not (specs := _specs(artifact)):
-            raise RunError(
-                f"{artifact.path} doesn't say what it was trained on: no baseline can learn the same"
-            )
-        config = artifact.info["training"]["config"]
-        swaps = Swaps.model_validate(config.get("swaps", {}))
-        rows = prepare(specs, data_dir=data_dir, swaps=swaps, seed=config["seed"]).train
-        systems["tfidf"] = TfIdf(rows)
-        systems["untuned"] = Untuned(artifact, folder, threads=threads)
-    return systems

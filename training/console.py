@@ -109,6 +109,27 @@ def cell(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else "" if value is None else str(value)
 
 
+def show_plan(found: Mapping[str, Any]) -> None:
+    """Prints what a training run would read: a row a source, a row a label, what is made, and its size."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("source", "train", "dev", "leaks", "weight", "licence as stated")
+    for name, of in found["sources"].items():
+        leaks = f"{of['leaks_train'] + of['leaks_dev']:,}"
+        table.add_row(name, f"{of['train']:,}", f"{of['dev']:,}", leaks, f"{of['weight']:g}", of["licence"])
+    Console().print(table)
+    labels = Table("label", "training rows", "from")
+    for label in dict.fromkeys(label for of in found["labels"].values() for label in of):
+        rows = {name: of[label] for name, of in found["labels"].items() if label in of}
+        most = sorted(rows, key=lambda name: -rows[name])
+        labels.add_row(label, f"{sum(rows.values()):,}", ", ".join(most))
+    Console().print(labels)
+    made = ", ".join(f"{count:,} {name}" for name, count in found["made"].items())
+    typer.echo(f"leaks: rows dropped because a dev or test set has their text. Rows made: {made}.")
+    typer.echo(f"{found['rows']:,} rows of input, {found['tokens']:,} tokens, {found['steps']:,} steps")
+
+
 def show_changes(title: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Prints each label's leading figure before and after."""
     from rich.console import Console

@@ -6,9 +6,11 @@ figures of its labels, and no more. The first eight are scored where nothing els
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from model.artifact import Artifact
 from training.checks import (
     Check,
     any_rater,
@@ -19,6 +21,8 @@ from training.checks import (
     identity_auc,
     sentiment_swapped,
 )
+from training.examples import Example
+from training.sources import SourceSpec, load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,3 +87,17 @@ SUITE: dict[str, Test] = {
     "ruw": Test(shows="stance of tweets, noisy labels"),
 }
 TESTS = tuple(SUITE)[:8]
+
+
+def trained_on(artifact: Artifact) -> list[SourceSpec]:
+    """The sources that the artifact was trained on, as they were configured."""
+    given = artifact.info["training"].get("config", {}).get("sources", [])
+    return [SourceSpec.model_validate(spec) for spec in given]
+
+
+def read_tests(artifact: Artifact, data_dir: Path, names: Iterable[str]) -> dict[str, list[Example]]:
+    """The rows of each test, read with the options that training held them out by."""
+    options = {spec.name: spec.options for spec in trained_on(artifact)}
+    return {
+        name: load([SourceSpec(name=name, options=options.get(name, {}))], data_dir, "test") for name in names
+    }

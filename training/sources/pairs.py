@@ -66,8 +66,8 @@ def cut_short(
     """Short comments, cut from `share` of the true pairs, under their own article and under others.
 
     Readers write a line; the debates' comments run to a hundred words, so that brevity alone would look off
-    topic. Every second cut that has something of the subject left in it comes under another article too; a bare
-    "I agree" only under its own.
+    topic. Every second cut that has something of the subject left in it comes under another article too; a
+    bare "I agree" only under its own.
     """
     rng = random.Random(f"{seed}:short")
     made = []

@@ -24,9 +24,9 @@ import yaml
 from pydantic import ValidationError
 
 from model.comment import Comment, Prediction
-from model.labels import SPAM
+from model.labels import ABUSE, OFF_TOPIC, SPAM
 from service.errors import PolicyError
-from service.policy_rules import MIN_LETTERS, SCORES, WORD_LIST, Condition, PolicyFile, Rule
+from service.policy_rules import MIN_LETTERS, WORD_LIST, Condition, PolicyFile, Rule
 from service.surface import Surface, WordList
 from service.yaml_errors import explain
 
@@ -34,6 +34,7 @@ Action = Literal["approve", "review", "reject"]
 SEVERITY: dict[Action, int] = {"approve": 0, "review": 1, "reject": 2}
 EVEN_ODDS = 0.5
 """What `at_least: model` means for a label to which the artifact gives no threshold."""
+_ABUSE_LABELS = {f"abuse.{label}": label for label in ABUSE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +104,11 @@ class Policy:
         fired: dict[tuple[str, str], tuple[Rule, Reason]] = {}
         for rule in self.rules:
             reason = self._fire(rule, facts)
+            if reason is None:
+                continue
             key = (rule.code, rule.when)
             # Of the steps of one rule (review from 0.7, reject from 0.9) only the strictest is told.
-            if reason and (key not in fired or SEVERITY[rule.action] > SEVERITY[fired[key][0].action]):
+            if key not in fired or SEVERITY[rule.action] > SEVERITY[fired[key][0].action]:
                 fired[key] = rule, reason
         if not fired:
             return Decision(action=self.otherwise)
@@ -115,7 +118,9 @@ class Policy:
     def _fire(self, rule: Rule, facts: _Facts) -> Reason | None:
         if rule.languages is not None and facts.language not in rule.languages:
             return None
-        if not all(self._holds(condition, facts) for condition in (rule, *rule.also)):
+        if not self._holds(rule, facts):  # of nearly all rules that is all there is to do
+            return None
+        if not all(self._holds(condition, facts) for condition in rule.also):
             return None
         if any(self._holds(condition, facts) for condition in rule.unless):
             return None
@@ -124,9 +129,10 @@ class Policy:
         return Reason(code=rule.code, detail=detail, score=score, threshold=threshold, when=rule.when)
 
     def _holds(self, condition: Condition, facts: _Facts) -> bool:
-        value, threshold = facts.value(condition), self.threshold(condition)
+        value = facts.value(condition)
         if value is None:
             return False
+        threshold = self.threshold(condition)
         return value >= threshold if condition.at_most is None else value <= threshold
 
     def threshold(self, condition: Condition) -> float:
@@ -134,7 +140,7 @@ class Policy:
         if condition.at_most is not None:
             return condition.at_most
         if condition.at_least == "model" or condition.at_least is None:
-            return self._thresholds.get(condition.when.removeprefix("abuse."), EVEN_ODDS)
+            return self._thresholds.get(_ABUSE_LABELS.get(condition.when, condition.when), EVEN_ODDS)
         return condition.at_least
 
 
@@ -154,8 +160,10 @@ class _Facts:
     def value(self, condition: Condition) -> float | None:
         """The value that `condition` is held against; None where there is none to be had."""
         path = condition.when
-        if path in SCORES:
-            return self._score(path)
+        if (label := _ABUSE_LABELS.get(path)) is not None:
+            return self._prediction.abuse.get(label)
+        if path in (SPAM, OFF_TOPIC):
+            return self._prediction.spam if path == SPAM else self._prediction.off_topic
         surface = self._surface
         if path.startswith(WORD_LIST):
             return len(surface.matches(self._word_lists[path.removeprefix(WORD_LIST)]))
@@ -164,11 +172,6 @@ class _Facts:
         if path == "links":
             return surface.links(ignore_hosts=condition.ignore_hosts or ())
         return len(surface.words) if path == "words" else int(getattr(surface, path))
-
-    def _score(self, path: str) -> float | None:
-        if path.startswith("abuse."):
-            return self._prediction.abuse.get(path.removeprefix("abuse."))
-        return self._prediction.spam if path == SPAM else self._prediction.off_topic
 
     def describe(self, condition: Condition, threshold: float) -> str:
         """What was found, in words; of a word list its own entries, never the comment's text."""

@@ -12,4 +12,6 @@ def to_result(prediction: Prediction, decision: Decision) -> dict[str, Any]:
     """The prediction and the decision as JSON-ready values, in the order of the documentation."""
     result = prediction.to_dict()
     notes = result.pop("notes")
-    return {**result, "decision": decision.to_dict(), "notes": notes}
+    result["decision"] = decision.to_dict()
+    result["notes"] = notes
+    return result

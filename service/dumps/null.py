@@ -7,6 +7,7 @@ Every score is the same, with as many digits as real ones have, and every commen
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from model.comment import Comment, Prediction, Stance
@@ -16,6 +17,11 @@ from model.language import UNDETERMINED
 NOTE = "null_engine"
 _SCORE = 0.012345
 _ABUSE = dict.fromkeys(ABUSE, _SCORE)
+
+
+@lru_cache(maxsize=1024)
+def _stance(target: str) -> Stance:
+    return Stance(target=target, favor=_SCORE, against=_SCORE, none=1 - 2 * _SCORE, label="none")
 
 
 class NullClassifier:
@@ -30,15 +36,12 @@ class NullClassifier:
     def _answer(self, comment: Comment) -> Prediction:
         title = comment.article.title if comment.article else None
         target = comment.target or title
-        stance = target and Stance(
-            target=target, favor=_SCORE, against=_SCORE, none=1 - 2 * _SCORE, label="none"
-        )
         return Prediction(
             id=comment.id,
             abuse=_ABUSE,
             spam=_SCORE,
             off_topic=_SCORE if title else None,
-            stance=stance or None,
+            stance=_stance(target) if target else None,
             language=comment.language or UNDETERMINED,
             notes=(NOTE,),
         )

@@ -90,7 +90,11 @@ class Columns:
         self.unseen = {column: name for name, column in self.mapped.items()}
         """Mapped columns that no row had so far, with their fields."""
         self._of = {name: self.mapped.get(name, name) for name in FIELDS}
-        parts = [column.split(".") for column in self._of.values()]
+        self._fields: dict[str, list[str]] = {}
+        """The fields that a column holds: mostly one, of its own name."""
+        for name, column in self._of.items():
+            self._fields.setdefault(column, []).append(name)
+        parts = [column.split(".") for column in self._fields]
         self.groups = {".".join(part[:depth]) for part in parts for depth in range(1, len(part))}
 
     @classmethod
@@ -133,46 +137,59 @@ class Columns:
 
     def record(self, values: Mapping[str, Any], *, row: int, line: int | None = None) -> Record:
         """The record that a row of `values` holds. Raises RowProblem."""
-        rest = self._open(values)
-        if self._of["text"] not in rest:
-            raise RowProblem(f"no {self._of['text']!r} here; {self.advice(rest)}")
+        found: dict[str, Any] = {}
+        rest: dict[str, Any] = {}
+        self._sort(values, found, rest)
+        if "text" not in found:
+            there = [*(self._of[name] for name in found), *rest]
+            raise RowProblem(f"no {self._of['text']!r} here; {self.advice(dict.fromkeys(there))}")
         if self.unseen:
-            self.unseen = {column: name for column, name in self.unseen.items() if column not in rest}
-        found = {name: rest.get(column) for name, column in self._of.items()}
-        for column in self._of.values():
-            rest.pop(column, None)
-        created_at = to_utc(found["created_at"])
-        if created_at is None and found["created_at"] not in (None, ""):
-            rest["created_at_as_sent"] = found["created_at"]
-        strings = {name: _string(found[name], name) for name in FIELDS if name not in ("text", "created_at")}
-        article = {name: strings[f"article.{name}"] for name in ("id", "url", "title", "text")}
-        parent = {name: strings[f"parent.{name}"] for name in ("id", "text")}
+            self.unseen = {column: name for column, name in self.unseen.items() if name not in found}
+        text, sent_at = found.pop("text"), found.pop("created_at", None)
+        created_at = to_utc(sent_at)
+        if created_at is None and sent_at not in (None, ""):
+            rest["created_at_as_sent"] = sent_at
+        for name, value in found.items():
+            if type(value) is not str or not value:
+                found[name] = _string(value, name)
+        get = found.get
+        parent = get("parent.id"), get("parent.text")
+        article = get("article.id"), get("article.url"), get("article.title"), get("article.text")
         return Record(
-            text=_text(found["text"]),
+            text=_text(text),
             row=row,
             line=line,
-            id=strings["id"] or str(self._rows_before + row),
-            parent=Parent(**parent) if any(parent.values()) else None,
-            article=Article(**article) if any(article.values()) else None,
-            author_id=strings["author.id"],
-            author_name=strings["author.name"],
+            id=get("id") or str(self._rows_before + row),
+            parent=Parent(id=parent[0], text=parent[1]) if any(parent) else None,
+            article=Article(id=article[0], url=article[1], title=article[2], text=article[3])
+            if any(article)
+            else None,
+            author_id=get("author.id"),
+            author_name=get("author.name"),
             created_at=created_at,
-            format=_format(strings["format"]),
-            target=strings["target"],
-            language=strings["language"],
+            format=_format(get("format")),
+            target=get("target"),
+            language=get("language"),
             extra=rest,
         )
 
-    def _open(self, values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-        """The objects that hold fields opened into dotted names; all else as it is."""
-        flat: dict[str, Any] = {}
+    def _sort(
+        self, values: Mapping[str, Any], found: dict[str, Any], rest: dict[str, Any], prefix: str = ""
+    ) -> None:
+        """Put the values of fields into `found`, by the fields' names, and all others into `rest`.
+
+        Objects that hold fields are opened.
+        """
+        groups = self.groups
         for key, value in values.items():
-            name = f"{prefix}{key}"
-            if name in self.groups and isinstance(value, Mapping):
-                flat.update(self._open(value, f"{name}."))
+            name = prefix + key if prefix else key
+            if name in groups and isinstance(value, Mapping):
+                self._sort(value, found, rest, f"{name}.")
+            elif name in self._fields:
+                for held in self._fields[name]:
+                    found[held] = value
             else:
-                flat[name] = value
-        return flat
+                rest[name] = value
 
 
 def to_utc(value: object) -> datetime | None:
@@ -180,6 +197,8 @@ def to_utc(value: object) -> datetime | None:
 
     A time without a zone counts as UTC.
     """
+    if value is None:
+        return None
     if isinstance(value, str):
         value = _number_or_iso(value.strip())
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -197,10 +216,11 @@ def to_utc(value: object) -> datetime | None:
 
 
 def _number_or_iso(value: str) -> float | datetime | None:
-    try:
-        return float(value)
-    except ValueError:
-        pass
+    if value[4:5] != "-":  # an ISO date has no need to fail as a number first, which costs more than the rest
+        try:
+            return float(value)
+        except ValueError:
+            pass
     try:
         return datetime.fromisoformat(value.removesuffix(" UTC"))
     except ValueError:

@@ -23,11 +23,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from model.comment import Prediction
 from service.dumps.names import OTHERS, PREDICTED, REPEATED, nest, own_name
 from service.dumps.record import Record
 from service.policy import Decision
 from service.result import to_result
+
+_PLACES = [(name, name.partition(".")[0], name.partition(".")[2]) for name in PREDICTED]
+"""Where in the nested form the columns of the table stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +90,9 @@ def inputs_of(record: Record) -> dict[str, Any]:
         "text": record.text,
         "format": record.format if record.format != "plain" else None,
     }
-    kept = {own_name(name): value for name, value in record.extra.items()}
-    return {name: value for name, value in (values | kept).items() if value is not None}
+    for name, value in record.extra.items():
+        values[own_name(name)] = value
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def kind_of(values: Sequence[Any]) -> type | None:
@@ -111,24 +117,20 @@ def table_row(scored: Scored, layout: Layout) -> dict[str, Any]:
     if layout.others:
         row[OTHERS] = values or None
     outputs = to_result(scored.prediction, scored.decision)
-    for name in PREDICTED:
-        group, _, inner = name.partition(".")
+    for name, group, inner in _PLACES:
         value = outputs[group]
         row[name] = value[inner] if inner and value is not None else value
     return row
 
 
-def to_json(value: object) -> str:
-    r"""JSON on one line; a lone surrogate, which UTF-8 can't hold, as its `\u` escape, NaN as null."""
+def to_json(value: object) -> bytes:
+    r"""JSON on one line, in UTF-8; lone surrogates, which that can't hold, as `\u` escapes; NaN is null."""
     try:
-        text = json.dumps(value, ensure_ascii=False, default=plain, allow_nan=False)
-    except ValueError:
-        return to_json(json.loads(json.dumps(value, default=plain), parse_constant=lambda name: None))
-    try:
-        text.encode()
+        return _encode(value)
     except UnicodeEncodeError:
-        return json.dumps(value, default=plain, allow_nan=False)
-    return text
+        text = json.dumps(msgspec.to_builtins(value, enc_hook=_known))
+        finite = json.loads(text, parse_constant=lambda name: None)
+        return json.dumps(finite, separators=(",", ":")).encode()
 
 
 def plain(value: object) -> str:
@@ -136,5 +138,16 @@ def plain(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, list | dict):
-        return to_json(value)
+        return to_json(value).decode()
     return "" if value is None else str(value)
+
+
+def _known(value: Any) -> object:
+    """A value that JSON can't hold as one that it can: numpy's numbers and texts stay such."""
+    for kind in (int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return plain(value)
+
+
+_encode = msgspec.json.Encoder(enc_hook=_known).encode

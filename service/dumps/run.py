@@ -185,7 +185,7 @@ class Run:
 
     def _list_bad(self, rows: Sequence[BadRow], errors: BinaryIO | None) -> None:
         if errors is not None:
-            errors.writelines((to_json(row.to_dict()) + "\n").encode() for row in rows)
+            errors.writelines(to_json(row.to_dict()) + b"\n" for row in rows)
         self.summary.bad += len(rows)
         if rows and not self.summary.first_problem:
             place = f"line {rows[0].line}" if rows[0].line is not None else f"row {rows[0].row}"

@@ -13,42 +13,65 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
+from struct import Struct
 
-from model.comment import Comment, Prediction, Span, Stance
-from model.labels import ABUSE
+import msgspec
 
-_STANCE = ("target", "favor", "against", "none", "label")
+from model.comment import Comment, Prediction
+from service.dumps.rows import to_json
+
 _AT_ONCE = 500
 """Keys of one query; SQLite takes at least 999."""
+_CACHE_KIB = 2 * 1024
+_PLACES_KIB = 16 * 1024
+_HALVES = Struct("qq")
+"""A key as two numbers of SQLite's."""
 
 
 class Seen:
-    """Predictions by comment, kept in `path`. Changes last once `commit` was called."""
+    """Predictions by comment, kept in `path`. Changes last once `commit` was called.
+
+    The file only grows at its end. Where in it a key's prediction lies is looked up in a temporary table,
+    made anew from the keys when a run goes on: keys come in no order, and each would change another page of
+    the file that must last.
+    """
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path)
         # A lost cache costs time and nothing else: a crash of the machine may lose it, one of Parley doesn't.
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = OFF")
-        self._database.execute("PRAGMA cache_size = -8000")
-        self._database.execute(
-            "CREATE TABLE IF NOT EXISTS seen (key BLOB PRIMARY KEY, prediction TEXT) WITHOUT ROWID"
+        self._database.executescript(
+            "PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; PRAGMA temp.journal_mode = OFF;"
+            f"PRAGMA main.cache_size = -{_CACHE_KIB}; PRAGMA temp.cache_size = -{_PLACES_KIB};"
+            "CREATE TABLE IF NOT EXISTS predictions"
+            " (nr INTEGER PRIMARY KEY, hash INTEGER, rest INTEGER, prediction BLOB);"
+            "CREATE TEMP TABLE places (hash INTEGER PRIMARY KEY, nr INTEGER);"
+            "INSERT OR IGNORE INTO places SELECT hash, nr FROM predictions ORDER BY hash;"
         )
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Prediction]:
         """The predictions known under these keys, without the comments' ids."""
         found: dict[bytes, Prediction] = {}
+        halves = [_HALVES.unpack(key) for key in keys]
         for start in range(0, len(keys), _AT_ONCE):
-            some = keys[start : start + _AT_ONCE]
-            marks = ",".join("?" * len(some))
-            query = f"SELECT key, prediction FROM seen WHERE key IN ({marks})"
-            found.update((key, _unpack(text)) for key, text in self._database.execute(query, some))
+            some = [first for first, _ in halves[start : start + _AT_ONCE]]
+            query = (
+                "SELECT p.hash, p.rest, p.prediction FROM places JOIN predictions AS p USING (nr) "
+                f"WHERE places.hash IN ({','.join('?' * len(some))})"
+            )
+            for first, rest, prediction in self._database.execute(query, some):
+                found[_HALVES.pack(first, rest)] = _read(prediction)
         return found
 
     def keep(self, predictions: Mapping[bytes, Prediction]) -> None:
         """Remember these."""
-        rows = [(key, _pack(prediction)) for key, prediction in predictions.items()]
-        self._database.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", rows)
+        (last,) = self._database.execute("SELECT coalesce(max(nr), 0) FROM predictions").fetchone()
+        rows = [
+            (nr, *_HALVES.unpack(key), to_json(prediction))
+            for nr, (key, prediction) in enumerate(predictions.items(), start=last + 1)
+        ]
+        self._database.executemany("INSERT INTO predictions VALUES (?, ?, ?, ?)", rows)
+        places = sorted((first, nr) for nr, first, _, _ in rows)
+        self._database.executemany("INSERT OR IGNORE INTO places VALUES (?, ?)", places)
 
     def commit(self) -> None:
         """Make what was kept last."""
@@ -81,22 +104,11 @@ def with_id(prediction: Prediction, comment: Comment) -> Prediction:
     return prediction if prediction.id == comment.id else replace(prediction, id=comment.id)
 
 
-def _pack(said: Prediction) -> str:
-    abuse = [said.abuse[label] for label in ABUSE]
-    stance = said.stance and [getattr(said.stance, name) for name in _STANCE]
-    spans = [(span.start, span.end, span.label, span.score) for span in said.spans]
-    return json.dumps([abuse, said.spam, said.off_topic, stance, spans, said.language, said.notes])
+def _read(data: bytes) -> Prediction:
+    try:
+        return _decode(data)
+    except ValueError:  # a lone surrogate, which only the standard library reads
+        return msgspec.convert(json.loads(data), Prediction)
 
 
-def _unpack(text: str) -> Prediction:
-    abuse, spam, off_topic, stance, spans, language, notes = json.loads(text)
-    return Prediction(
-        id=None,
-        abuse=dict(zip(ABUSE, abuse, strict=True)),
-        spam=spam,
-        off_topic=off_topic,
-        stance=stance and Stance(**dict(zip(_STANCE, stance, strict=True))),
-        spans=tuple(Span(start=s, end=e, label=name, score=score) for s, e, name, score in spans),
-        language=language,
-        notes=tuple(notes),
-    )
+_decode = msgspec.json.Decoder(Prediction).decode

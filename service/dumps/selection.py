@@ -128,7 +128,7 @@ class Selection:
             if isinstance(row, BadRow):
                 yield self._pseudonyms.bad_row(row) if self._pseudonyms else row
                 continue
-            if not self._fits(row):
+            if self._where and not self._fits(row):
                 self.left_out += 1
                 continue
             self.chosen += 1
@@ -137,8 +137,6 @@ class Selection:
                 return
 
     def _fits(self, record: Record) -> bool:
-        if not self._where:
-            return True
         values = [field_of(record, condition.field) for condition in self._where]
         if self.unseen:
             self.unseen -= {

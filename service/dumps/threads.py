@@ -39,8 +39,15 @@ PLACEHOLDERS = {
 }
 """Texts that stand where a comment was."""
 
+_AT_ONCE = 1000
+_CHARACTERS_AT_ONCE = 2**20
+"""Comments, and characters of them, that are put into the index together: one by one they take longer."""
+
+# Comments lie in the order of the dump; where each lies is looked up in a small table of hashes, for ids are
+# long and come in any order: as the key of the large table they would make it slower the larger it grows.
 _TABLES = """
-CREATE TABLE comments (id BLOB PRIMARY KEY, text BLOB, parent BLOB);
+CREATE TABLE places (hash INTEGER PRIMARY KEY, nr INTEGER);
+CREATE TABLE comments (nr INTEGER PRIMARY KEY, id BLOB, text BLOB, parent BLOB);
 CREATE TABLE articles (id BLOB PRIMARY KEY, url BLOB, title BLOB, text BLOB);
 CREATE TABLE authors (id BLOB PRIMARY KEY, name BLOB);
 CREATE TABLE waiting (nr INTEGER PRIMARY KEY, row BLOB);
@@ -66,6 +73,8 @@ class Index:
             f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-{CACHE_KIB};"
             f"PRAGMA temp_store=FILE; {_TABLES} BEGIN;"
         )
+        self._new: dict[str, tuple[str | None, str | None]] = {}
+        self._new_size = self._count = 0
         self.article = lru_cache(maxsize=64)(self._article)
         self.author = lru_cache(maxsize=4096)(self._author)
 
@@ -74,7 +83,10 @@ class Index:
 
     def add_comment(self, id: str, text: str | None, parent: str | None = None) -> None:
         """Remember a comment; without text where it has gone."""
-        self._put("comments", id, text, parent)
+        self._new.setdefault(id, (text, parent))
+        self._new_size += len(text) if text else 0
+        if len(self._new) >= _AT_ONCE or self._new_size >= _CHARACTERS_AT_ONCE:
+            self._put_comments()
 
     def add_article(self, id: str, *, url: str | None, title: str | None, text: str | None) -> None:
         """Remember an article."""
@@ -88,23 +100,41 @@ class Index:
 
     def knows(self, id: str) -> bool:
         """Whether the comment or article has come by, with or without its text."""
-        return self._get("comments", "1", id) is not None or self._get("articles", "1", id) is not None
+        return id in self._new or self._comment(id) is not None or self._get("articles", "1", id) is not None
 
     def text(self, id: str) -> str | None:
         """The text of a comment."""
-        found = self._get("comments", "text", id)
-        return None if found is None else _string(found[0])
+        found = self._comment(id)
+        return None if found is None else found[0]
 
     def root(self, id: str) -> str:
         """The comment or article at the top of the thread that `id` is in."""
         seen: set[str] = set()
         while id not in seen and len(seen) < MAX_DEPTH:
             seen.add(id)
-            found = self._get("comments", "parent", id)
-            if found is None or found[0] is None:
+            found = self._comment(id)
+            if found is None or not found[1]:
                 break
-            id = _string(found[0]) or id
+            id = found[1]
         return id
+
+    def _comment(self, id: str) -> tuple[str | None, str | None] | None:
+        """Text and parent of a comment; of two with the same id, the one that came first."""
+        query = "SELECT id, text, parent FROM places JOIN comments USING (nr) WHERE hash = ?"
+        found = self._base.execute(query, (hash(id),)).fetchone()
+        if found is None or found[0] != _bytes(id):
+            return self._new.get(id)
+        return _string(found[1]), _string(found[2])
+
+    def _put_comments(self) -> None:
+        numbered = list(enumerate(self._new.items(), start=self._count))
+        comments = [(nr, _bytes(id), _bytes(text), _bytes(parent)) for nr, (id, (text, parent)) in numbered]
+        places = sorted((hash(id), nr) for nr, (id, _) in numbered)
+        with _full_disk():
+            self._base.executemany("INSERT INTO comments VALUES (?, ?, ?, ?)", comments)
+            self._base.executemany("INSERT OR IGNORE INTO places VALUES (?, ?)", places)
+        self._count += len(comments)
+        self._new, self._new_size = {}, 0
 
     def _article(self, id: str) -> Article | None:
         found = self._get("articles", "url, title, text", id)

@@ -37,10 +37,14 @@ class JsonLinesWriter:
         self._handle = handle
 
     def write(self, rows: Sequence[Scored]) -> None:
-        self._handle.writelines((to_json(json_row(row)) + "\n").encode() for row in rows)
+        self._handle.writelines(to_json(json_row(row)) + b"\n" for row in rows)
 
     def close(self) -> None:
         pass
+
+
+_CELLS = (str, float, int)
+"""What the csv module writes as `plain` does."""
 
 
 class CsvWriter:
@@ -49,13 +53,14 @@ class CsvWriter:
     def __init__(self, handle: BinaryIO, layout: Layout, *, header: bool = True) -> None:
         self._layout = layout
         self._text = io.TextIOWrapper(handle, encoding="utf-8", errors="backslashreplace", newline="")
-        self._csv = csv.DictWriter(self._text, layout.columns)
+        self._csv = csv.writer(self._text)
         if header:
-            self._csv.writeheader()
+            self._csv.writerow(layout.columns)
 
     def write(self, rows: Sequence[Scored]) -> None:
         for row in rows:
-            self._csv.writerow({name: plain(value) for name, value in table_row(row, self._layout).items()})
+            cells = table_row(row, self._layout).values()
+            self._csv.writerow([v if v is None or type(v) in _CELLS else plain(v) for v in cells])
 
     def close(self) -> None:
         self._text.flush()
@@ -137,7 +142,7 @@ class ParquetWriter:
 
 def _utf8(value: Any) -> str:
     """The value as text that UTF-8 can hold."""
-    text = plain(value)
+    text = value if type(value) is str else plain(value)
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -27,6 +28,11 @@ RETRY_S = 600.0
 """Seconds after which a page that couldn't be fetched is tried again."""
 MAX_KNOWN_FAILURES = 10_000
 FETCHES_AT_ONCE = 4
+FRESH_S = 5.0
+"""Seconds for which an article is believed: so long what another process has changed isn't seen."""
+KEPT_NAMES = 1000
+KEPT_CHARACTERS = 20_000
+"""Of an article's text in memory; the model reads far less."""
 
 log = structlog.get_logger("parley.articles")
 
@@ -39,6 +45,7 @@ class Articles:
         self._tried: dict[str, float] = {}
         self._fetches: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(FETCHES_AT_ONCE)
+        self._known = _Known()
 
     async def fill(self, comments: Sequence[Comment]) -> list[Comment]:
         """The comments, each article that has neither title nor text taken from the store, where it is known.
@@ -47,22 +54,46 @@ class Articles:
         Without the store the comments stay as they are.
         """
         wanted = {name for comment in comments for name in _names(comment.article)}
-        if not wanted:
-            return list(comments)
-        try:
-            known = await run_in_threadpool(articles.find, self._store, wanted)
-        except StoreError as error:
-            log.warning("articles_not_read", **describe(error))
-            return list(comments)
-        for name in wanted - known.keys():
-            self._fetch_later(name)
+        known = self._known.of(wanted)
+        missing = wanted - known.keys()
+        if missing:
+            try:
+                known |= await self._find(missing)
+            except StoreError as error:
+                log.warning("articles_not_read", **describe(error))
+                return list(comments)
+        for name in wanted:
+            if known[name] is None:
+                self._fetch_later(name)
         return [_filled(comment, known) for comment in comments]
+
+    async def put(self, article: Article) -> tuple[articles.StoredArticle, bool]:
+        """Keep `article` as `service.store.articles.put` does; comments see it at once. Raises StoreError."""
+        try:
+            return await run_in_threadpool(articles.put, self._store, article)
+        finally:
+            self._known.clear()
+
+    async def delete(self, id_or_url: str) -> bool:
+        """Forget the article; false where there was none. Raises StoreError."""
+        try:
+            return await run_in_threadpool(articles.delete, self._store, id_or_url)
+        finally:
+            self._known.clear()
 
     async def close(self) -> None:
         """Give up the fetches that are under way."""
         for fetch in self._fetches:
             fetch.cancel()
         await asyncio.gather(*self._fetches, return_exceptions=True)
+
+    async def _find(self, names: Iterable[str]) -> dict[str, articles.StoredArticle | None]:
+        cleared = self._known.cleared
+        found = await run_in_threadpool(articles.find, self._store, names)
+        answer = {name: found.get(name) for name in names}
+        if cleared == self._known.cleared:  # otherwise it may be older than what was put meanwhile
+            self._known.add(answer)
+        return answer
 
     def _fetch_later(self, name: str) -> None:
         url = normalise(name)
@@ -82,7 +113,7 @@ class Articles:
         try:
             async with self._turns:
                 article = await fetcher.fetch(url)
-            await run_in_threadpool(articles.put, self._store, article)
+            await self.put(article)
         except Exception as error:  # a task has no caller: the log is the only one to tell
             log.warning("article_not_fetched", **describe(error))
 
@@ -94,9 +125,38 @@ def _names(article: Article | None) -> list[str]:
     return [name for name in (article.id, article.url) if name]
 
 
-def _filled(comment: Comment, known: dict[str, articles.StoredArticle]) -> Comment:
+def _filled(comment: Comment, known: dict[str, articles.StoredArticle | None]) -> Comment:
     for name in _names(comment.article):
         if comment.article and (found := known.get(name)):
             article = replace(comment.article, title=found.title, text=found.text)
             return replace(comment, article=article)
     return comment
+
+
+class _Known:
+    """What the store said of names lately (None: it knew nothing); most comments come under few articles."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[float, articles.StoredArticle | None]] = OrderedDict()
+        self.cleared = 0
+        """How often."""
+
+    def of(self, names: Iterable[str]) -> dict[str, articles.StoredArticle | None]:
+        """Those of the names that are known, and freshly so."""
+        since = time.monotonic() - FRESH_S
+        kept = ((name, self._kept.get(name)) for name in names)
+        return {name: entry[1] for name, entry in kept if entry and entry[0] >= since}
+
+    def add(self, found: dict[str, articles.StoredArticle | None]) -> None:
+        now = time.monotonic()
+        for name, article in found.items():
+            if article and article.text:
+                article = replace(article, text=article.text[:KEPT_CHARACTERS])
+            self._kept[name] = (now, article)
+            self._kept.move_to_end(name)
+        while len(self._kept) > KEPT_NAMES:
+            self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        self._kept.clear()
+        self.cleared += 1

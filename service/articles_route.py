@@ -97,7 +97,7 @@ async def put_article(article_id: ArticleId, sent: ArticleBody, service: Service
     if sent.url is not None and normalise(sent.url) is None:
         raise _invalid("url", f"must be a web address of at most {MAX_URL} characters, or be left out")
     article = Article(id=article_id, url=sent.url, title=sent.title, text=sent.text)
-    kept, new = await run_in_threadpool(articles.put, service.store, article)
+    kept, new = await service.articles.put(article)
     return JSON(_out(kept), 201 if new else 200)
 
 
@@ -124,7 +124,7 @@ async def get_article(article_id: ArticleId, service: ServiceDep) -> Response:
 async def delete_article(article_id: ArticleId, service: ServiceDep) -> Response:
     """The article is gone; comments that name it are judged without."""
     _check_id(article_id)
-    if not await run_in_threadpool(articles.delete, service.store, article_id):
+    if not await service.articles.delete(article_id):
         raise NotFound("no article is kept under this id or URL")
     return Response(status_code=204)
 

@@ -6,10 +6,11 @@
     batcher.close()                                  # finishes what is queued
 
 Requests share batches fairly: one comment of each waiting request in turn, so a single comment
-never waits for the end of a request of a thousand. Nothing is delayed to fill a batch. A full queue, or a
-wait longer than `max_wait` before the first turn, is refused at once (Busy), with the seconds after which to
-come back. A batch that fails is tried again request by request, so that only the guilty one fails; the
-thread goes on.
+never waits for the end of a request of a thousand. Nothing is delayed to fill a batch, and a batch is no
+longer than BATCH_S where that is more than one comment, so that nobody waits long for those ahead. A full
+queue, or a wait longer than `max_wait` before the first turn, is refused at once (Busy), with the seconds
+after which to come back. A batch that fails is tried again request by request, so that only the guilty one
+fails; the thread goes on.
 """
 
 from __future__ import annotations
@@ -33,8 +34,14 @@ from service.logs import describe
 
 State = Literal["loading", "ready", "failed", "stopped"]
 LOADING_RETRY_S = 2
-WINDOW_CHARACTERS = 600
-"""About what one window of the model holds; a longer comment takes the place of several in a batch."""
+BATCH_S = 0.03
+"""Seconds that a batch is to take at most. A longer one would gain little: the model runs text by text."""
+ALWAYS_WAIT = 4
+"""So many may wait on the slowest machine: a client that asks for a few at a time is served."""
+BASE_CHARACTERS = 100
+"""What a comment costs whatever its length, in the time of so many characters."""
+TYPICAL_CHARACTERS = 300
+"""What most comments cost at most, base included."""
 WARM_UP = Comment(text="A first comment, so that the first reader's does not pay for the start.")
 
 log = structlog.get_logger("parley.batcher")
@@ -62,13 +69,13 @@ class _Job:
     def left(self) -> int:
         return len(self.comments) - self.taken
 
-    def next_weight(self) -> int:
-        return _weight(self.comments[self.taken])
+    def next_cost(self) -> int:
+        return _cost(self.comments[self.taken])
 
 
-def _weight(comment: Comment) -> int:
-    """What a comment costs: one, and one more for each further window it fills."""
-    return 1 + len(comment.text) // WINDOW_CHARACTERS
+def _cost(comment: Comment) -> int:
+    """What a comment costs, in characters."""
+    return BASE_CHARACTERS + len(comment.text)
 
 
 _Part = tuple[_Job, list[Comment]]
@@ -83,7 +90,7 @@ class Batcher:
         *,
         max_batch: int = 16,
         max_queue: int = 4000,
-        max_wait: float = 0.1,
+        max_wait: float = 0.05,
         on_batch: Callable[[int, float], None] = lambda rows, seconds: None,
         on_state: Callable[[State], None] = lambda state: None,
     ) -> None:
@@ -102,7 +109,7 @@ class Batcher:
         self._change = threading.Condition()
         self._closing = False
         self.state: State = "loading"
-        self._pace = 0.0  # seconds a window, a moving average
+        self._pace = 0.0  # seconds a character, a moving average
         self._busy_until = 0.0
         self.model: Predictor | None = None
         self.load_error: Exception | None = None
@@ -134,11 +141,12 @@ class Batcher:
     def submit(self, comments: Sequence[Comment]) -> Future[list[Prediction]]:
         """Queue `comments`; the future holds their predictions, same order and length.
 
-        Raises NotReady while there is no model, Busy when the queue is full. Cancel the future to be skipped.
+        Raises NotReady while there is no model, Busy when the queue is full or the wait too long. Cancel the
+        future to be skipped.
         """
         job = _Job(comments)
         with self._change:
-            self._admit(job)
+            self._admit(len(comments))
             if not comments:
                 job.future.set_result([])
             else:
@@ -150,25 +158,30 @@ class Batcher:
         """`submit` for the event loop: a cancelled caller cancels its job."""
         return await asyncio.wrap_future(self.submit(comments))
 
-    def _admit(self, job: _Job) -> None:
+    def check(self) -> None:
+        """What `submit` would raise for one more comment. Raises NotReady, Busy."""
+        with self._change:
+            self._admit(1)
+
+    def _admit(self, comments: int) -> None:
         if self.state == "loading":
             raise NotReady("the model is still loading: try again in a moment", retry_after=LOADING_RETRY_S)
         if self.state != "ready" or self._closing:
             raise NotReady("the model is not running: see /health and the server's log", retry_after=30)
         if not self._jobs:
             return  # whoever finds nobody waiting is served, however many comments it brings
-        if self._waiting() + job.left > self._max_queue:
-            wait = self._waiting() * self._pace
+        waiting = self._waiting()
+        if waiting + comments > self._max_queue:
             raise Busy(
-                f"{self._waiting()} comments are waiting already, the queue holds {self._max_queue}: "
+                f"{waiting} comments are waiting already, the queue holds {self._max_queue}: "
                 "send fewer at once or come back later",
-                retry_after=max(1, math.ceil(wait)),
+                retry_after=max(1, math.ceil(waiting * TYPICAL_CHARACTERS * self._pace)),
             )
-        ahead = sum(other.next_weight() for other in self._jobs)
-        wait = ahead * self._pace + max(0.0, self._busy_until - time.monotonic())
-        if ahead >= self._max_batch and wait > self._max_wait:  # less goes with the next batch anyhow
+        ahead = sum(other.next_cost() for other in self._jobs) * self._pace
+        wait = ahead + max(0.0, self._busy_until - time.monotonic())
+        if len(self._jobs) >= ALWAYS_WAIT and wait > self._max_wait:
             raise Busy(
-                f"the wait would be {wait:.1f} s, the limit is {self._max_wait:g} s: come back later",
+                f"the wait would be {wait:.2f} s, the limit is {self._max_wait:g} s: come back later",
                 retry_after=max(1, math.ceil(wait)),
             )
 
@@ -218,16 +231,19 @@ class Batcher:
     def _fill_batch(self) -> list[_Part]:
         """One comment of each waiting job in turn, until the batch is full."""
         parts: dict[_Job, list[Comment]] = {}
-        weight = 0
-        while self._jobs and (not parts or weight + self._jobs[0].next_weight() <= self._max_batch):
-            job = self._jobs.popleft()
-            weight += job.next_weight()
+        taken = cost = 0
+        while self._jobs and taken < self._max_batch:
+            job = self._jobs[0]
+            if taken and (cost + job.next_cost()) * self._pace > BATCH_S:
+                break
+            self._jobs.popleft()
+            taken, cost = taken + 1, cost + job.next_cost()
             parts.setdefault(job, []).append(job.comments[job.taken])
             job.taken += 1
             if job.left:
                 self._jobs.append(job)
         self._running = tuple(parts)
-        self._busy_until = time.monotonic() + weight * self._pace
+        self._busy_until = time.monotonic() + cost * self._pace
         return list(parts.items())
 
     def _drop_cancelled(self) -> None:
@@ -260,7 +276,7 @@ class Batcher:
             raise PredictionFailed(
                 f"the model gave {len(predictions)} predictions for {len(comments)} comments"
             )
-        pace = seconds / sum(map(_weight, comments))
+        pace = seconds / sum(map(_cost, comments))
         self._pace = pace if not self._pace else 0.8 * self._pace + 0.2 * pace
         self._on_batch(len(comments), seconds)
         return predictions

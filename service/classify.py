@@ -268,4 +268,4 @@ def _answer(
     return JSON({"model": model, "results": results})
 
 
-WIRE = Wire(router=router, paths=("/v1/classify",))
+WIRE = Wire(router=router, paths=("/v1/classify",), predicting=("/v1/classify",))

@@ -1,18 +1,18 @@
-"""Around every request: id, log line, metrics, the size of its body, and a last net for errors."""
+"""Around every request: id, log line, metrics, admission, the size of its body, and a last net for errors."""
 
 from __future__ import annotations
 
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import BodyTooLarge, Problem
+from service.errors import BodyTooLarge, Busy, NotReady, Problem
 from service.logs import describe
 from service.metrics import Metrics
 from service.wire import Wire, render
@@ -21,6 +21,8 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 QUIET = ("/health", "/metrics")
 CLIENT_GONE = 499
 """What logs and metrics say of a caller that hung up, as nginx does."""
+REFUSALS_S = 10.0
+"""Under a flood of requests those refused are told of so often, in one line: a line each would cost more."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 log = structlog.get_logger("parley.request")
@@ -64,15 +66,50 @@ class RequestLog:
                 self._tell(scope, status, time.perf_counter() - started)
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
+        state = scope.get("state", {})
+        route = getattr(scope.get("route"), "path", None) or state.get("refused", "unmatched")
         method = scope["method"] if scope["method"] in METHODS else "other"
         self.metrics.on_request(route=route, method=method, status=status, seconds=seconds)
-        state = scope.get("state", {})
         told = {name: state[name] for name in ("comments", "key_id") if state.get(name) is not None}
-        level = "debug" if route in QUIET else "info"
+        level = "debug" if route in QUIET or "refused" in state else "info"
         getattr(log, level)(
             "request", method=method, route=route, status=status, seconds=round(seconds, 4), **told
         )
+
+
+class Admission:
+    """Refuses what asks the model while the queue is full, before anything of the request is read.
+
+    Reading, checking and only then refusing would take the time of those that were accepted.
+    """
+
+    def __init__(self, app: ASGIApp, *, check: Callable[[], None], wires: Sequence[Wire]) -> None:
+        """`check` raises Busy or NotReady while no comment can be taken."""
+        self.app = app
+        self.check = check
+        self.wires = wires
+        self.paths = frozenset(path for wire in wires for path in wire.predicting)
+        self.refused = 0
+        self.told = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in self.paths:
+            try:
+                self.check()
+            except (Busy, NotReady) as error:
+                scope.setdefault("state", {})["refused"] = scope["path"]
+                if isinstance(error, Busy):
+                    self._tell(error)
+                await render(scope["path"], Problem.of(error), self.wires)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    def _tell(self, error: Busy) -> None:
+        self.refused += 1
+        now = time.monotonic()
+        if now - self.told >= REFUSALS_S:
+            log.warning("requests_refused", requests=self.refused, reason=str(error))
+            self.refused, self.told = 0, now
 
 
 class BodyLimit:

@@ -204,4 +204,4 @@ def _result(prediction: Prediction | None, thresholds: Mapping[str, float]) -> d
     }
 
 
-WIRE = Wire(router=router, paths=("/v1/moderations",), render=render)
+WIRE = Wire(router=router, paths=("/v1/moderations",), predicting=("/v1/moderations",), render=render)

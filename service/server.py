@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import socket
 
 import uvicorn
@@ -33,6 +34,7 @@ def run(settings: Settings) -> None:
 
     def on_state(state: State) -> None:
         if state == "ready":
+            gc.freeze()  # what the start made stays: collections that look through it hold up requests
             name = app.state.service.model_name
             print(f"Parley serves {name['name']} {name['version']} at {address}", flush=True)
             print(f"Try it at {address}/docs, stop it with Ctrl+C.", flush=True)

@@ -45,7 +45,7 @@ class Queue(Section):
     """What may wait for the model, and how much it takes at once."""
 
     comments: int = Field(default=4000, ge=1)
-    wait: float = Field(default=0.1, gt=0)
+    wait: float = Field(default=0.05, gt=0)
     batch: int = Field(default=16, ge=1)
 
 

@@ -235,4 +235,9 @@ def _invalid(problem: str) -> InvalidRequest:
     return InvalidRequest(f"inputs: {problem}", details=[{"place": "inputs", "problem": problem}])
 
 
-WIRE = Wire(router=router, paths=("/predict", "/info", "/tei/"), render=render)
+WIRE = Wire(
+    router=router,
+    paths=("/predict", "/info", "/tei/"),
+    predicting=("/predict", *(f"/tei/{head}/predict" for head in LABELS)),
+    render=render,
+)

@@ -52,10 +52,14 @@ def render_native(problem: Problem) -> Response:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """A protocol. `paths` are prefixes of the paths whose errors `render` shapes."""
+    """A protocol. `paths` are prefixes of the paths whose errors `render` shapes.
+
+    `predicting` are the paths, whole, at which POST asks the model.
+    """
 
     router: APIRouter
     paths: tuple[str, ...]
+    predicting: tuple[str, ...] = ()
     render: Callable[[Problem], Response] = render_native
 
 

@@ -19,4 +19,9 @@ router = APIRouter(tags=["perspective"])
 for part in (analyze, suggest, discovery, batch):
     router.include_router(part.router)
 
-WIRE = Wire(router=router, paths=("/v1alpha1/", "/$discovery/", "/batch"), render=render)
+WIRE = Wire(
+    router=router,
+    paths=("/v1alpha1/", "/$discovery/", "/batch"),
+    predicting=("/v1alpha1/comments:analyze",),
+    render=render,
+)

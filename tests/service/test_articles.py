@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -83,6 +86,65 @@ async def test_fill_keeps_order_and_what_was_sent(store: Store) -> None:
     titles = [comment.article.title if comment.article else None for comment in filled]
     assert titles == ["sent", None, "kept", None]
     assert [comment.text for comment in filled] == ["1", "2", "3", "4"]
+
+
+@pytest.mark.anyio
+async def test_a_known_article_is_not_read_again_until_it_changes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    find = articles.find
+    monkeypatch.setattr(articles, "find", lambda s, names: asked.append(sorted(names)) or find(s, names))
+    known, comment = Articles(store, None), Comment(text="1", article=Article(id="a", url=URL))
+
+    async def title() -> str | None:
+        (filled,) = await known.fill([comment])
+        return filled.article.title if filled.article else None
+
+    assert [await title(), await title()] == [None, None]
+    await known.put(Article(id=URL, title="by its URL"))
+    assert [await title(), await title()] == ["by its URL"] * 2
+    await known.put(Article(id="a", title="by its id"))
+    assert await title() == "by its id"
+    await known.delete("a")
+    assert await title() == "by its URL"
+    assert asked.count(["a", URL]) == 4
+
+
+@pytest.mark.anyio
+async def test_what_another_process_put_is_seen_in_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, comment = Articles(store, None), Comment(text="1", article=Article(id="a"))
+    assert await known.fill([comment]) == [comment]
+    articles.put(store, Article(id="a", title="from elsewhere"))
+    assert await known.fill([comment]) == [comment]
+    monkeypatch.setattr("service.articles.FRESH_S", 0.0)
+    assert (await known.fill([comment]))[0].article == Article(id="a", title="from elsewhere")
+
+
+@pytest.mark.anyio
+async def test_what_was_read_before_a_change_is_not_kept(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, comment = Articles(store, None), Comment(text="1", article=Article(id="a"))
+    reading, change = threading.Event(), threading.Event()
+    find = articles.find
+
+    def slow(*arguments: Any) -> Any:
+        found = find(*arguments)
+        reading.set()
+        assert change.wait(10)
+        return found
+
+    monkeypatch.setattr(articles, "find", slow)
+    early = asyncio.create_task(known.fill([comment]))
+    while not reading.is_set():
+        await asyncio.sleep(0.001)
+    await known.put(Article(id="a", title="new"))
+    change.set()
+    assert (await early)[0] == comment
+    assert (await known.fill([comment]))[0].article == Article(id="a", title="new")
 
 
 @pytest.mark.anyio

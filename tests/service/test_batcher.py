@@ -164,6 +164,42 @@ def test_too_long_a_wait_is_refused(start: Callable[..., Batcher]) -> None:
         job.result(10)
 
 
+def test_a_batch_takes_no_longer_than_its_time(
+    start: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.batcher.BATCH_S", 0.1)
+    model = Scripted(seconds=0.02)
+    batcher = start(model, max_batch=16)
+    for text in ("a", "b", "c"):
+        batcher.submit(_comments(text)).result(10)
+    jobs = [batcher.submit(_comments(str(i))) for i in range(30)]
+    jobs.append(batcher.submit([Comment(text="long" * 5000)]))  # alone, however long it takes
+    for job in jobs:
+        job.result(10)
+    assert max(map(len, model.batches[4:-1])) <= 6
+    assert len(model.batches[-1]) == 1
+    assert sum(map(len, model.batches)) == 34
+
+
+def test_check_raises_what_a_single_comment_would_meet(
+    model: Scripted, start: Callable[..., Batcher]
+) -> None:
+    batcher = start(model, max_queue=2)
+    batcher.check()
+    model.gate.clear()
+    running = batcher.submit(_comments("running"))
+    assert model.entered.wait(10)
+    queued = batcher.submit(_comments("a", "b"))
+    with pytest.raises(Busy):
+        batcher.check()
+    model.gate.set()
+    running.result(10)
+    queued.result(10)
+    batcher.close()
+    with pytest.raises(NotReady):
+        batcher.check()
+
+
 @pytest.mark.parametrize(
     ("text", "error"), [("poison", PredictionFailed), ("refuse", CommentError), ("short", PredictionFailed)]
 )

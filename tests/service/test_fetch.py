@@ -14,7 +14,6 @@ from model.comment import Article, Comment
 from service.articles import Articles
 from service.errors import FetchError
 from service.fetch import Fetcher, extract, is_public, resolve
-from service.store import articles
 from service.store.database import Store
 
 PARAGRAPH = (
@@ -217,8 +216,7 @@ def test_unknown_article_is_fetched_once_for_later_comments(port: int, store: St
         known = Articles(store, fetcher_for(port))
         for _ in range(3):
             assert (await known.fill([comment]))[0] == comment, "nobody waits for a page"
-        while not articles.get(store, url):
-            await asyncio.sleep(0.01)
+        await asyncio.gather(*known._fetches)
         filled = await known.fill([comment])
         await known.close()
         return filled

@@ -18,8 +18,10 @@ from fastapi.testclient import TestClient
 
 from model.comment import Comment, Prediction
 from model.labels import ABUSE
-from service import logs
+from service import logs, tei
 from service.app import WIRES, create_app
+from service.batcher import Batcher
+from service.errors import Busy
 from service.settings import Settings
 from tests.service.conftest import wait_until_ready
 
@@ -136,6 +138,48 @@ def test_a_full_queue_answers_429_with_retry_after(fake: Fake) -> None:
         assert (response.status_code, response.json()["error"]["code"]) == (429, "busy")
         assert int(response.headers["Retry-After"]) >= 1
         assert post(client, "later").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/v1/classify", lambda answer: answer["error"]["code"] == "busy"),
+        ("/coral/phase", lambda answer: answer["error"]["code"] == "busy"),
+        ("/v1alpha1/comments:analyze", lambda answer: answer["error"]["status"] == "RESOURCE_EXHAUSTED"),
+        ("/v1/moderations", lambda answer: answer["error"]["type"] == "rate_limit_error"),
+        ("/predict", lambda answer: answer["error_type"] == "overloaded"),
+        ("/tei/spam/predict", lambda answer: answer["error_type"] == "overloaded"),
+    ],
+)
+def test_while_the_queue_is_full_nothing_of_a_request_is_read(
+    client: TestClient, log: io.StringIO, monkeypatch: pytest.MonkeyPatch, path: str, told: Any
+) -> None:
+    def full(self: Any, comments: int) -> None:
+        raise Busy("the wait would be long", retry_after=3)
+
+    monkeypatch.setattr(Batcher, "_admit", full)
+    for _ in range(3):
+        response = client.post(path, content=b"no JSON at all", headers={"X-Request-ID": "abc-1"})
+        assert (response.status_code, response.headers["Retry-After"]) == (429, "3")
+        assert response.headers["X-Request-ID"] == "abc-1"
+        assert told(response.json()), response.text
+    assert client.get(path).status_code in (404, 405)
+    assert client.get("/health").status_code == 200
+    assert (
+        f'parley_requests_total{{method="POST",route="{path}",status="429"}} 3.0'
+        in client.get("/metrics").text
+    )
+    assert [line["level"] for line in lines(log, "request") if line["status"] == 429] == ["debug"] * 3
+    assert len(lines(log, "requests_refused")) == 1
+
+
+def test_every_path_that_asks_the_model_is_refused_early() -> None:
+    """A route that asks the model and isn't in its wire's `predicting` would be read in vain."""
+    posts = [path for path, route in create_app(Settings()).openapi()["paths"].items() if "post" in route]
+    heads = {path.replace("{head}", head) for path in posts for head in tei.LABELS}
+    named = {path for wire in WIRES for path in wire.predicting}
+    others = {"/v1/feedback", "/v1alpha1/comments:suggestscore", "/batch"}
+    assert named == heads - others
 
 
 def test_a_failing_model_is_a_500_that_tells_nothing(client: TestClient, log: io.StringIO) -> None:

@@ -1,36 +1,53 @@
 // Puts load on one address and tells how it answered: counts, and percentiles of the accepted ones' times in milliseconds.
-//   node load.js URL BODIES.json RATE CONNECTIONS SECONDS
-// RATE 0 is as fast as the connections get answers; BODIES is a list of request bodies, sent in turn.
+//   node load.js URL REQUESTS.json RATE CALLERS SECONDS
+// RATE is requests a second, sent at even distances whatever becomes of the earlier ones; 0 lets CALLERS ask as fast as
+// they get answers. REQUESTS is a list of {headers, body}, sent in turn.
 const fs = require("fs");
 const autocannon = require("autocannon");
 
-const [url, file, rate, connections, duration] = process.argv.slice(2);
+const [url, file, ...numbers] = process.argv.slice(2);
+const [rate, callers, seconds] = numbers.map(Number);
+const requests = JSON.parse(fs.readFileSync(file));
 const times = [];
-const counts = { refused: 0, failed: 0 };
+const counts = { sent: 0, refused: 0, failed: 0 };
+const refusals = [];
 
 function percentile(sorted, share) {
   return sorted.length === 0 ? null : sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
 }
 
-const run = autocannon(
-  {
-    url,
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    requests: JSON.parse(fs.readFileSync(file)).map((body) => ({ body: JSON.stringify(body) })),
-    connections: Number(connections),
-    duration: Number(duration),
-    ...(Number(rate) ? { overallRate: Number(rate) } : {}),
-  },
-  (error, result) => {
-    if (error) throw error;
-    times.sort((a, b) => a - b);
-    const of = { accepted: times.length, p50: percentile(times, 0.5), p99: percentile(times, 0.99) };
+// autocannon alone sends a second's requests in one burst at its beginning. So each connection is a run of its own that
+// sends one request a second, and they start one after the other. Each has other comments than those beside it.
+const connections = rate || callers;
+
+function start(i) {
+  return new Promise((resolve) => setTimeout(resolve, (1000 * i) / connections)).then(() => {
+    const own = requests.filter((_, j) => j % connections === i % requests.length);
+    const run = autocannon({
+      url,
+      method: "POST",
+      requests: own,
+      connections: 1,
+      duration: seconds,
+      ...(rate ? { connectionRate: 1 } : {}),
+    });
+    run.on("response", (client, status, bytes, milliseconds) => {
+      if (status === 200 || status === 204) times.push(milliseconds);
+      else if (status === 429) refusals.push(milliseconds);
+      else counts.failed += 1;
+    });
+    return run;
+  });
+}
+
+Promise.all(Array.from({ length: connections }, (_, i) => start(i))).then((results) => {
+  for (const result of results) {
+    counts.sent += result.requests.sent;
     counts.failed += result.errors;
-    console.log(JSON.stringify({ ...of, ...counts, seconds: result.duration }));
   }
-);
-run.on("response", (client, status, bytes, milliseconds) => {
-  if (status === 200 || status === 204) times.push(milliseconds);
-  else counts[status === 429 ? "refused" : "failed"] += 1;
+  times.sort((a, b) => a - b);
+  refusals.sort((a, b) => a - b);
+  counts.refused = refusals.length;
+  const of = { accepted: times.length, p50: percentile(times, 0.5), p99: percentile(times, 0.99) };
+  console.log(JSON.stringify({ ...of, ...counts, refused_p99: percentile(refusals, 0.99), seconds }));
 });

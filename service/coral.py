@@ -7,6 +7,9 @@ one in the callback URL (`?key=KEY`), unless the service is open.
     review    SYSTEM_WITHHELD, until a moderator has looked (`coral.review: flag` only flags it)
     reject    REJECTED, with a reason for the author (DSA)
 
+A policy that observes only gives no opinion, whatever it decides: `parley_decisions_total` in /metrics counts
+what it would have done.
+
 Coral drops an answer with any value that it doesn't know, whole: the enumerations below are its own. It sends
 neither the article nor the parent; the article is found by the story's URL or id among those kept.
 """
@@ -184,8 +187,10 @@ async def phase(request: Request, sent: CoralRequest, service: ServiceDep) -> Re
         return Response(status_code=204)  # a rating without words
     _check_length(comment, service)
     prediction = (await service.predict(request, [comment]))[0]
-    decision = service.policy().decide(comment, prediction)
-    answer = to_answer(decision, withhold=settings.review == "withhold")
+    policy = service.policy()
+    decision = policy.decide(comment, prediction)
+    service.metrics.decisions.labels(policy.name, decision.action).inc()
+    answer = None if policy.observe else to_answer(decision, withhold=settings.review == "withhold")
     if answer is None:
         response = Response(status_code=204)
     else:
@@ -289,4 +294,4 @@ def _check_length(comment: Comment, service: Service) -> None:
         )
 
 
-WIRE = Wire(router=router, paths=(PATH,))
+WIRE = Wire(router=router, paths=(PATH,), predicting=(PATH,))

@@ -34,6 +34,12 @@ class Metrics:
             registry=self.registry,
         )
         self.comments = Counter("parley_comments", "Comments taken from requests", registry=self.registry)
+        self.decisions = Counter(
+            "parley_decisions",
+            "What the site's policy made of comments in Coral's phase",
+            ["policy", "action"],
+            registry=self.registry,
+        )
         self.batch_comments = Histogram(
             "parley_batch_comments",
             "Comments in one call of the model",

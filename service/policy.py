@@ -81,6 +81,8 @@ class Policy:
         self.name = name
         self.rules = rules.rules
         self.description = rules.description
+        self.observe = rules.observe
+        """Whether its decisions are told and counted, but never acted on."""
         self.otherwise: Action = rules.otherwise
         self._word_lists = word_lists
         self._thresholds = thresholds

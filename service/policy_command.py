@@ -142,6 +142,8 @@ def _show_rules(policy: Policy, console: Console) -> None:
     console.print(f"{policy.name}: {policy.description}\n")
     console.print(table)
     console.print(f"\n{policy.name} is good: {len(policy.rules)} rules, otherwise {policy.otherwise}.")
+    if policy.observe:
+        console.print("It observes only: Coral gets no opinion, whatever it decides.")
 
 
 def _condition_in_words(policy: Policy, condition: Condition) -> str:

@@ -94,9 +94,19 @@ class PolicyFile(_Strict):
 
     name: str | None = None
     description: str = ""
+    observe: bool = False
     otherwise: Literal["approve", "review", "reject"] = "approve"
     word_lists: dict[str, list[str] | str] = {}
     rules: list[Rule]
+
+    @model_validator(mode="after")
+    def _check_observing(self) -> Self:
+        actions = [self.otherwise, *(rule.action for rule in self.rules)]
+        if self.observe and "reject" in actions:
+            raise ValueError(
+                "a policy with `observe: true` can't reject; write `observe: false` to let it act"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_word_lists(self) -> Self:

@@ -20,7 +20,7 @@ from model.labels import ABUSE
 from service.app import create_app
 from service.coral import CODES, RejectionCode, check_signature, to_answer
 from service.errors import InvalidSignature
-from service.policy import Decision, Reason
+from service.policy import Decision, Policy, Reason
 from service.policy_rules import COUNTS, SCORES, SHARES
 from service.settings import Coral, Settings, Storage
 from service.store import keys
@@ -224,16 +224,28 @@ def test_what_coral_never_sends_is_refused(serve: Any, payload: Any) -> None:
     assert serve().post("/coral/phase", json=payload).status_code == 422
 
 
-def test_the_shipped_policies_answer_as_the_native_api_decides(client: TestClient) -> None:
-    """The default one observes: nothing is ever rejected."""
-    for text in ("you are an idiot", "BUY BUY BUY NOW AND SAVE A LOT OF MONEY", "Thank you for this."):
-        native = client.post("/v1/classify", json={"comments": [{"text": text}]}).json()["results"][0]
-        response = client.post("/coral/phase", json=PAYLOAD | {"comment": {"body": text}})
-        if native["decision"]["action"] == "approve":
-            assert response.status_code == 204
-        else:
-            assert response.json()["status"] == "SYSTEM_WITHHELD"
-            assert response.json()["parley"]["decision"] == native["decision"]
+def test_the_answer_tells_what_the_native_api_decides(serve: Any) -> None:
+    client, text = serve(), "See https://a.example/x for more"
+    native = client.post("/v1/classify", json={"comments": [{"text": text}]}).json()["results"][0]
+    response = client.post("/coral/phase", json=PAYLOAD | {"comment": {"body": text}})
+    assert response.json()["parley"]["decision"] == native["decision"]
+    assert native["decision"]["action"] == "review"
+
+
+def test_a_policy_that_observes_holds_no_comment_back(serve: Any, tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text(
+        "observe: true\nrules: [{code: any, when: characters, at_least: 1, action: review}]"
+    )
+    for review in ("withhold", "flag"):
+        client = serve(review=review)
+        assert ask(client, "See https://a.example/x for more") is None
+        assert 'parley_decisions_total{action="review",policy="site"} 1.0' in client.get("/metrics").text
+
+
+def test_the_default_policy_observes() -> None:
+    assert Policy.load("default").observe
+    assert not Policy.load("strict").observe
+    assert not Policy.load("coinspeaker").observe
 
 
 WHENS = (*SCORES, *SHARES, *COUNTS, "word_list.banned", None, "something.new")

@@ -49,7 +49,6 @@ SECRET = "empsec_" + "0" * 64
 class Load:
     """How an address answered; times in milliseconds, None without any."""
 
-    sent: int
     accepted: int
     refused: int
     failed: int
@@ -58,6 +57,11 @@ class Load:
     """Of accepted requests."""
     refused_p99: float | None
     seconds: float
+
+    @property
+    def answered(self) -> int:
+        """Accepted or not."""
+        return self.accepted + self.refused + self.failed
 
     @property
     def carried(self) -> float:
@@ -71,10 +75,10 @@ class Load:
 
     def __str__(self) -> str:
         if self.p50 is None or self.p99 is None:
-            return f"none of {self.sent} accepted"
+            return f"none of {self.answered} accepted"
         told = f"p50 {self.p50:.1f} ms, p99 {self.p99:.1f} ms of {self.accepted} accepted"
         if self.refused_p99 is not None:
-            told += f"; {self.refused / self.sent:.0%} refused (429), p99 {self.refused_p99:.1f} ms"
+            told += f"; {self.refused / self.answered:.1%} refused (429), p99 {self.refused_p99:.1f} ms"
         return f"{told}; {self.failed} FAILED" if self.failed else told
 
 
@@ -146,8 +150,8 @@ def measure(url: str, file: Path, *, seconds: int) -> list[Load]:
     rate = round(OVERLOAD * most.carried)
     over = put_load(url, file, rate=rate, seconds=seconds)
     print(f"  {rate}/s, {OVERLOAD} times that: {over.carried:.0f}/s carried, {over}; {_verdict(over.met)}")
-    if over.sent < 0.95 * rate * seconds:
-        print(f"  (only {over.sent / seconds:.0f}/s could be sent: answers took more than a second)")
+    if over.answered < 0.95 * rate * seconds:
+        print(f"  (only {over.answered / seconds:.0f}/s could be sent: answers took more than a second)")
     return [steady, over]
 
 

@@ -31,8 +31,6 @@ FETCHES_AT_ONCE = 4
 FRESH_S = 5.0
 """Seconds for which an article is believed: so long what another process has changed isn't seen."""
 KEPT_NAMES = 1000
-KEPT_CHARACTERS = 20_000
-"""Of an article's text in memory; the model reads far less."""
 
 log = structlog.get_logger("parley.articles")
 
@@ -151,7 +149,7 @@ class _Known:
         now = time.monotonic()
         for name, article in found.items():
             if article and article.text:
-                article = replace(article, text=article.text[:KEPT_CHARACTERS])
+                article = replace(article, text=article.text[: articles.MODEL_READS])
             self._kept[name] = (now, article)
             self._kept.move_to_end(name)
         while len(self._kept) > KEPT_NAMES:

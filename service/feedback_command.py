@@ -26,25 +26,33 @@ def export(
 ) -> None:
     """Write the decisions as a CSV to train from: one row a comment, its text and a column for each label.
 
-    A label that nobody decided on stays empty. Decisions kept without the comment's text can't be learnt from
-    and are left out; `store.comments: true` in the settings keeps it from then on.
+    A label that nobody decided on stays empty. Articles that are kept (PUT /v1/articles) go beside their
+    comments: off-topic can't be learnt without. Decisions kept without the comment's text can't be learnt
+    from and are left out; `store.comments: true` in the settings keeps it from then on.
 
     \b
     parley feedback export -o decisions.csv
     """
-    from service.store.feedback import training_rows
+    from service.store.feedback import add_articles, training_rows
 
     if output.exists() and not overwrite:
         typer.echo(f"Error: {output} exists; give another name, or --overwrite to replace it", err=True)
         raise typer.Exit(2)
     with told_errors(), opened_feedback(config) as feedback:
         rows, without_text = training_rows(feedback.rows())
+        without_article = add_articles(feedback.store, rows)
     try:
         _write(output, rows)
     except OSError as error:
         typer.echo(f"Error: {output} can't be written: {error.strerror}", err=True)
         raise typer.Exit(2) from error
     typer.echo(f"{len(rows):,} comments with decisions: {output}", err=True)
+    if without_article:
+        typer.echo(
+            f"{without_article:,} of them are under articles that are not kept: PUT those to /v1/articles "
+            "and export again, so that off-topic can be learnt",
+            err=True,
+        )
     if without_text:
         typer.echo(
             f"{without_text:,} decisions have no text and were left out (see store.comments)", err=True

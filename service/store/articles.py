@@ -13,6 +13,9 @@ from service.store.database import Store, upsert
 from service.store.tables import articles
 from service.urls import normalise
 
+MODEL_READS = 20_000
+"""Characters of an article's text that are passed on at most; the model's own limit comes far earlier."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredArticle:

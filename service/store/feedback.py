@@ -20,13 +20,16 @@ from model.comment import Comment
 from model.labels import COMMENT_LABELS, OFF_TOPIC
 from model.text import plain_text
 from service.privacy import KeyedHashes
+from service.store import articles
 from service.store.database import Store, upsert
 from service.store.tables import sightings, suggestions
 
 LABELS = (*COMMENT_LABELS, OFF_TOPIC)
 """The attributes that a fine-tune can learn; others that a client names are kept, but not exported."""
 
-TRAINING_COLUMNS = ("id", "text", *LABELS, "article.url", "language")
+TRAINING_COLUMNS = ("id", "text", *LABELS, "article.url", "article.title", "article.text", "language")
+ARTICLES_AT_ONCE = 500
+"""In one query: databases limit its parameters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +54,14 @@ class Feedback:
 
     def __init__(self, store: Store, hashes: KeyedHashes, *, comments: bool) -> None:
         """`comments`: keep the text of the comment, and its author's hash."""
-        self._store, self._hashes, self._comments = store, hashes, comments
+        self.store, self._hashes, self._comments = store, hashes, comments
 
     def keep(self, given: Sequence[Suggestion], *, do_not_store: bool = False) -> int:
         """Keep the suggestions, unless the client says `do_not_store`; the number kept. Raises StoreError."""
         if do_not_store or not given:
             return 0
         now = datetime.now(UTC)
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             for suggestion in given:
                 _delete_older(connection, suggestion)
             rows = [self._row(suggestion, now) for suggestion in given]
@@ -74,7 +77,7 @@ class Feedback:
             return
         text_hash = self._hashes.text(plain_text(comment.text, comment.format).text)
         row = {"text_hash": text_hash, "author": self._hashes.author(author), "seen": datetime.now(UTC)}
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             upsert(connection, sightings, row)
 
     def forget(self, *, author: str | None = None, comment_id: str | None = None) -> int:
@@ -86,7 +89,7 @@ class Feedback:
             conditions += [suggestions.c.author == hashed, suggestions.c.text_hash.in_(written)]
         if not conditions:
             return 0
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             count = connection.execute(sa.delete(suggestions).where(sa.or_(*conditions))).rowcount
             connection.execute(sa.delete(sightings).where(sightings.c.author == hashed))
         return count
@@ -94,14 +97,14 @@ class Feedback:
     def purge(self, *, older_than: timedelta) -> int:
         """Remove what has been kept for longer; the number of rows. Raises StoreError."""
         before = datetime.now(UTC) - older_than
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             connection.execute(sa.delete(sightings).where(sightings.c.seen < before))
             return connection.execute(sa.delete(suggestions).where(suggestions.c.created < before)).rowcount
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every suggestion as kept, the oldest first. Raises StoreError."""
         query = sa.select(suggestions).order_by(suggestions.c.id)
-        with self._store.read() as connection:
+        with self.store.read() as connection:
             for row in connection.execution_options(yield_per=1000).execute(query):
                 yield dict(row._mapping)
 
@@ -120,7 +123,7 @@ class Feedback:
 def training_rows(rows: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
     """Kept rows as rows to train from, one a comment; and the number of decisions that have no text.
 
-    Keys are TRAINING_COLUMNS; a label that nobody decided on is missing.
+    Keys are TRAINING_COLUMNS; a label that nobody decided on is missing. `add_articles` adds the articles.
     """
     comments: dict[tuple[Any, ...], dict[str, Any]] = {}
     without_text = 0
@@ -135,6 +138,25 @@ def training_rows(rows: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]],
         comment = comments.setdefault(key, known | {"language": row["language"]})
         comment[row["attribute"]] = row["value"]
     return list(comments.values()), without_text
+
+
+def add_articles(store: Store, rows: Sequence[dict[str, Any]]) -> int:
+    """Add title and text of each row's article where that is kept; the number of rows whose is not.
+
+    Without them nothing can be learnt of off-topic. Raises StoreError.
+    """
+    urls = list(dict.fromkeys(row["article.url"] for row in rows if row["article.url"]))
+    known: dict[str, articles.StoredArticle] = {}
+    for start in range(0, len(urls), ARTICLES_AT_ONCE):
+        known |= articles.find(store, urls[start : start + ARTICLES_AT_ONCE])
+    unknown = 0
+    for row in rows:
+        article = known.get(row["article.url"])
+        unknown += bool(row["article.url"]) and article is None
+        if article:
+            row["article.title"] = article.title
+            row["article.text"] = (article.text or "")[: articles.MODEL_READS]
+    return unknown
 
 
 def _delete_older(connection: sa.Connection, suggestion: Suggestion) -> None:

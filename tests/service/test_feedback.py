@@ -76,6 +76,32 @@ def test_decisions_become_one_training_row_a_comment(client: TestClient, config:
     assert stat.S_IMODE(config.with_name("decisions.csv").stat().st_mode) == 0o600
 
 
+def test_articles_that_are_kept_go_beside_their_comments(client: TestClient, config: Path) -> None:
+    url = "https://news.example/bridge"
+    client.put(f"/v1/articles/{url}", json={"title": "The bridge closes", "text": "On Monday."})
+    for number, under in enumerate((f"{url}/?utm_source=x#top", "https://news.example/other", None)):
+        send(client, DECISION | {"comment_id": str(number), "label": "off_topic", "article_url": under})
+    kept, other, none = exported(config)
+    assert (kept["article.title"], kept["article.text"]) == ("The bridge closes", "On Monday.")
+    assert [row["article.title"] for row in (other, none)] == ["", ""]
+    told = call(config, "feedback", "export", "-o", str(config.with_name("d.csv")))[1]
+    assert "1 of them are under articles that are not kept" in told
+
+
+def test_what_is_exported_can_be_trained_on(client: TestClient, config: Path) -> None:
+    """Coral's suggested scores name the story only; its article was PUT."""
+    client.put("/v1/articles/https://news.example/bridge", json={"title": "The bridge closes"})
+    suggested = {
+        "comment": {"text": "Has anybody seen my cat?"},
+        "context": {"entries": [{"text": '{"url": "https://news.example/bridge?commentID=c-1"}'}]},
+        "attributeScores": {"OFF_TOPIC": {"summaryScore": {"value": 1}}},
+        "clientToken": "comment:c-1",
+    }
+    assert client.post("/v1alpha1/comments:suggestscore", json=suggested).status_code == 200
+    (row,) = exported(config)
+    assert (row["off_topic"], row["article.title"]) == ("1.0", "The bridge closes")
+
+
 def test_do_not_store_wins_over_the_sites_setting(client: TestClient, config: Path) -> None:
     assert send(client, DECISION, do_not_store=True) == 0
     assert exported(config) == []

@@ -4,8 +4,8 @@
     app.add_middleware(AccessControl, gate=gate, wires=WIRES)
 
 Without any key the service is open on loopback, and refuses to start elsewhere (`check_exposure`). From the
-first key on every caller needs one, unless `access.anonymous` lets others in too; their rate is counted by
-address.
+first key on, revoked or not, every caller needs one, unless `access.anonymous` lets others in too; their rate
+is counted by address.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ class Gate:
         self._store, self._anonymous, self._loopback, self._rate = store, anonymous, loopback, rate
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._keys: dict[str, keys.ApiKey] = {}
+        self._guarded = False
         self._read_at = 0.0
         self.refresh()
 
@@ -100,6 +101,8 @@ class Gate:
     def refresh(self) -> None:
         """Read the keys from the store. Raises StoreError."""
         self._keys = keys.active(self._store)
+        # Revoking the last key must not open the service to whoever had it.
+        self._guarded = bool(self._keys or keys.all_keys(self._store))
         self._read_at = time.monotonic()
 
     def identify(self, key: str | None, address: str) -> Caller:
@@ -109,7 +112,7 @@ class Gate:
             return Caller(identity=("key", known.id), rate=known.rate or self._rate)
         if self._anonymous:
             return Caller(identity=("address", address), rate=self._rate)
-        if self._loopback and not self._keys:
+        if self._loopback and not self._guarded:
             return Caller(identity=None, rate=None)
         if key:
             raise InvalidKey("the API key is not known, or was revoked; `parley keys create NAME` makes one")

@@ -49,6 +49,16 @@ def test_open_on_loopback_until_there_is_a_key(store: Store) -> None:
         gate.identify(None, "127.0.0.1")
 
 
+def test_revoking_the_last_key_does_not_open_loopback_again(store: Store) -> None:
+    key, secret = keys.create(store, "leaked")
+    keys.revoke(store, key.id)
+    gate = Gate(store, anonymous=False, loopback=True, rate=None)
+    with pytest.raises(MissingKey):
+        gate.identify(None, "127.0.0.1")
+    with pytest.raises(InvalidKey):
+        gate.identify(secret, "127.0.0.1")
+
+
 def test_closed_elsewhere_even_when_the_last_key_is_revoked(store: Store) -> None:
     key, secret = keys.create(store, "only")
     gate = Gate(store, anonymous=False, loopback=False, rate=None)

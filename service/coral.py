@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Literal
 
 import structlog
@@ -26,9 +26,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from starlette.background import BackgroundTask
+from starlette.types import Message
 
 from model.comment import Article, Comment, Parent
-from service.context import Service, ServiceDep
+from service.context import Service, ServiceDep, get_service
 from service.errors import (
     BodyTooLarge,
     Busy,
@@ -157,7 +158,26 @@ class CoralAnswer(BaseModel):
     )
 
 
-router = APIRouter(route_class=JsonRoute, tags=["coral"])
+class _SignedRoute(JsonRoute):
+    """Checks the signature before anything of the body is believed."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_signed(request: Request) -> Response:
+            secrets = (await get_service(request)).settings.coral.secrets
+            unread: list[Message] = [{"type": "http.request", "body": await request.body()}]
+            check_signature(unread[0]["body"], request.headers.get(SIGNATURE_HEADER), secrets)
+
+            async def receive() -> Message:
+                return unread.pop() if unread else await request.receive()
+
+            return await handle(Request(request.scope, receive))
+
+        return handle_signed
+
+
+router = APIRouter(route_class=_SignedRoute, tags=["coral"])
 
 
 @router.post(
@@ -181,7 +201,6 @@ router = APIRouter(route_class=JsonRoute, tags=["coral"])
 async def phase(request: Request, sent: CoralRequest, service: ServiceDep) -> Response:
     """Coral goes on without an opinion whenever it gets an error or has waited too long."""
     settings = service.settings.coral
-    check_signature(await request.body(), request.headers.get(SIGNATURE_HEADER), settings.secrets)
     comment = _comment(sent, html=settings.body == "html")
     if not comment.text.strip():
         return Response(status_code=204)  # a rating without words

@@ -194,6 +194,14 @@ def test_a_rejection_tells_its_reasons(serve: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b"\xff", BODY])
+def test_nothing_unsigned_is_even_read(serve: Any, body: bytes) -> None:
+    client = serve(secrets=SECRETS)
+    headers = {"Content-Type": "application/json", "X-Coral-Signature": "sha256=00"}
+    refused = client.post("/coral/phase", content=body, headers=headers)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_signature")
+
+
 def test_review_withholds_or_flags(serve: Any) -> None:
     text, flag = "See https://a.example/x for more", {"actionType": "FLAG", "reason": "COMMENT_DETECTED_SPAM"}
     assert ask(serve(), text) == {"status": "SYSTEM_WITHHELD", "actions": [flag]}

@@ -39,7 +39,7 @@ from service.errors import Problem, ServiceError, StoreError
 from service.fetch import Fetcher
 from service.logs import describe
 from service.metrics import Metrics
-from service.middleware import Admission, BodyLimit, RequestLog
+from service.middleware import Admission, BodyLimit, RequestLog, Unread
 from service.policy import Policy
 from service.privacy import KeyedHashes
 from service.settings import Settings
@@ -106,7 +106,8 @@ def create_app(
     signed = (coral.PATH,) if settings.coral.secrets else ()
     app.add_middleware(AccessControl, gate=gate, wires=WIRES, open_paths=signed)
     app.add_middleware(Admission, check=service.batcher.check, wires=WIRES)
-    app.add_middleware(RequestLog, metrics=service.metrics, wires=WIRES)  # the last added is the outermost
+    app.add_middleware(RequestLog, metrics=service.metrics, wires=WIRES)
+    app.add_middleware(Unread)  # the last added is the outermost
     return app
 
 

@@ -21,6 +21,8 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 QUIET = ("/health", "/metrics")
 CLIENT_GONE = 499
 """What logs and metrics say of a caller that hung up, as nginx does."""
+MOST_DROPPED = 100_000_000
+"""Bytes of a refused body that are waited for."""
 REFUSALS_S = 10.0
 """Under a flood of requests those refused are told of so often, in one line: a line each would cost more."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -75,6 +77,38 @@ class RequestLog:
         getattr(log, level)(
             "request", method=method, route=route, status=status, seconds=round(seconds, 4), **told
         )
+
+
+class Unread:
+    """Drops what an answer has left unread of its request, before it goes out.
+
+    A connection that is closed over unread bytes is reset, and the client never sees why it was refused.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        # Who waits for "100 Continue" hasn't sent its body, and won't after an answer.
+        read = "expect" in Headers(scope=scope)
+        dropped = 0
+
+        async def receive_watched() -> Message:
+            nonlocal read
+            message = await receive()
+            read = read or not message.get("more_body", False)
+            return message
+
+        async def send_after(message: Message) -> None:
+            nonlocal dropped
+            while message["type"] == "http.response.start" and not read and dropped < MOST_DROPPED:
+                dropped += len((await receive_watched()).get("body", b""))
+            await send(message)
+
+        await self.app(scope, receive_watched, send_after)
 
 
 class Admission:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -64,6 +65,11 @@ def test_serves_until_it_is_interrupted(server: tuple[subprocess.Popen[str], str
     request = urllib.request.Request(f"{address}/v1/classify", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=10) as response:
         assert [r["id"] for r in json.load(response)["results"]] == ["1"]
+
+    large = urllib.request.Request(f"{address}/v1/classify", b"x" * 12_000_000)
+    with pytest.raises(urllib.error.HTTPError) as refused:  # an answer, not a connection that is reset
+        urllib.request.urlopen(large, timeout=30)
+    assert refused.value.code == 413
 
     taken = run("serve", "--port", address.rpartition(":")[2])
     assert taken.returncode == 1

@@ -21,7 +21,7 @@ from service.settings import Settings
 
 DRAIN_S = 30
 SWITCH_S = 0.0005
-"""Python's threads change after this at the latest: the event loop and the model's threads wait for each other
+"""Python's threads change after this at the latest: event loop and model threads wait for each other
 every few milliseconds, and its own 5 ms would add up."""
 
 

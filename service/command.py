@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,10 +50,15 @@ def opened_store(config: Path | None) -> Iterator[tuple[Store, Settings]]:
 
 @contextmanager
 def opened_feedback(config: Path | None) -> Iterator[Feedback]:
-    """What is kept of moderators' decisions, open. Raises SettingsError, StoreError."""
+    """What is kept of moderators' decisions, open; what was kept for too long goes first.
+
+    Raises SettingsError, StoreError.
+    """
     from service.privacy import KeyedHashes
     from service.store.feedback import Feedback
 
     with opened_store(config) as (store, settings):
         secret = KeyedHashes(settings.store.author_secret)
-        yield Feedback(store, secret, comments=settings.store.comments)
+        feedback = Feedback(store, secret, comments=settings.store.comments)
+        feedback.purge(older_than=timedelta(days=settings.store.days))  # the service may not have run
+        yield feedback

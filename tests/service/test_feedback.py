@@ -145,6 +145,14 @@ def test_what_is_too_old_is_purged_when_the_service_starts(
     assert purged == [timedelta(days=90)]
 
 
+def test_what_is_too_old_is_not_exported_even_where_no_service_ran(client: TestClient, config: Path) -> None:
+    store = client.app.state.service.store  # type: ignore[attr-defined]
+    send(client, DECISION, DECISION | {"comment_id": "c-18"})
+    with store.write() as connection:
+        connection.exec_driver_sql("UPDATE suggestions SET created = '2020-01-01' WHERE comment_id = 'c-17'")
+    assert [row["id"] for row in exported(config)] == ["c-18"]
+
+
 @pytest.mark.parametrize(
     ("change", "place"),
     [

@@ -70,6 +70,10 @@ def test_serves_until_it_is_interrupted(server: tuple[subprocess.Popen[str], str
     with pytest.raises(urllib.error.HTTPError) as refused:  # an answer, not a connection that is reset
         urllib.request.urlopen(large, timeout=30)
     assert refused.value.code == 413
+    refused.value.close()
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=30) as endless:
+        endless.sendall(b"GET /health HTTP/1.1\r\nX-Long: " + b"x" * 200_000)
+        assert endless.recv(12) == b"HTTP/1.1 400"
 
     taken = run("serve", "--port", address.rpartition(":")[2])
     assert taken.returncode == 1

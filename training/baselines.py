@@ -98,27 +98,35 @@ class TfIdf:
     """Logistic regression on TF-IDF of words and pairs of words, one a label, and one for stance."""
 
     def __init__(self, examples: Sequence[Example]) -> None:
-        self._labels = {label: self._fit_label(examples, label) for label in COMMENT_LABELS}
-        stances = [e for e in examples if e.stance]
+        known = [e for e in examples if e.labels or e.stance]
+        texts = dict.fromkeys(e.text for e in known)
+        place = {text: i for i, text in enumerate(texts)}
+        self._words = _vectorizer(pairs=True)
+        rows = self._words.fit_transform(list(texts))
+        self._labels = {}
+        for label in COMMENT_LABELS:
+            of = [(place[e.text], e.labels[label] >= 0.5, e.weight) for e in known if label in e.labels]
+            positives = sum(truth for _, truth, _ in of)
+            if min(positives, len(of) - positives) >= FEWEST:
+                at, truth, weights = zip(*of, strict=True)
+                self._labels[label] = _regression().fit(rows[list(at)], truth, np.array(weights))
+        stances = [e for e in known if e.stance]
         self._stance = None
         if len({e.stance for e in stances}) == len(STANCES):
-            self._stance = _pipeline().fit(
-                [_pair(e.target or "", e.text) for e in stances],
-                [STANCES.index(e.stance or "") for e in stances],
-            )
+            self._targets = _vectorizer(pairs=False)
+            self._targets.fit(e.target or "" for e in stances)
+            joined = self._joined(rows[[place[e.text] for e in stances]], [e.target or "" for e in stances])
+            self._stance = _regression().fit(joined, [STANCES.index(e.stance or "") for e in stances])
 
-    def _fit_label(self, examples: Sequence[Example], label: str) -> Any:
-        of = [(e.text, e.labels[label] >= 0.5, e.weight) for e in examples if label in e.labels]
-        positives = sum(truth for _, truth, _ in of)
-        if min(positives, len(of) - positives) < FEWEST:
-            return None
-        texts, truth, weights = zip(*of, strict=True)
-        return _pipeline().fit(texts, truth, logisticregression__sample_weight=np.array(weights))
+    def _joined(self, rows: Any, targets: Sequence[str]) -> Any:
+        from scipy.sparse import hstack
+
+        return hstack([rows, self._targets.transform(targets)]).tocsr()
 
     def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
-        texts = [c.text for c in comments]
-        scores = {label: self._scores(label, texts) for label in COMMENT_LABELS}
-        stances = self._stances(comments)
+        rows = self._words.transform([c.text for c in comments])
+        scores = {label: self._scores(label, rows) for label in COMMENT_LABELS}
+        stances = self._stances(comments, rows)
         return [
             Prediction(
                 id=c.id,
@@ -130,36 +138,36 @@ class TfIdf:
             for i, c in enumerate(comments)
         ]
 
-    def _scores(self, label: str, texts: Sequence[str]) -> NDArray[np.float64]:
-        model = self._labels[label]
-        if model is None or not texts:
-            return np.full(len(texts), 0.5)
-        return np.asarray(model.predict_proba(texts)[:, 1])
+    def _scores(self, label: str, rows: Any) -> NDArray[np.float64]:
+        if label not in self._labels or not rows.shape[0]:
+            return np.full(rows.shape[0], 0.5)
+        return np.asarray(self._labels[label].predict_proba(rows)[:, 1])
 
-    def _stances(self, comments: Sequence[Comment]) -> list[Stance | None]:
-        asked = [i for i, c in enumerate(comments) if c.target]
+    def _stances(self, comments: Sequence[Comment], rows: Any) -> list[Stance | None]:
         found: list[Stance | None] = [None] * len(comments)
+        asked = [i for i, c in enumerate(comments) if c.target]
         if self._stance is None or not asked:
             return found
-        rows = self._stance.predict_proba([_pair(comments[i].target or "", comments[i].text) for i in asked])
-        for i, row in zip(asked, rows, strict=True):
+        targets = [comments[i].target or "" for i in asked]
+        for i, row in zip(asked, self._stance.predict_proba(self._joined(rows[asked], targets)), strict=True):
             scores = {name: float(p) for name, p in zip(STANCES, row, strict=True)}
             label = max(scores, key=scores.__getitem__)
             found[i] = Stance(target=comments[i].target or "", **scores, label=label)
         return found
 
 
-def _pipeline() -> Any:
+def _vectorizer(*, pairs: bool) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(
+        ngram_range=(1, 2 if pairs else 1), min_df=2, max_features=200_000, sublinear_tf=True
+    )
+
+
+def _regression() -> Any:
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
 
-    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, max_features=200_000, sublinear_tf=True)
-    return make_pipeline(words, LogisticRegression(C=10.0, class_weight="balanced", max_iter=300))
-
-
-def _pair(target: str, text: str) -> str:
-    return f"{text} {' '.join(f'target_{word}' for word in target.lower().split())}"
+    return LogisticRegression(C=10.0, class_weight="balanced", max_iter=300)
 
 
 def systems(

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from model.artifact import Artifact
+from training.aims import against_aims
+from training.console import cell
 from training.errors import RunError
 
 WEAK = {
@@ -45,6 +47,10 @@ site's policy decides, and the one that comes with Parley only observes. Other l
   really write beside the point.
 - Stance is read from the beginning of a long comment, and sarcasm turns it round.
 
+## Against the aims
+
+{aims}
+
 ## Figures
 
 {date}, through the served int8 path; 95 % bootstrap intervals, seed {seed}.
@@ -74,6 +80,7 @@ def _text(artifact: Artifact) -> str:
         weak="\n".join(f"- **{label}**: {why}." for label, why in WEAK.items()),
         date=report["created"][:10],
         seed=report["seed"],
+        aims=_aims(report),
         tests="\n".join(_test(name, test) for name, test in report["tests"].items()),
         sources="\n".join(
             f"| {name} | {of['licence']} | {of['train']} | {of['weight']} | {of['leaks_train']} |"
@@ -85,6 +92,26 @@ def _text(artifact: Artifact) -> str:
         commit=info["commit"],
         figures_kept=_int8(report),
         parity=", ".join(f"{name.replace('_', ' ')} {value}" for name, value in info["parity"].items()),
+    )
+
+
+def _aims(report: dict[str, Any]) -> str:
+    """The aims that were measured, reached or not, with what the baselines get."""
+    rows = against_aims(report)
+    systems = list(dict.fromkeys(system for row in rows for system in row.beside))
+    words = {True: "yes", False: "**no**", None: ""}
+    lines = [
+        f"| {row.what} | {row.measured} | {cell(row.figure)} | {row.reach} | {words[row.reached]} | "
+        + "".join(f"{cell(row.beside.get(system))} | " for system in systems)
+        for row in rows
+    ]
+    head = "".join(f"{system} | " for system in systems)
+    return "\n".join(
+        [
+            f"| what | measured on | figure | to reach | reached | {head}",
+            "|---" * (5 + len(systems)) + "|",
+            *lines,
+        ]
     )
 
 
@@ -110,7 +137,7 @@ def _test(name: str, test: dict[str, Any]) -> str:
     ]
     shows = f"{test['shows'].capitalize()}. " if test.get("shows") else ""
     head = [
-        f"\n### {name}\n\n{shows}{test['rows']} rows; licence: {test['licence']}.\n",
+        f"\n### {name}\n\n{shows}{test['rows']} rows{_drawn(test)}; licence: {test['licence']}.\n",
         "| slice | label | rows | positives | figure | "
         + "".join(f"{other} | " for other in others)
         + "at the threshold |",
@@ -118,6 +145,17 @@ def _test(name: str, test: dict[str, Any]) -> str:
     ]
     checks = [f"- {check}: {_check(found)}" for check, found in test.get("checks", {}).items()]
     return "\n".join([*head, *rows, *(["", *checks] if checks else []), ""])
+
+
+def _drawn(test: dict[str, Any]) -> str:
+    """Which rows were scored, where not all were."""
+    most = [f"at most {count} of {part}" for part, count in test.get("most", {}).items()]
+    fewer = [
+        f"{name} on {of['rows']}"
+        for name, of in test.get("beside", {}).items()
+        if of.get("rows", test["rows"]) < test["rows"]
+    ]
+    return "".join(f"; {words}" for words in (*most, *fewer))
 
 
 def _other(other: dict[str, Any], part: str, label: str, mine: dict[str, Any]) -> str:

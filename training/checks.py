@@ -5,6 +5,7 @@ A check is a function of `Tested` and gives its figures as JSON; `training.suite
 
 from __future__ import annotations
 
+import random
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from training.examples import Example
 from training.identities import terms_in
 from training.judge import Row, figure, judge, truths, value
 from training.served import score
+from training.sources.pairs import cut
 
 FEWEST = 20
 """Rows of each class below which a group's AUC would say nothing."""
@@ -162,6 +164,29 @@ def context_cut(tested: Tested) -> dict[str, Any]:
     cut = list(zip(titles, tested.predict(titles), strict=True))
     figures = judge(cut, tested.thresholds, intervals=tested.intervals).get(OFF_TOPIC, {})
     return {name: figures[name] for name in ("rows", "positives", "auc") if name in figures}
+
+
+def comment_cut(tested: Tested) -> dict[str, Any]:
+    """Off-topic where a sentence or 5 to 25 words are left of the comment: do short ones look wrong?"""
+    rows = [e for e, _ in tested.rows if e.off_topic is not None and e.article]
+    short = [replace(e, text=cut(e.text, random.Random(e.text)), labels={}, stance=None) for e in rows]
+    found = list(zip(short, tested.predict(short), strict=True))
+    figures = judge(found, tested.thresholds, intervals=tested.intervals).get(OFF_TOPIC, {})
+    names = ("rows", "positives", "auc", "calibration_error", "false_positive_rate")
+    return {name: figures[name] for name in names if name in figures}
+
+
+def against_each_kind(tested: Tested) -> dict[str, Any]:
+    """Off-topic AUC of the true pairs against each kind of made pair alone: headline, other, near debate."""
+    kinds: dict[str | None, list[Row]] = defaultdict(list)
+    for row in tested.rows:
+        kinds[row[0].slice].append(row)
+    true = kinds.pop("true pair", [])
+    found = {
+        kind: judge([*true, *rows], tested.thresholds, intervals=tested.intervals).get(OFF_TOPIC, {})
+        for kind, rows in sorted(kinds.items(), key=str)
+    }
+    return {str(kind): figures["auc"] for kind, figures in found.items() if "auc" in figures}
 
 
 def any_rater(tested: Tested) -> dict[str, Any]:

@@ -162,12 +162,23 @@ def show_kept(figures: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def show_report(report: Mapping[str, Any]) -> None:
-    """Prints every test's tables and checks, and how far int8 stands from float."""
+    """Prints every test's tables and checks, what was aimed at, and how far int8 stands from float."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from training.aims import against_aims
+
     for name, result in report["tests"].items():
         for part, figures in result["slices"].items():
             show_table(f"{name}: {part}", figures)
         for check, found in result["checks"].items():
             typer.echo(f"{name}, {check}: {_short(found)}\n")
+    if rows := against_aims(report):
+        table = Table("what", "measured on", "figure", "to reach", "reached", title="Against the aims")
+        for row in rows:
+            reached = {True: "yes", False: "no", None: ""}[row.reached]
+            table.add_row(row.what, row.measured, cell(row.figure), row.reach, reached)
+        Console().print(table)
     if "int8" in report:
         largest = report["int8"]["largest"]
         worst = f"; largest gap {largest[0][0]:.4f} ({largest[0][1]})" if largest else ""

@@ -5,17 +5,18 @@
     found.rows          the rows behind it, for the worst errors; texts are in here only
 
 The report, as JSON:
-    {"artifact": {name, version, commit}, "created", "seed",
+    {"artifact": {name, version, commit, trained_on}, "created", "seed",
      "tests": {SOURCE: {"licence", "rows", "shows", "news",
                         "slices": {SLICE: {LABEL: figures}},     "all", and the parts that the source names
                         "cuts": {CUT: {LABEL: figures}},         by length, rows that name an identity
                         "checks": {CHECK: figures},              bias, swaps, disguises: see training.checks
-                        "beside": {SYSTEM: {"slices": ..., "checks": ...}}}},
+                        "beside": {SYSTEM: {"rows", "slices": ..., "checks": ...,
+                                            "own": {SLICE: ...}}}}},     the artifact's, on the same rows
      "pooled": {"news" | "other": {LABEL: figures}},             all tests of that kind together
      "names": figures                                            first names swapped in the same sentence
      "int8": {"largest": [[GAP, FIGURE], ...], "within": share}} int8 against float, where float was asked for
 `training.judge` says what figures are. Systems beside the artifact (float, untuned, tfidf) have the same tree
-without intervals; see training.baselines.
+without intervals; see training.baselines. Networks are scored on at most BESIDE rows of a test.
 """
 
 from __future__ import annotations
@@ -33,10 +34,14 @@ from training.judge import SEED, Row, judge
 from training.own import OWN
 from training.served import Predictor, predict
 from training.sources import SOURCES
-from training.suite import SUITE, TESTS, Test
+from training.suite import SUITE, TESTS, Test, draw, trained_on
 
 __all__ = ["SEED", "TESTS", "Evaluation", "evaluate"]
 
+BESIDE = 1_500
+"""Rows of a test, drawn by the seed, that the float and the untuned network are asked about."""
+SMALLEST, FEWEST = 200, 20
+"""Rows, and rows of either class, that a figure of int8 against float needs: in fewer, one row is a gap."""
 TOLERANCE = 0.005
 """How far a figure of the int8 network may stand from the float one's."""
 GAPS = ("auc", "average_precision", "macro_f1", "side_accuracy", "none_auc", "character_f1", "accuracy")
@@ -65,7 +70,8 @@ def evaluate(
     classifier = Classifier.load(artifact.path, threads=threads)
     thresholds, info = classifier.thresholds, artifact.info
     report: dict[str, Any] = {
-        "artifact": {key: info[key] for key in ("name", "version", "commit")},
+        "artifact": {key: info[key] for key in ("name", "version", "commit")}
+        | {"trained_on": [spec.name for spec in trained_on(artifact)]},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": SEED,
         "tests": {},
@@ -77,12 +83,13 @@ def evaluate(
         report["tests"][name] = {
             "licence": SOURCES[name].licence if name in SOURCES else "the site's own",
             "rows": len(examples),
+            "most": dict(test.most),
             "shows": test.shows,
             "news": test.news,
             **_figures(rows[name], test, classifier, thresholds, intervals=True),
             "cuts": {cut: judge(of, thresholds) for cut, of in cuts(rows[name]).items()},
             "beside": {
-                system: _beside(system, other, examples, test, thresholds, on_progress)
+                system: _beside(system, other, rows[name], test, thresholds, on_progress)
                 for system, other in (beside or {}).items()
             },
         }
@@ -100,20 +107,27 @@ def _test(name: str) -> Test:
 def _beside(
     system: str,
     other: Predictor,
-    examples: Sequence[Example],
+    own: Sequence[Row],
     test: Test,
     thresholds: Mapping[str, float],
     on_progress: Callable[[int], object] | None,
 ) -> dict[str, Any]:
     """The figures of another system, for what it has an answer to; a baseline's threshold is a half."""
+    same = own if system == "tfidf" else draw(own, BESIDE)
+    examples = [example for example, _ in same]
+    mine = {part: judge(of, thresholds, intervals=False) for part, of in _slices(same)}
     if system != "float":
         thresholds = dict.fromkeys(thresholds, 0.5)
         examples = [replace(e, spans=None, labels={} if system == "untuned" else e.labels) for e in examples]
     asked = [e for e in examples if e.labels or e.spans is not None or e.stance or e.off_topic is not None]
     rows = _ask(other, asked, on_progress)
     if on_progress is not None:
-        on_progress(len(examples) - len(asked))
-    return _figures(rows, test, other, thresholds, intervals=False)
+        on_progress(len(own) - len(asked))
+    return {
+        "rows": len(asked),
+        **_figures(rows, test, other, thresholds, intervals=False),
+        "own": mine,
+    }
 
 
 def _ask(
@@ -160,18 +174,21 @@ def _pooled(
 
 
 def _int8_gaps(tests: Mapping[str, Any]) -> dict[str, Any]:
-    """Every headline figure of int8 against float: the largest gaps, and the share within TOLERANCE."""
+    """Headline figures of int8 against float on the same rows: largest gaps, and the share in TOLERANCE."""
     gaps = []
     for name, test in tests.items():
-        for part, labels in test["slices"].items():
+        beside = test["beside"]["float"]
+        for part, labels in beside["own"].items():
             for label, figures in labels.items():
-                full = test["beside"]["float"]["slices"][part][label]
-                for figure in GAPS:
-                    mine, other = figures.get(figure), full.get(figure)
-                    if mine is None or other is None:
-                        continue
-                    number = mine["value"] if isinstance(mine, dict) else mine
-                    gaps.append((abs(number - other), f"{name}, {part}: {label} {figure}"))
+                positives = figures.get("positives", FEWEST)
+                if figures["rows"] < SMALLEST or min(positives, figures["rows"] - positives) < FEWEST:
+                    continue
+                full = beside["slices"][part][label]
+                gaps += [
+                    (abs(figures[figure] - full[figure]), f"{name}, {part}: {label} {figure}")
+                    for figure in GAPS
+                    if figures.get(figure) is not None and full.get(figure) is not None
+                ]
     gaps.sort(reverse=True)
     within = sum(gap <= TOLERANCE for gap, _ in gaps) / len(gaps) if gaps else None
     return {"tolerance": TOLERANCE, "within": within, "figures": len(gaps), "largest": gaps[:10]}

@@ -92,6 +92,7 @@ def _stance(rows: Sequence[tuple[int, Stance]], intervals: bool) -> dict[str, An
     return {
         "rows": len(rows),
         "macro_f1": figure(metrics.macro_f1, truth, found, intervals=intervals),
+        "two_sided_f1": figure(metrics.two_sided_f1, truth, found, intervals=intervals),
         "accuracy": figure(metrics.mean, truth == found, intervals=intervals),
         "none_auc": metrics.auc(truth == NONE, none),
         "side_accuracy": figure(metrics.mean, sided, intervals=intervals) if sided else None,

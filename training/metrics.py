@@ -45,9 +45,18 @@ def _at_each_score(truth: Array, scores: Array) -> tuple[Array, Array]:
 
 def macro_f1(truth: Array, predicted: Array) -> float:
     """Mean F1 of the three stances, as VAST reports it."""
+    return float(_f1_each(truth, predicted).mean())
+
+
+def two_sided_f1(truth: Array, predicted: Array) -> float:
+    """Mean F1 of favor and against alone, as papers on tweets report it; `none` counts as a miss."""
+    return float(_f1_each(truth, predicted)[:2].mean())
+
+
+def _f1_each(truth: Array, predicted: Array) -> Array:
+    """F1 of each of STANCES; 0 for one that neither has."""
     table = np.bincount(3 * truth + predicted, minlength=9).reshape(3, 3)
-    either = table.sum(0) + table.sum(1)
-    return float((2 * table.diagonal() / np.maximum(either, 1)).mean())
+    return np.asarray(2 * table.diagonal() / np.maximum(table.sum(0) + table.sum(1), 1))
 
 
 def expected_calibration_error(truth: Array, scores: Array, *, bins: int = 15) -> float:

@@ -16,6 +16,7 @@ from typing import Any
 
 from model.labels import OFF_TOPIC, STANCES
 from training import plots
+from training.aims import against_aims
 from training.console import cell
 from training.errors import RunError
 from training.evaluate import Evaluation
@@ -69,6 +70,7 @@ def write_report(path: Path, evaluation: Evaluation) -> None:
         path,
         "evaluation.html",
         report=report,
+        aims=against_aims(report),
         tests=tests,
         overview=plots.intervals(leading) if leading else "",
         script=plots.script(),

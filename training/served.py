@@ -24,14 +24,19 @@ class Predictor(Protocol):
 def predict(
     classifier: Predictor, examples: Sequence[Example], *, on_progress: Callable[[int], object] | None = None
 ) -> list[Prediction]:
-    """One prediction an example, in order; `on_progress` hears how many more are done."""
-    predictions: list[Prediction] = []
+    """One prediction an example, in order; `on_progress` hears how many more are done.
+
+    Equal texts (a comment and its several targets) are asked together, so that each is read once.
+    """
+    order = sorted(range(len(examples)), key=lambda i: examples[i].text)
+    predictions: dict[int, Prediction] = {}
     for start in range(0, len(examples), CHUNK):
-        chunk = examples[start : start + CHUNK]
-        predictions += classifier.predict([comment(example) for example in chunk])
+        chunk = order[start : start + CHUNK]
+        answers = classifier.predict([comment(examples[i]) for i in chunk])
+        predictions.update(zip(chunk, answers, strict=True))
         if on_progress is not None:
             on_progress(len(chunk))
-    return predictions
+    return [predictions[i] for i in range(len(examples))]
 
 
 def comment(example: Example) -> Comment:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from training.judge import judge
 from training.page import worst, write_report
 from training.served import comment
 from training.sources import SOURCES
-from training.suite import SUITE, TESTS
+from training.suite import SUITE, TESTS, draw, read_tests
 
 THRESHOLDS = {"toxicity": 0.5, "off_topic": 0.5}
 
@@ -121,6 +122,55 @@ def test_sentiment_swapped_counts_sides() -> None:
     assert found == {"original": 1.0, "swapped": 0.5, "lost": 0.5, "same side": 0.5}
 
 
+def test_each_kind_of_wrong_article_is_judged_against_the_true_pairs() -> None:
+    def row(slice_: str, wrong: float, given: float) -> tuple[Example, Prediction]:
+        example = Example(text="t", source="mine", article="x", off_topic=wrong, slice=slice_)
+        return example, said(off_topic=given)
+
+    rows = [row("true pair", 0.0, given) for given in (0.1, 0.5)]
+    rows += [row("headline", 1.0, 0.9), row("near debate", 0.8, 0.3)]
+    assert checks.against_each_kind(asked(rows)) == {"headline": 1.0, "near debate": 0.5}
+
+
+def test_a_comment_cut_short_is_asked_again() -> None:
+    long = "The park is green. " + "Many words follow here. " * 20
+    rows = [
+        (Example(text=long, source="mine", article="x", off_topic=0.0), said(off_topic=0.1)),
+        (Example(text=long + "Ends so.", source="mine", article="y", off_topic=1.0), said(off_topic=0.9)),
+    ]
+    seen: list[Example] = []
+
+    def predict(examples: Sequence[Example]) -> list[Prediction]:
+        seen.extend(examples)
+        return [said(off_topic=0.9 if e.article == "y" else 0.1) for e in examples]
+
+    found = checks.comment_cut(checks.Tested(rows, THRESHOLDS, predict, intervals=False))
+    assert (found["rows"], found["auc"], found["false_positive_rate"]) == (2, 1.0, 0.0)
+    assert all(0 < len(e.text.split()) <= 25 for e in seen)
+
+
+def test_a_draw_keeps_order_and_is_the_same_each_time() -> None:
+    drawn = draw(range(100), 10)
+    assert len(drawn) == 10
+    assert list(drawn) == sorted(drawn)
+    assert list(drawn) == list(draw(range(100), 10))
+    assert draw([1, 2], 10) == [1, 2]
+
+
+def test_a_huge_test_is_drawn_from(
+    tiny_artifact: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = Artifact.open(tiny_artifact)
+    whole = read_tests(artifact, data_dir, ["cqa2017"])["cqa2017"]
+    monkeypatch.setitem(SUITE, "cqa2017", replace(SUITE["cqa2017"], most={"all": len(whole) - 1}))
+    some = read_tests(artifact, data_dir, ["cqa2017"])["cqa2017"]
+    assert len(some) == len(whole) - 1 > 0
+    part = whole[0].slice or ""
+    monkeypatch.setitem(SUITE, "cqa2017", replace(SUITE["cqa2017"], most={part: 0}))
+    some = read_tests(artifact, data_dir, ["cqa2017"])["cqa2017"]
+    assert some == [e for e in whole if e.slice != part]
+
+
 def test_any_rater_lowers_the_bar() -> None:
     rows = [
         (Example(text="a", source="mine", article="x", off_topic=1 / 3), said(off_topic=0.9)),
@@ -174,8 +224,14 @@ def examples() -> list[Example]:
 
 
 def test_baselines_answer_and_the_page_shows_them(
-    tiny_artifact: Path, examples: list[Example], tmp_path: Path, base: Path
+    tiny_artifact: Path,
+    examples: list[Example],
+    tmp_path: Path,
+    base: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("training.evaluate.SMALLEST", 30)
+    monkeypatch.setattr("training.evaluate.BESIDE", 50)
     folder = tmp_path / "copy"
     folder.mkdir()
     for file in tiny_artifact.iterdir():
@@ -188,11 +244,17 @@ def test_baselines_answer_and_the_page_shows_them(
         "tfidf": TfIdf(examples),
         "untuned": Untuned(artifact, tmp_path),
     }
-    found = evaluate(artifact, {"own data": examples, "c3": [rated("Good <b>point</b>", 0.0)]}, beside=beside)
+    found = evaluate(
+        artifact,
+        {"own data": examples, "c3": [rated("Good <b>point</b>", 0.0, slice="level 1")]},
+        beside=beside,
+    )
     report = json.loads(json.dumps(found.report))
     assert "good point" not in json.dumps(report), "no text in the report"
     test = report["tests"]["own data"]
     assert test["beside"]["tfidf"]["slices"]["all"]["toxicity"]["auc"] == 1.0
+    assert (test["beside"]["tfidf"]["rows"], test["beside"]["float"]["rows"]) == (90, 50)
+    assert test["beside"]["float"]["own"]["all"]["toxicity"]["rows"] == 50, "the same rows"
     assert set(test["beside"]["untuned"]["slices"]["all"]) == {"off_topic", "stance"}
     assert 0 <= test["beside"]["untuned"]["slices"]["all"]["off_topic"]["auc"] <= 1
     assert report["int8"]["figures"] > 3
@@ -201,7 +263,10 @@ def test_baselines_answer_and_the_page_shows_them(
     write_report(page, found)
     html = page.read_text(encoding="utf-8")
     value = test["slices"]["all"]["toxicity"]["auc"]["value"]
-    for shown in (f"{value:.3f}", "tfidf", "untuned", "majority", "harmless flagged", "<blockquote>"):
+    for shown in (
+        *(f"{value:.3f}", "tfidf", "untuned", "majority", "harmless flagged", "<blockquote>"),
+        *("Against the aims", "c3: false positives at the threshold", "≤ 0.05", "Untuned: 50 rows."),
+    ):
         assert shown in html, shown
     assert "src=" not in html.split("<body>")[1], "nothing is loaded from elsewhere"
 

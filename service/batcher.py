@@ -5,12 +5,12 @@
     predictions = await batcher.predict(comments)    # from the event loop; same order and length
     batcher.close()                                  # finishes what is queued
 
-Requests share batches fairly: one comment of each waiting request in turn, so a single comment
-never waits for the end of a request of a thousand. Nothing is delayed to fill a batch, and a batch is no
-longer than BATCH_S where that is more than one comment, so that nobody waits long for those ahead. A full
-queue, or a wait longer than `max_wait` before the first turn, is refused at once (Busy), with the seconds
-after which to come back. A batch that fails is tried again request by request, so that only the guilty one
-fails; the thread goes on.
+Requests share batches fairly: one comment of each waiting request in turn, so a single comment never waits
+for the end of a request of a thousand. Nothing is delayed to fill a batch, and a batch is no longer than
+BATCH_S where that is more than one comment, so that nobody waits long for those ahead. A full queue, or a
+wait longer than `max_wait` before the first turn (less once the model has no pause any more), is refused at
+once (Busy), with the seconds after which to come back. A batch that fails is tried again request by request,
+so that only the guilty one fails; the thread goes on.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ BATCH_S = 0.03
 """Seconds that a batch is to take at most. A longer one would gain little: the model runs text by text."""
 ALWAYS_WAIT = 4
 """So many may wait on the slowest machine: a client that asks for a few at a time is served."""
+BURST_S = 0.5
+"""Requests that keep the model busy for longer, without a pause, are no burst but too many: from then on a
+long queue would serve nobody sooner, only everybody later, and it is kept short."""
+SHORT_SHARE, SHORT_WAIT = 0.4, 2
+"""Of `max_wait`, and in place of ALWAYS_WAIT, while it is kept short."""
 BASE_CHARACTERS = 100
 """What a comment costs whatever its length, in the time of so many characters."""
 TYPICAL_CHARACTERS = 300
@@ -111,6 +116,7 @@ class Batcher:
         self.state: State = "loading"
         self._pace = 0.0  # seconds a character, a moving average
         self._busy_until = 0.0
+        self._paused_at = time.monotonic()
         self.model: Predictor | None = None
         self.load_error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="parley-model", daemon=True)
@@ -177,11 +183,15 @@ class Batcher:
                 "send fewer at once or come back later",
                 retry_after=max(1, math.ceil(waiting * TYPICAL_CHARACTERS * self._pace)),
             )
+        now = time.monotonic()
+        burst = now - self._paused_at < BURST_S
+        always, limit = (ALWAYS_WAIT, 1.0) if burst else (SHORT_WAIT, SHORT_SHARE)
+        limit *= self._max_wait
         ahead = sum(other.next_cost() for other in self._jobs) * self._pace
-        wait = ahead + max(0.0, self._busy_until - time.monotonic())
-        if len(self._jobs) >= ALWAYS_WAIT and wait > self._max_wait:
+        wait = ahead + max(0.0, self._busy_until - now)
+        if len(self._jobs) >= always and wait > limit:
             raise Busy(
-                f"the wait would be {wait:.2f} s, the limit is {self._max_wait:g} s: come back later",
+                f"the wait would be {wait:.2f} s, the limit is {limit:g} s: come back later",
                 retry_after=max(1, math.ceil(wait)),
             )
 
@@ -208,6 +218,9 @@ class Batcher:
         started = time.monotonic()
         model = self._load()
         model.predict([WARM_UP])
+        warm = time.monotonic()
+        model.predict([WARM_UP])  # once more, so that the first flood finds the pace known
+        self._learn([WARM_UP], time.monotonic() - warm)
         self.model = model
         log.info("model_loaded", model=model.info.get("name"), seconds=round(time.monotonic() - started, 3))
         self._become("ready")
@@ -226,6 +239,7 @@ class Batcher:
                 if self._closing:
                     return None
                 self._change.wait()
+                self._paused_at = time.monotonic()
             return self._fill_batch()
 
     def _fill_batch(self) -> list[_Part]:
@@ -276,10 +290,13 @@ class Batcher:
             raise PredictionFailed(
                 f"the model gave {len(predictions)} predictions for {len(comments)} comments"
             )
-        pace = seconds / sum(map(_cost, comments))
-        self._pace = pace if not self._pace else 0.8 * self._pace + 0.2 * pace
+        self._learn(comments, seconds)
         self._on_batch(len(comments), seconds)
         return predictions
+
+    def _learn(self, comments: Sequence[Comment], seconds: float) -> None:
+        pace = seconds / sum(map(_cost, comments))
+        self._pace = pace if not self._pace else 0.8 * self._pace + 0.2 * pace
 
     def _deliver(self, job: _Job, predictions: list[Prediction]) -> None:
         job.done.extend(predictions)

@@ -26,7 +26,7 @@ from service.errors import MalformedBody, NotFound, Problem
 from service.perspective.errors import documented, invalid, render
 
 MAX_PARTS = 100
-AT_ONCE = 4
+AT_ONCE = 2
 """Parts in work: all of them would fill the queue, and most be refused as busy."""
 OURS = ("/v1alpha1/",)
 """Where a part may go: never back here, and to no other protocol."""

@@ -159,9 +159,30 @@ def test_too_long_a_wait_is_refused(start: Callable[..., Batcher]) -> None:
 
     with pytest.raises(Busy, match=r"the limit is 0\.1 s"):
         flood()
-    assert 4 <= len(accepted) < 20  # a batch is always taken
+    assert 4 <= len(accepted) < 20  # a few are always taken
     for job in accepted:
         job.result(10)
+
+
+def test_without_a_pause_the_queue_is_kept_short(
+    start: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.batcher.BURST_S", 0.2)
+    batcher = start(Scripted(seconds=0.02), max_wait=0.2, max_batch=1)
+    for i in range(8):
+        batcher.submit(_comments(str(i))).result(10)  # learn the pace
+    accepted, longest, ends = [], 0, time.monotonic() + 0.8
+    while time.monotonic() < ends:
+        try:
+            accepted.append(batcher.submit(_comments("more")))
+        except Busy:
+            time.sleep(0.002)
+        longest = max(longest, batcher.waiting)
+    assert longest >= 7  # 0.2 s of 0.02 s each
+    assert batcher.waiting <= 5  # 0.08 s
+    for job in accepted:
+        job.result(10)
+    assert batcher.submit(_comments("after a pause")).result(10)
 
 
 def test_a_batch_takes_no_longer_than_its_time(
@@ -170,15 +191,15 @@ def test_a_batch_takes_no_longer_than_its_time(
     monkeypatch.setattr("service.batcher.BATCH_S", 0.1)
     model = Scripted(seconds=0.02)
     batcher = start(model, max_batch=16)
-    for text in ("a", "b", "c"):
-        batcher.submit(_comments(text)).result(10)
+    for i in range(12):
+        batcher.submit(_comments(str(i))).result(10)  # learn the pace
     jobs = [batcher.submit(_comments(str(i))) for i in range(30)]
     jobs.append(batcher.submit([Comment(text="long" * 5000)]))  # alone, however long it takes
     for job in jobs:
         job.result(10)
-    assert max(map(len, model.batches[4:-1])) <= 6
+    assert max(map(len, model.batches[13:-1])) <= 6
     assert len(model.batches[-1]) == 1
-    assert sum(map(len, model.batches)) == 34
+    assert sum(map(len, model.batches)) == 43
 
 
 def test_check_raises_what_a_single_comment_would_meet(

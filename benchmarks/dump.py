@@ -1,126 +1,262 @@
 """What a comment costs in dumps of three sizes, with the model and without; and how memory grows.
 
-    make bench-dump          (or: python -m benchmarks.dump --scored 10000 100000 1000000 --ray)
+    make bench-dump                                              null engine at every size, model at 10,000
+    make bench-dump ARGS="--engines null local --sizes 10000 100000 --rounds 3"
+    make bench-dump ARGS="--engines local --sizes 1000000 --rounds 1"       one piece of the table, alone
+    make bench-dump ARGS="--inputs jsonl csv parquet coral --engines null"  other formats, to their own kind
+    make bench-dump ARGS="--engines local ray --sizes 100000"
+    make bench-dump ARGS="--table"                                          what was measured so far
 
-Makes dumps of 10,000, 100,000 and 1,000,000 comments (JSON lines, an article's title with each, all
-different) and scores them by `parley score`: all of them with `--engine null`, which reads and writes as ever
-but asks no model, and those in `--scored` with the model as well. Times are those of the whole command less
-those of one comment alone, which is what it takes to start. `--ray` scores the first of them on a local Ray
-cluster too.
+Each round scores every dump once by `parley score`, in a fresh process, so that sizes and engines take turns
+on a machine whose speed drifts. Every run is appended to a file at once (build/bench-dump.jsonl); the table
+is of all in it, so that long ones can be added later.
+
+The dumps hold the same 10,000 comments again and again, each with a number of its own: no two are alike, and
+a large dump differs from a small one in nothing but its size. Ids come in no order, every third comment
+answers an earlier one, an article has 200. `null` reads, joins threads, decides and writes as ever but asks
+no model. Costs are those of a whole command less those of one comment alone, which is what it takes to start:
+seconds by the clock, and CPU seconds of all cores, which other work on the machine disturbs less.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import platform
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
+from statistics import mean, median
+from typing import Any
 
 from benchmarks.comments import made_comments
 from model.artifact import DEFAULT
 
-ARTICLES = 500
+SIZES = [10_000, 100_000, 1_000_000]
+TEXTS = 10_000
+ON_ONE_ARTICLE = 200
+FOLDER = Path("build/bench-dump")
+RESULTS = Path("build/bench-dump.jsonl")
+COLUMNS = ("id", "parent.id", "article.id", "article.title", "author.id", "created_at", "text")
+_FIRST = datetime(2024, 1, 1, tzinfo=UTC)
+OUTPUTS = {"jsonl": "jsonl", "csv": "csv", "parquet": "parquet", "coral": "jsonl"}
+"""What each input is scored to."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one command took: seconds by the clock, seconds of all cores, and the most memory, in MB."""
+    """What one command took. Seconds; the most memory that it had, in MB (10^6 bytes)."""
 
     wall: float
     cpu: float
     memory: float
 
 
-def write_dump(path: Path, rows: int) -> None:
-    """`rows` comments, no two of them alike."""
+def rows_of(count: int) -> Iterator[dict[str, str | None]]:
+    """`count` comments by their columns, no two of them alike, in the order of time."""
+    texts = list(made_comments(TEXTS))
+    for i in range(count):
+        article = i // ON_ONE_ARTICLE
+        first = article * ON_ONE_ARTICLE
+        parent = _id(first + (i * 7) % (i - first)) if i % 3 == 2 and i > first else None
+        yield {
+            "id": _id(i),
+            "parent.id": parent,
+            "article.id": f"story-{article}",
+            "article.title": f"Council plan {article % 1000:03} for the harbour",
+            "author.id": f"reader-{i * i % 999:03}",
+            "created_at": (_FIRST + timedelta(seconds=20 * i)).isoformat(),
+            "text": f"{texts[i % TEXTS]} ({i:07})",
+        }
+
+
+def write_dump(place: Path, kind: str, rows: int) -> None:
+    """A dump of `rows` comments: a file, or Coral's folder."""
+    if kind == "coral":
+        place.mkdir(parents=True)
+        stories = range((rows - 1) // ON_ONE_ARTICLE + 1)
+        _lines(
+            place / "stories.json",
+            ({"id": f"story-{i}", "metadata": {"title": f"Council plan {i % 1000:03}"}} for i in stories),
+        )
+        _lines(place / "comments.json", map(_as_coral, rows_of(rows)))
+    elif kind == "jsonl":
+        _lines(place, ({name: v for name, v in row.items() if v is not None} for row in rows_of(rows)))
+    elif kind == "csv":
+        with place.open("w", encoding="utf-8", newline="") as file:
+            table = csv.DictWriter(file, COLUMNS)
+            table.writeheader()
+            table.writerows(rows_of(rows))
+    else:
+        import pyarrow
+        import pyarrow.parquet
+
+        schema = pyarrow.schema([(name, pyarrow.string()) for name in COLUMNS])
+        with pyarrow.parquet.ParquetWriter(place, schema) as out:
+            made = rows_of(rows)
+            while some := list(islice(made, 20_000)):
+                out.write_table(pyarrow.Table.from_pylist(some, schema=schema))
+
+
+def _id(number: int) -> str:
+    return blake2b(b"%d" % number, digest_size=12).hexdigest()
+
+
+def _as_coral(row: dict[str, str | None]) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "storyID": row["article.id"],
+        "parentID": row["parent.id"],
+        "authorID": row["author.id"],
+        "status": "APPROVED",
+        "createdAt": {"$date": row["created_at"]},
+        "revisions": [{"id": "r", "body": f"<p>{row['text']}</p>"}],
+    }
+
+
+def _lines(path: Path, values: Iterator[Any]) -> None:
     with path.open("w", encoding="utf-8") as file:
-        for i, text in enumerate(made_comments(rows)):
-            article = {"url": f"https://news.example/{i % ARTICLES}", "title": f"Council plan {i % ARTICLES}"}
-            row = {"id": str(i), "text": f"{text} ({i})", "article": article, "author": {"id": f"a{i % 999}"}}
-            file.write(json.dumps(row) + "\n")
+        for value in values:
+            file.write(json.dumps(value) + "\n")
+
+
+def dump(kind: str, rows: int) -> Path:
+    """The dump of this kind and size, made if it isn't there."""
+    place = FOLDER / (f"{rows}-coral" if kind == "coral" else f"{rows}.{kind}")
+    if not place.exists():
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        half = place.with_name(f"half-{os.getpid()}-{place.name}")
+        write_dump(half, kind, rows)
+        half.rename(place)
+    return place
 
 
 def score(source: Path, out: Path, words: Sequence[str]) -> Cost:
     """Run `parley score`. Raises RuntimeError where it fails."""
     command = [sys.executable, "-m", "service.cli", "score", str(source), "-o", str(out), "--overwrite", "-q"]
     start = time.monotonic()
-    process = subprocess.Popen([*command, *words])
+    process = subprocess.Popen([*command, *words, "--no-resume"])
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{' '.join([*command, *words])} ended with status {process.returncode}")
-    unit = 1e6 if sys.platform == "darwin" else 1e3
-    return Cost(time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit)
+    unit = 1e6 if sys.platform == "darwin" else 1e6 / 1024
+    wall = time.monotonic() - start
+    return Cost(wall=wall, cpu=usage.ru_utime + usage.ru_stime, memory=usage.ru_maxrss / unit)
 
 
-def starting(dump: Path, out: Path, words: Sequence[str]) -> Cost:
-    """What it takes to start: the quickest of three runs on one comment."""
-    return min((score(dump, out, words) for _ in range(3)), key=lambda cost: cost.wall)
+def measure(kind: str, engine: str, sizes: Sequence[int], model: Path) -> None:
+    """Score a dump of each size once, and append each run to the results."""
+    out = FOLDER / f"out-{engine}.{OUTPUTS[kind]}"  # a cluster writes a folder
+    words = ["--engine", engine, "--model", str(model)]
+    start = min((score(dump(kind, 1), out, words) for _ in range(3)), key=lambda cost: cost.wall)
+    for rows in sizes:
+        cost = score(dump(kind, rows), out, words)
+        run = {"input": kind, "engine": engine, "rows": rows, **asdict(cost), "start": asdict(start)}
+        with RESULTS.open("a") as file:
+            file.write(json.dumps(run) + "\n")
+        print(_line([run]), flush=True)
 
 
-def tell(name: str, rows: int, cost: Cost, start: Cost) -> float:
-    """Print a line; returns milliseconds a comment."""
-    each = (cost.wall - start.wall) / rows * 1e3
-    rate = 1e3 / each
-    cpu = (cost.cpu - start.cpu) / rows * 1e3
+def machine() -> str:
+    """What the figures are of."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{platform.machine()}, {cores} cores, Python {platform.python_version()}"
+
+
+def each(runs: Sequence[dict[str, Any]], what: str) -> float:
+    """Seconds a comment, by `wall` or `cpu`: the median of the runs."""
+    return median((run[what] - run["start"][what]) / run["rows"] for run in runs)
+
+
+def table(runs: Sequence[dict[str, Any]]) -> None:
+    """Print what was measured, a line for each input, engine and size, and what follows from it."""
+    groups: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
+    for run in runs:
+        groups.setdefault((run["input"], run["engine"], run["rows"]), []).append(run)
+    for key in sorted(groups):
+        print(_line(groups[key]))
+    for kind in sorted({kind for kind, _, _ in groups}):
+        of_kind = {(engine, rows): group for (found, engine, rows), group in groups.items() if found == kind}
+        for engine in sorted({engine for engine, _ in of_kind} - {"ray"}):  # its workers are other processes
+            sizes = sorted(rows for found, rows in of_kind if found == engine)
+            if len(sizes) > 1:
+                _compare(kind, engine, {rows: of_kind[engine, rows] for rows in sizes})
+        for (engine, rows), group in sorted(of_kind.items()):
+            if engine == "local" and (null := of_kind.get(("null", rows))):
+                shares = [
+                    f"{each(null, what) / each(group, what):.1%} {name}" for what, name in _NAMES.items()
+                ]
+                print(f"{kind}, {rows:,}: reading and writing take {', '.join(shares)} of the time")
+            if engine == "ray" and (local := of_kind.get(("local", rows))):
+                more = each(group, "wall") / each(local, "wall") - 1
+                print(f"{kind}, {rows:,}: Ray against the local engine on the same cores {more:+.1%} of time")
+
+
+_NAMES = {"wall": "by the clock", "cpu": "of CPU"}
+
+
+def _compare(kind: str, engine: str, by_size: dict[int, list[dict[str, Any]]]) -> None:
+    first, last = min(by_size), max(by_size)
+    grown = max(run["memory"] for run in by_size[last]) - min(run["memory"] for run in by_size[first])
+    spread = {w: [each(runs, w) for runs in by_size.values()] for w in _NAMES}
+    costs = ", ".join(f"{max(found) / min(found) - 1:.1%} {_NAMES[w]}" for w, found in spread.items())
     print(
-        f"{name:<6} {rows:>9,} comments  {rate:>8,.0f}/s  {each:7.3f} ms each "
-        f"({cpu:.3f} ms of CPU)  {cost.memory:5.0f} MB",
-        flush=True,
+        f"{kind}, {engine}, {first:,} to {last:,}: a comment's cost differs by {costs}; "
+        f"memory {grown:+.0f} MB"
     )
-    return each
+
+
+def _line(runs: Sequence[dict[str, Any]]) -> str:
+    run, wall = runs[0], each(runs, "wall")
+    cpu = f"({each(runs, 'cpu') * 1e3:.3f} ms of CPU)  {mean(r['memory'] for r in runs):5.0f} MB"
+    return (
+        f"{run['input']:<8} {run['engine']:<6} {run['rows']:>9,} comments  {1 / wall:>8,.0f}/s  "
+        f"{wall * 1e3:7.3f} ms each {cpu if run['engine'] != 'ray' else '':<32} {len(runs)} runs"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
-    parser.add_argument("--scored", type=int, nargs="*", default=[10_000], help="sizes to run the model on")
+    parser.add_argument("--sizes", type=int, nargs="+", help="comments in a dump; all three unless told")
+    parser.add_argument(
+        "--engines", nargs="+", choices=("null", "local", "ray"), help="null, and local at the first size"
+    )
+    parser.add_argument("--inputs", nargs="+", choices=tuple(OUTPUTS), default=["jsonl"])
+    parser.add_argument("--rounds", type=int, default=3, help="how often, in turns (3)")
     parser.add_argument("--model", type=Path, default=DEFAULT, help="folder of the artifact")
-    parser.add_argument("--output", choices=("jsonl", "csv", "parquet"), default="jsonl")
-    parser.add_argument("--ray", action="store_true", help="the first scored size under Ray as well")
+    parser.add_argument("--table", action="store_true", help="only print what was measured so far")
+    parser.add_argument("--clear", action="store_true", help="forget what was measured so far")
     options = parser.parse_args()
-    model = ["--model", str(options.model)]
-    null = ["--engine", "null"]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    print(f"{platform.machine()}, {cores} cores, Python {platform.python_version()}, {options.output}")
-
-    with tempfile.TemporaryDirectory() as folder:
-        sizes = sorted({1, *options.sizes, *options.scored})
-        dumps = {rows: Path(folder) / f"{rows}.jsonl" for rows in sizes}
-        for rows, path in dumps.items():
-            write_dump(path, rows)
-        out = Path(folder) / f"out.{options.output}"
-        start = starting(dumps[1], out, null)
-        costs = {rows: score(dumps[rows], out, null) for rows in options.sizes}
-        each = {rows: tell("null", rows, cost, start) for rows, cost in costs.items()}
-        first, last = options.sizes[0], options.sizes[-1]
-        grown = costs[last].memory - costs[first].memory
-        print(f"memory at {last:,} less that at {first:,}: {grown:+.0f} MB")
-
-        start = starting(dumps[1], out, model) if options.scored else start
-        scored: dict[int, float] = {}
-        for rows in options.scored:
-            scored[rows] = tell("model", rows, score(dumps[rows], out, model), start)
-            if rows in each:
-                print(f"reading and writing: {each[rows] / scored[rows]:.1%} of the time")
-        if len(scored) > 1:
-            spread = max(scored.values()) / min(scored.values()) - 1
-            print(f"cost a comment, dearest against cheapest: {spread:+.1%}")
-        if options.ray and options.scored:
-            rows, there = options.scored[0], Path(folder) / f"ray.{options.output}"
-            words = [*model, "--engine", "ray"]
-            start = starting(dumps[1], there, words)
-            on_ray = tell("ray", rows, score(dumps[rows], there, words), start)
-            print(f"Ray against the local engine on the same cores: {on_ray / scored[rows] - 1:+.1%}")
+    if options.clear:
+        RESULTS.unlink(missing_ok=True)
+    lengths = [len(text) for text in made_comments(TEXTS)]
+    print(
+        f"{machine()}; comments of {mean(lengths):.0f} characters in the mean, half of them under "
+        f"{median(lengths):.0f}"
+    )
+    if not options.table:
+        sizes = options.sizes or SIZES
+        plan = {"null": sizes, "local": sizes[:1]}
+        if options.engines:
+            plan = dict.fromkeys(options.engines, sizes)
+        for _ in range(options.rounds):
+            for kind in options.inputs:
+                for engine, chosen in plan.items():
+                    measure(kind, engine, chosen, options.model)
+    if RESULTS.exists():
+        print()
+        table([json.loads(line) for line in RESULTS.read_text().splitlines()])
 
 
 if __name__ == "__main__":

@@ -66,13 +66,9 @@ class NativeReader:
         return self._source.fraction
 
     @property
-    def types(self) -> dict[str, Any]:
-        """The Arrow types of the dump's own columns, where pyarrow is there to write them."""
-        try:
-            import pyarrow
-        except ImportError:
-            return {}
-        return {name: pyarrow.type_for_alias(kind) for name, kind in self._native.extras.items()}
+    def types(self) -> Mapping[str, str]:
+        """The names of the Arrow types of the dump's own columns."""
+        return self._native.extras
 
     def __iter__(self) -> Iterator[Record | BadRow]:
         native, source = self._native, self._source

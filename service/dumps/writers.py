@@ -114,7 +114,8 @@ class ParquetWriter:
         if name in self._layout.kinds:
             return {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}[self._layout.kinds[name]]
         if name not in PREDICTED:
-            return self._layout.types.get(name, pa.string())
+            kind = self._layout.types.get(name, "string")
+            return pa.type_for_alias(kind) if isinstance(kind, str) else kind
         lists = {
             "spans": pa.struct(
                 [("start", pa.int64()), ("end", pa.int64()), ("label", pa.string()), ("score", pa.float64())]

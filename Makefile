@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev serve test check format wheel wheel-check bench bench-serve bench-dump crash-test docs first-answer constraints clean
+.PHONY: help install install-dev serve test check format wheel wheel-check bench bench-serve bench-dump crash-test fuzz docs first-answer constraints clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -51,12 +51,17 @@ bench: install-dev  ## comments a second against a plain transformers pipeline; 
 bench-serve: install-dev  ## the server at 50 requests a second, and at four times what it can carry (needs Node.js)
 	$(DEV)/bin/python -m benchmarks.bench_serve $(ARGS)
 
-bench-dump: install-dev  ## a comment's cost in dumps of 10,000 to 1,000,000, with and without the model (ARGS="--ray")
+bench-dump: install-dev  ## a comment's cost in dumps of 10,000 to 1,000,000, with and without the model (ARGS="--help")
 	$(DEV)/bin/python -m benchmarks.dump $(ARGS)
 
-crash-test: install-dev  ## kill the scoring of 200,000 comments 20 times, in each format, and compare the bytes
+crash-test: install-dev  ## kill the scoring of 200,000 comments 20 times, in each format, and compare the bytes; then with a network
 	PARLEY_CRASH_ROWS=200000 PARLEY_CRASH_KILLS=20 PARLEY_CRASH_ENGINE=null \
 	  $(DEV)/bin/python -m pytest tests/dumps/test_crash.py $(ARGS)
+	PARLEY_CRASH_ROWS=20000 PARLEY_CRASH_KILLS=20 PARLEY_CRASH_ENGINE=local \
+	  $(DEV)/bin/python -m pytest tests/dumps/test_crash.py -k killed $(ARGS)
+
+fuzz: install-dev  ## damaged exports of every format, 7,000 times each: half an hour (ARGS="-k reddit" picks one)
+	PARLEY_FUZZ_ROUNDS=7000 $(DEV)/bin/python -m pytest tests/dumps/test_fuzz.py $(ARGS)
 
 docs: install-dev  ## write what the artifact answers into the README and its picture (needs rsvg-convert)
 	$(DEV)/bin/python -m docs.refresh $(ARGS)

@@ -1,6 +1,6 @@
 """Every reader over damaged exports: a clear error or bad rows, soon, in little memory, and nothing else.
 
-`make fuzz` tries each format many times as often, with another seed if ARGS names one.
+`make fuzz` tries each format many times as often, PARLEY_FUZZ_SEED in other ways.
 """
 
 from __future__ import annotations

@@ -32,11 +32,11 @@ solution problem question answer reason example difference
 """
 
 
-def made_comments(count: int, *, seed: int = 1) -> Iterator[str]:
-    """`count` comments."""
+def made_comments(count: int, *, seed: int = 1, words: int = MEDIAN_WORDS) -> Iterator[str]:
+    """`count` comments, half of which have at most so many words."""
     chance = random.Random(seed)
     for _ in range(count):
-        length = min(MOST_WORDS, max(1, round(chance.lognormvariate(0, SPREAD) * MEDIAN_WORDS)))
+        length = min(MOST_WORDS, max(1, round(chance.lognormvariate(0, SPREAD) * words)))
         yield " ".join(sentences(chance, length))
 
 

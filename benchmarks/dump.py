@@ -9,7 +9,8 @@
 
 Each round scores every dump once by `parley score`, in a fresh process, so that sizes and engines take turns
 on a machine whose speed drifts. Every run is appended to a file at once (build/bench-dump.jsonl); the table
-is of all in it, so that long ones can be added later.
+is of all in it, so that long ones can be added later. Where `--words` asks for shorter comments than news
+sites have, the table says so (`jsonl-8`): the model takes less for them, reading and writing as much.
 
 The dumps hold the same 10,000 comments again and again, each with a number of its own: no two are alike, and
 a large dump differs from a small one in nothing but its size. Ids come in no order, every third comment
@@ -37,7 +38,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from benchmarks.comments import made_comments
+from benchmarks.comments import MEDIAN_WORDS, made_comments
 from model.artifact import DEFAULT
 
 SIZES = [10_000, 100_000, 1_000_000]
@@ -60,9 +61,9 @@ class Cost:
     memory: float
 
 
-def rows_of(count: int) -> Iterator[dict[str, str | None]]:
+def rows_of(count: int, words: int) -> Iterator[dict[str, str | None]]:
     """`count` comments by their columns, no two of them alike, in the order of time."""
-    texts = list(made_comments(TEXTS))
+    texts = list(made_comments(TEXTS, words=words))
     for i in range(count):
         article = i // ON_ONE_ARTICLE
         first = article * ON_ONE_ARTICLE
@@ -78,8 +79,9 @@ def rows_of(count: int) -> Iterator[dict[str, str | None]]:
         }
 
 
-def write_dump(place: Path, kind: str, rows: int) -> None:
+def write_dump(place: Path, kind: str, rows: int, words: int) -> None:
     """A dump of `rows` comments: a file, or Coral's folder."""
+    made = rows_of(rows, words)
     if kind == "coral":
         place.mkdir(parents=True)
         stories = range((rows - 1) // ON_ONE_ARTICLE + 1)
@@ -87,21 +89,20 @@ def write_dump(place: Path, kind: str, rows: int) -> None:
             place / "stories.json",
             ({"id": f"story-{i}", "metadata": {"title": f"Council plan {i % 1000:03}"}} for i in stories),
         )
-        _lines(place / "comments.json", map(_as_coral, rows_of(rows)))
+        _lines(place / "comments.json", map(_as_coral, made))
     elif kind == "jsonl":
-        _lines(place, ({name: v for name, v in row.items() if v is not None} for row in rows_of(rows)))
+        _lines(place, ({name: v for name, v in row.items() if v is not None} for row in made))
     elif kind == "csv":
         with place.open("w", encoding="utf-8", newline="") as file:
             table = csv.DictWriter(file, COLUMNS)
             table.writeheader()
-            table.writerows(rows_of(rows))
+            table.writerows(made)
     else:
         import pyarrow
         import pyarrow.parquet
 
         schema = pyarrow.schema([(name, pyarrow.string()) for name in COLUMNS])
         with pyarrow.parquet.ParquetWriter(place, schema) as out:
-            made = rows_of(rows)
             while some := list(islice(made, 20_000)):
                 out.write_table(pyarrow.Table.from_pylist(some, schema=schema))
 
@@ -128,13 +129,13 @@ def _lines(path: Path, values: Iterator[Any]) -> None:
             file.write(json.dumps(value) + "\n")
 
 
-def dump(kind: str, rows: int) -> Path:
+def dump(kind: str, rows: int, words: int) -> Path:
     """The dump of this kind and size, made if it isn't there."""
-    place = FOLDER / (f"{rows}-coral" if kind == "coral" else f"{rows}.{kind}")
+    place = FOLDER / f"{words}-words" / (f"{rows}-coral" if kind == "coral" else f"{rows}.{kind}")
     if not place.exists():
-        FOLDER.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
         half = place.with_name(f"half-{os.getpid()}-{place.name}")
-        write_dump(half, kind, rows)
+        write_dump(half, kind, rows, words)
         half.rename(place)
     return place
 
@@ -153,14 +154,16 @@ def score(source: Path, out: Path, words: Sequence[str]) -> Cost:
     return Cost(wall=wall, cpu=usage.ru_utime + usage.ru_stime, memory=usage.ru_maxrss / unit)
 
 
-def measure(kind: str, engine: str, sizes: Sequence[int], model: Path) -> None:
+def measure(kind: str, words: int, engine: str, sizes: Sequence[int], model: Path) -> None:
     """Score a dump of each size once, and append each run to the results."""
+    dumps = {rows: dump(kind, rows, words) for rows in (1, *sizes)}
     out = FOLDER / f"out-{engine}.{OUTPUTS[kind]}"  # a cluster writes a folder
-    words = ["--engine", engine, "--model", str(model)]
-    start = min((score(dump(kind, 1), out, words) for _ in range(3)), key=lambda cost: cost.wall)
+    asked = ["--engine", engine, "--model", str(model)]
+    start = min((score(dumps[1], out, asked) for _ in range(3)), key=lambda cost: cost.wall)
     for rows in sizes:
-        cost = score(dump(kind, rows), out, words)
-        run = {"input": kind, "engine": engine, "rows": rows, **asdict(cost), "start": asdict(start)}
+        cost = score(dumps[rows], out, asked)
+        name = kind if words == MEDIAN_WORDS else f"{kind}-{words}"
+        run = {"input": name, "engine": engine, "rows": rows, **asdict(cost), "start": asdict(start)}
         with RESULTS.open("a") as file:
             file.write(json.dumps(run) + "\n")
         print(_line([run]), flush=True)
@@ -233,6 +236,12 @@ def main() -> None:
         "--engines", nargs="+", choices=("null", "local", "ray"), help="null, and local at the first size"
     )
     parser.add_argument("--inputs", nargs="+", choices=tuple(OUTPUTS), default=["jsonl"])
+    parser.add_argument(
+        "--words",
+        type=int,
+        default=MEDIAN_WORDS,
+        help=f"half of the comments have at most so many ({MEDIAN_WORDS})",
+    )
     parser.add_argument("--rounds", type=int, default=3, help="how often, in turns (3)")
     parser.add_argument("--model", type=Path, default=DEFAULT, help="folder of the artifact")
     parser.add_argument("--table", action="store_true", help="only print what was measured so far")
@@ -240,7 +249,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.clear:
         RESULTS.unlink(missing_ok=True)
-    lengths = [len(text) for text in made_comments(TEXTS)]
+    lengths = [len(text) for text in made_comments(TEXTS, words=options.words)]
     print(
         f"{machine()}; comments of {mean(lengths):.0f} characters in the mean, half of them under "
         f"{median(lengths):.0f}"
@@ -253,7 +262,7 @@ def main() -> None:
         for _ in range(options.rounds):
             for kind in options.inputs:
                 for engine, chosen in plan.items():
-                    measure(kind, engine, chosen, options.model)
+                    measure(kind, options.words, engine, chosen, options.model)
     if RESULTS.exists():
         print()
         table([json.loads(line) for line in RESULTS.read_text().splitlines()])

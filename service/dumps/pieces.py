@@ -25,6 +25,11 @@ from service.errors import DumpError
 PIECE_BYTES = 8 * 2**20
 PIECE_ROWS = 20_000
 """Some minutes of work: what a worker that dies has to do again, and the rows of a Parquet row group."""
+_PIECES = 64
+_LEAST_BYTES = PIECE_BYTES // 16
+_LEAST_ROWS = PIECE_ROWS // 16
+"""A small dump is cut into so many pieces, so that all workers have some to do until the end; but not into
+pieces that it would take longer to hand out than to score."""
 _CHUNK = 2**20
 _LINES = (".jsonl", ".ndjson")
 _PACKED = tuple(f"{suffix}{packing}" for suffix in _LINES for packing in (".gz", ".zst"))
@@ -134,13 +139,18 @@ def cut(store: Store) -> list[Piece]:
     filesystem, _ = store.open()
     pieces: list[Piece] = []
     rows = 0
-    for file in store.files():
+    files = store.files()
+    # The same dump is cut the same way whatever the cluster: a run may go on on another one.
+    share = sum(file.size for file in files) / (_PIECES * PIECE_BYTES)
+    some_bytes = min(PIECE_BYTES, max(_LEAST_BYTES, int(share * PIECE_BYTES)))
+    some_rows = min(PIECE_ROWS, max(_LEAST_ROWS, int(share * PIECE_ROWS)))
+    for file in files:
         if file.path.lower().endswith(_TABLES):
-            for piece, count in _cut_table(filesystem, file.path):
+            for piece, count in _cut_table(filesystem, file.path, some_rows):
                 pieces.append(replace(piece, number=len(pieces), rows_before=rows))
                 rows += count
             continue
-        step = file.size if file.path.lower().endswith(_PACKED) else PIECE_BYTES
+        step = file.size if file.path.lower().endswith(_PACKED) else some_bytes
         for start in range(0, file.size, step or 1):
             end = None if step == file.size else min(start + step, file.size)
             pieces.append(Piece(number=len(pieces), path=file.path, start=start, end=end))
@@ -216,7 +226,7 @@ class PieceReader:
             yield replace(row, row=row.row + self._piece.rows_before, line=line)
 
 
-def _cut_table(filesystem: Any, path: str) -> Iterator[tuple[Piece, int]]:
+def _cut_table(filesystem: Any, path: str, most: int) -> Iterator[tuple[Piece, int]]:
     pa = import_pyarrow()
     try:
         metadata = pa.parquet.read_metadata(path, filesystem=filesystem)
@@ -224,8 +234,8 @@ def _cut_table(filesystem: Any, path: str) -> Iterator[tuple[Piece, int]]:
         raise DumpError(f"{path} can't be read: {error}; copy or export it again") from error
     for group in range(metadata.num_row_groups):
         rows = metadata.row_group(group).num_rows
-        for start in range(0, rows, PIECE_ROWS):
-            end = min(start + PIECE_ROWS, rows)
+        for start in range(0, rows, most):
+            end = min(start + most, rows)
             yield Piece(number=0, path=path, start=start, end=end, group=group), end - start
 
 

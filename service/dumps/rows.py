@@ -49,8 +49,8 @@ class Layout:
     """The columns of a table: the input's, then what Parley adds.
 
     `others` says that rows may hold columns that `inputs` lacks, which then go into one more column as JSON.
-    `types` are the input's Arrow types, or their names. Where it has none, `kinds` says which of its own columns
-    hold bool, int or float; all else is text.
+    `types` are the input's Arrow types, or their names. Where it has none, `kinds` says which of its own
+    columns hold bool, int or float; all else is text.
     """
 
     inputs: tuple[str, ...]

@@ -85,6 +85,11 @@ def workers_of(cluster: Any) -> list[int]:
     return [pid for pid in children if b"PieceScorer" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
+def receipts(folder: Path) -> dict[str, int]:
+    """The receipts in the output of a cluster, and when each was written."""
+    return {path.name: path.stat().st_mtime_ns for path in (folder / "_parley").glob("part-*.json")}
+
+
 def joined(folder: Path, pattern: str) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.glob(pattern)))
 
@@ -123,7 +128,9 @@ def test_parquet_goes_on_where_its_driver_died(
     pq.write_table(
         pq.read_table(source, columns=["id", "text", "article.title", "likes"]), source, row_group_size=200
     )
-    monkeypatch.setattr(pieces, "PIECE_ROWS", 150)
+    monkeypatch.setattr(pieces, "PIECE_ROWS", 8)
+    total = len(pieces.cut(pieces.Store.of(str(source))))
+    assert total > 50
     out = tmp_path / "there.parquet"
 
     def die(summary: Summary, fraction: float) -> None:
@@ -133,9 +140,23 @@ def test_parquet_goes_on_where_its_driver_died(
         score_on_cluster(str(source), str(out), wanted, call={"a": 1}, on_piece=die)
     with pytest.raises(DumpError, match="another call"):
         score_on_cluster(str(source), str(out), wanted, call={"a": 2})
-    there = score_on_cluster(str(source), str(out), wanted, call={"a": 1})
-    # Workers that were under way when the driver died may have ended every piece.
-    assert 0 < there.earlier <= there.scored
+    written = receipts(out)
+    assert 0 < len(written) < total
+    ended: list[float] = []
+    there = score_on_cluster(
+        str(source),
+        str(out),
+        wanted,
+        call={"a": 1},
+        on_piece=lambda summary, fraction: ended.append(fraction),
+    )
+    after = receipts(out)
+    assert len(after) == total
+    # A worker that was under way when the driver died may have ended its piece a moment later.
+    kept = {name for name, when in after.items() if written.get(name) == when}
+    assert kept == written.keys(), "what was done is not done again"
+    assert len(written) <= total - len(ended) < total, "and it did what was left"
+    assert 0 < there.earlier < there.scored
     score_here(source, tmp_path / "here.parquet", wanted)
     assert pq.read_table(out).to_pylist() == pq.read_table(tmp_path / "here.parquet").to_pylist()
     with pytest.raises(DumpError, match="--overwrite to replace it"):

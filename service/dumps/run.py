@@ -10,6 +10,7 @@ in `OUT.parts` (see `service.dumps.parts`), and the same call goes on from there
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -61,7 +62,9 @@ def score_file(
             run.go_on(parts)
             parts.finish(form.join, errors_out=errors_out)
     except OSError as error:
-        raise DumpError(f"{out} can't be written: {error.strerror or error}") from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        advice = "; make room, and the same command goes on from here" if full else ""
+        raise DumpError(f"{out} can't be written: {error.strerror or error}{advice}") from error
     return run.checked()
 
 

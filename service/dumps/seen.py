@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -19,6 +20,7 @@ import msgspec
 
 from model.comment import Comment, Prediction
 from service.dumps.rows import to_json
+from service.errors import DumpError
 
 _AT_ONCE = 500
 """Keys of one query; SQLite takes at least 999."""
@@ -37,7 +39,16 @@ class Seen:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._database = sqlite3.connect(path)
+        try:
+            with self._told():
+                self._open()
+        except DumpError:
+            self._database.close()
+            raise
+
+    def _open(self) -> None:
         # A lost cache costs time and nothing else: a crash of the machine may lose it, one of Parley doesn't.
         self._database.executescript(
             "PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; PRAGMA temp.journal_mode = OFF;"
@@ -58,27 +69,42 @@ class Seen:
                 "SELECT p.hash, p.rest, p.prediction FROM places JOIN predictions AS p USING (nr) "
                 f"WHERE places.hash IN ({','.join('?' * len(some))})"
             )
-            for first, rest, prediction in self._database.execute(query, some):
-                found[_HALVES.pack(first, rest)] = _read(prediction)
+            with self._told():
+                for first, rest, prediction in self._database.execute(query, some):
+                    found[_HALVES.pack(first, rest)] = _read(prediction)
         return found
 
     def keep(self, predictions: Mapping[bytes, Prediction]) -> None:
-        """Remember these."""
-        (last,) = self._database.execute("SELECT coalesce(max(nr), 0) FROM predictions").fetchone()
-        rows = [
-            (nr, *_HALVES.unpack(key), to_json(prediction))
-            for nr, (key, prediction) in enumerate(predictions.items(), start=last + 1)
-        ]
-        self._database.executemany("INSERT INTO predictions VALUES (?, ?, ?, ?)", rows)
-        places = sorted((first, nr) for nr, first, _, _ in rows)
-        self._database.executemany("INSERT OR IGNORE INTO places VALUES (?, ?)", places)
+        """Remember these. Raises DumpError where the disk is full."""
+        with self._told():
+            (last,) = self._database.execute("SELECT coalesce(max(nr), 0) FROM predictions").fetchone()
+            rows = [
+                (nr, *_HALVES.unpack(key), to_json(prediction))
+                for nr, (key, prediction) in enumerate(predictions.items(), start=last + 1)
+            ]
+            self._database.executemany("INSERT INTO predictions VALUES (?, ?, ?, ?)", rows)
+            places = sorted((first, nr) for nr, first, _, _ in rows)
+            self._database.executemany("INSERT OR IGNORE INTO places VALUES (?, ?)", places)
 
     def commit(self) -> None:
-        """Make what was kept last."""
-        self._database.commit()
+        """Make what was kept last. Raises DumpError where the disk is full."""
+        with self._told():
+            self._database.commit()
 
     def close(self) -> None:
         self._database.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise DumpError(
+                f"{self._path} can't be written ({error}): make room there and in the folder for temporary "
+                "files, and the same command goes on from here"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise DumpError(f"{self._path} is damaged ({error}): say --no-resume to start anew") from error
 
 
 def key_of(comment: Comment) -> bytes:

@@ -153,6 +153,28 @@ def test_killed_runs_end_in_the_same_bytes(
             print(f"\n{suffix}, {engine}, {ROWS:,} rows: {told} as the run of {seconds:.0f} s without")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits")
+@pytest.mark.parametrize(("suffix", "most"), [(".jsonl", 1_000_000), (".parquet", 100_000)])
+def test_a_full_disk_is_told_and_the_same_command_goes_on(tmp_path: Path, suffix: str, most: int) -> None:
+    import resource
+
+    source, out = tmp_path / "in.jsonl", tmp_path / f"out{suffix}"
+    write_dump(source, 6000)
+    words = [sys.executable, "-m", "service.cli", "score", str(source), "--engine", "null", "-q", "-o"]
+
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+    full = subprocess.run([*words, str(out)], preexec_fn=small_files, capture_output=True, text=True)
+    assert full.returncode == 2, full.stderr
+    assert not out.exists()
+    assert "make room" in full.stderr
+    assert "Traceback" not in full.stderr
+    subprocess.run([*words, str(out)], check=True)
+    subprocess.run([*words, str(tmp_path / f"whole{suffix}")], check=True)
+    assert out.read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
+
+
 def test_memory_does_not_grow_with_the_dump(tmp_path: Path) -> None:
     peaks = []
     for rows in (1_000, 20_000):

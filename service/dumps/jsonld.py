@@ -30,18 +30,19 @@ def looks(head: str) -> bool:
 def read(source: Source, index: Index) -> Iterator[Found]:
     """The comments of every article on the page, in its order. The page is read whole: it is small."""
     page = _page(source)
-    found = False
+    row = 0
     for line, block in _blocks(page):
         try:
             data = json.loads(block, strict=False)
         except (ValueError, RecursionError) as error:
+            row += 1
             yield Found(line=line, raw=block, problem=f"JSON-LD that is not JSON: {error}")
-            found = True
             continue
         for comment in _comments(data, article={}, parent=None, depth=0):
-            found = True
+            row += 1
+            comment["id"] = comment["id"] or str(row)  # before its replies, which come next, ask for it
             yield Found(values=comment, line=line)
-    if not found:
+    if not row:
         raise NothingToScore(
             f"{source.path}: no comments found: the page holds no JSON-LD with comments (schema.org Comment)"
         )
@@ -82,7 +83,7 @@ def _comments(node: Any, *, article: Mapping[str, Any], parent: Any, depth: int)
     if "Comment" in kinds:
         comment = _comment(node, article, parent)
         yield comment
-        below: dict[str, Any] = {"article": article, "parent": comment["id"] or parent}
+        below: dict[str, Any] = {"article": article, "parent": comment["id"]}
     else:
         if any(isinstance(kind, str) and kind.endswith(("Article", "Posting")) for kind in kinds):
             article = _article(node)
@@ -102,8 +103,15 @@ def _comment(node: Mapping[str, Any], article: Mapping[str, Any], parent: Any) -
         "created_at": node.get("dateCreated") or node.get("datePublished"),
         "text": node.get("text"),
         "format": "html",
-        "upvotes": count if isinstance(count := node.get("upvoteCount"), int) else None,
+        "upvotes": _count(node.get("upvoteCount")),
     }
+
+
+def _count(value: Any) -> int | None:
+    """A number, which many pages write in quotes."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
+        return int(value)
+    return value if isinstance(value, int) else None
 
 
 def _article(node: Mapping[str, Any]) -> dict[str, Any]:

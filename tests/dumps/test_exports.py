@@ -369,6 +369,26 @@ def test_json_ld(dump: Dump) -> None:
     assert rows["#c1"].created_at == NOON
 
 
+def test_nested_replies_of_a_page_whose_comments_have_no_names(tmp_path: Path) -> None:
+    inner = {"@type": "Comment", "text": "Yes.", "comment": {"@type": "Comment", "text": "Why?"}}
+    first = {"@type": "Comment", "text": "Close it.", "upvoteCount": "7", "comment": [inner]}
+    page = {
+        "@type": "Article",
+        "headline": "Bridge",
+        "comment": [first, {"@type": "Comment", "text": "Late."}],
+    }
+    script = f"<script type='application/ld+json'>{json.dumps(page)}</script>"
+    (tmp_path / "a.html").write_text(f"<html>{script}")
+    rows, _ = read_path(tmp_path / "a.html")
+    assert [row.parent for row in rows if isinstance(row, Record)] == [
+        None,
+        Parent(id="1", text="Close it."),
+        Parent(id="2", text="Yes."),
+        None,
+    ]
+    assert [row.extra["upvotes"] for row in rows if isinstance(row, Record)] == [7, None, None, None]
+
+
 def test_a_web_page_without_comments_in_it(tmp_path: Path) -> None:
     (tmp_path / "a.html").write_text(
         '<html><script type=\'application/ld+json\'>{"@type": "WebSite"}</script>'

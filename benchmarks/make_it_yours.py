@@ -40,12 +40,12 @@ def main() -> None:
     random.Random(0).shuffle(rows)
     print(f"| rows | of them to test | AUC before | after | ECE before | after | {UNTAUGHT} |")
     print("|---|---|---|---|---|---|---|")
-    for line in table(base, rows, given.label, given.rows, given.epochs, given.data_dir):
+    for line in table(base, rows, given.label, given.rows, given.epochs):
         print(line, flush=True)
 
 
 def table(
-    base: Artifact, rows: Sequence[Example], label: str, sizes: Sequence[int], epochs: float, data_dir: Path
+    base: Artifact, rows: Sequence[Example], label: str, sizes: Sequence[int], epochs: float
 ) -> Iterator[str]:
     """A row for each size; the file of a smaller one is the beginning of a larger one's."""
     with tempfile.TemporaryDirectory() as folder:
@@ -53,7 +53,7 @@ def table(
             file = Path(folder) / f"{size}.csv"
             write(file, rows[:size], label)
             run = Path(folder) / str(size)
-            found = fine_tune_on(file, base=base, run_dir=run, epochs=epochs, data_dir=data_dir)
+            found = fine_tune_on(file, base=base, run_dir=run, epochs=epochs)
             before, after = (found["own"][when][label] for when in ("before", "after"))
             moved = {name: of["flipped"] for name, of in found["kept"].items() if not of["taught"]}
             most = max(moved, key=moved.__getitem__)

@@ -28,7 +28,7 @@ from typing import Any
 
 from model.artifact import Artifact
 from model.classifier import Classifier
-from training.checks import Tested, cuts, names_swapped
+from training.checks import Check, Tested, cuts, names_swapped
 from training.examples import Example
 from training.judge import SEED, Row, judge
 from training.own import OWN
@@ -38,7 +38,7 @@ from training.suite import SUITE, TESTS, Test, draw, trained_on
 
 __all__ = ["SEED", "TESTS", "Evaluation", "evaluate"]
 
-BESIDE = 1_500
+BESIDE = 1_000
 """Rows of a test, drawn by the seed, that the float and the untuned network are asked about."""
 SMALLEST, FEWEST = 200, 20
 """Rows, and rows of either class, that a figure of int8 against float needs: in fewer, one row is a gap."""
@@ -86,7 +86,7 @@ def evaluate(
             "most": dict(test.most),
             "shows": test.shows,
             "news": test.news,
-            **_figures(rows[name], test, classifier, thresholds, intervals=True),
+            **_figures(rows[name], test.checks, classifier, thresholds, intervals=True),
             "cuts": {cut: judge(of, thresholds) for cut, of in cuts(rows[name]).items()},
             "beside": {
                 system: _beside(system, other, rows[name], test, thresholds, on_progress)
@@ -112,8 +112,11 @@ def _beside(
     thresholds: Mapping[str, float],
     on_progress: Callable[[int], object] | None,
 ) -> dict[str, Any]:
-    """The figures of another system, for what it has an answer to; a baseline's threshold is a half."""
-    same = own if system == "tfidf" else draw(own, BESIDE)
+    """The figures of another system, for what it has an answer to; a baseline's threshold is a half.
+
+    A network is asked about some of the rows, and has no checks: those ask again about altered ones.
+    """
+    same = own if system == "tfidf" else draw(list(own), BESIDE)
     examples = [example for example, _ in same]
     mine = {part: judge(of, thresholds, intervals=False) for part, of in _slices(same)}
     if system != "float":
@@ -125,7 +128,7 @@ def _beside(
         on_progress(len(own) - len(asked))
     return {
         "rows": len(asked),
-        **_figures(rows, test, other, thresholds, intervals=False),
+        **_figures(rows, test.checks if same is own else {}, other, thresholds, intervals=False),
         "own": mine,
     }
 
@@ -137,16 +140,19 @@ def _ask(
 
 
 def _figures(
-    rows: Sequence[Row], test: Test, system: Predictor, thresholds: Mapping[str, float], *, intervals: bool
+    rows: Sequence[Row],
+    checks: Mapping[str, Check],
+    system: Predictor,
+    thresholds: Mapping[str, float],
+    *,
+    intervals: bool,
 ) -> dict[str, Any]:
     tested = Tested(rows, thresholds, lambda examples: predict(system, examples), intervals)
     judged = any(p.abuse for _, p in rows)
-    checks = {
-        name: check(tested) for name, check in test.checks.items() if rows and (judged or _of_pairs(rows))
-    }
+    found = {name: check(tested) for name, check in checks.items() if rows and (judged or _of_pairs(rows))}
     return {
         "slices": {part: judge(of, thresholds, intervals=intervals) for part, of in _slices(rows)},
-        "checks": checks,
+        "checks": found,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from model.comment import Prediction, Stance
 from service.cli import add_plugins
 from service.cli import app as commands
 from training import checks, metrics
+from training.aims import against_aims
 from training.baselines import TfIdf, Untuned, first_base, float_network
 from training.evaluate import evaluate
 from training.examples import Example
@@ -295,6 +297,39 @@ def test_the_float_network_is_the_same_network(
     int8 = Classifier.load(tiny_artifact).predict(comments)
     gaps = [abs(a.abuse["toxicity"] - b.abuse["toxicity"]) for a, b in zip(full, int8, strict=True)]
     assert 0 < max(gaps) < 0.1
+
+
+def test_a_whole_release_is_evaluated(
+    tiny_artifact: Path, data_dir: Path, tmp_path: Path, base: Path
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(tiny_artifact, folder)
+    artifact = Artifact.open(folder)
+    made = {"off_topic": 3, "short": 1, "stance_none": 2, "disguised": 1}
+    counts = {"licence": "CC0", "train": 4, "weight": 1.0, "leaks_train": 0}
+    config = {
+        "base": str(base),
+        "seed": 3,
+        "sources": [{"name": name} for name in ("toxic_spans", "c3", "vast", "debates")],
+        "optimiser": {"epochs": 1},
+    }
+    training = {"config": config, "sources": {"c3": counts}, "made": made}
+    artifact.info_file.write_text(json.dumps(artifact.info | {"training": training}), encoding="utf-8")
+    page = tmp_path / "report.html"
+    arguments = ["evaluate", str(folder), "--data-dir", str(data_dir), "--all", "--baselines", "--float"]
+    result = CliRunner().invoke(commands, [*arguments, "--html", str(page), "--save"])
+    assert result.exit_code == 0, result.output
+    report = artifact.read_evaluation()
+    assert list(report["tests"]) == list(SUITE)
+    assert report["artifact"]["trained_on"] == ["toxic_spans", "c3", "vast", "debates"]
+    assert set(report["tests"]["vast"]["beside"]) == {"float", "tfidf", "untuned"}
+    measured = {row.measured for row in against_aims(report)}
+    card = artifact.card_file.read_text(encoding="utf-8")
+    for shown in ("thread_headlines: AUC", "hatemoji: accuracy", "disguised: recall kept"):
+        assert shown in measured
+        assert shown in card
+        assert shown in page.read_text(encoding="utf-8")
+    assert "Against the aims" in result.output
 
 
 def test_evaluate_all_runs_on_every_test(tiny_artifact: Path, data_dir: Path, tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def machine() -> str:
 
 def each(runs: Sequence[dict[str, Any]], what: str) -> float:
     """Seconds a comment, by `wall` or `cpu`: the median of the runs."""
-    return float(median((run[what] - run["start"][what]) / run["rows"] for run in runs)
+    return float(median((run[what] - run["start"][what]) / run["rows"] for run in runs))
 
 
 def table(runs: Sequence[dict[str, Any]]) -> None:

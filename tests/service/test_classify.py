@@ -79,12 +79,14 @@ def test_a_thousand_comments_keep_their_order(client: TestClient) -> None:
     assert [r["id"] for r in answer["results"]] == [c["id"] for c in comments]
 
 
-def test_many_callers_at_once_get_their_own_answers(client: TestClient) -> None:
+def test_many_callers_at_once_get_their_own_answers(tiny_artifact: Path) -> None:
     def ask(i: int) -> list[str]:
         comments = [{"id": f"{i}-{j}", "text": f"Caller {i} says {j}."} for j in range(i % 4 + 1)]
         return [r["id"] for r in classify(client, *comments)["results"]]
 
-    with ThreadPoolExecutor(16) as pool:
+    patient = Settings(model=tiny_artifact, queue={"wait": 60})
+    with TestClient(create_app(patient)) as client, ThreadPoolExecutor(16) as pool:
+        wait_until_ready(client)
         answers = list(pool.map(ask, range(48)))
     assert answers == [[f"{i}-{j}" for j in range(i % 4 + 1)] for i in range(48)]
 

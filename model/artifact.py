@@ -10,7 +10,7 @@
     evaluation.json     the report that `parley evaluate` wrote
     README.md           the model card, written from the two above
 
-Network (ONNX): `input_ids`, `attention_mask`, `token_type_ids`, int64 (rows, tokens), give
+Network (ONNX): `input_ids`, `token_type_ids`, int64 (rows, tokens), rows of equal length and no padding, give
     comment_logits (rows, 8)        labels in the order of `model.labels.COMMENT_LABELS`
     span_logits    (rows, tokens)   toxic or not, each token
     embedding      (rows, width)    mean over tokens, L2 norm 1
@@ -27,7 +27,7 @@ from typing import Any
 
 from model.errors import ArtifactError
 
-FORMAT = 1
+FORMAT = 2
 DEFAULT = Path(str(resources.files("model"))) / "artifacts" / "parley-minilm"
 """The trained artifact that comes with the package."""
 
@@ -102,7 +102,7 @@ class Artifact:
         if found != FORMAT:
             raise ArtifactError(
                 f"{artifact.info_file} says format {found}, this Parley reads format {FORMAT}: "
-                "install the Parley that saved it"
+                f"install the Parley that saved it, or write it anew: python -m training.export {path}"
             )
         return artifact
 

@@ -10,10 +10,10 @@ Three passes of one network: the comment alone (abuse, spam, spans, embedding), 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import islice
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class _Reading:
     probabilities: list[float]
     embedding: Vector
     spans: list[Stretch]
-    tokens: int
+    windows: Sequence[Tokens]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,30 +111,44 @@ class Classifier:
 
     def _predict(self, comments: Sequence[Comment]) -> list[Prediction]:
         questions = [_question(comment) for comment in comments]
-        readings = self._read(q.plain.text for q in questions)
+        # All that needs no score is done while the engine's threads run.
+        reading = self._read(q.plain.text for q in questions)
+        comparing = self._compare(q.pair for q in questions)
+        languages = [_language(q) for q in questions]
         contexts = self._embed(text for q in questions for text in (q.article, q.target) if text is not None)
-        sides = self._compare(q.pair for q in questions)
-        return [self._answer(q, readings[q.plain.text], contexts, sides) for q in questions]
+        readings, sides = reading(), comparing()
+        return [
+            self._answer(q, language, readings[q.plain.text], contexts, sides)
+            for q, language in zip(questions, languages, strict=True)
+        ]
 
-    def _read(self, texts: Iterable[str]) -> dict[str, _Reading]:
-        """The comment pass over each text's windows."""
+    def _read(self, texts: Iterable[str]) -> Callable[[], dict[str, _Reading]]:
+        """Begins the comment pass over each text's windows."""
         unique = list(dict.fromkeys(texts))
         windows = self._tokenizer.comments(unique)
         rows = [row for of_text in windows for row in of_text]
-        found = self._engine.run(rows, "comment_logits", "span_logits", "embedding")
-        outputs = zip(found["comment_logits"], found["span_logits"], found["embedding"], strict=True)
-        readings = {}
-        for text, of_text in zip(unique, windows, strict=True):
-            logits, spans, embeddings = zip(*islice(outputs, len(of_text)), strict=True)
+        running = self._engine.start(rows, "comment_logits", "span_logits", "embedding")
+
+        def wait() -> dict[str, _Reading]:
+            found = running()
+            starts = [0, *accumulate(map(len, windows))][:-1]
             # The worst window counts: nothing hides behind harmless text.
-            probabilities = self._calibration.comment(np.max(logits, axis=0))
-            readings[text] = _Reading(
-                probabilities=[round(float(p), 6) for p in probabilities],
-                embedding=_mean(embeddings, [len(row) for row in of_text]),
-                spans=self._spans(text, of_text, spans) if probabilities[0] >= self._toxic else [],
-                tokens=sum(map(content_tokens, of_text)),
-            )
-        return readings
+            worst = np.maximum.reduceat(found["comment_logits"], starts) if starts else np.empty((0, 8))
+            probabilities = self._calibration.comment(worst).round(6).tolist()
+            readings = {}
+            for text, of_text, start, p in zip(unique, windows, starts, probabilities, strict=True):
+                place = slice(start, start + len(of_text))
+                readings[text] = _Reading(
+                    probabilities=p,
+                    embedding=_mean(found["embedding"][place], of_text),
+                    spans=self._spans(text, of_text, found["span_logits"][place])
+                    if p[0] >= self._toxic
+                    else [],
+                    windows=of_text,
+                )
+            return readings
+
+        return wait
 
     def _spans(self, text: str, windows: Sequence[Tokens], logits: Sequence[Vector]) -> list[Stretch]:
         """Stretches of whole words around the toxic tokens, in characters of the plain text.
@@ -160,29 +174,34 @@ class Classifier:
             found[text] = embedding
         return {text: embedding for text, embedding in found.items() if embedding is not None}
 
-    def _compare(self, pairs: Iterable[tuple[str, str] | None]) -> dict[tuple[str, str], tuple[Vector, bool]]:
-        """The pair pass: logits of STANCES, and whether a text had to be cut."""
+    def _compare(
+        self, pairs: Iterable[tuple[str, str] | None]
+    ) -> Callable[[], dict[tuple[str, str], tuple[Vector, bool]]]:
+        """Begins the pair pass: logits of STANCES, and whether a text had to be cut."""
         unique = list(dict.fromkeys(pair for pair in pairs if pair is not None))
         rows = self._tokenizer.pairs(unique)
-        logits = self._engine.run(rows, "stance_logits")["stance_logits"]
-        return {pair: (values, row.cut) for pair, values, row in zip(unique, logits, rows, strict=True)}
+        running = self._engine.start(rows, "stance_logits")
+
+        def wait() -> dict[tuple[str, str], tuple[Vector, bool]]:
+            logits = running()["stance_logits"]
+            return {pair: (values, row.cut) for pair, values, row in zip(unique, logits, rows, strict=True)}
+
+        return wait
 
     def _answer(
         self,
         question: _Question,
+        language: str,
         reading: _Reading,
         contexts: dict[str, Vector],
         sides: dict[tuple[str, str], tuple[Vector, bool]],
     ) -> Prediction:
         scores = dict(zip(COMMENT_LABELS, reading.probabilities, strict=True))
-        language = question.comment.language or (
-            UNDETERMINED if question.empty else detect_language(question.plain.text)
-        )
         notes = [Note.EMPTY_TEXT] if question.empty else []
         off_topic = stance = None
         if question.article is not None:
             cosine = contexts[question.article] @ reading.embedding
-            score = self._calibration.off_topic(cosine, np.array(reading.tokens))
+            score = self._calibration.off_topic(cosine, np.array(sum(map(content_tokens, reading.windows))))
             off_topic = round(float(score), 6)
         elif not question.empty:
             notes.append(Note.NO_ARTICLE)
@@ -274,7 +293,16 @@ def _question(comment: Comment) -> _Question:
     )
 
 
-def _mean(embeddings: Sequence[Vector], weights: Sequence[int]) -> Vector:
-    """Mean of unit vectors by weight, made a unit vector again."""
-    mean = np.average(embeddings, axis=0, weights=weights)
+def _language(question: _Question) -> str:
+    """The declared language, else the one found."""
+    return question.comment.language or (
+        UNDETERMINED if question.empty else detect_language(question.plain.text)
+    )
+
+
+def _mean(embeddings: Sequence[Vector], windows: Sequence[Tokens]) -> Vector:
+    """Mean of unit vectors by the windows' lengths, made a unit vector again."""
+    if len(windows) == 1:
+        return embeddings[0]
+    mean = np.average(embeddings, axis=0, weights=[len(window) for window in windows])
     return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9), dtype=np.float32)

@@ -3,18 +3,17 @@
     engine = Engine(Path("artifact/model.onnx"))
     engine.run(tokenizer.articles(["A title"]), "embedding")["embedding"][0]      array of shape (width,)
 
-Each row is run alone, and as many rows at once as there are threads. The int8 network sets the range of its
-activations by what it is run on, padding included: in a batch, a score would depend on the comments beside
-it. Alone, a row always scores the same, and a small network loses little speed by it. There is no GPU path:
-the operators of dynamic int8 (DynamicQuantizeLinear, MatMulInteger on unsigned activations) have no CUDA
-kernels.
+Rows of equal length run together, and as many such batches at once as there are threads. Nothing is padded,
+the int8 ranges are fixed, and every sum goes row by row (see `training.graph`): a row scores the same to the
+bit, alone or in any batch. There is no GPU path: MatMulIntegerToFloat has no CUDA kernel.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,17 @@ from numpy.typing import NDArray
 from model.errors import ArtifactError
 from model.tokenization import Tokens
 
+BATCH_TOKENS = 384
+"""Tokens of a batch at most (or one longer row): so many fit the caches beside a layer's weights."""
+
+Found = dict[str, list[NDArray[np.float32]]]
+
 
 class Engine:
     """An ONNX Runtime session on the CPU. Threads that wait for work sleep."""
 
     def __init__(self, onnx_file: Path, *, threads: int | None = None) -> None:
-        """`threads`: rows run at once; None is one for every core. Raises ArtifactError."""
+        """`threads`: batches run at once; None is one for every core. Raises ArtifactError."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
@@ -42,20 +46,35 @@ class Engine:
             raise ArtifactError(f"{onnx_file} can't be loaded: {error}; copy the artifact again") from error
         self._pool = ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="engine")
 
-    def run(self, rows: Sequence[Tokens], *outputs: str) -> dict[str, list[NDArray[np.float32]]]:
+    def run(self, rows: Sequence[Tokens], *outputs: str) -> Found:
         """The named outputs, each a list with one array a row: (labels,), (width,), or (tokens,) for spans.
 
         Rows of the same ids are run once.
         """
+        return self.start(rows, *outputs)()
+
+    def start(self, rows: Sequence[Tokens], *outputs: str) -> Callable[[], Found]:
+        """Begins to run `rows` beside the caller's work; what it returns waits for the result of `run`."""
         keys = [(*row.ids, *row.types) for row in rows]
-        unique = dict(zip(keys, rows, strict=True))
-        longest_first = sorted(unique, key=len, reverse=True)
+        batches = list(_batches(dict(zip(keys, rows, strict=True))))
+        running = [self._pool.submit(self._run, batch, outputs) for batch in batches]
 
-        def run_row(key: tuple[int, ...]) -> list[Any]:
-            return self._session.run(list(outputs), _inputs(unique[key]))  # type: ignore[no-any-return]
+        def wait() -> Found:
+            found = {
+                key: values
+                for batch, future in zip(batches, running, strict=True)
+                for key, *values in zip(batch, *future.result(), strict=True)
+            }
+            return {name: [found[key][i] for key in keys] for i, name in enumerate(outputs)}
 
-        found = dict(zip(longest_first, self._pool.map(run_row, longest_first), strict=True))
-        return {name: [found[key][i][0] for key in keys] for i, name in enumerate(outputs)}
+        return wait
+
+    def _run(self, batch: dict[tuple[int, ...], Tokens], outputs: tuple[str, ...]) -> list[Any]:
+        fed = {
+            "input_ids": np.array([row.ids for row in batch.values()], dtype=np.int64),
+            "token_type_ids": np.array([row.types for row in batch.values()], dtype=np.int64),
+        }
+        return self._session.run(list(outputs), fed)  # type: ignore[no-any-return]
 
 
 def available_cores() -> int:
@@ -65,10 +84,11 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _inputs(row: Tokens) -> dict[str, NDArray[np.int64]]:
-    ids = np.array([row.ids], dtype=np.int64)
-    return {
-        "input_ids": ids,
-        "attention_mask": np.ones_like(ids),
-        "token_type_ids": np.array([row.types], dtype=np.int64),
-    }
+def _batches(rows: dict[tuple[int, ...], Tokens]) -> Iterator[dict[tuple[int, ...], Tokens]]:
+    """Rows of equal length together; the longest come first, so that no thread ends with a long one."""
+    longest_first = sorted(rows, key=len, reverse=True)
+    for length, of_length in groupby(longest_first, key=len):
+        keys = list(of_length)
+        size = max(1, BATCH_TOKENS // (length // 2))
+        for start in range(0, len(keys), size):
+            yield {key: rows[key] for key in keys[start : start + size]}

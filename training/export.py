@@ -1,18 +1,20 @@
 """A trained network to an artifact: half-precision weights, int8 ONNX, tokenizer, facts.
 
     parity = export_artifact(network, artifact, tokenizer_file=..., name="mine", version="0.1.0", ...)
+    python -m training.export FOLDER      writes the ONNX of an artifact anew, from its own weights
 
 Calibration starts at what training learnt and thresholds at 0.5; `training.calibrate` fits both on dev data.
+The ranges of int8 (see `training.graph`) are seen on the texts below, which say next to nothing: the widest
+values stand in the same few places of the network whatever it reads.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import logging
 import shutil
 import subprocess
 import tempfile
-import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,31 +24,43 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from tokenizers import Tokenizer as TokenizerFile
-from torch import Tensor
-from transformers import PreTrainedModel
 
 from model.artifact import FORMAT, Artifact
 from model.labels import ABUSE, COMMENT_LABELS, OFF_TOPIC, SPAM, STANCES
 from model.tokenization import Tokenizer, Tokens
 from training.batches import pad
 from training.errors import RunError
+from training.graph import INPUTS, build, observe
 from training.network import OUTPUTS, Network
 
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 FLOAT_TOLERANCE = 1e-3
 """Float ONNX against torch: more than rounding is a broken export."""
 INT8_COSINE = 0.97
 """Lowest mean cosine of int8 and float embeddings; below it, the quantised network is another network."""
 
-PARITY_TEXTS = (
-    "The council should have asked the people who live there first.",
-    "What a load of rubbish, you clearly never read past the headline!",
-    "Buy cheap watches at my channel, link in bio",
+SAMPLE_TEXTS = (
     "ok",
+    "Why?",
+    "THIS IS A DISGRACE!!!",
+    "😂😂😂 😡 👏🏽",
+    "Buy cheap watches at my channel, link in bio",
+    "What a load of rubbish, you clearly never read past the headline!",
+    "The council should have asked the people who live there first.",
+    "Subscribe!!! http://example.org/?a=1&b=2 and win 1000$ @everyone #free",
     "I agree with most of this, though the numbers on page two look wrong to me and nobody noticed.",
+    "So the mayor lied. Again. And you lot will vote for her again, because you never learn, do you?",
+    "Das ist doch Unsinn, wer hat das geschrieben? Et puis quoi encore, on paie déjà assez d'impôts.",
+    "Это неправда. 这不是真的。 これは本当ではない。 هذا غير صحيح",
+    "aaaaaaaaaaaaa lol lol lol hahahahaha ...... ?????? ------ 1 2 3 4 5 6 7 8 9 10",
+    "When the bridge closed last winter my way to work went from ten minutes to an hour, the shops on our "
+    "side lost half of their customers, and the only answer we had from the town hall was a leaflet. Now "
+    "they say that it will take another two years and cost three times as much. I have paid my taxes here "
+    "for forty years. I would like to know who signed that contract, who checked it, and why not one of them "
+    "has lost their job. My neighbour, who is an engineer, wrote to them twice about it; nobody called.",
 )
+"""What the ranges of int8 and its distance to float are seen on: short, long, loud, foreign, repetitive."""
+SAMPLE_TARGET = "the new bridge"
 
 
 def export_artifact(
@@ -59,9 +73,8 @@ def export_artifact(
     max_tokens: int,
     stride: int,
     training: dict[str, Any],
-    texts: Sequence[str] = PARITY_TEXTS,
 ) -> dict[str, float]:
-    """Writes the artifact's files and returns how far int8 stands from full precision on `texts`.
+    """Writes the artifact's files and returns how far int8 stands from full precision on SAMPLE_TEXTS.
 
     `training` says how the network came to be (configuration, sources). Raises RunError where the exported
     network is not the trained one.
@@ -70,12 +83,8 @@ def export_artifact(
     network = network.eval().float().to("cpu")
     network.save(artifact)
     save_tokenizer(tokenizer_file, artifact.tokenizer_file)
-    with tempfile.TemporaryDirectory() as folder:
-        full = Path(folder) / "full.onnx"
-        to_onnx(network, full)
-        _quantise(full, artifact.onnx_file)
-        rows = Tokenizer(artifact.tokenizer_file, max_tokens=max_tokens, stride=stride).articles(texts)
-        parity = _compare(network, full, artifact.onnx_file, rows)
+    tokenizer = Tokenizer(artifact.tokenizer_file, max_tokens=max_tokens, stride=stride)
+    parity = _write_onnx(network, artifact, tokenizer)
     info = {
         "format": FORMAT,
         "name": name,
@@ -102,48 +111,31 @@ def save_tokenizer(source: Path, target: Path) -> None:
     tokenizer.save(str(target))
 
 
+def export_again(artifact: Artifact) -> dict[str, float]:
+    """Writes `artifact`'s ONNX from its weights, by the graph of today, and nothing else but what says so.
+
+    Returns as `export_artifact`. Raises BaseModelError where it has no weights, RunError as there.
+    """
+    info = json.loads(artifact.info_file.read_text(encoding="utf-8"))
+    tokenizer = Tokenizer(artifact.tokenizer_file, max_tokens=info["max_tokens"], stride=info["stride"])
+    parity = _write_onnx(Network.from_artifact(artifact).eval(), artifact, tokenizer)
+    _write(artifact.info_file, info | {"format": FORMAT, "parity": parity})
+    return parity
+
+
 def to_onnx(network: Network, file: Path) -> None:
     """Writes `network` (on the CPU, in evaluation mode) as a float ONNX; see `model.artifact`."""
-    ids = torch.tensor([[2, 3, 4, 5], [2, 3, 4, 0]])
-    inputs = (ids, (ids != 0).long(), torch.zeros_like(ids))
-    axes = {name: {0: "rows", 1: "tokens"} for name in (*INPUTS, "span_logits")}
-    axes |= {name: {0: "rows"} for name in ("comment_logits", "embedding", "stance_logits")}
-    _attention(network, "eager")
-    with warnings.catch_warnings(), torch.no_grad():
-        # The tracing exporter is deprecated, but ONNX Runtime 1.32 doesn't fuse the newer one's graph
-        # (docs/experiments.md).
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            network,
-            inputs,
-            str(file),
-            input_names=list(INPUTS),
-            output_names=list(OUTPUTS),
-            dynamic_axes=axes,
-            opset_version=17,
-            dynamo=False,
-        )
-    _attention(network, "sdpa")
+    onnx.save(build(network), file)
 
 
-def _attention(network: Network, name: str) -> None:
-    """ONNX Runtime knows the pattern of "eager" attention; torch runs "sdpa" faster."""
-    encoder = network.encoder
-    assert isinstance(encoder, PreTrainedModel)
-    encoder.set_attn_implementation(name)
-
-
-def _quantise(full: Path, file: Path) -> None:
-    """Weights to int8 per channel, in seven bits of range: processors without VNNI would overflow."""
-    logging.getLogger().setLevel(max(logging.getLogger().level, logging.WARNING))
-    quantize_dynamic(
-        full,
-        file,
-        weight_type=QuantType.QInt8,
-        per_channel=True,
-        reduce_range=True,
-        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
-    )
+def _write_onnx(network: Network, artifact: Artifact, tokenizer: Tokenizer) -> dict[str, float]:
+    pairs = [(SAMPLE_TARGET, text) for text in SAMPLE_TEXTS]
+    rows = [*tokenizer.articles(SAMPLE_TEXTS), *tokenizer.pairs(pairs)]
+    onnx.save(build(network, ranges=observe(network, rows)), artifact.onnx_file)
+    with tempfile.TemporaryDirectory() as folder:
+        full = Path(folder) / "full.onnx"
+        to_onnx(network, full)
+        return _compare(network, full, artifact.onnx_file, rows)
 
 
 def _compare(network: Network, full: Path, int8: Path, rows: Sequence[Tokens]) -> dict[str, float]:
@@ -151,11 +143,10 @@ def _compare(network: Network, full: Path, int8: Path, rows: Sequence[Tokens]) -
         onnxruntime.InferenceSession(str(f), providers=["CPUExecutionProvider"]) for f in (full, int8)
     ]
     float_gap, logit_gap, cosines = 0.0, 0.0, []
-    for row in rows:  # one at a time, as served
-        inputs = pad([row.ids], [row.types])
+    for row in rows:
         with torch.no_grad():
-            expected = dict(zip(OUTPUTS, network(**inputs), strict=True))
-        in_full, in_int8 = (dict(zip(OUTPUTS, _run(s, inputs), strict=True)) for s in sessions)
+            expected = dict(zip(OUTPUTS, network(**pad([row.ids], [row.types])), strict=True))
+        in_full, in_int8 = (dict(zip(OUTPUTS, _run(s, row), strict=True)) for s in sessions)
         float_gap = max(float_gap, *(float(np.abs(in_full[o] - expected[o].numpy()).max()) for o in OUTPUTS))
         logit_gap = max(logit_gap, float(np.abs(in_int8["comment_logits"] - in_full["comment_logits"]).max()))
         cosines.append(float((in_int8["embedding"] * in_full["embedding"]).sum()))
@@ -169,8 +160,9 @@ def _compare(network: Network, full: Path, int8: Path, rows: Sequence[Tokens]) -
     return parity
 
 
-def _run(session: onnxruntime.InferenceSession, inputs: dict[str, Tensor]) -> list[Any]:
-    return list(session.run(list(OUTPUTS), {name: tensor.numpy() for name, tensor in inputs.items()}))
+def _run(session: onnxruntime.InferenceSession, row: Tokens) -> list[Any]:
+    fed = dict(zip(INPUTS, (np.array([row.ids]), np.array([row.types])), strict=True))
+    return list(session.run(list(OUTPUTS), fed))
 
 
 def start_calibration(network: Network, artifact: Artifact) -> None:
@@ -201,3 +193,13 @@ def _commit() -> str | None:
 
 def _write(file: Path, values: dict[str, Any]) -> None:
     file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write the ONNX of an artifact anew, from its own weights.")
+    parser.add_argument("artifact", type=Path, metavar="FOLDER", help="folder with model.safetensors")
+    print(json.dumps(export_again(Artifact(parser.parse_args().artifact)), indent=2))
+
+
+if __name__ == "__main__":
+    main()

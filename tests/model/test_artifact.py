@@ -37,7 +37,7 @@ def test_a_missing_file_is_named(copy: Artifact, name: str) -> None:
 
 def test_another_format_is_refused(copy: Artifact) -> None:
     copy.info_file.write_text(json.dumps({"format": 99}))
-    with pytest.raises(ArtifactError, match="says format 99, this Parley reads format 1"):
+    with pytest.raises(ArtifactError, match="says format 99, this Parley reads format 2"):
         Artifact.open(copy.path)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import model.engine
 from model import Artifact, ArtifactError
 from model.engine import Engine, available_cores
 from model.tokenization import Tokenizer, Tokens
@@ -40,6 +43,23 @@ def test_every_row_has_its_outputs_in_order(engine: Engine, rows: list[Tokens]) 
     logits = together["comment_logits"]
     assert np.array_equal(logits[0], logits[5])
     assert not np.array_equal(logits[0], logits[3])
+
+
+def test_a_row_scores_alike_to_the_bit_in_batches_of_any_size(
+    engine: Engine, tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("road", "tax", "idiot", "you", "vote", "no", "city", "why")
+    texts = [" ".join(chosen) for chosen in permutations(words, 5)][::150]
+    tokenizer = Tokenizer(Artifact(tiny_artifact).tokenizer_file, max_tokens=96, stride=16)
+    rows = [*tokenizer.articles(texts), *tokenizer.pairs([(words[0], text) for text in texts])]
+    assert max(Counter(map(len, rows)).values()) > 10
+    found = {}
+    for size in (1, 24, 50, 10_000):
+        monkeypatch.setattr(model.engine, "BATCH_TOKENS", size)
+        found[size] = engine.run(rows, *OUTPUTS)
+    for name in OUTPUTS:
+        for i, alone in enumerate(found[1][name]):
+            assert all(np.array_equal(alone, in_batch[name][i]) for in_batch in found.values())
 
 
 def test_rows_alike_run_once(engine: Engine, rows: list[Tokens], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,212 @@
+"""The network as the ONNX graph that is served, written node by node; float, or int8 with fixed ranges.
+
+    full = build(network)                                       float; what int8 is held against
+    int8 = build(network, ranges=observe(network, rows))        what an artifact carries
+
+An exporter's graph is slower: it transposes and reshapes around attention, makes masks that rows without
+padding don't need, and ONNX Runtime's fusion of addition and layer norm is slower than the two alone.
+
+Of int8, a layer's weights have a scale for each output, in seven bits of range (processors without VNNI would
+overflow), and what goes into it one fixed range, seen on sample rows. So every integer is the same whatever
+rows run together; the sums that a batch could reorder are written so that it doesn't. Only encoders of BERT's
+layout can be written.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from model.labels import COMMENT_LABELS, STANCES
+from model.tokenization import Tokens
+from training.errors import RunError
+from training.network import Network
+
+INPUTS = ("input_ids", "token_type_ids")
+OPSET = 23
+"""The first with attention as one operator."""
+MARGIN = 1.1
+"""How far beyond the sample a range reaches; past it, a value is cut off."""
+WEIGHT_TOP, EMBEDDING_TOP = 63, 127
+
+Ranges = Mapping[str, tuple[float, float]]
+"""Lowest and highest value that goes into each quantised layer, by its name."""
+_MICROSOFT = "com.microsoft"
+
+
+def build(network: Network, *, ranges: Ranges | None = None, watched: bool = False) -> onnx.ModelProto:
+    """`network` (on the CPU) as a graph; see `model.artifact` for its inputs and outputs.
+
+    `ranges` None is float; `watched` gives what goes into each layer as an output more, by the layer's name.
+    Raises RunError for another encoder than BERT's.
+    """
+    kind = network.config.model_type
+    if kind != "bert":
+        raise RunError(f"the base is a {kind} encoder; only bert encoders can be exported: name such a base")
+    return _Graph(network, ranges, watched=watched).model()
+
+
+def observe(network: Network, rows: Sequence[Tokens]) -> dict[str, tuple[float, float]]:
+    """The range of what goes into each layer on `rows`, with a margin."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "watched.onnx"
+        onnx.save(build(network, watched=True), file)
+        session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    names = [o.name for o in session.get_outputs() if o.name.startswith(_WATCHED)]
+    ends: dict[str, tuple[float, float]] = dict.fromkeys(names, (0.0, 0.0))
+    for row in rows:
+        fed = {"input_ids": np.array([row.ids]), "token_type_ids": np.array([row.types])}
+        for name, values in zip(names, session.run(names, fed), strict=True):
+            low, high = ends[name]
+            ends[name] = min(low, float(values.min())), max(high, float(values.max()))
+    return {name.removeprefix(_WATCHED): (low * MARGIN, high * MARGIN) for name, (low, high) in ends.items()}
+
+
+_WATCHED = "into."
+
+
+class _Graph:
+    """A graph under construction. Methods take and give names of values."""
+
+    def __init__(self, network: Network, ranges: Ranges | None, *, watched: bool) -> None:
+        self._weights = {k: v.detach().float().numpy() for k, v in network.state_dict().items()}
+        self._config: Any = network.config
+        self._ranges, self._watched = ranges, watched
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[str, onnx.TensorProto] = {}
+        self._outputs: list[onnx.ValueInfoProto] = []
+
+    def model(self) -> onnx.ModelProto:
+        x = self._embeddings()
+        for layer in range(self._config.num_hidden_layers):
+            x = self._layer(x, layer)
+        self._heads(x)
+        inputs = [
+            helper.make_tensor_value_info(name, TensorProto.INT64, ["rows", "tokens"]) for name in INPUTS
+        ]
+        lengths: dict[str, str | int] = {
+            "comment_logits": len(COMMENT_LABELS),
+            "span_logits": "tokens",
+            "embedding": self._config.hidden_size,
+            "stance_logits": len(STANCES),
+        }
+        for name, length in lengths.items():
+            self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", length]))
+        graph = helper.make_graph(
+            self._nodes, "parley", inputs, self._outputs, list(self._constants.values())
+        )
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_MICROSOFT, 1)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=10)
+
+    def _embeddings(self) -> str:
+        """Word, position and type, normed. The words' table in int8 has a scale for each word."""
+        prefix = "encoder.embeddings"
+        table = self._weights[f"{prefix}.word_embeddings.weight"]
+        if self._ranges is None:
+            words = self._add("Gather", self._constant("words", table), "input_ids")
+        else:
+            integers, scales = _to_int8(table, axis=1, top=EMBEDDING_TOP)
+            words = self._add("Gather", self._constant("words", integers), "input_ids")
+            words = self._add("Cast", words, to=TensorProto.FLOAT)
+            scale = self._add("Gather", self._constant("word_scales", scales), "input_ids")
+            words = self._add("Mul", words, scale)
+        zero, length = self._constant("zero", np.array([0])), self._add("Shape", "input_ids", start=1)
+        table = self._weight(f"{prefix}.position_embeddings.weight")
+        places = self._add("Slice", table, zero, length, zero)
+        types = self._add("Gather", self._weight(f"{prefix}.token_type_embeddings.weight"), "token_type_ids")
+        return self._norm(self._add("Add", self._add("Add", words, places), types), f"{prefix}.LayerNorm")
+
+    def _layer(self, x: str, layer: int) -> str:
+        prefix, heads = f"encoder.encoder.layer.{layer}", self._config.num_attention_heads
+        parts = [f"{prefix}.attention.self.{part}" for part in ("query", "key", "value")]
+        attended = self._add("Attention", *self._linear(x, *parts), q_num_heads=heads, kv_num_heads=heads)
+        (y,) = self._linear(attended, f"{prefix}.attention.output.dense")
+        x = self._norm(self._add("Add", y, x), f"{prefix}.attention.output.LayerNorm")
+        (y,) = self._linear(x, f"{prefix}.intermediate.dense")
+        (y,) = self._linear(self._add("Gelu", y), f"{prefix}.output.dense")
+        return self._norm(self._add("Add", y, x), f"{prefix}.output.LayerNorm")
+
+    def _heads(self, x: str) -> None:
+        """The four outputs. Sums go row by row, for which the rows stand on the right of a product."""
+        length = self._add("Shape", "input_ids", start=1)
+        ones = self._add("Expand", self._constant("one", np.ones((1, 1), np.float32)), length)
+        count = self._add("Cast", length, to=TensorProto.FLOAT)
+        mean = self._add("Div", self._add("MatMul", ones, x), count)
+        first = self._add("Slice", x, *(self._constant(f"at{i}", np.array([i])) for i in (0, 1, 1)))
+        both = self._add("Concat", first, mean, axis=-1)
+        column = self._add("Transpose", both, perm=[0, 2, 1])
+        self._head(column, "comment_head", output="comment_logits")
+        self._add("LpNormalization", self._squeeze(mean, 1), axis=-1, p=2, output="embedding")
+        spans = self._add("MatMul", x, self._constant("span_head", self._weights["span_head.weight"].T))
+        spans = self._add("Add", spans, self._weight("span_head.bias"))
+        self._squeeze(spans, 2, output="span_logits")
+        (hidden,) = self._linear(both, "stance_hidden")
+        column = self._add("Transpose", self._add("Tanh", hidden), perm=[0, 2, 1])
+        self._head(column, "stance_head", output="stance_logits")
+
+    def _head(self, column: str, name: str, *, output: str) -> None:
+        logits = self._squeeze(self._add("MatMul", self._weight(f"{name}.weight"), column), 2)
+        self._add("Add", logits, self._weight(f"{name}.bias"), output=output)
+
+    def _linear(self, x: str, *names: str) -> list[str]:
+        """Linear layers that read the same `x`, which is quantised once."""
+        if self._watched:
+            self._add("Identity", x, output=_WATCHED + names[0])
+            self._outputs.append(helper.make_tensor_value_info(_WATCHED + names[0], TensorProto.FLOAT, None))
+        if self._ranges is None:
+            products = [
+                self._add("MatMul", x, self._constant(n, self._weights[f"{n}.weight"].T)) for n in names
+            ]
+            return [
+                self._add("Add", y, self._weight(f"{n}.bias")) for y, n in zip(products, names, strict=True)
+            ]
+        low, high = self._ranges[names[0]]
+        step = np.float32(max(high - low, 1e-6) / 255)
+        scale = self._constant(f"{names[0]}.step", step)
+        zero = self._constant(f"{names[0]}.zero", np.uint8(round(-low / step)))
+        x = self._add("QuantizeLinear", x, scale, zero)
+        found = []
+        for name in names:
+            integers, scales = _to_int8(self._weights[f"{name}.weight"].T, axis=0, top=WEIGHT_TOP)
+            weight = self._constant(f"{name}.int8", integers)
+            of_weight = self._constant(f"{name}.scales", scales)
+            inputs = (x, weight, scale, of_weight, zero, "", self._weight(f"{name}.bias"))
+            found.append(self._add("MatMulIntegerToFloat", *inputs, domain=_MICROSOFT))
+        return found
+
+    def _norm(self, x: str, name: str) -> str:
+        gain, bias = self._weight(f"{name}.weight"), self._weight(f"{name}.bias")
+        return self._add("LayerNormalization", x, gain, bias, axis=-1, epsilon=self._config.layer_norm_eps)
+
+    def _squeeze(self, x: str, axis: int, *, output: str | None = None) -> str:
+        return self._add("Squeeze", x, self._constant(f"axis{axis}", np.array([axis])), output=output)
+
+    def _weight(self, name: str) -> str:
+        return self._constant(name, self._weights[name])
+
+    def _constant(self, name: str, values: NDArray[Any] | np.generic) -> str:
+        if name not in self._constants:
+            self._constants[name] = numpy_helper.from_array(np.asarray(values, order="C"), name)
+        return name
+
+    def _add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        output = output or f"{operator}.{len(self._nodes)}"
+        self._nodes.append(helper.make_node(operator, inputs, [output], **attributes))
+        return output
+
+
+def _to_int8(
+    values: NDArray[np.float32], *, axis: int, top: int
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Integers from -top to top and the scale of each row (axis 1) or column (axis 0)."""
+    scales = np.maximum(np.abs(values).max(axis=axis, keepdims=True) / top, 1e-12).astype(np.float32)
+    integers = np.round(values / scales).astype(np.int8)
+    return integers, scales if axis else scales[0]

@@ -5,7 +5,8 @@
 
 The tag leads to a note that the scores are guesses, so a wrong foreign tag on a short English comment costs
 more than an "und" on a foreign one: a tag is given only where the text is long enough and py3langid (a naive
-Bayes model over bytes) is confident. It loads with the first text that needs it: 0.7 s and 60 MB.
+Bayes model over bytes) is confident. It loads with the first text that needs it: 0.7 s and 60 MB. Most texts
+don't: where one word in five is one that only English has, a look at the words says so much faster.
 """
 
 from __future__ import annotations
@@ -25,6 +26,23 @@ _LANGUAGES = [
     *("sk", "sl", "sq", "sr", "sv", "ta", "te", "th", "tl", "tr", "uk", "ur", "vi", "zh"),
 ]
 _NOISE = re.compile(r"https?://\S+|www\.\S+|[@#]\w+|[\d_]+|\b(?:[hx]a|lo|he){2,}\w*", re.IGNORECASE)
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
+_PLAIN_MARKS = str.maketrans("‘’“”", "''\"\"", "–—…")
+_PLAINLY_ENGLISH = frozenset(
+    (  # noqa: SIM905
+        "about after again against all always and another any anything are aren't back because been before "
+        "being both but could couldn't did didn't does doesn't doing don't down each enough even every "
+        "everyone few for from get getting give going good had hasn't have haven't having he's her here "
+        "him his how i'm i've if into isn't it it's its just know like make many may might more most much "
+        "must my need never nothing now of off often only other our out over own people please really said "
+        "same say she should shouldn't since some someone something still such take than that that's the "
+        "their them then there there's these they they're thing things think this those through time today "
+        "too under until very want was wasn't way we well were weren't what what's when where whether "
+        "which while who why will with without won't would wouldn't years you you're your"
+    ).split()
+)
+"""Common words, few of which another language has too."""
+_FEWEST_ENGLISH, _SHARE_ENGLISH = 3, 0.2
 # Letters and confidence that a tag needs. Another script than the Latin one says much by itself.
 _ENGLISH, _LATIN, _OTHER_SCRIPT = (12, 0.5), (20, 0.9), (4, 0.5)
 
@@ -32,6 +50,8 @@ _ENGLISH, _LATIN, _OTHER_SCRIPT = (12, 0.5), (20, 0.9), (4, 0.5)
 def detect_language(text: str) -> str:
     """The language of `text`, plain text of any length. Never raises."""
     words = " ".join(_NOISE.sub(" ", text[:READ]).split())
+    if _is_plainly_english(words):
+        return "en"
     letters = [char for char in words if char.isalpha()]
     if len(letters) < _OTHER_SCRIPT[0]:
         return UNDETERMINED
@@ -39,6 +59,14 @@ def detect_language(text: str) -> str:
     latin = 2 * sum(char < "\u0250" for char in letters) >= len(letters)
     needed, confidence = _ENGLISH if language == "en" else _LATIN if latin else _OTHER_SCRIPT
     return str(language) if len(letters) >= needed and found >= confidence else UNDETERMINED
+
+
+def _is_plainly_english(text: str) -> bool:
+    text = text.translate(_PLAIN_MARKS)
+    words = _WORD.findall(text.lower()) if text.isascii() else []
+    english = [word for word in words if word in _PLAINLY_ENGLISH]
+    # Different ones: a single word said again and again says little.
+    return len(set(english)) >= _FEWEST_ENGLISH and len(english) >= _SHARE_ENGLISH * len(words)
 
 
 @cache

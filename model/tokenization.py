@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Encoding
 from tokenizers import Tokenizer as _Tokenizer
@@ -40,30 +41,27 @@ class Tokens:
 
 
 class Tokenizer:
-    """Wraps the artifact's `tokenizer.json`; every method is list in, list out, in the same order."""
+    """Wraps the artifact's `tokenizer.json`; every method is list in, list out, in the same order.
+
+    Not thread-safe.
+    """
 
     def __init__(self, path: Path, *, max_tokens: int, stride: int) -> None:
         try:
-            text = Path(path).read_text(encoding="utf-8")
-            self._plain, self._windows, self._pairs, self._targets = (
-                _Tokenizer.from_str(text) for _ in range(4)
-            )
+            self._tokenizer = _Tokenizer.from_file(str(path))
         except Exception as error:  # tokenizers raises bare Exception
             raise ArtifactError(f"{path} is not a tokenizer: {error}") from error
-        for tokenizer in (self._plain, self._windows, self._pairs, self._targets):
-            tokenizer.no_padding()
-        self._plain.enable_truncation(max_tokens)
-        self._windows.enable_truncation(max_tokens, stride=stride)
-        self._pairs.enable_truncation(max_tokens, strategy="only_second")
-        self._targets.enable_truncation(TARGET_TOKENS)
+        self._tokenizer.no_padding()
         self.max_tokens = max_tokens
         self.stride = stride
 
     def comments(self, texts: Sequence[str]) -> list[list[Tokens]]:
         """Windows of each comment, at least one even for an empty text; neighbours share `stride` tokens."""
         spelt = {i: spell_out(text) for i, text in enumerate(texts) if has_emoji(text)}
-        encodings = self._windows.encode_batch(
-            [spelt[i].text() if i in spelt else text for i, text in enumerate(texts)]
+        encodings = self._encode(
+            [spelt[i].text() if i in spelt else text for i, text in enumerate(texts)],
+            self.max_tokens,
+            stride=self.stride,
         )
         windows = [[_tokens(e), *(_tokens(o) for o in e.overflowing)] for e in encodings]
         for i, runs in spelt.items():
@@ -72,7 +70,7 @@ class Tokenizer:
 
     def articles(self, texts: Sequence[str]) -> list[Tokens]:
         """One row an article (or a target read alone), cut at `max_tokens`; offsets of the text spelt out."""
-        return [_tokens(e, cut=bool(e.overflowing)) for e in self._plain.encode_batch(_spelt(texts))]
+        return [_tokens(e, cut=bool(e.overflowing)) for e in self._encode(_spelt(texts), self.max_tokens)]
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Tokens]:
         """One row a (target, comment) pair; the comment gives way where both don't fit.
@@ -80,15 +78,23 @@ class Tokenizer:
         Offsets are of the texts spelt out.
         """
         pairs = list(zip(_spelt([t for t, _ in pairs]), _spelt([c for _, c in pairs]), strict=True))
-        short = self._targets.encode_batch([target for target, _ in pairs])
+        short = self._encode([target for target, _ in pairs], TARGET_TOKENS)
         fitting = [
             (target[: max(end for _, end in e.offsets)] if e.overflowing else target, comment)
             for e, (target, comment) in zip(short, pairs, strict=True)
         ]
+        encodings = self._encode(fitting, self.max_tokens, strategy="only_second")
         return [
             _tokens(e, cut=bool(e.overflowing or target.overflowing))
-            for e, target in zip(self._pairs.encode_batch(fitting), short, strict=True)
+            for e, target in zip(encodings, short, strict=True)
         ]
+
+    def _encode(
+        self, inputs: Sequence[str] | Sequence[tuple[str, str]], limit: int, **cut: Any
+    ) -> list[Encoding]:
+        # One tokenizer for all: its vocabulary takes 20 MB and a while to read.
+        self._tokenizer.enable_truncation(limit, **cut)
+        return self._tokenizer.encode_batch(list(inputs))
 
 
 def _spelt(texts: Sequence[str]) -> list[str]:

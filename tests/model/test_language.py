@@ -61,6 +61,18 @@ def test_english_slang_is_never_called_foreign(text: str) -> None:
     assert detect_language(text) in ("en", "und")
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("They don’t want “progress” – they want what was there before…", "en"),
+        ("Der Slogan you and they ist doch nun wirklich nicht von ihm, liebe Redaktion der Zeitung", "de"),
+        ("Il a dit what, will et your, mais personne ne comprend rien du tout dans cette histoire", "fr"),
+    ],
+)
+def test_only_a_text_full_of_english_words_is_plainly_english(text: str, language: str) -> None:
+    assert detect_language(text) == language
+
+
 @given(st.text(st.characters(codec=None)))
 def test_any_text_has_an_answer(text: str) -> None:
     assert detect_language(text) == "und" or len(detect_language(text)) == 2

@@ -193,6 +193,8 @@ def table(runs: Sequence[dict[str, Any]]) -> None:
             sizes = sorted(rows for found, rows in of_kind if found == engine)
             if len(sizes) > 1:
                 _compare(kind, engine, {rows: of_kind[engine, rows] for rows in sizes})
+        if scored := [rows for engine, rows in of_kind if engine == "local"]:
+            _tell_hours(kind, 1 / each(of_kind["local", max(scored)], "wall"))
         for (engine, rows), group in sorted(of_kind.items()):
             if engine == "local" and (null := of_kind.get(("null", rows))):
                 shares = [
@@ -202,6 +204,12 @@ def table(runs: Sequence[dict[str, Any]]) -> None:
             if engine == "ray" and (local := of_kind.get(("local", rows))):
                 more = each(group, "wall") / each(local, "wall") - 1
                 print(f"{kind}, {rows:,}: Ray against the local engine on the same cores {more:+.1%} of time")
+
+
+def _tell_hours(kind: str, rate: float) -> None:
+    """What so many comments a second come to."""
+    alone, many = (f"{count / rate / 3600:,.1f} h" for count in (10_000_000, 1_000_000_000 / 64))
+    print(f"{kind}, {rate:,.0f}/s: 10 million comments take {alone}; 1 billion on 64 such machines {many}")
 
 
 _NAMES = {"wall": "by the clock", "cpu": "of CPU"}

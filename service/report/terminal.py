@@ -18,12 +18,12 @@ ROWS = 10
 
 def print_tables(tally: Tally, console: Console, *, top: int) -> None:
     """Print the tables: over time, by article, author and target, scores, reasons, notes, comments."""
-    room = max(12, console.width - 66)
+    width = console.width
     for table in (
-        _over_time(tally),
-        _groups("article", tally.articles, tally.articles.most(top, by=abusive), room=room),
-        _groups("author", tally.authors, tally.authors.most(top, by=abusive), room=room),
-        _groups("target", tally.targets, tally.targets.most(top, by=stances), room=room),
+        _over_time(tally, width=width),
+        _groups("article", tally.articles, tally.articles.most(top, by=abusive), width=width),
+        _groups("author", tally.authors, tally.authors.most(top, by=abusive), width=width),
+        _groups("target", tally.targets, tally.targets.most(top, by=stances), width=width),
         _scores(tally),
         _decisions(tally),
         _notes(tally),
@@ -51,34 +51,48 @@ def _titled(title: str) -> Table:
     )
 
 
-def _over_time(tally: Tally) -> Table:
+def _over_time(tally: Tally, *, width: int) -> Table:
     if tally.earliest is None:
-        return _counts("Over time: no comment has a date (created_at)", "time", [])
+        return _counts("Over time: no comment has a date (created_at)", "time", [], width=width)
     step, bins = tally.timeline.shown(bins=ROWS)
     return _counts(
-        f"Comments {per(step)} (UTC)", step, [(moment(time, step), counts) for time, counts in bins]
+        f"Comments {per(step)} (UTC)",
+        step,
+        [(moment(time, step), counts) for time, counts in bins],
+        width=width,
     )
 
 
-def _groups(kind: str, groups: Groups, shown: list[Group], *, room: int) -> Table:
+def _groups(kind: str, groups: Groups, shown: list[Group], *, width: int) -> Table:
     title = f"By {kind}: {len(shown)} of {len(groups):,}" if shown else f"By {kind}: none is given"
     if groups.dropped:
         title += f"; {groups.rest.comments:,} comments of small ones were not followed"
     if shown and groups.unnamed:
         title += f"; {groups.unnamed:,} comments have none"
-    return _counts(title, kind, [(one_line(group.name, length=room), group.counts) for group in shown])
+    names = [(one_line(group.name, length=width), group.counts) for group in shown]
+    return _counts(title, kind, names, width=width)
 
 
-def _counts(title: str, first: str, rows: list[tuple[str, Counts]]) -> Table:
+def _counts(title: str, first: str, rows: list[tuple[str, Counts]], *, width: int) -> Table:
     table = _table(
         title, first, "all", "review", "reject", "abusive", "off-topic", "favor", "against", "none"
     )
     for name, counts in rows:
-        held = f"{counts.review:,}", f"{counts.reject:,}"
+        held = _number(counts.review), _number(counts.reject)
         shares = share(counts.abusive, counts.comments), share(counts.off_topic, counts.judged)
-        sides = (f"{number:,}" for number in (counts.favor, counts.against, counts.none))
-        table.add_row(Text(name), f"{counts.comments:,}", *held, *shares, *sides)
+        sides = map(_number, (counts.favor, counts.against, counts.none))
+        table.add_row(Text(name), _number(counts.comments), *held, *shares, *sides)
+    table.padding = (0, 0, 0, 0)
+    names, *numbers = table.columns
+    taken = sum(max(len(str(cell)) for cell in (column.header, *column.cells)) for column in numbers)
+    names.max_width = max(
+        8, width - taken - len(table.columns) - 1
+    )  # a name may be cut short, a number never
     return table
+
+
+def _number(count: int) -> str:
+    return f"{count:,}" if count < 1_000_000 else f"{count / 1e6:.2f}M"
 
 
 def _scores(tally: Tally) -> Table:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+from rich.console import Console
 from typer.testing import CliRunner
 
 from service.cli import app
+from service.report.counts import Counts
 from service.report.rows import ScoredFile
+from service.report.terminal import _counts
 from tests.report.scored import scored, write
 
 Run = Callable[..., Result]
@@ -150,3 +154,14 @@ def test_interrupted(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     result = run("out.csv", "--summary")
     assert result.exit_code == 130
     assert "Interrupted: no report was made" in result.stderr
+
+
+def test_numbers_are_never_cut_short() -> None:
+    million = Counts(comments=1_234_567, review=123_456, reject=1_234_567, favor=123_456, none=1_234_567)
+    told = StringIO()
+    Console(file=told, width=80).print(
+        _counts("By target", "target", [("The plan for the harbour", million)], width=80)
+    )
+    assert told.getvalue().count(" 1.23M") == 3
+    assert told.getvalue().count(" 123,456") == 2
+    assert " The plan" in told.getvalue()

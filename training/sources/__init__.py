@@ -147,6 +147,9 @@ def prepare(
         "stance_none": unrelated_targets(train, seed=seed, share=swaps.stance_none),
         "disguised": disguised_copies(train, seed=seed, share=swaps.disguised),
     }
+    for name in ("short", "disguised"):  # a text made anew may by chance be one of a test
+        made[name], made_leaks = drop_leaks(made[name], [*tests, *dev])
+        log.info("dropped as leaks from the %s rows made: %s", name, made_leaks)
     rows, dev_rows = (Counter(example.source for example in split) for split in (train, dev))
     counts = {
         spec.name: {

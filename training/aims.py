@@ -70,7 +70,7 @@ def _above_tfidf(test: str) -> Callable[[Report], float | None]:
         found = report["tests"].get(test, {})
         other = _at(found, ("beside", "tfidf", "slices", "all")) or {}
         gaps = [
-            value(of["auc"]) - other[label]["auc"]  # type: ignore[operator]
+            value(of["auc"]) - other[label]["auc"]
             for label, of in _at(found, ("slices", "all"), {}).items()
             if "auc" in of and _both_classes(of) and "auc" in other.get(label, {})
         ]
@@ -195,4 +195,4 @@ def _at(tree: Any, path: Any, missing: Any = None) -> Any:
 
 
 def _both_classes(of: Mapping[str, Any]) -> bool:
-    return min(of.get("positives", 0), of.get("rows", 0) - of.get("positives", 0)) >= FEWEST
+    return bool(min(of.get("positives", 0), of.get("rows", 0) - of.get("positives", 0)) >= FEWEST)

@@ -116,7 +116,7 @@ def _beside(
 
     A network is asked about some of the rows, and has no checks: those ask again about altered ones.
     """
-    same = own if system == "tfidf" else draw(list(own), BESIDE)
+    same = own if system == "tfidf" else draw(own, BESIDE)
     examples = [example for example, _ in same]
     mine = {part: judge(of, thresholds, intervals=False) for part, of in _slices(same)}
     if system != "float":

@@ -136,8 +136,8 @@ def read_tests(artifact: Artifact, data_dir: Path, names: Iterable[str]) -> dict
     return tests
 
 
-def draw(rows: Sequence[T], most: int) -> Sequence[T]:
+def draw(rows: Sequence[T], most: int) -> list[T]:
     """At most so many of `rows`, in order, drawn by the seed of evaluation."""
     if len(rows) <= most:
-        return rows
+        return list(rows)
     return [rows[i] for i in sorted(random.Random(SEED).sample(range(len(rows)), most))]

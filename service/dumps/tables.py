@@ -15,6 +15,8 @@ from service.dumps.source import Source
 from service.errors import DumpError
 
 ROWS_AT_ONCE = 1000
+BUFFER = 2**18
+"""Bytes of each column that are read at a time."""
 
 
 def import_pyarrow() -> Any:
@@ -47,11 +49,15 @@ class TableReader:
 
     def _open(self, source: Source) -> Iterator[Any]:
         if source.head.startswith(b"PAR1"):
-            table = self._pa.parquet.ParquetFile(source.stream)
+            # Read ahead, pyarrow would keep more of a file the longer it is.
+            table = self._pa.parquet.ParquetFile(source.stream, pre_buffer=False, buffer_size=BUFFER)
             self._found = self._types(table.schema_arrow)
             self._rows = table.metadata.num_rows
-            batches: Iterator[Any] = table.iter_batches(batch_size=ROWS_AT_ONCE)
-            return batches
+            return (
+                batch
+                for group in range(table.num_row_groups)
+                for batch in table.iter_batches(ROWS_AT_ONCE, row_groups=[group], use_threads=False)
+            )
         if source.head.startswith(b"ARROW1"):
             file = self._pa.ipc.open_file(source.stream)
             self._found = self._types(file.schema)

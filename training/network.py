@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -57,6 +58,19 @@ class Network(nn.Module):
         embedding = mean / mean.norm(dim=-1, keepdim=True).clamp(min=1e-9)
         stance = self.stance_head(self.dropout(torch.tanh(self.stance_hidden(both))))
         return self.comment_head(both), self.span_head(self.dropout(hidden)).squeeze(-1), embedding, stance
+
+    def set_dropout(self, share: float) -> None:
+        """Sets the encoder's dropout."""
+        for module in self.encoder.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = share
+
+    def freeze(self, layers: int) -> None:
+        """Keeps the embeddings and the lowest `layers` of the encoder as they are; 0 freezes nothing."""
+        for name, parameter in self.encoder.named_parameters():
+            place = re.match(r"encoder\.layer\.(\d+)\.", name)
+            if layers and (place is None or int(place[1]) < layers):
+                parameter.requires_grad_(False)
 
     @property
     def config(self) -> PretrainedConfig:

@@ -85,13 +85,16 @@ class MultiTaskTrainer(Trainer):
             optimiser = self._config.optimiser
             groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
             for name, parameter in cast(Network, self.model).named_parameters():
+                if not parameter.requires_grad:
+                    continue
                 rate = optimiser.learning_rate * (
                     1.0 if name.startswith("encoder.") else optimiser.head_factor
                 )
                 decay = optimiser.weight_decay if parameter.ndim > 1 else 0.0
                 groups.setdefault((rate, decay), []).append(parameter)
             self.optimizer = torch.optim.AdamW(
-                [{"params": p, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
+                [{"params": p, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()],
+                fused=True,
             )
         return self.optimizer
 
@@ -151,6 +154,9 @@ def fine_tune(
     )
     dataset = tokenise(examples, comments=comments, contexts=contexts, pairs=pairs)
     log.info("%d examples, %d tokens", len(dataset), sum(dataset["length"]))
+    if config.optimiser.dropout is not None:
+        network.set_dropout(config.optimiser.dropout)
+    network.freeze(config.optimiser.frozen_layers)
     trainer = MultiTaskTrainer(
         model=network,
         args=_arguments(config, run_dir, steps=len(dataset) // config.optimiser.batch_size),

@@ -8,8 +8,8 @@ and p99 of the answers. Then, for each, what it carries when callers ask as fast
 times that: how many requests are refused (429) and how soon, and the p99 of those that are accepted.
 
 Requests leave at even distances, whether or not earlier ones are answered, so that a slow answer doesn't hold
-the load back. It comes from autocannon (`npm ci --prefix tests/clients`) on the same machine: it takes its
-share of the cores.
+the load back; those of the first two seconds are not counted. They come from autocannon (`npm ci --prefix
+tests/clients`) on the same machine, which takes its share of the cores.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def measure(url: str, file: Path, *, seconds: int) -> list[Load]:
     rate = round(OVERLOAD * most.carried)
     over = put_load(url, file, rate=rate, seconds=seconds)
     print(f"  {rate}/s, {OVERLOAD} times that: {over.carried:.0f}/s carried, {over}; {_verdict(over.met)}")
-    if over.answered < 0.95 * rate * seconds:
+    if over.answered < 0.9 * rate * seconds:
         print(f"  (only {over.answered / seconds:.0f}/s could be sent: answers took more than a second)")
     return [steady, over]
 

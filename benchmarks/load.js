@@ -1,13 +1,16 @@
 // Puts load on one address and tells how it answered: counts, and percentiles of the accepted ones' times in milliseconds.
 //   node load.js URL REQUESTS.json RATE CALLERS SECONDS
 // RATE is requests a second, sent at even distances whatever becomes of the earlier ones; 0 lets CALLERS ask as fast as
-// they get answers. REQUESTS is a list of {headers, body}, sent in turn.
+// they get answers. REQUESTS is a list of {headers, body}, sent in turn. The first two seconds are not counted: hundreds
+// of connections are made in them.
 const fs = require("fs");
 const autocannon = require("autocannon");
 
 const [url, file, ...numbers] = process.argv.slice(2);
 const [rate, callers, seconds] = numbers.map(Number);
 const requests = JSON.parse(fs.readFileSync(file));
+const UNCOUNTED_S = 2;
+const begin = performance.now() + 1000 * UNCOUNTED_S;
 const times = [];
 let failed = 0;
 const refusals = [];
@@ -30,11 +33,13 @@ function start(i) {
       method: "POST",
       requests: own,
       connections: 1,
-      duration: seconds,
+      duration: UNCOUNTED_S + seconds,
       ...uncounted, // hundreds of histograms would cost more than the requests
       ...(rate ? { connectionRate: 1 } : {}),
     });
     run.on("response", (client, status, bytes, milliseconds) => {
+      const sent = performance.now() - milliseconds;
+      if (sent < begin || sent > begin + 1000 * seconds) return;
       if (status === 200 || status === 204) times.push(milliseconds);
       else if (status === 429) refusals.push(milliseconds);
       else failed += 1;

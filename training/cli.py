@@ -332,7 +332,7 @@ def evaluate(
             with progress(sum(map(len, tests.values())) * (1 + len(beside))) as advance:
                 found = judge(opened, tests, beside=beside, threads=threads, on_progress=advance)
         show_report(found.report)
-        text = json.dumps(found.report, indent=2) + "\n"
+        text = json.dumps(found.report) + "\n"
         if output is not None:
             output.write_text(text, encoding="utf-8")
         if html is not None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from service.errors import DumpError
 _KEYS = [re.compile(rf'(?<!\\)"{key}"\s*:') for key in ("storyID", "revisions")]
 _CSV_STATUS = ("APPROVED", "REJECTED", "NONE", "PREMOD", "SYSTEM_WITHHELD", "")
 _CSV_COLUMNS = 8
+_NUMBERS = ("$numberInt", "$numberLong", "$numberDouble")
 
 
 def looks(head: str) -> bool:
@@ -81,21 +82,23 @@ def _comments(source: Source) -> Iterator[Found]:
             "parent.id": comment.get("parentID"),
             "article.id": comment.get("storyID"),
             "author.id": comment.get("authorID"),
-            "created_at": date(comment.get("createdAt")),
+            "created_at": unwrapped(comment.get("createdAt")),
             "text": dig(revisions[-1], "body") if revisions else None,
             "format": "html",
             "status": comment.get("status"),
-            "rating": comment.get("rating"),
+            "rating": unwrapped(comment.get("rating")),
         }
         yield replace(found, values=values, skip="deleted" if gone else None)
 
 
-def date(value: Any) -> Any:
-    """A time of MongoDB's extended JSON: {"$date": "2024-..."} or {"$date": {"$numberLong": "17..."}}."""
+def unwrapped(value: Any) -> Any:
+    """A value of MongoDB's extended JSON: {"$date": {"$numberLong": "17..."}}, {"$numberInt": "4"}."""
     if isinstance(value, Mapping):
-        value = value.get("$date")
+        value = value.get("$date", value)
     if isinstance(value, Mapping):
-        value = value.get("$numberLong")
+        value = next((value[name] for name in _NUMBERS if name in value), None)
+        with suppress(TypeError, ValueError, OverflowError):
+            value = float(value)
     return value
 
 

@@ -46,6 +46,8 @@ def read(source: Source, index: Index) -> Iterator[Found]:
             )
     try:
         yield from _database(source)
+    except UnicodeDecodeError as error:  # what SQLite says may quote bytes of the file that are no text
+        raise DumpError(f"{source.path} is damaged: its tables can't be read; copy it again") from error
     except sqlite3.Error as error:
         raise DumpError(f"{source.path} can't be read as a database of Isso: {error}") from error
 

@@ -107,7 +107,8 @@ def _row(found: Found, columns: Columns, extras: Mapping[str, str], row: int) ->
 def _typed(value: Any, kind: str) -> Any:
     """A value of the dump's own as its column's type has it; None for what is no such value."""
     if kind == "int64":
-        return value if isinstance(value, int) and abs(value) < 2**63 else None
+        whole = int(value) if isinstance(value, float) and value.is_integer() else value
+        return whole if type(whole) is int and abs(whole) < 2**63 else None  # True is an int to isinstance
     return value if isinstance(value, str | None) else str(value)
 
 

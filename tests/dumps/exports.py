@@ -96,7 +96,7 @@ def _lines(*rows: object) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
-def _coral_comment(id: str, body: str, **more: object) -> dict[str, object]:
+def coral_comment(id: str, body: str, **more: object) -> dict[str, object]:
     revisions = [
         {"id": "r1", "body": "<div>first try</div>", "createdAt": {"$date": "2024-06-04T16:00:00Z"}},
         {"id": "r2", "body": body, "createdAt": {"$date": "2024-06-04T16:02:00Z"}},
@@ -113,15 +113,15 @@ def _coral(folder: Path) -> Path:
     folder.mkdir()
     (folder / "comments.json").write_text(
         _lines(
-            _coral_comment("c2", "<div>No, mend it.</div>", parentID="c1", status="REJECTED", authorID="u2"),
-            _coral_comment("c3", "", deletedAt={"$date": "2024-06-05T00:00:00Z"}, authorID=None),
-            _coral_comment(
+            coral_comment("c2", "<div>No, mend it.</div>", parentID="c1", status="REJECTED", authorID="u2"),
+            coral_comment("c3", "", deletedAt={"$date": "2024-06-05T00:00:00Z"}, authorID=None),
+            coral_comment(
                 "c4", "<div>Why?</div>", parentID="c3", createdAt={"$date": {"$numberLong": "1717516920000"}}
             ),
         )
     )
     (folder / "archivedComments.json").write_text(
-        _lines(_coral_comment("c1", "<div>Close it.</div>", status="APPROVED"))
+        _lines(coral_comment("c1", "<div>Close it.</div>", status="APPROVED"))
     )
     story = {"id": "st1", "url": "https://news.example/bridge", "metadata": {"title": "Bridge &amp; tunnel"}}
     (folder / "stories.json").write_text(_lines(story))

@@ -160,6 +160,21 @@ def test_coral(dump: Dump) -> None:
     assert [row.extra["status"] for row in rows.values()] == ["REJECTED", "NONE", "APPROVED"]
 
 
+@pytest.mark.parametrize(
+    ("sent", "rating"),
+    [({"$numberInt": "4"}, 4), ({"$numberLong": "4"}, 4), ({"$numberDouble": "4.0"}, 4), (4, 4), (4.0, 4),
+     ({"$numberInt": "four"}, None), ({"$numberInt": 4}, 4), ({"$numberInt": "9" * 5000}, None),
+     ({"$numberDouble": "NaN"}, None), (4.5, None), (2**63, None), (True, None), (["4"], None)],
+)  # fmt: skip
+def test_ratings_as_mongodb_writes_them(tmp_path: Path, sent: object, rating: int | None) -> None:
+    row = exports.coral_comment("c1", "<div>Close it.</div>", rating=sent)
+    (tmp_path / "comments.json").write_text(json.dumps(row) + "\n")
+    (record,), _ = read_path(tmp_path / "comments.json")
+    assert isinstance(record, Record)
+    assert record.extra["rating"] == rating
+    assert type(record.extra["rating"]) is not bool
+
+
 def test_coral_importer_csv(dump: Dump) -> None:
     rows, _ = dump("coral-csv")
     assert rows["c1"].text == "<p>Close it,\nall of it.</p>"
@@ -313,6 +328,13 @@ def test_databases_that_are_not_issos(tmp_path: Path) -> None:
     packed.write_bytes(gzip.compress(path.read_bytes()))
     with pytest.raises(DumpError, match="packed database: unpack it"):
         read_path(packed)
+
+
+def test_a_database_whose_schema_is_no_text(tmp_path: Path) -> None:
+    path = exports.write(tmp_path, "isso")
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE", b"CREATE T\xf1BLE"))
+    with pytest.raises(DumpError, match="is damaged: its tables can't be read"):
+        read_path(path)
 
 
 def test_isso_json(dump: Dump) -> None:

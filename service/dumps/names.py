@@ -52,7 +52,12 @@ _TAKEN = {*FIELDS, *PREDICTED, *_GROUPS, "abuse", "stance", "decision"}
 
 
 def own_name(name: str) -> str:
-    """The name under which a column of the input's own is written: `input.` before one that Parley uses."""
+    """The name under which a column of the input's own is written: `input.` before one that Parley uses.
+
+    Lone surrogates, which UTF-8 can't hold, are escaped.
+    """
+    if not name.isascii():
+        name = name.encode(errors="backslashreplace").decode()
     return f"input.{name}" if name in _TAKEN or name.startswith("input.") else name
 
 

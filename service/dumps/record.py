@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, get_args
 
 from model.comment import Article, Comment, Parent, TextFormat
@@ -193,7 +193,7 @@ class Columns:
 
 
 def to_utc(value: object) -> datetime | None:
-    """A time in UTC from ISO 8601, seconds or milliseconds since 1970, or a datetime; else None.
+    """A time in UTC from ISO 8601, seconds or milliseconds since 1970, a datetime or a date; else None.
 
     A time without a zone counts as UTC.
     """
@@ -202,11 +202,13 @@ def to_utc(value: object) -> datetime | None:
     if isinstance(value, str):
         value = _number_or_iso(value.strip())
     if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = value / 1000 if abs(value) > _EPOCH_MILLISECONDS else value
         try:
+            seconds = value / 1000 if abs(value) > _EPOCH_MILLISECONDS else value
             return datetime.fromtimestamp(seconds, UTC)
         except (OverflowError, OSError, ValueError):
             return None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
     if isinstance(value, datetime):
         try:
             return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

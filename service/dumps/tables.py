@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from service.dumps.names import REPEATED
 from service.dumps.record import BadRow, Columns, Record, RowProblem
 from service.dumps.source import Source
 from service.errors import DumpError
@@ -31,8 +32,8 @@ def import_pyarrow() -> Any:
 
 
 class TableReader:
-    """Records of a Parquet file, or of an Arrow (Feather) file or stream. `types` are the columns' Arrow
-    types."""
+    """Records of a Parquet file, or of an Arrow (Feather) file or stream. `types` are the Arrow
+    types of the input's own columns that Parquet can hold; the others are written as text."""
 
     def __init__(self, source: Source, columns: Columns) -> None:
         self._columns = columns
@@ -45,7 +46,12 @@ class TableReader:
             raise self._broken(error) from error
         columns.check(self._found, place=str(source.path))
         self.columns = columns.names(self._found)
-        self.types = {name: kind for found, kind in self._found.items() for name in columns.names([found])}
+        self.types = {
+            name: kind
+            for found, kind in self._found.items()
+            for name in columns.names([found])
+            if name not in REPEATED and self._storable(kind)
+        }
 
     def _open(self, source: Source) -> Iterator[Any]:
         if source.head.startswith(b"PAR1"):
@@ -73,7 +79,7 @@ class TableReader:
     def __iter__(self) -> Iterator[Record | BadRow]:
         while (batch := self._next_batch()) is not None:
             for start in range(0, batch.num_rows, ROWS_AT_ONCE):
-                yield from self._records(batch.slice(start, ROWS_AT_ONCE).to_pylist())
+                yield from self._records(self._rows_of(batch.slice(start, ROWS_AT_ONCE)))
 
     def _types(self, fields: Any, prefix: str = "") -> dict[str, Any]:
         """The Arrow types by column, with the structs that hold fields opened into dotted names."""
@@ -95,6 +101,30 @@ class TableReader:
         except (self._pa.ArrowException, OSError, ValueError) as error:
             raise self._broken(error) from error
 
+    def _rows_of(self, batch: Any) -> list[dict[str, Any]]:
+        """The rows as Python's values. A time that Python can't hold is the number that stands in the file;
+        nanoseconds, which it can't hold either, are cut to microseconds."""
+        try:
+            return list(batch.to_pylist())
+        except (ArithmeticError, LookupError, ValueError):
+            columns = [[_value(scalar) for scalar in self._in_microseconds(c)] for c in batch.columns]
+            return [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def _in_microseconds(self, column: Any) -> Any:
+        kind = column.type
+        if not (self._pa.types.is_timestamp(kind) and kind.unit == "ns"):
+            return column
+        return column.cast(self._pa.timestamp("us", kind.tz), safe=False)
+
+    def _storable(self, kind: Any) -> bool:
+        """Whether Parquet has the type: Arrow has more of them."""
+        schema = self._pa.schema([("column", kind)])
+        try:
+            self._pa.parquet.ParquetWriter(self._pa.BufferOutputStream(), schema).close()
+        except self._pa.ArrowNotImplementedError:
+            return False
+        return True
+
     def _records(self, rows: list[dict[str, Any]]) -> Iterator[Record | BadRow]:
         for values in rows:
             self._row += 1
@@ -114,3 +144,10 @@ class TableReader:
             f"{self._place} can't be read{after}: it is damaged or was cut short ({first}); "
             "copy or export it again"
         )
+
+
+def _value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except (ArithmeticError, LookupError, ValueError):
+        return getattr(scalar, "value", None)

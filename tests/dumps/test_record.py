@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -129,9 +129,11 @@ def test_rows_that_cannot_be_used_say_why(values: dict[str, Any], reason: str) -
         ("1717516920", datetime(2024, 6, 4, 16, 2, tzinfo=UTC)),
         (1717516920000, datetime(2024, 6, 4, 16, 2, tzinfo=UTC)),
         (datetime(2024, 6, 4, 16, 2), datetime(2024, 6, 4, 16, 2, tzinfo=UTC)),
+        (date(2024, 6, 4), datetime(2024, 6, 4, tzinfo=UTC)),
         ("yesterday", None),
         ("nan", None),
         ("1e300", None),
+        (10**400, None),
         ("0001-01-01T00:00:00+14:00", None),
         (True, None),
         (None, None),

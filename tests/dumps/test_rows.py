@@ -53,6 +53,10 @@ def test_other_columns_keep_their_names(name: str) -> None:
     assert own_name(name) == name
 
 
+def test_names_are_such_as_utf_8_can_hold() -> None:
+    assert (own_name("Größe"), own_name("\ud800k")) == ("Größe", "\\ud800k")
+
+
 _TEXT = st.text(st.characters(exclude_categories=[]), max_size=5)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | _TEXT,

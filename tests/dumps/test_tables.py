@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import io
 import sys
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from model.comment import Article
+from service.dumps.formats import open_reader
 from service.dumps.record import BadRow, Record
+from service.dumps.run import Run
+from service.dumps.score import Scorer
+from service.dumps.selection import Selection
+from service.dumps.source import Source
+from service.dumps.writers import WRITERS
 from service.errors import DumpError
 from tests.dumps.conftest import Read, texts
 
@@ -95,3 +103,55 @@ def test_without_pyarrow_the_extra_is_named(read: Read, monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(DumpError, match=r"pip install 'parley\[tables\]'"):
         read("a.parquet", b"PAR1....PAR1")
+
+
+AWKWARD = {
+    "numbers for ids": {"id": pa.array([7]), "parent.id": pa.array([6]), "author.id": pa.array([1.0])},
+    "a day": {"created_at": pa.array([date(2024, 6, 4)])},
+    "times past Python's": {
+        "created_at": pa.array([2**62], pa.timestamp("us")),
+        "own": pa.array([2**62], pa.timestamp("us", "UTC")),
+        "nanoseconds": pa.array([1_717_516_920_000_000_001], pa.timestamp("ns", "UTC")),
+        "days": pa.array([2**30], pa.date32()),
+    },
+    "types that Parquet lacks": {
+        "own": pa.array([(1, 2, 3)], pa.month_day_nano_interval()),
+        "empty": pa.array([{}], pa.struct([])),
+    },
+    "types that Python lacks": {
+        "own": pa.array(["a"]).dictionary_encode(),
+        "half": pa.array([1.5], pa.float16()),
+        "bytes": pa.array([b"\xff\0"]),
+        "map": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64())),
+        "null": pa.nulls(1),
+    },
+    "names of ours": {
+        "abuse.toxicity": pa.array([0.5]),
+        "article": pa.array(["x"]),
+        "language": pa.array([1]),
+    },
+}
+
+
+@pytest.mark.parametrize("form", WRITERS)
+@pytest.mark.parametrize("columns", AWKWARD.values(), ids=AWKWARD)
+def test_awkward_columns_come_out_in_every_format(columns: dict[str, Any], form: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.arrow"
+    file.write_bytes(arrow(pa.table({"text": ["Close it."], **columns}), ipc.new_file))
+    out = io.BytesIO()
+    with closing(Source(file)) as source:
+        run = Run(Selection(open_reader(source)), Scorer.load(null=True), WRITERS[form])
+        run.write(run.batches(), out, None)
+    assert run.summary.scored == 1
+    if form == "parquet":
+        (row,) = pq.read_table(io.BytesIO(out.getvalue())).select(["id", "text"]).to_pylist()
+        assert row == {"id": "7" if "id" in columns else "1", "text": "Close it."}
+
+
+def test_times_that_python_cannot_hold_are_kept_as_numbers(read: Read) -> None:
+    columns = {"text": ["a"], **AWKWARD["times past Python's"]}
+    (row,) = read("a.arrow", arrow(pa.table(columns), ipc.new_file))
+    assert isinstance(row, Record)
+    assert row.created_at is None
+    assert row.extra["created_at_as_sent"] == row.extra["own"] == 2**62
+    assert row.extra["nanoseconds"] == datetime(2024, 6, 4, 16, 2, tzinfo=UTC)

@@ -23,7 +23,7 @@ from model.errors import ArtifactError
 from model.text import Runs
 
 TARGET_TOKENS = 64
-"""A target longer than this is cut, so that the comment keeps most of the pair."""
+"""A target longer than this, or than two thirds of a short row, is cut, so that the comment has room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Tokenizer:
         Offsets are of the texts spelt out.
         """
         pairs = list(zip(_spelt([t for t, _ in pairs]), _spelt([c for _, c in pairs]), strict=True))
-        short = self._encode([target for target, _ in pairs], TARGET_TOKENS)
+        short = self._encode([target for target, _ in pairs], min(TARGET_TOKENS, self.max_tokens * 2 // 3))
         fitting = [
             (target[: max(end for _, end in e.offsets)] if e.overflowing else target, comment)
             for e, (target, comment) in zip(short, pairs, strict=True)

@@ -63,6 +63,17 @@ def test_a_pair_keeps_room_for_the_comment(tokenizer: Tokenizer) -> None:
     assert rows[1].types.count(1) == MAX_TOKENS - TARGET_TOKENS
 
 
+@pytest.mark.parametrize("most", [16, 63, 64, 65, 66])
+def test_a_pair_of_few_tokens_keeps_room_for_the_comment(tiny_artifact: Path, most: int) -> None:
+    tokenizer = Tokenizer(Artifact(tiny_artifact).tokenizer_file, max_tokens=most, stride=0)
+    long = "city " * 500
+    for row in tokenizer.pairs([(long, long), (long, "good"), (long, "")]):
+        assert len(row) <= most
+        assert row.types.count(0) == min(TARGET_TOKENS, most * 2 // 3)
+        assert row.cut
+    assert tokenizer.pairs([(long, long)])[0].types.count(1) >= most // 3
+
+
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "tokenizer.json"
     file.write_text("{")

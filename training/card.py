@@ -61,7 +61,7 @@ site's policy decides, and the one that comes with Parley only observes. Other l
 |---|---|---|---|---|
 {sources}
 
-Made negatives: {made}. Epochs: {epochs}; seed {training_seed}; code at commit {commit}.
+Made negatives: {made}. Epochs: {epochs}; seed {training_seed}; code at commit {commit}.{started}
 
 ## Int8 against full precision
 
@@ -90,8 +90,19 @@ def _text(artifact: Artifact) -> str:
         epochs=config["optimiser"]["epochs"],
         training_seed=config["seed"],
         commit=info["commit"],
+        started=_started(training),
         figures_kept=_int8(report),
         parity=", ".join(f"{name.replace('_', ' ')} {value}" for name, value in info["parity"].items()),
+    )
+
+
+def _started(training: dict[str, Any]) -> str:
+    """Which artifact the last stage of training went on from, where there was one."""
+    if not (first := training.get("started_from")):
+        return ""
+    return (
+        f" The last stage went on from {first['name']} {first['version']} (commit {first['commit']}): "
+        "sources that it didn't read again stand as that one read them."
     )
 
 

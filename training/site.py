@@ -32,6 +32,7 @@ from training.config import Optimiser, Recipe, Tokens
 from training.errors import SourceError
 from training.examples import Example
 from training.export import export_artifact
+from training.history import history
 from training.judge import judge
 from training.keep import TARGETS, frozen, to_keep
 from training.network import Network
@@ -119,7 +120,6 @@ def fine_tune_on(
 
 def _history(base: Artifact, recipe: Recipe, *, train: int, dev: int, digest: str) -> dict[str, Any]:
     """How the artifact came to be: its base's history, and the site's rows as one source more."""
-    past = base.info["training"]
     mine = {
         "licence": "the site's own",
         "commercial": True,
@@ -129,14 +129,8 @@ def _history(base: Artifact, recipe: Recipe, *, train: int, dev: int, digest: st
         "leaks_train": 0,
         "leaks_dev": 0,
     }
-    config = past.get("config", {}) | recipe.model_dump(mode="json")
-    return {
-        "config": config | {"base": config.get("base", base.info["name"])},
-        "sources": past.get("sources", {}) | {OWN: mine},
-        "made": past.get("made", {}),
-        "started_from": {key: base.info[key] for key in ("name", "version", "created", "commit")},
-        "data_sha256": digest,
-    }
+    record = history(base, config=recipe.model_dump(mode="json"), sources={OWN: mine}, made={})
+    return record | {"data_sha256": digest}
 
 
 def _taught(train: Sequence[Example]) -> set[str]:

@@ -313,7 +313,8 @@ def test_a_whole_release_is_evaluated(
         "sources": [{"name": name} for name in ("toxic_spans", "c3", "vast", "debates")],
         "optimiser": {"epochs": 1},
     }
-    training = {"config": config, "sources": {"c3": counts}, "made": made}
+    first = {"name": "first", "version": "0.9", "created": "2026-01-01", "commit": "abc"}
+    training = {"config": config, "sources": {"c3": counts}, "made": made, "started_from": first}
     artifact.info_file.write_text(json.dumps(artifact.info | {"training": training}), encoding="utf-8")
     page = tmp_path / "report.html"
     arguments = ["evaluate", str(folder), "--data-dir", str(data_dir), "--all", "--baselines", "--float"]
@@ -329,6 +330,7 @@ def test_a_whole_release_is_evaluated(
         assert shown in measured
         assert shown in card
         assert shown in page.read_text(encoding="utf-8")
+    assert "went on from first 0.9 (commit abc)" in card
     assert "Against the aims" in result.output
 
 

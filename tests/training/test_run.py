@@ -20,6 +20,7 @@ from training.config import load_config
 from training.errors import RunError
 from training.network import Network
 from training.run import train
+from training.suite import trained_on
 
 PARLEY = [sys.executable, "-m", "service.cli"]
 
@@ -69,6 +70,24 @@ def test_a_run_learns_and_its_artifact_is_served(config_file: Path, data_dir: Pa
     )[0]
     assert prediction.stance is not None
     assert set(prediction.abuse) == set(artifact.info["labels"]["abuse"])
+
+
+def test_a_second_stage_keeps_the_record_of_the_first(
+    config_file: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    values = yaml.safe_load(config_file.read_text())
+    first = train(load_config(config_file), data_dir=data_dir, run_dir=tmp_path / "first")
+    values |= {"base": str(first.path), "name": "second", "sources": [{"name": "vast", "cap": 2}]}
+    config_file.write_text(yaml.safe_dump(values))
+    second = train(load_config(config_file), data_dir=data_dir, run_dir=tmp_path / "second")
+    before, after = first.info["training"], second.info["training"]
+    assert set(after["sources"]) == set(before["sources"])
+    assert after["sources"]["c3"] == before["sources"]["c3"]
+    assert after["sources"]["vast"]["train"] < before["sources"]["vast"]["train"]
+    assert after["config"]["base"] == before["config"]["base"], "the encoder, not a folder of this machine"
+    assert {spec.name: spec.cap for spec in trained_on(second)}["vast"] == 2
+    assert {spec.name for spec in trained_on(second)} == {spec.name for spec in trained_on(first)}
+    assert after["started_from"] == {k: first.info[k] for k in ("name", "version", "created", "commit")}
 
 
 def test_a_run_folder_is_not_taken_twice_nor_for_another_config(

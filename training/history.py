@@ -1,0 +1,36 @@
+"""What `artifact.json` says of its training, the stages before included: what it learnt then it knows still.
+
+    history(Artifact.open("model/artifacts/parley-minilm"), config={...}, sources={...}, made={...})
+
+One flat record, whatever the number of stages: tests are read with the options by which any stage held them
+out, and the model card lists every source. Of a source that two stages read, the later one's entry stands.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model.artifact import Artifact
+
+Values = dict[str, Any]
+
+
+def history(base: Artifact | None, *, config: Values, sources: Values, made: Values) -> Values:
+    """The record of a run of `config` on `sources` that started from `base` (None: from an encoder).
+
+    "started_from" says which artifact that was; "base" in the configuration stays the first stage's encoder.
+    """
+    if base is None:
+        return {"config": config, "sources": sources, "made": made}
+    info = base.info
+    past = info["training"]
+    before: Values = past.get("config", {})
+    specs = {spec["name"]: spec for spec in (*before.get("sources", ()), *config.get("sources", ()))}
+    return {
+        "config": before
+        | config
+        | {"base": before.get("base", info["name"]), "sources": list(specs.values())},
+        "sources": past.get("sources", {}) | sources,
+        "made": past.get("made", {}) | made,
+        "started_from": {key: info[key] for key in ("name", "version", "created", "commit")},
+    }

@@ -72,16 +72,16 @@ def calibrate(
 
 
 def _copy(artifact: Artifact, folder: Path) -> Artifact:
-    """What serving reads of the artifact, in `folder`; the network is linked, as nothing writes to it."""
+    """What serving reads of the artifact, in `folder`. Nothing is linked: Windows asks for rights to do so."""
     copy = Artifact(folder)
     for file in (
         artifact.info_file,
+        artifact.onnx_file,
         artifact.tokenizer_file,
         artifact.calibration_file,
         artifact.thresholds_file,
     ):
         shutil.copyfile(file, folder / file.name)
-    copy.onnx_file.symlink_to(artifact.onnx_file.resolve())
     return copy
 
 

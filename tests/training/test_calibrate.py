@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 from dataclasses import replace
@@ -46,7 +47,14 @@ def examples() -> list[Example]:
     return made
 
 
-def test_calibrate_improves_and_settles(tiny_artifact: Path, examples: list[Example], tmp_path: Path) -> None:
+def test_calibrate_improves_and_settles(
+    tiny_artifact: Path, examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        raise OSError("A required privilege is not held by the client")  # as Windows does
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    monkeypatch.setattr(os, "symlink", refuse)
     artifact = Artifact(shutil.copytree(tiny_artifact, tmp_path / "artifact"))
     before = artifact.calibration
     before["comment"]["toxicity"] = {"scale": 3.0, "bias": 4.0}

@@ -72,7 +72,7 @@ def calibrate(
 
 
 def _copy(artifact: Artifact, folder: Path) -> Artifact:
-    """What serving reads of the artifact, in `folder`. Nothing is linked: Windows asks for rights to do so."""
+    """What serving reads of the artifact, in `folder`; no link, which Windows asks for rights to make."""
     copy = Artifact(folder)
     for file in (
         artifact.info_file,

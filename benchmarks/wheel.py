@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.server import ask, free_port, served
 
 ROOT = Path(__file__).parent.parent
-NOT_SERVED = {"torch", "transformers", "datasets", "pyarrow"}
+NOT_SERVED = {"torch", "transformers", "tokenizers", "huggingface_hub", "datasets", "pyarrow"}
 
 
 def install(wheel: Path, folder: Path) -> int:

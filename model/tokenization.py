@@ -11,17 +11,14 @@ Emoji are spelt out first (model.emoji); offsets are of the text as given.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from tokenizers import Encoding
-from tokenizers import Tokenizer as _Tokenizer
 
 from model.emoji import has_emoji, spell_out
 from model.errors import ArtifactError
-from model.text import Runs
+from model.wordpiece import Split, WordPiece
 
+_NOWHERE = (0, 0)
 TARGET_TOKENS = 64
 """A target longer than this, or than two thirds of a short row, is cut, so that the comment has room."""
 
@@ -41,72 +38,67 @@ class Tokens:
 
 
 class Tokenizer:
-    """Wraps the artifact's `tokenizer.json`; every method is list in, list out, in the same order.
-
-    Not thread-safe.
-    """
+    """Reads the artifact's `tokenizer.json`; every method is list in, list out, in the same order."""
 
     def __init__(self, path: Path, *, max_tokens: int, stride: int) -> None:
+        """Raises ArtifactError where the file can't be read as BERT's WordPiece."""
         try:
-            self._tokenizer = _Tokenizer.from_file(str(path))
-        except Exception as error:  # tokenizers raises bare Exception
+            self._pieces = WordPiece.read(path)
+            self._begin, self._end = (self._pieces.vocabulary[name] for name in ("[CLS]", "[SEP]"))
+        except (OSError, ValueError, KeyError) as error:
             raise ArtifactError(f"{path} is not a tokenizer: {error}") from error
-        self._tokenizer.no_padding()
         self.max_tokens = max_tokens
         self.stride = stride
 
     def comments(self, texts: Sequence[str]) -> list[list[Tokens]]:
         """Windows of each comment, at least one even for an empty text; neighbours share `stride` tokens."""
-        spelt = {i: spell_out(text) for i, text in enumerate(texts) if has_emoji(text)}
-        encodings = self._encode(
-            [spelt[i].text() if i in spelt else text for i, text in enumerate(texts)],
-            self.max_tokens,
-            stride=self.stride,
-        )
-        windows = [[_tokens(e), *(_tokens(o) for o in e.overflowing)] for e in encodings]
-        for i, runs in spelt.items():
-            windows[i] = [replace(w, offsets=[_back(runs, *o) for o in w.offsets]) for w in windows[i]]
-        return windows
+        return [self._windows(text) for text in texts]
 
     def articles(self, texts: Sequence[str]) -> list[Tokens]:
         """One row an article (or a target read alone), cut at `max_tokens`; offsets of the text spelt out."""
-        return [_tokens(e, cut=bool(e.overflowing)) for e in self._encode(_spelt(texts), self.max_tokens)]
+        return [self._row(self._pieces.split(_spelt(text)), self.max_tokens) for text in texts]
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Tokens]:
         """One row a (target, comment) pair; the comment gives way where both don't fit.
 
         Offsets are of the texts spelt out.
         """
-        pairs = list(zip(_spelt([t for t, _ in pairs]), _spelt([c for _, c in pairs]), strict=True))
-        short = self._encode([target for target, _ in pairs], min(TARGET_TOKENS, self.max_tokens * 2 // 3))
-        fitting = [
-            (target[: max(end for _, end in e.offsets)] if e.overflowing else target, comment)
-            for e, (target, comment) in zip(short, pairs, strict=True)
-        ]
-        encodings = self._encode(fitting, self.max_tokens, strategy="only_second")
-        return [
-            _tokens(e, cut=bool(e.overflowing or target.overflowing))
-            for e, target in zip(encodings, short, strict=True)
-        ]
+        return [self._pair(_spelt(target), _spelt(comment)) for target, comment in pairs]
 
-    def _encode(
-        self, inputs: Sequence[str] | Sequence[tuple[str, str]], limit: int, **cut: Any
-    ) -> list[Encoding]:
-        # One tokenizer for all: its vocabulary takes 20 MB and a while to read.
-        self._tokenizer.enable_truncation(limit, **cut)
-        return self._tokenizer.encode_batch(list(inputs))
+    def _windows(self, text: str) -> list[Tokens]:
+        spelt = spell_out(text) if has_emoji(text) else None
+        ids, places = self._pieces.split(text if spelt is None else spelt.text())
+        if spelt is not None:
+            places = [spelt.back(*place) for place in places]
+        room = self.max_tokens - 2
+        last = max(len(ids) - self.stride, 1)  # where no window begins: it would hold nothing new
+        starts = range(0, last, room - self.stride)
+        return [self._row((ids[i : i + room], places[i : i + room]), self.max_tokens) for i in starts]
+
+    def _pair(self, target: str, comment: str) -> Tokens:
+        first = self._row(self._pieces.split(target), min(TARGET_TOKENS, self.max_tokens * 2 // 3))
+        ids, places = self._pieces.split(comment)
+        room = self.max_tokens - len(first) - 1
+        return Tokens(
+            [*first.ids, *ids[:room], self._end],
+            [0] * len(first) + [1] * (min(len(ids), room) + 1),
+            [*first.offsets, *places[:room], _NOWHERE],
+            first.cut or len(ids) > room,
+        )
+
+    def _row(self, split: Split, limit: int) -> Tokens:
+        ids, places = split
+        room = limit - 2
+        return Tokens(
+            [self._begin, *ids[:room], self._end],
+            [0] * (min(len(ids), room) + 2),
+            [_NOWHERE, *places[:room], _NOWHERE],
+            len(ids) > room,
+        )
 
 
-def _spelt(texts: Sequence[str]) -> list[str]:
-    return [spell_out(text).text() if has_emoji(text) else text for text in texts]
-
-
-def _back(runs: Runs, start: int, end: int) -> tuple[int, int]:
-    return runs.back(start, end) if start < end else (0, 0)
-
-
-def _tokens(encoding: Encoding, *, cut: bool = False) -> Tokens:
-    return Tokens(encoding.ids, encoding.type_ids, encoding.offsets, cut)
+def _spelt(text: str) -> str:
+    return spell_out(text).text() if has_emoji(text) else text
 
 
 def content_tokens(row: Tokens) -> int:

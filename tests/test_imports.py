@@ -25,7 +25,8 @@ NOT_FOR: dict[str, set[str] | None] = {
 }
 """The extras that each package may not count on; None for all of them."""
 
-NOT_SERVED = {"torch", "transformers", "datasets", "accelerate", "sklearn", "onnx", "safetensors"}
+NOT_SERVED = {"torch", "transformers", "tokenizers", "huggingface_hub", "datasets", "accelerate", "sklearn"}
+NOT_SERVED |= {"onnx", "safetensors"}
 OPTIONAL = {"pyarrow", "ray", "httpx", "trafilatura", "pg8000", "ijson", "zstandard", "plotly"}
 
 

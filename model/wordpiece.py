@@ -1,0 +1,164 @@
+"""BERT's WordPiece: a text's pieces, as ids and as places in the text.
+
+    pieces = WordPiece.read(Path("tokenizer.json"))
+    pieces.split("Unbelievable!")        ([4895, 8671, ...], [(0, 2), (2, 5), ...])
+
+Reads the `tokenizer.json` of Hugging Face's tokenizers and splits as that library does (a test compares the
+two on any text), but needs nothing else installed: tokenizers brings the hub's client along, 37 MB that a
+server which never downloads has no use for. One difference is meant: "[SEP]" in a comment is five characters
+a reader typed, not a sign to the network.
+
+Words: control characters away, accents and capitals too where the vocabulary knows none, punctuation and
+Chinese characters apart (J. Devlin and others, BERT, 2019, and its published `tokenization.py`). Pieces: from
+the left the longest that the vocabulary holds; a word with a rest that it doesn't is unknown as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+KEPT_WORDS = 20_000
+"""Words whose pieces are kept at hand: those that readers use again and again."""
+_UNUSUAL = re.compile(r"[^\t\n\r\x20-\x7e]")
+_ASCII_WORD = re.compile(r"[^\W_]+|[!-/:-@\[-`{-~]", re.ASCII)
+_WORD = re.compile(r"[^ ]+")
+_CHINESE = re.compile(
+    "[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002ceaf\U0002f800-\U0002fa1f]"
+)
+
+Split = tuple[list[int], list[tuple[int, int]]]
+
+
+class WordPiece:
+    """A vocabulary and how words are made for it. Thread-safe."""
+
+    def __init__(
+        self,
+        vocabulary: Mapping[str, int],
+        *,
+        lowercase: bool = True,
+        strip_accents: bool | None = None,
+        unknown: str = "[UNK]",
+        longest_word: int = 100,
+    ) -> None:
+        """Raises KeyError where the vocabulary lacks the unknown piece."""
+        self.vocabulary = vocabulary
+        self._lowercase = lowercase
+        self._characters = _Characters(
+            lowercase=lowercase, strip_accents=lowercase if strip_accents is None else strip_accents
+        )
+        self._unknown = vocabulary[unknown]
+        self._longest_word = longest_word
+        self._longest_piece = max(map(len, vocabulary))
+        self._pieces = lru_cache(KEPT_WORDS)(self._find_pieces)
+
+    @classmethod
+    def read(cls, file: Path) -> WordPiece:
+        """From a `tokenizer.json`. Raises OSError, ValueError: not JSON, or not of BERT's kind."""
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            model, normalizer = content["model"], content["normalizer"]
+            kinds = [part["type"] for part in (model, normalizer, content["pre_tokenizer"])]
+            if kinds != ["WordPiece", "BertNormalizer", "BertPreTokenizer"]:
+                raise ValueError(f"it is of the kind {'/'.join(kinds)}, not BERT's WordPiece")
+            _check_defaults(model, {"continuing_subword_prefix": "##"})
+            _check_defaults(normalizer, {"clean_text": True, "handle_chinese_chars": True})
+            return cls(
+                model["vocab"],
+                lowercase=normalizer["lowercase"],
+                strip_accents=normalizer["strip_accents"],
+                unknown=model["unk_token"],
+                longest_word=model["max_input_chars_per_word"],
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"a part of it is missing or of another kind ({error})") from error
+
+    def split(self, text: str) -> Split:
+        """Ids of the pieces, and the (start, end) of each in characters of the text."""
+        if _UNUSUAL.search(text) is None:
+            return self._split(text.lower() if self._lowercase else text, _ASCII_WORD)
+        made = list(map(self._characters.__getitem__, map(ord, text)))
+        origin = [i for i, new in enumerate(made) for _ in new]
+        ids, places = self._split("".join(made), _WORD)
+        return ids, [(origin[start], origin[end - 1] + 1) for start, end in places]
+
+    def _split(self, plain: str, word: re.Pattern[str]) -> Split:
+        ids: list[int] = []
+        places: list[tuple[int, int]] = []
+        whole = self.vocabulary.get
+        for match in word.finditer(plain):
+            known = whole(match[0])
+            if known is not None:
+                ids.append(known)
+                places.append(match.span())
+            else:
+                start = match.start()
+                for piece, begin, end in self._pieces(match[0]):
+                    ids.append(piece)
+                    places.append((start + begin, start + end))
+        return ids, places
+
+    def _find_pieces(self, word: str) -> tuple[tuple[int, int, int], ...]:
+        """(id, start, end) of each piece, in characters of the word."""
+        pieces: list[tuple[int, int, int]] = []
+        start = 0
+        while start < len(word) <= self._longest_word:
+            prefix = "##" if start else ""
+            for end in range(min(len(word), start + self._longest_piece), start, -1):
+                piece = self.vocabulary.get(prefix + word[start:end])
+                if piece is not None:
+                    break
+            else:
+                break
+            pieces.append((piece, start, end))
+            start = end
+        return tuple(pieces) if start == len(word) else ((self._unknown, 0, len(word)),)
+
+
+class _Characters(dict[int, str]):
+    """Code point to what stands for it: nothing, a blank, or characters; blanks around what is a word."""
+
+    def __init__(self, *, lowercase: bool, strip_accents: bool) -> None:
+        self._lowercase = lowercase
+        self._strip_accents = strip_accents
+
+    def __missing__(self, code: int) -> str:
+        self[code] = made = self._make(chr(code))
+        return made
+
+    def _make(self, char: str) -> str:
+        if char in "\t\n\r":
+            return " "
+        if char == "\ufffd" or _is_control(char):
+            return ""
+        if char.isspace():
+            return " "
+        alone = _CHINESE.match(char) is not None
+        if self._strip_accents:
+            char = "".join(c for c in unicodedata.normalize("NFD", char) if unicodedata.category(c) != "Mn")
+        if self._lowercase:
+            char = "".join(c.lower() for c in char)
+        char = "".join(f" {c} " if _is_punctuation(c) else c for c in char)
+        return f" {char} " if alone else char
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) in {"Cc", "Cf", "Co", "Cs"}
+
+
+def _is_punctuation(char: str) -> bool:
+    if char.isascii():
+        return char.isprintable() and not char.isalnum() and char != " "
+    return unicodedata.category(char).startswith("P")
+
+
+def _check_defaults(part: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    for name, value in expected.items():
+        if part[name] != value:
+            raise ValueError(f"its {name} is {part[name]!r}, only {value!r} is supported")

@@ -1,7 +1,7 @@
 """POST /v1alpha1/comments:suggestscore: what moderators decided, kept as rows that a later fine-tune reads.
 
 Coral sends each approval (0) and rejection (1) here; its comment id, parent id and story URL come as JSON in
-the text of the context. `parley feedback export` writes what was kept.
+the text of the context, other clients send the article itself. `parley feedback export` writes what was kept.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
 
+from model.comment import Article
 from model.language import detect_language
 from service.context import ServiceDep
 from service.perspective import context
@@ -46,6 +47,7 @@ async def suggest(sent: SuggestCommentScoreRequest, service: ServiceDep) -> Resp
     values = _values(sent.attribute_scores or {})
     languages = [language for language in sent.languages or [] if language]
     detected = await run_in_threadpool(detect_language, text)
+    article = surroundings.article or Article()
     token = sent.client_token
     token_id = token.removeprefix(_COMMENT) if token and token.startswith(_COMMENT) else None
     suggestions = [
@@ -57,7 +59,9 @@ async def suggest(sent: SuggestCommentScoreRequest, service: ServiceDep) -> Resp
             community=sent.community_id,
             comment_id=surroundings.comment_id or token_id,
             parent_id=surroundings.parent.id if surroundings.parent else None,
-            article_url=surroundings.article.url if surroundings.article else None,
+            article_url=article.url,
+            article_title=article.title,
+            article_text=article.text,
             language=languages[0] if languages else detected,
         )
         for attribute, value in values.items()

@@ -1,7 +1,8 @@
 """Moderators' decisions, kept as rows that a later fine-tune reads.
 
-The newest decision for a client token counts: a moderator may change their mind. Text and author are kept
-only where the site has turned that on (`store.comments`).
+The newest decision for a client token counts: a moderator may change their mind. Texts and author are kept
+only where the site has turned that on (`store.comments`), an article's text with them: clients may send there
+what readers wrote.
 
 Some clients send decisions without the author (Coral's suggested scores), and authors without a decision (its
 moderation phase). `saw` notes who wrote a text, both as keyed hashes, so that `forget` finds those rows too.
@@ -30,6 +31,14 @@ LABELS = (*COMMENT_LABELS, OFF_TOPIC)
 TRAINING_COLUMNS = ("id", "text", *LABELS, "article.url", "article.title", "article.text", "language")
 ARTICLES_AT_ONCE = 500
 """In one query: databases limit its parameters."""
+_EXPORTED = {
+    "id": "comment_id",
+    "text": "text",
+    "article.url": "article_url",
+    "article.title": "article_title",
+    "article.text": "article_text",
+    "language": "language",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +55,9 @@ class Suggestion:
     comment_id: str | None = None
     parent_id: str | None = None
     article_url: str | None = None
+    article_title: str | None = None
+    article_text: str | None = None
+    """What the client sent of the article itself; the beginning is kept."""
     language: str | None = None
 
 
@@ -53,7 +65,7 @@ class Feedback:
     """Keeps suggestions as the site wants them kept."""
 
     def __init__(self, store: Store, hashes: KeyedHashes, *, comments: bool) -> None:
-        """`comments`: keep the text of the comment, and its author's hash."""
+        """`comments`: keep the texts of the comment and its article, and the author's hash."""
         self.store, self._hashes, self._comments = store, hashes, comments
 
     def keep(self, given: Sequence[Suggestion], *, do_not_store: bool = False) -> int:
@@ -110,7 +122,9 @@ class Feedback:
 
     def _row(self, suggestion: Suggestion, now: datetime) -> dict[str, Any]:
         if not self._comments:
-            suggestion = replace(suggestion, text=None, author=None)
+            suggestion = replace(suggestion, text=None, author=None, article_title=None, article_text=None)
+        if suggestion.article_text:
+            suggestion = replace(suggestion, article_text=suggestion.article_text[: articles.MODEL_READS])
         values = {name: getattr(suggestion, name) for name in suggestion.__slots__}
         author, text = suggestion.author, suggestion.text
         return values | {
@@ -134,16 +148,16 @@ def training_rows(rows: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]],
             without_text += 1
             continue
         key = (row["community"], row["client_token"] or row["comment_id"] or row["id"], row["text"])
-        known = {"id": row["comment_id"], "text": row["text"], "article.url": row["article_url"]}
-        comment = comments.setdefault(key, known | {"language": row["language"]})
+        comment = comments.setdefault(key, {name: row[column] for name, column in _EXPORTED.items()})
         comment[row["attribute"]] = row["value"]
     return list(comments.values()), without_text
 
 
 def add_articles(store: Store, rows: Sequence[dict[str, Any]]) -> int:
-    """Add title and text of each row's article where that is kept; the number of rows whose is not.
+    """Add title and text of each row's article where that is kept; the number of rows that are left without.
 
-    Without them nothing can be learnt of off-topic. Raises StoreError.
+    An article that is kept goes before what a client sent of it. Without either nothing can be learnt of
+    off-topic. Raises StoreError.
     """
     urls = list(dict.fromkeys(row["article.url"] for row in rows if row["article.url"]))
     known: dict[str, articles.StoredArticle] = {}
@@ -152,8 +166,9 @@ def add_articles(store: Store, rows: Sequence[dict[str, Any]]) -> int:
     unknown = 0
     for row in rows:
         article = known.get(row["article.url"])
-        unknown += bool(row["article.url"]) and article is None
-        if article:
+        if article is None:
+            unknown += bool(row["article.url"]) and not (row["article.title"] or row["article.text"])
+        else:
             row["article.title"] = article.title
             row["article.text"] = (article.text or "")[: articles.MODEL_READS]
     return unknown

@@ -72,6 +72,8 @@ suggestions = Table(
     Column("comment_id", AnyText, index=True),
     Column("parent_id", AnyText),
     Column("article_url", AnyText),
+    Column("article_title", AnyText, comment="where the client sent the article itself; null as the text is"),
+    Column("article_text", AnyText),
     Column("language", AnyText),
     Column("text", AnyText, comment="null unless the site keeps comments"),
     Column("text_hash", String(64), index=True, comment="keyed hash of the text, where that is kept"),

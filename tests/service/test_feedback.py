@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import stat
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ from typer.testing import CliRunner
 from model import Classifier
 from service.app import create_app
 from service.cli import app as parley
+from service.privacy import KeyedHashes
 from service.settings import Settings, Storage
-from service.store.feedback import LABELS
+from service.store.articles import MODEL_READS
+from service.store.feedback import LABELS, Feedback, Suggestion
 from tests.service.conftest import wait_until_ready
+from training.own import read_own
 
 DECISION = {
     "comment_id": "c-17",
@@ -102,6 +106,48 @@ def test_what_is_exported_can_be_trained_on(client: TestClient, config: Path) ->
     assert (row["off_topic"], row["article.title"]) == ("1.0", "The bridge closes")
 
 
+SENT = {
+    "comment": {"text": "Has anybody seen my cat?"},
+    "context": {"entries": [{"text": "The bridge closes\nOn Monday. " + 30_000 * "x"}]},
+    "attributeScores": {"OFF_TOPIC": {"summaryScore": {"value": 1}}},
+    "clientToken": "c-1",
+}
+
+
+def test_an_article_sent_as_text_can_be_trained_on(client: TestClient, config: Path) -> None:
+    assert client.post("/v1alpha1/comments:suggestscore", json=SENT).status_code == 200
+    assert client.post("/v1alpha1/comments:suggestscore", json=SENT | {"doNotStore": True}).status_code == 200
+    (row,) = exported(config)
+    assert (row["off_topic"], row["article.title"]) == ("1.0", "The bridge closes")
+    assert row["article.text"].startswith("On Monday. x")
+    assert len(row["article.text"]) == MODEL_READS
+    (example,) = read_own(config.with_name("decisions.csv"), None).examples
+    assert example.off_topic == 1
+    assert example.article is not None
+    assert example.article.startswith("The bridge closes\nOn Monday.")
+
+
+def test_an_article_that_is_kept_goes_before_one_sent(client: TestClient, config: Path) -> None:
+    store = client.app.state.service.store  # type: ignore[attr-defined]
+    hashes = KeyedHashes(config.parent / "secret")
+    url = "https://news.example/bridge"
+    client.put(f"/v1/articles/{url}", json={"title": "The bridge closes"})
+    given = [
+        Suggestion(attribute="off_topic", value=1, text="Hm.", article_url=under, article_title="As sent")
+        for under in (url, f"{url}/other", None)
+    ]
+    Feedback(store, hashes, comments=True).keep(given)
+    assert [row["article.title"] for row in exported(config)] == ["The bridge closes", "As sent", "As sent"]
+
+
+def test_no_text_of_an_article_is_kept_where_texts_are_not(tmp_path: Path, classifier: Classifier) -> None:
+    settings = Settings(store=Storage(folder=tmp_path / "data"))
+    with TestClient(create_app(settings, load=lambda: classifier)) as client:
+        assert client.post("/v1alpha1/comments:suggestscore", json=SENT).status_code == 200
+    for file in (tmp_path / "data").iterdir():
+        assert b"bridge closes" not in file.read_bytes()
+
+
 def test_do_not_store_wins_over_the_sites_setting(client: TestClient, config: Path) -> None:
     assert send(client, DECISION, do_not_store=True) == 0
     assert exported(config) == []
@@ -134,10 +180,6 @@ def test_without_texts_there_is_nothing_to_train_from(
 def test_what_is_too_old_is_purged_when_the_service_starts(
     tmp_path: Path, config: Path, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from datetime import timedelta
-
-    from service.store.feedback import Feedback
-
     purged: list[timedelta] = []
     monkeypatch.setattr(Feedback, "purge", lambda self, *, older_than: purged.append(older_than) or 0)
     with TestClient(create_app(Settings.load(file=config), load=lambda: classifier)) as client:

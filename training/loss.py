@@ -5,6 +5,9 @@ span      binary cross-entropy over the tokens of annotated comments
 off_topic binary cross-entropy on the scaled cosine of article and comment
 contrast  InfoNCE (van den Oord et al. 2018) between comments and the articles of the batch
 stance    cross-entropy over favor, against, none; the cosine of target and comment is added to the logits
+geometry  how far the cosines of the batch's comments and contexts have gone from the untuned encoder's: every
+          comment beside every article and target, labelled or not (Tung & Mori 2019, similarity-preserving
+          knowledge distillation)
 """
 
 from __future__ import annotations
@@ -19,12 +22,17 @@ from training.config import LossWeights
 from training.network import Network
 
 TEMPERATURE = 0.05
+GEOMETRY = 20.0
+"""What a squared difference of two cosines counts: one of 0.2 costs as much as a wrong label."""
 
 
 def multitask_loss(
-    network: Network, batch: dict[str, Any], weights: LossWeights
+    network: Network, batch: dict[str, Any], weights: LossWeights, *, untuned: Network | None = None
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum, and each task's own mean loss (only of tasks the batch has labels for)."""
+    """The weighted sum, and each task's own mean loss (only of tasks the batch has labels for).
+
+    `untuned` is asked for the geometry, which is left out without it.
+    """
     logits, span_logits, embedding, _ = network(**batch["comment"])
     weight = batch["weight"]
     parts: dict[str, Tensor] = {}
@@ -47,6 +55,10 @@ def multitask_loss(
             sides = network(**batch["pair"])[3] + network.relatedness * cosine
             losses = F.cross_entropy(sides, batch["stance"], reduction="none")
             parts["stance"] = (losses * batch["pair_weight"]).mean()
+        if untuned is not None:
+            with torch.no_grad():
+                old = untuned(**batch["comment"])[2] @ untuned(**batch["context"])[2].T
+            parts["geometry"] = GEOMETRY * F.mse_loss(embedding @ context.T, old)
 
     total = torch.stack([getattr(weights, name) * part for name, part in parts.items()]).sum()
     return total, {name: part.detach() for name, part in parts.items()}

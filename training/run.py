@@ -36,9 +36,9 @@ from training.errors import RunError
 from training.examples import Example
 from training.export import export_artifact
 from training.history import history
-from training.keep import keep_loss
+from training.keep import frozen, keep_loss
 from training.loss import multitask_loss
-from training.network import Network, base_artifact, base_tokenizer
+from training.network import Network, base_artifact, base_tokenizer, first_base
 from training.sources import prepare
 
 log = logging.getLogger(__name__)
@@ -47,10 +47,12 @@ log = logging.getLogger(__name__)
 class MultiTaskTrainer(Trainer):
     """transformers' Trainer with our loss, our order of rows, and a faster rate for the fresh heads."""
 
-    def __init__(self, *args: Any, config: Recipe, start: Network | None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, config: Recipe, start: Network | None, untuned: Network | None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._config = config
-        self._start = start
+        self._start, self._untuned = start, untuned
         self._parts: dict[str, list[Tensor]] = {}
 
     def compute_loss(  # type: ignore[override]
@@ -60,7 +62,7 @@ class MultiTaskTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Tensor:
-        loss, parts = multitask_loss(model, inputs, self._config.losses)
+        loss, parts = multitask_loss(model, inputs, self._config.losses, untuned=self._untuned)
         if self._start is not None:
             kept = keep_loss(model, self._start, inputs)
             loss, parts["keep"] = loss + kept, kept.detach()
@@ -113,7 +115,8 @@ def train(config: TrainConfig, *, data_dir: Path, run_dir: Path, resume: bool = 
     network = Network.from_base(config.base)
     tokenizer_file = base_tokenizer(config.base)
     began = time.monotonic()
-    losses = fine_tune(network, config, prepared.train, tokenizer_file, run_dir=run_dir)
+    untuned = frozen(Network.from_base(first_base(config.base))) if config.losses.geometry else None
+    losses = fine_tune(network, config, prepared.train, tokenizer_file, run_dir=run_dir, untuned=untuned)
 
     network.eval().float().to("cpu")
     artifact = Artifact(run_dir / "artifact")
@@ -145,10 +148,12 @@ def fine_tune(
     *,
     run_dir: Path,
     start: Network | None = None,
+    untuned: Network | None = None,
 ) -> dict[str, float]:
     """Fine-tunes `network` in place, from the last checkpoint if there is one; returns the last losses.
 
-    With `start`, a frozen network, it is kept near that one's answers (see training.keep).
+    With `start`, a frozen network, it is kept near that one's answers (see training.keep); with `untuned`,
+    another, near the cosines of that one (see training.loss).
     """
     limits = config.tokens
     comments, contexts, pairs = (
@@ -167,6 +172,7 @@ def fine_tune(
         train_dataset=dataset,
         config=config,
         start=start,
+        untuned=untuned,
     )
     result = trainer.train(resume_from_checkpoint=_last_checkpoint(run_dir))
     history = [entry for entry in trainer.state.log_history if "loss" in entry]

@@ -77,6 +77,26 @@ def test_every_task_reaches_its_head(tokenizer: Tokenizer, base: Path) -> None:
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
 
 
+def test_geometry_is_lost_only_by_turning(tokenizer: Tokenizer, base: Path) -> None:
+    network, untuned = (Network.from_base(str(base)).eval() for _ in range(2))
+    weights = LossWeights(comment=0, stance=0, geometry=1.0)
+    batch = Collator()(
+        rows(
+            tokenizer,
+            Example(text="good plan", source="x", target="a plan", stance="favor"),
+            Example(text="bad road", source="x", article="the road", off_topic=0.0),
+        )
+    )
+    _, parts = multitask_loss(network, batch, weights, untuned=untuned)
+    assert parts["geometry"].item() == pytest.approx(0.0, abs=1e-6)
+    with torch.no_grad():
+        for parameter in network.encoder.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    _, parts = multitask_loss(network, batch, weights, untuned=untuned)
+    assert parts["geometry"].item() > 0.001
+    assert "geometry" not in multitask_loss(network, batch, weights)[1]
+
+
 def test_order_is_of_like_lengths_and_a_function_of_seed_and_epoch() -> None:
     lengths = [(7 * n) % 90 for n in range(500)]
     sampler = LengthGroupedSampler(lengths, batch_size=8, seed=1)

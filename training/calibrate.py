@@ -288,9 +288,12 @@ def _fit_stance(
     truth = np.array([STANCES.index(e.stance or "none") for e in rows])
     fitted, after = _likeliest(sides, cosines, truth, _weights(rows))
     calibration["stance"] = fitted
+    sided = truth != STANCES.index("none")
+    favored = after[sided, 0] >= after[sided, 1]
     return {
         "stance": {
             "rows": len(rows),
+            "side_accuracy": float((favored == (truth[sided] == STANCES.index("favor"))).mean()),
             "macro_f1_before": metrics.macro_f1(truth, before.argmax(-1)),
             "macro_f1": metrics.macro_f1(truth, after.argmax(-1)),
         }

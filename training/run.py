@@ -40,6 +40,7 @@ from training.keep import frozen, keep_loss
 from training.loss import multitask_loss
 from training.network import Network, base_artifact, base_tokenizer, first_base
 from training.sources import prepare
+from training.suite import draw
 
 log = logging.getLogger(__name__)
 
@@ -102,8 +103,13 @@ class MultiTaskTrainer(Trainer):
         return self.optimizer
 
 
-def train(config: TrainConfig, *, data_dir: Path, run_dir: Path, resume: bool = False) -> Artifact:
-    """Runs `config` and returns the artifact. `resume` goes on from the run's last checkpoint."""
+def train(
+    config: TrainConfig, *, data_dir: Path, run_dir: Path, resume: bool = False, most_dev: int | None = None
+) -> Artifact:
+    """Runs `config` and returns the artifact. `resume` goes on from the run's last checkpoint.
+
+    `most_dev`: calibrated on so many dev rows at most, drawn by the seed of evaluation (None: on all).
+    """
     claim(config.model_dump(mode="json"), run_dir, resume)
 
     prepared = prepare(
@@ -132,7 +138,7 @@ def train(config: TrainConfig, *, data_dir: Path, run_dir: Path, resume: bool = 
             base_artifact(config.base), config=config.model_dump(mode="json"), **prepared.counts
         ),
     )
-    dev = calibrate(artifact, prepared.dev)
+    dev = calibrate(artifact, prepared.dev if most_dev is None else draw(prepared.dev, most_dev))
     write(
         run_dir / "metrics.json",
         {"train": losses, "seconds": round(time.monotonic() - began), "parity": parity, "dev": dev},

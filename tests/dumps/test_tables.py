@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from model.comment import Article
@@ -120,7 +121,7 @@ AWKWARD = {
     },
     "types that Python lacks": {
         "own": pa.array(["a"]).dictionary_encode(),
-        "half": pa.array([1.5], pa.float16()),
+        "half": pa.array(np.array([1.5], np.float16)),
         "bytes": pa.array([b"\xff\0"]),
         "map": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64())),
         "null": pa.nulls(1),

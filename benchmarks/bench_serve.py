@@ -38,7 +38,7 @@ MODULES = HERE.parent / "tests" / "clients" / "node_modules"
 STEADY = 50
 OVERLOAD = 4
 CALLERS = 3
-"""So few are never refused: one waits for the batch in hand and two for the next."""
+"""So few are hardly ever refused: one has its turn, two wait for theirs."""
 TARGET_MS = 100
 COMMENTS = 3000
 STORIES = [f"https://news.example/story-{number}" for number in range(20)]

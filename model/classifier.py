@@ -107,20 +107,45 @@ class Classifier:
 
         Raises CommentError for a comment whose `format` is unknown.
         """
-        return [prediction for chunk in _chunks(comments) for prediction in self._predict(chunk)]
+        return self.start(comments)()
 
-    def _predict(self, comments: Sequence[Comment]) -> list[Prediction]:
+    def start(self, comments: Sequence[Comment]) -> Callable[[], list[Prediction]]:
+        """Begins to score beside the caller's work; what it returns waits for what `predict` gives.
+
+        Who starts the next comments before waiting for these leaves the engine no pause.
+        """
+        chunks = _chunks(comments)
+        first = next(chunks, None)
+        if first is None:
+            return list
+        started = self._start(first)
+
+        def wait() -> list[Prediction]:
+            running, predictions = started, []
+            for chunk in chunks:
+                following = self._start(chunk)
+                predictions += running()
+                running = following
+            return predictions + running()
+
+        return wait
+
+    def _start(self, comments: Sequence[Comment]) -> Callable[[], list[Prediction]]:
         questions = [_question(comment) for comment in comments]
         # All that needs no score is done while the engine's threads run.
         reading = self._read(q.plain.text for q in questions)
         comparing = self._compare(q.pair for q in questions)
+        embedding = self._embed(text for q in questions for text in (q.article, q.target) if text is not None)
         languages = [_language(q) for q in questions]
-        contexts = self._embed(text for q in questions for text in (q.article, q.target) if text is not None)
-        readings, sides = reading(), comparing()
-        return [
-            self._answer(q, language, readings[q.plain.text], contexts, sides)
-            for q, language in zip(questions, languages, strict=True)
-        ]
+
+        def wait() -> list[Prediction]:
+            readings, sides, contexts = reading(), comparing(), embedding()
+            return [
+                self._answer(q, language, readings[q.plain.text], contexts, sides)
+                for q, language in zip(questions, languages, strict=True)
+            ]
+
+        return wait
 
     def _read(self, texts: Iterable[str]) -> Callable[[], dict[str, _Reading]]:
         """Begins the comment pass over each text's windows."""
@@ -164,15 +189,19 @@ class Classifier:
                     tokens[place] = max(tokens.get(place, 0.0), float(probabilities[i]))
         return join_tokens(text, tokens)
 
-    def _embed(self, texts: Iterable[str]) -> dict[str, Vector]:
-        """Embeddings of articles and targets; those read lately are kept."""
+    def _embed(self, texts: Iterable[str]) -> Callable[[], dict[str, Vector]]:
+        """Begins the article pass over articles and targets, but for those read lately, which are kept."""
         found = {text: self._kept.get(text) for text in texts}
         new = [text for text, embedding in found.items() if embedding is None]
-        rows = self._tokenizer.articles(new)
-        for text, embedding in zip(new, self._engine.run(rows, "embedding")["embedding"], strict=True):
-            self._kept.put(text, embedding)
-            found[text] = embedding
-        return {text: embedding for text, embedding in found.items() if embedding is not None}
+        running = self._engine.start(self._tokenizer.articles(new), "embedding")
+
+        def wait() -> dict[str, Vector]:
+            for text, embedding in zip(new, running()["embedding"], strict=True):
+                self._kept.put(text, embedding)
+                found[text] = embedding
+            return {text: embedding for text, embedding in found.items() if embedding is not None}
+
+        return wait
 
     def _compare(
         self, pairs: Iterable[tuple[str, str] | None]

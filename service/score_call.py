@@ -172,7 +172,13 @@ class ScoreCall:
             with ExitStack() as stack:
                 errors = stack.enter_context(self.errors.open("wb")) if self.errors else None
                 return score_stream(
-                    selection, sys.stdout.buffer, errors, scorer, batch=self.batch_size, on_batch=on_batch
+                    selection,
+                    sys.stdout.buffer,
+                    errors,
+                    scorer,
+                    ahead=self.source != PIPE,  # who types or sends row by row gets each answer at once
+                    batch=self.batch_size,
+                    on_batch=on_batch,
                 )
 
     def _scorer(self) -> Scorer:

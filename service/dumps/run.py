@@ -14,6 +14,7 @@ import errno
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,8 +34,24 @@ BATCH = 512
 BATCHES_A_PART = 8
 """What a crash loses at most. At a few hundred comments a second that is some seconds of work."""
 
-Rows = list[Record | BadRow]
 OnBatch = Callable[[Summary], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that were read together, and how many of the dump had been read by then."""
+
+    good: list[Record]
+    bad: list[BadRow]
+    taken: int
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A batch that is being scored; `wait` gives its good rows scored."""
+
+    batch: Batch
+    wait: Callable[[], list[Scored]]
 
 
 def score_file(
@@ -74,16 +91,18 @@ def score_stream(
     errors: BinaryIO | None,
     scorer: Scorer,
     *,
+    ahead: bool = True,
     batch: int = BATCH,
     on_batch: OnBatch = lambda summary: None,
 ) -> Summary:
     """Score the comments of `selection` onto the handle `out` as JSON lines, batch by batch.
 
-    Raises as `score_file`; BrokenPipeError where nobody reads `out` any more.
+    Unless `ahead`, a batch is written before the rows of the next are waited for. Raises as `score_file`;
+    BrokenPipeError where nobody reads `out` any more.
     """
     run = Run(selection, scorer, WRITERS["jsonl"], batch=batch, on_batch=on_batch)
-    for rows in run.batches():
-        run.write([rows], out, errors)
+    for begun in run.begun(ahead=ahead):
+        run.write([begun], out, errors)
         out.flush()
     return run.checked()
 
@@ -110,6 +129,7 @@ class Run:
         self.summary = Summary()
         self._selection, self._scorer, self._form = selection, scorer, form
         self._batch, self._on_batch, self._seen, self._layout = batch, on_batch, seen, layout
+        self._written = 0
         self._mark = time.monotonic()
 
     def go_on(self, parts: Parts) -> None:
@@ -119,27 +139,26 @@ class Run:
             self.summary.earlier = self.summary.scored
         if parts.whole:
             return
-        batches, number = self.batches(), 0
-        while (first := next(batches, None)) is not None:
-            part = chain([first], islice(batches, BATCHES_A_PART - 1))
-            if number < len(parts.receipts):
-                self._skip(part, parts.receipts[number])
-            else:
-                with parts.next_part() as (table, errors):
-                    self.write(part, table, errors)
-                parts.commit({"taken": self._selection.taken, "summary": self.summary.to_dict()})
-            number += 1
+        batches = self._batches()
+        for receipt in parts.receipts:
+            self._skip(islice(batches, BATCHES_A_PART), receipt)
+        begun = self._begun(batches, ahead=True)
+        while (first := next(begun, None)) is not None:
+            with parts.next_part() as (table, errors):
+                self.write(chain([first], islice(begun, BATCHES_A_PART - 1)), table, errors)
+            parts.commit({"taken": self._written, "summary": self.summary.to_dict()})
 
-    def write(self, batches: Iterable[Rows], table: BinaryIO, errors: BinaryIO | None) -> None:
-        """Score these rows onto the two handles; nothing is written to `table` where none is good."""
+    def write(self, batches: Iterable[Begun], table: BinaryIO, errors: BinaryIO | None) -> None:
+        """Write these rows onto the two handles; nothing is written to `table` where none is good."""
         writer: Writer | None = None
         try:
-            for rows in batches:
-                self._list_bad([row for row in rows if isinstance(row, BadRow)], errors)
-                if good := [row for row in rows if isinstance(row, Record)]:
+            for begun in batches:
+                self._list_bad(begun.batch.bad, errors)
+                if good := begun.batch.good:
                     layout = self._look(good)
                     writer = writer or self._form.open(table, layout, header=self.summary.scored == 0)
-                    writer.write(self._score(good))
+                    writer.write(self._scored(begun))
+                self._written = begun.batch.taken
                 self._tick()
         except BaseException:
             if writer is not None:
@@ -149,12 +168,11 @@ class Run:
         if writer is not None:
             writer.close()
 
-    def batches(self) -> Iterator[Rows]:
-        """The rows of the selection; a dump that breaks off in the middle ends with a BadRow that says so."""
-        rows = self._rows()
-        while taken := list(islice(rows, self._batch)):
-            yield taken
-        self.summary.left_out = self._selection.left_out
+    def begun(self, *, ahead: bool = True) -> Iterator[Begun]:
+        """The batches of the selection, for `write`. The one after is begun before one is given, if `ahead`:
+        so the engine goes on while the rows before are written.
+        """
+        return self._begun(self._batches(), ahead=ahead)
 
     def checked(self) -> Summary:
         """The summary. Raises NothingToScore where it counts no comment."""
@@ -165,10 +183,26 @@ class Run:
         left_out = f" ({counted.left_out:,} were left out)" if counted.left_out else ""
         raise NothingToScore(f"nothing to score: no row holds a comment{bad}{left_out}")
 
-    def _skip(self, batches: Iterable[Rows], receipt: Mapping[str, Any]) -> None:
-        for rows in batches:
-            if good := [row for row in rows if isinstance(row, Record)]:
-                self._look(good)
+    def _batches(self) -> Iterator[Batch]:
+        """The rows of the selection; a dump that breaks off in the middle ends with a BadRow that says so."""
+        rows = self._rows()
+        while some := list(islice(rows, self._batch)):
+            good = [row for row in some if isinstance(row, Record)]
+            yield Batch(good, [row for row in some if isinstance(row, BadRow)], self._selection.taken)
+        self.summary.left_out = self._selection.left_out
+
+    def _begun(self, batches: Iterator[Batch], *, ahead: bool) -> Iterator[Begun]:
+        begun = (Begun(batch, self._scorer.start(batch.good, seen=self._seen)) for batch in batches)
+        waiting = list(islice(begun, 1)) if ahead else []
+        for following in begun:
+            waiting.append(following)
+            yield waiting.pop(0)
+        yield from waiting
+
+    def _skip(self, batches: Iterable[Batch], receipt: Mapping[str, Any]) -> None:
+        for batch in batches:
+            if batch.good:
+                self._look(batch.good)
         if self._selection.taken != receipt["taken"]:
             raise DumpError("the input no longer reads as it did: say --no-resume to start anew")
         self._mark = time.monotonic()
@@ -179,10 +213,10 @@ class Run:
             self._layout = Layout.of(self._selection.columns, records, types=self._selection.types)
         return self._layout
 
-    def _score(self, records: Sequence[Record]) -> list[Scored]:
+    def _scored(self, begun: Begun) -> list[Scored]:
         asked = self._scorer.asked
-        scored = self._scorer(records, seen=self._seen)
-        self.summary.repeated += len(records) - (self._scorer.asked - asked)
+        scored = begun.wait()
+        self.summary.repeated += len(scored) - (self._scorer.asked - asked)
         self.summary.add(scored, self._scorer.thresholds)
         return scored
 

@@ -7,7 +7,7 @@ scorer(records)          # one Scored a record, in order
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -26,7 +26,7 @@ class Predictor(Protocol):
     info: dict[str, Any]
     thresholds: dict[str, float]
 
-    def predict(self, comments: Sequence[Comment]) -> list[Prediction]: ...
+    def start(self, comments: Sequence[Comment]) -> Callable[[], list[Prediction]]: ...
 
 
 class Scorer:
@@ -64,20 +64,36 @@ class Scorer:
 
     def __call__(self, records: Sequence[Record], *, seen: Seen | None = None) -> list[Scored]:
         """Scored comments for `records`; exact duplicates, also of what `seen` knows, are scored once."""
+        return self.start(records, seen=seen)()
+
+    def start(self, records: Sequence[Record], *, seen: Seen | None = None) -> Callable[[], list[Scored]]:
+        """Begins to score beside the caller's work; what it returns waits for what a call gives.
+
+        With one `seen`, what was started first must be waited for first.
+        """
         comments = [record.comment(target=self._target) for record in records]
         keys = [key_of(comment) for comment in comments]
-        known = seen.find(list(dict.fromkeys(keys))) if seen else {}
-        new = {key: comment for key, comment in zip(keys, comments, strict=True) if key not in known}
-        found = dict(zip(new, self._classifier.predict(list(new.values())), strict=True))
-        self.asked += len(found)
+        unique = dict(zip(keys, comments, strict=True))
+        known = seen.find(list(unique)) if seen else {}
+        awaited = seen.awaited & unique.keys() if seen else set()
+        new = {key: comment for key, comment in unique.items() if key not in known and key not in awaited}
         if seen:
-            seen.keep(found)
-        known |= found
-        predictions = [with_id(known[key], comment) for key, comment in zip(keys, comments, strict=True)]
-        return [
-            Scored(record, prediction, self._policy.decide(comment, prediction))
-            for record, comment, prediction in zip(records, comments, predictions, strict=True)
-        ]
+            seen.awaited.update(new)
+        running = self._classifier.start(list(new.values()))
+
+        def wait() -> list[Scored]:
+            known.update(zip(new, running(), strict=True))
+            self.asked += len(new)
+            if seen:
+                seen.keep({key: known[key] for key in new})
+                known.update(seen.find(list(awaited)))
+            predictions = [with_id(known[key], comment) for key, comment in zip(keys, comments, strict=True)]
+            return [
+                Scored(record, prediction, self._policy.decide(comment, prediction))
+                for record, comment, prediction in zip(records, comments, predictions, strict=True)
+            ]
+
+        return wait
 
 
 @dataclass(slots=True)

@@ -40,6 +40,8 @@ class Seen:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.awaited: set[bytes] = set()
+        """Keys of comments that the model is being asked about, until `keep` has their predictions."""
         self._database = sqlite3.connect(path)
         try:
             with self._told():
@@ -85,6 +87,7 @@ class Seen:
             self._database.executemany("INSERT INTO predictions VALUES (?, ?, ?, ?)", rows)
             places = sorted((first, nr) for nr, first, _, _ in rows)
             self._database.executemany("INSERT OR IGNORE INTO places VALUES (?, ?)", places)
+        self.awaited.difference_update(predictions)
 
     def commit(self) -> None:
         """Make what was kept last. Raises DumpError where the disk is full."""

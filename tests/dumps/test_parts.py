@@ -34,9 +34,9 @@ class Counting:
         self.info, self.thresholds = classifier.info, classifier.thresholds
         self.asked: list[str] = []
 
-    def predict(self, comments: Any) -> Any:
+    def start(self, comments: Any) -> Any:
         self.asked += [comment.text for comment in comments]
-        return self._classifier.predict(comments)
+        return self._classifier.start(comments)
 
 
 @pytest.fixture

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ import pytest
 from model import Classifier
 from service.dumps.formats import open_reader
 from service.dumps.parts import Parts, parts_folder
-from service.dumps.run import BATCHES_A_PART, errors_file, score_file
+from service.dumps.record import Record
+from service.dumps.run import BATCHES_A_PART, errors_file, score_file, score_stream
 from service.dumps.score import Scorer, Summary
 from service.dumps.selection import Selection
 from service.dumps.source import Source
@@ -33,10 +36,17 @@ class Counting:
         self._classifier = classifier
         self.info, self.thresholds = classifier.info, classifier.thresholds
         self.asked: list[str] = []
+        self.answered = 0
 
     def start(self, comments: Any) -> Any:
         self.asked += [comment.text for comment in comments]
-        return self._classifier.start(comments)
+        running = self._classifier.start(comments)
+
+        def wait() -> Any:
+            self.answered += len(comments)
+            return running()
+
+        return wait
 
 
 @pytest.fixture
@@ -146,6 +156,58 @@ def test_only_what_the_model_is_given_makes_a_duplicate(counting: Counting, tmp_
     assert [row["id"] for row in written] == [row["id"] for row in rows * 20]
     assert written[6:12] == written[-6:]
     assert written[2]["stance"]["target"] == "The road"
+
+
+def test_duplicates_of_what_is_being_scored_are_scored_once(counting: Counting, tmp_path: Path) -> None:
+    rows = [{"id": str(i), "text": f"The road {i // 3}"} for i in range(60)]
+    (tmp_path / "in.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    summary = score(counting, tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    assert counting.asked == [f"The road {i}" for i in range(20)]
+    assert summary.repeated == 40
+    written = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in written] == [row["id"] for row in rows]
+    assert all(row["abuse"] == written[i // 3 * 3]["abuse"] for i, row in enumerate(written))
+
+
+def test_the_next_batch_is_asked_about_before_the_last_is_answered(
+    counting: Counting, source: Path, tmp_path: Path
+) -> None:
+    open_now: list[int] = []
+
+    def look(summary: Summary) -> None:
+        open_now.append(len(counting.asked) - counting.answered)
+
+    scorer = Scorer(counting, Policy.load("default", thresholds=counting.thresholds))
+    with closing(Source(source)) as opened:
+        score_file(
+            Selection(open_reader(opened)), tmp_path / "out.jsonl", scorer, call={}, batch=2, on_batch=look
+        )
+    assert set(open_now[:-1]) <= {0, 1, 2}  # 0: the next batch holds what was scored before
+    assert open_now.count(2) > 30
+    assert open_now[-1] == 0
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_stream_gives_a_batch_before_it_takes_the_next_unless_ahead(
+    counting: Counting, tmp_path: Path, ahead: bool
+) -> None:
+    out = io.BytesIO()
+    written: list[int] = []
+
+    class Slow:
+        """A reader that notes what was written when it is asked for a row."""
+
+        columns, fraction = (), 0.0
+
+        def __iter__(self) -> Iterator[Record]:
+            for i in range(6):
+                written.append(out.getvalue().count(b"\n"))
+                yield Record(id=str(i), row=i + 1, text=f"The road {i}")
+
+    scorer = Scorer(counting, Policy.load("default", thresholds=counting.thresholds))
+    score_stream(Selection(Slow()), out, None, scorer, ahead=ahead, batch=1)
+    assert written == ([0, 0, 1, 2, 3, 4] if ahead else [0, 1, 2, 3, 4, 5])
+    assert [json.loads(line)["id"] for line in out.getvalue().splitlines()] == list("012345")
 
 
 def parley(*words: str, stdin: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -73,6 +73,13 @@ def test_neither_batch_nor_order_nor_chunk_changes_a_score(
     assert Classifier.load(tiny_artifact, threads=3).predict(COMMENTS) == together
 
 
+def test_what_is_started_before_another_is_waited_for_scores_as_ever(classifier: Classifier) -> None:
+    together = classifier.predict(COMMENTS)
+    running = [classifier.start(COMMENTS[:4]), classifier.start(COMMENTS[4:]), classifier.start(COMMENTS)]
+    later, first, whole = running[1](), running[0](), running[2]()
+    assert first + later == whole == together
+
+
 def test_none_and_thousands(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     assert classifier.predict([]) == []
     sizes = count_texts(classifier, monkeypatch)

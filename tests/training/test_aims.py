@@ -28,6 +28,13 @@ def test_aims_name_tests_of_the_suite_and_nothing_measured_has_no_row() -> None:
     assert against_aims(report()) == []
 
 
+def test_no_aim_speaks_of_a_sites_own_rows() -> None:
+    of = {"auc": figure(0.9), "rows": 100, "positives": 50, "calibration_error": 0.2}
+    own = {"own.csv": {"slices": {"all": {"toxicity": of}}}}
+    assert against_aims(report(**own)) == []
+    assert against_aims(report(**own, robtest={}))
+
+
 def test_an_aim_is_reached_from_its_number_on() -> None:
     of = {"auc": figure(0.98), "majority": {"accuracy": 0.5}, "rows": 100, "positives": 50}
     of["calibration_error"] = 0.05

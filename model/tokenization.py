@@ -4,6 +4,7 @@ Three kinds of input, all for the same encoder:
     comment   [CLS] comment [SEP]             in overlapping windows, so that nothing hides past the limit
     article   [CLS] title. lede [SEP]         cut at the limit: an article says what it is about early
     pair      [CLS] target [SEP] comment [SEP]   the comment cut at the limit
+A teacher of another kind (MPNet) has its own signs in the places of [CLS] and [SEP].
 
 Emoji are spelt out first (model.emoji); offsets are of the text as given.
 """
@@ -44,9 +45,9 @@ class Tokenizer:
         """Raises ArtifactError where the file can't be read as BERT's WordPiece."""
         try:
             self._pieces = WordPiece.read(path)
-            self._begin, self._end = (self._pieces.vocabulary[name] for name in ("[CLS]", "[SEP]"))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError) as error:
             raise ArtifactError(f"{path} is not a tokenizer: {error}") from error
+        self._signs = self._pieces.signs
         self.max_tokens = max_tokens
         self.stride = stride
 
@@ -78,11 +79,13 @@ class Tokenizer:
     def _pair(self, target: str, comment: str) -> Tokens:
         first = self._row(self._pieces.split(target), min(TARGET_TOKENS, self.max_tokens * 2 // 3))
         ids, places = self._pieces.split(comment)
-        room = self.max_tokens - len(first) - 1
+        between = [self._signs.end] * self._signs.doubled
+        room = self.max_tokens - len(first) - len(between) - 1
+        second = [*between, *ids[:room], self._signs.end]
         return Tokens(
-            [*first.ids, *ids[:room], self._end],
-            [0] * len(first) + [1] * (min(len(ids), room) + 1),
-            [*first.offsets, *places[:room], _NOWHERE],
+            [*first.ids, *second],
+            [0] * len(first) + [0 if self._signs.doubled else 1] * len(second),
+            [*first.offsets, *(_NOWHERE for _ in between), *places[:room], _NOWHERE],
             first.cut or len(ids) > room,
         )
 
@@ -90,7 +93,7 @@ class Tokenizer:
         ids, places = split
         room = limit - 2
         return Tokens(
-            [self._begin, *ids[:room], self._end],
+            [self._signs.begin, *ids[:room], self._signs.end],
             [0] * (min(len(ids), room) + 2),
             [_NOWHERE, *places[:room], _NOWHERE],
             len(ids) > room,

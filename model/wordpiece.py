@@ -19,6 +19,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,17 @@ _CHINESE = re.compile(
 Split = tuple[list[int], list[tuple[int, int]]]
 
 
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """The pieces that stand around a text. A pair is `begin` A `end` B `end`, B's pieces of type 1; where
+    `doubled` (MPNet, RoBERTa) it is `begin` A `end` `end` B `end`, all of type 0.
+    """
+
+    begin: int
+    end: int
+    doubled: bool = False
+
+
 class WordPiece:
     """A vocabulary and how words are made for it. Thread-safe."""
 
@@ -42,6 +54,7 @@ class WordPiece:
         self,
         vocabulary: Mapping[str, int],
         *,
+        signs: Signs,
         lowercase: bool = True,
         strip_accents: bool | None = None,
         unknown: str = "[UNK]",
@@ -49,6 +62,7 @@ class WordPiece:
     ) -> None:
         """Raises KeyError where the vocabulary lacks the unknown piece."""
         self.vocabulary = vocabulary
+        self.signs = signs
         self._lowercase = lowercase
         self._characters = _Characters(
             lowercase=lowercase, strip_accents=lowercase if strip_accents is None else strip_accents
@@ -71,6 +85,7 @@ class WordPiece:
             _check_defaults(normalizer, {"clean_text": True, "handle_chinese_chars": True})
             return cls(
                 model["vocab"],
+                signs=_signs(content["post_processor"], model["vocab"]),
                 lowercase=normalizer["lowercase"],
                 strip_accents=normalizer["strip_accents"],
                 unknown=model["unk_token"],
@@ -146,6 +161,12 @@ class _Characters(dict[int, str]):
             char = "".join(c.lower() for c in char)
         char = "".join(f" {c} " if _is_punctuation(c) else c for c in char)
         return f" {char} " if alone else char
+
+
+def _signs(processor: Mapping[str, Any], vocabulary: Mapping[str, int]) -> Signs:
+    if processor["type"] == "RobertaProcessing":
+        return Signs(processor["cls"][1], processor["sep"][1], doubled=True)
+    return Signs(vocabulary["[CLS]"], vocabulary["[SEP]"])
 
 
 def _is_control(char: str) -> bool:

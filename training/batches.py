@@ -6,7 +6,8 @@ the one encoder:
     comment   each row's comment
     context   the articles and targets that these comments name, each once
     pair      a (target, comment) a stance
-A label that a comment lacks is NaN and masked in the loss.
+A label that a comment lacks is NaN and masked in the loss. With a teacher's answers (training.distil) the batch has
+`teacher` as well: labels (rows, 8), cosines (articles, then targets), stances (pairs, 3).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,13 +28,21 @@ from model.text import PlainText, plain_text
 from model.tokenization import Tokenizer, Tokens
 from training.examples import Example
 
+if TYPE_CHECKING:
+    from training.distil import Answers
+
 MISSING = math.nan
 QUESTIONS = 3
 """Articles and targets of one row; a comment with more gets more rows."""
 
 
 def tokenise(
-    examples: Sequence[Example], *, comments: Tokenizer, contexts: Tokenizer, pairs: Tokenizer
+    examples: Sequence[Example],
+    *,
+    comments: Tokenizer,
+    contexts: Tokenizer,
+    pairs: Tokenizer,
+    answers: Answers | None = None,
 ) -> Dataset:
     """Token ids and labels of every comment, with `length` in tokens for grouping.
 
@@ -45,7 +54,7 @@ def tokenise(
     articles = _ids(contexts, (e.article for e in examples if e.article is not None))
     targets = _ids(contexts, (e.target for e in examples if e.target is not None))
     columns = (
-        _columns(row, text, window, articles, targets, pairs)
+        _columns(row, text, window, articles, targets, pairs) | _taught(row, answers)
         for row, text, window in zip(rows, plain, windows, strict=True)
     )
     return Dataset.from_list(list(columns))
@@ -80,8 +89,7 @@ def _columns(
     pairs: Tokenizer,
 ) -> dict[str, Any]:
     labels = {label: value for e in reversed(row) for label, value in e.labels.items()}
-    about = [e for e in row if e.article is not None and e.off_topic is not None]
-    aimed = [e for e in row if e.target is not None and e.stance is not None]
+    about, aimed = _questions(row)
     sides = pairs.pairs([(plain_text(e.target or "").text, plain.text) for e in aimed])
     return {
         "comment": window.ids,
@@ -97,6 +105,24 @@ def _columns(
         "stances": [STANCES.index(e.stance or "none") for e in aimed],
         "pair_weights": [e.weight for e in aimed],
         "length": len(window) + sum(map(len, sides)),
+    }
+
+
+def _questions(row: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """Those that ask for an article, and those that ask for a target."""
+    about = [e for e in row if e.article is not None and e.off_topic is not None]
+    return about, [e for e in row if e.target is not None and e.stance is not None]
+
+
+def _taught(row: Sequence[Example], answers: Answers | None) -> dict[str, Any]:
+    if answers is None:
+        return {}
+    text, (about, aimed) = row[0].text, _questions(row)
+    return {
+        "taught_labels": answers.labels(text),
+        "taught_articles": [answers.cosine(text, e.article or "") for e in about],
+        "taught_targets": [answers.cosine(text, e.target or "") for e in aimed],
+        "taught_stances": [answers.stance(text, e.target or "") for e in aimed],
     }
 
 
@@ -163,6 +189,12 @@ class Collator:
             "stance": torch.tensor(flat("stances"), dtype=torch.int64),
             "pair_weight": _floats(flat("pair_weights")),
         }
+        if "taught_labels" in rows[0]:
+            batch["teacher"] = {
+                "labels": _floats([r["taught_labels"] for r in rows]),
+                "cosines": _floats([*flat("taught_articles"), *flat("taught_targets")]),
+                "stances": _floats(flat("taught_stances")),
+            }
         if contexts:
             batch["context"] = pad(list(contexts))
         if len(pair_rows):

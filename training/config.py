@@ -7,7 +7,7 @@ Every key is explained in that file.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -68,6 +68,21 @@ class Swaps(_Strict):
     disguised: float = Field(default=0.0, ge=0, le=1)
 
 
+class Teacher(_Strict):
+    """A larger network whose answers are learnt beside the labels (see training.distil).
+
+    `stance`, `labels` and `cosine` are what its answers of each kind count in the sum of losses.
+    """
+
+    artifact: str
+    stance: float = Field(default=1.0, ge=0)
+    labels: float = Field(default=1.0, ge=0)
+    cosine: float = Field(default=1.0, ge=0)
+    temperature: float = Field(default=2.0, gt=0)
+    pairs: int = Field(default=20_000, ge=0)
+    articles: int = Field(default=5_000, ge=0)
+
+
 class Recipe(_Strict):
     """How a network is fine-tuned, whatever on."""
 
@@ -86,6 +101,7 @@ class TrainConfig(Recipe):
     base: str
     fraction: float = Field(default=1.0, gt=0, le=1)
     swaps: Swaps = Swaps()
+    teacher: Teacher | None = None
     sources: list[SourceSpec] = Field(min_length=1)
 
 
@@ -124,9 +140,10 @@ def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = TrainConfig
     for part in loc[:-1]:
         if isinstance(part, str):
-            inner = SourceSpec if part == "sources" else model.model_fields[part].annotation
-            if isinstance(inner, type) and issubclass(inner, BaseModel):
-                model = inner
+            annotation = model.model_fields[part].annotation
+            for inner in (annotation, *get_args(annotation)):  # a list's, or an optional one
+                if isinstance(inner, type) and issubclass(inner, BaseModel):
+                    model = inner
     return sorted(model.model_fields)
 
 

@@ -46,13 +46,13 @@ def told_errors() -> Iterator[None]:
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[int], None]]:
+def progress(total: int, doing: str = "scoring") -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("scoring", total=total)
+        task = progress.add_task(doing, total=total)
         yield lambda done: progress.advance(task, done)
 
 
@@ -128,6 +128,9 @@ def show_plan(found: Mapping[str, Any]) -> None:
     made = ", ".join(f"{count:,} {name}" for name, count in found["made"].items())
     typer.echo(f"leaks: rows dropped because a dev or test set has their text. Rows made: {made}.")
     typer.echo(f"{found['rows']:,} rows of input, {found['tokens']:,} tokens, {found['steps']:,} steps")
+    if asked := found.get("asked"):
+        parts = ", ".join(f"{count:,} {name}" for name, count in asked.items())
+        typer.echo(f"The teacher is asked first, once: {parts}.")
 
 
 def show_changes(title: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:

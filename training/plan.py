@@ -6,6 +6,7 @@ plan(load_config("configs/training/base.yaml"), data_dir=Path("../shared/data"))
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from model.labels import OFF_TOPIC
 from model.tokenization import Tokenizer
 from training.batches import tokenise
 from training.config import TrainConfig
+from training.distil import Questions
 from training.examples import Example
 from training.network import base_tokenizer
 from training.sources import prepare
@@ -23,26 +25,37 @@ def plan(config: TrainConfig, *, data_dir: Path) -> dict[str, Any]:
 
     "sources" and "made" as in a run's `examples.json`, "labels" (how many rows each source's training part,
     with what was made of it, has of each label), "rows" of the network's input (a comment with up to three
-    questions is one), their "tokens", and "steps". Raises the errors that the run would.
+    questions is one), their "tokens", and "steps"; with a teacher, what it is "asked". Raises the errors that the run would.
     """
     prepared = prepare(
-        config.sources, data_dir=data_dir, swaps=config.swaps, seed=config.seed, fraction=config.fraction
+        config.sources,
+        data_dir=data_dir,
+        swaps=config.swaps,
+        seed=config.seed,
+        fraction=config.fraction,
+        teacher=config.teacher,
     )
     labels: dict[str, Counter[str]] = {spec.name: Counter() for spec in config.sources}
     for example in prepared.train:
-        labels[example.source].update(_labels(example))
+        if example.weight:
+            labels[example.source].update(_labels(example))
     file, limits = base_tokenizer(config.base), config.tokens
     comments, contexts, pairs = (
         Tokenizer(file, max_tokens=n, stride=0) for n in (limits.comment, limits.context, limits.pair)
     )
     dataset = tokenise(prepared.train, comments=comments, contexts=contexts, pairs=pairs)
     steps = config.optimiser.epochs * len(dataset) / config.optimiser.batch_size
+    asked = {}
+    if config.teacher is not None:
+        questions = Questions.of(prepared.train, config.teacher)
+        asked = {"asked": {name: len(of) for name, of in asdict(questions).items()}}
     return {
         **prepared.counts,
         "labels": {name: dict(of) for name, of in labels.items()},
         "rows": len(dataset),
         "tokens": sum(dataset["length"]),
         "steps": round(steps),
+        **asked,
     }
 
 

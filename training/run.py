@@ -6,6 +6,7 @@ A run folder holds all there is to know of the run:
     config.yaml     the configuration as it was read
     examples.json   rows by source and split, rows dropped as leaks
     checkpoint-N/   the newest checkpoints; `--resume` goes on from the last
+    teacher/        the teacher's answers, where there is one (training.distil)
     metrics.json    losses, dev figures, speed, parity of the exported network
     artifact/       what is served
 """
@@ -31,10 +32,12 @@ from model.artifact import Artifact
 from model.tokenization import Tokenizer
 from training.batches import Collator, LengthGroupedSampler, tokenise
 from training.calibrate import calibrate
-from training.config import Recipe, TrainConfig
+from training.config import Recipe, Teacher, TrainConfig
+from training.distil import Answers, ask, open_teacher
 from training.errors import RunError
 from training.examples import Example
 from training.export import export_artifact
+from training.graph import check_kind
 from training.history import history
 from training.keep import frozen, keep_loss
 from training.loss import multitask_loss
@@ -49,11 +52,17 @@ class MultiTaskTrainer(Trainer):
     """transformers' Trainer with our loss, our order of rows, and a faster rate for the fresh heads."""
 
     def __init__(
-        self, *args: Any, config: Recipe, start: Network | None, untuned: Network | None, **kwargs: Any
+        self,
+        *args: Any,
+        config: Recipe,
+        start: Network | None,
+        untuned: Network | None,
+        teacher: Teacher | None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._config = config
-        self._start, self._untuned = start, untuned
+        self._start, self._untuned, self._teacher = start, untuned, teacher
         self._parts: dict[str, list[Tensor]] = {}
 
     def compute_loss(  # type: ignore[override]
@@ -63,7 +72,9 @@ class MultiTaskTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Tensor:
-        loss, parts = multitask_loss(model, inputs, self._config.losses, untuned=self._untuned)
+        loss, parts = multitask_loss(
+            model, inputs, self._config.losses, untuned=self._untuned, teacher=self._teacher
+        )
         if self._start is not None:
             kept = keep_loss(model, self._start, inputs)
             loss, parts["keep"] = loss + kept, kept.detach()
@@ -112,17 +123,37 @@ def train(
     """
     claim(config.model_dump(mode="json"), run_dir, resume)
 
+    if config.teacher is not None and not resume:
+        open_teacher(config.teacher.artifact)  # rather now than after a minute of reading
     prepared = prepare(
-        config.sources, data_dir=data_dir, swaps=config.swaps, seed=config.seed, fraction=config.fraction
+        config.sources,
+        data_dir=data_dir,
+        swaps=config.swaps,
+        seed=config.seed,
+        fraction=config.fraction,
+        teacher=config.teacher,
     )
     write(run_dir / "examples.json", prepared.counts)
+    answers = None
+    if config.teacher is not None:
+        folder, half = run_dir / "teacher", _half(config)
+        answers = ask(config.teacher, prepared.train, limits=config.tokens, folder=folder, half=half)
 
     torch.manual_seed(config.seed)
     network = Network.from_base(config.base)
+    check_kind(network.config)
     tokenizer_file = base_tokenizer(config.base)
     began = time.monotonic()
     untuned = frozen(Network.from_base(first_base(config.base))) if config.losses.geometry else None
-    losses = fine_tune(network, config, prepared.train, tokenizer_file, run_dir=run_dir, untuned=untuned)
+    losses = fine_tune(
+        network,
+        config,
+        prepared.train,
+        tokenizer_file,
+        run_dir=run_dir,
+        untuned=untuned,
+        answers=answers,
+    )
 
     network.eval().float().to("cpu")
     artifact = Artifact(run_dir / "artifact")
@@ -136,7 +167,8 @@ def train(
         stride=config.tokens.stride,
         training=history(
             base_artifact(config.base), config=config.model_dump(mode="json"), **prepared.counts
-        ),
+        )
+        | ({} if answers is None else {"teacher": answers.teacher}),
     )
     dev = calibrate(artifact, prepared.dev if most_dev is None else draw(prepared.dev, most_dev))
     write(
@@ -155,18 +187,19 @@ def fine_tune(
     run_dir: Path,
     start: Network | None = None,
     untuned: Network | None = None,
+    answers: Answers | None = None,
 ) -> dict[str, float]:
     """Fine-tunes `network` in place, from the last checkpoint if there is one; returns the last losses.
 
     With `start`, a frozen network, it is kept near that one's answers (see training.keep); with `untuned`,
-    another, near the cosines of that one (see training.loss).
+    another, near the cosines of that one, and with a teacher's `answers` near those (see training.loss).
     """
     limits = config.tokens
     comments, contexts, pairs = (
         Tokenizer(tokenizer_file, max_tokens=n, stride=0)
         for n in (limits.comment, limits.context, limits.pair)
     )
-    dataset = tokenise(examples, comments=comments, contexts=contexts, pairs=pairs)
+    dataset = tokenise(examples, comments=comments, contexts=contexts, pairs=pairs, answers=answers)
     log.info("%d examples, %d tokens", len(dataset), sum(dataset["length"]))
     if config.optimiser.dropout is not None:
         network.set_dropout(config.optimiser.dropout)
@@ -179,6 +212,7 @@ def fine_tune(
         config=config,
         start=start,
         untuned=untuned,
+        teacher=None if answers is None else answers.weights,
     )
     result = trainer.train(resume_from_checkpoint=_last_checkpoint(run_dir))
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
@@ -193,7 +227,6 @@ def _last_checkpoint(run_dir: Path) -> str | None:
 
 def _arguments(config: Recipe, run_dir: Path, *, steps: int) -> TrainingArguments:
     optimiser = config.optimiser
-    half = config.precision == "bfloat16" or (config.precision == "auto" and _fast_bfloat16())
     return TrainingArguments(
         output_dir=str(run_dir),
         num_train_epochs=optimiser.epochs,
@@ -202,7 +235,7 @@ def _arguments(config: Recipe, run_dir: Path, *, steps: int) -> TrainingArgument
         warmup_steps=int(optimiser.warmup * optimiser.epochs * steps),
         lr_scheduler_type="linear",
         max_grad_norm=1.0,
-        bf16=half,
+        bf16=_half(config),
         use_cpu=not torch.cuda.is_available(),
         seed=config.seed,
         data_seed=config.seed,
@@ -213,6 +246,10 @@ def _arguments(config: Recipe, run_dir: Path, *, steps: int) -> TrainingArgument
         remove_unused_columns=False,
         disable_tqdm=None,
     )
+
+
+def _half(config: Recipe) -> bool:
+    return config.precision == "bfloat16" or (config.precision == "auto" and _fast_bfloat16())
 
 
 def _fast_bfloat16() -> bool:

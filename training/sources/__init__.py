@@ -37,7 +37,7 @@ from training.sources import (  # noqa: F401  (they register their sources)
     wikipedia,
 )
 from training.sources.disguise import disguised_copies
-from training.sources.pairs import cut_short, headlines, swapped, unrelated_targets
+from training.sources.pairs import cut_short, headlines, swapped, unlabelled, unrelated_targets
 from training.sources.registry import SOURCES, SPLITS, Source, Split, get, read
 
 log = logging.getLogger(__name__)
@@ -125,14 +125,29 @@ def load(specs: Sequence[SourceSpec], data_dir: Path, split: Split, *, seed: int
     return examples
 
 
+class Asked(Protocol):
+    """How many pairs to make for a teacher to answer (`teacher:` of the training YAML)."""
+
+    @property
+    def pairs(self) -> int: ...
+    @property
+    def articles(self) -> int: ...
+
+
 def prepare(
-    specs: Sequence[SourceSpec], *, data_dir: Path, swaps: Swaps, seed: int = 0, fraction: float = 1.0
+    specs: Sequence[SourceSpec],
+    *,
+    data_dir: Path,
+    swaps: Swaps,
+    seed: int = 0,
+    fraction: float = 1.0,
+    teacher: Asked | None = None,
 ) -> Prepared:
     """The training and dev examples of `specs` without the texts of any test set, and rows made of them.
 
     The tests are those of every registered source whose folder is there, named in `specs` or not. Dev drops
     what a test holds, training what a test or dev holds. `fraction` of the training rows are taken, for a
-    quick try.
+    quick try, and of what is made for the `teacher`.
     """
     tests = held_out(specs, data_dir)
     dev, dev_leaks = drop_leaks(load(specs, data_dir, "dev", seed=seed), tests)
@@ -147,6 +162,9 @@ def prepare(
         "stance_none": unrelated_targets(train, seed=seed, share=swaps.stance_none),
         "disguised": disguised_copies(train, seed=seed, share=swaps.disguised),
     }
+    if teacher is not None:
+        pairs, articles = (round(count * fraction) for count in (teacher.pairs, teacher.articles))
+        made["unlabelled"] = unlabelled(train, seed=seed, pairs=pairs, articles=articles)
     for name in ("short", "disguised"):  # a text made anew may by chance be one of a test
         made[name], made_leaks = drop_leaks(made[name], [*tests, *dev])
         log.info("dropped as leaks from the %s rows made: %s", name, made_leaks)

@@ -1,8 +1,9 @@
-"""Made negatives: a comment under an article, or towards a target, that is not its own.
+"""Made pairs: a comment under an article, or towards a target, that is not its own.
 
     train += swapped(train, seed=13, headlines=headlines(data_dir, "train"))
     train += cut_short(train, seed=13, share=0.5, headlines=headlines(data_dir, "train"))
     train += unrelated_targets(train, seed=13, share=0.2)
+    train += unlabelled(train, seed=13, pairs=20_000, articles=5_000)      for a teacher to answer
 
 Swapped pairs are easier than what readers really write beside the point: report them apart from human labels.
 """
@@ -26,6 +27,7 @@ OFF_TOPIC = {"other debate": 1.0, "headline": 1.0, "near debate": 0.8}
 """How far off each kind of made pair is: a near debate's article may share the comment's subject."""
 
 _NEAREST = 3
+_NEAR = 10
 _WORD = re.compile(r"[a-z]{4,}")
 _TELLING = re.compile(r"[A-Za-z]{6,}")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
@@ -116,16 +118,23 @@ def _pair(example: Example, *, article: str, off_topic: float, slice: str) -> Ex
 
 
 def _nearest(articles: Sequence[str]) -> dict[str, list[str]]:
-    """For each article the few whose titles and descriptions are most alike (TF-IDF cosine)."""
+    """For each article the few whose titles and descriptions are most alike."""
+    near = _most_alike(articles, articles, _NEAREST + 1)
+    return {a: [n for n in of if n != a][:_NEAREST] for a, of in zip(articles, near, strict=True)}
+
+
+def _most_alike(texts: Sequence[str], contexts: Sequence[str], most: int) -> list[list[str]]:
+    """For each text the `most` contexts that are most like it (TF-IDF cosine), the nearest first."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    vectors = TfidfVectorizer(token_pattern=r"\w+", sublinear_tf=True).fit_transform(articles)
-    alike = (vectors @ vectors.T).toarray()
-    order = (-alike).argsort(axis=1, kind="stable")
-    return {
-        article: [articles[i] for i in row if articles[i] != article][:_NEAREST]
-        for article, row in zip(articles, order[:, : _NEAREST + 1], strict=True)
-    }
+    vectorizer = TfidfVectorizer(token_pattern=r"\w+", sublinear_tf=True)
+    columns = vectorizer.fit_transform(contexts).T.tocsr()
+    found = []
+    for start in range(0, len(texts), 500):
+        alike = (vectorizer.transform(texts[start : start + 500]) @ columns).toarray()
+        order = (-alike).argsort(axis=1, kind="stable")[:, :most]
+        found += [[contexts[i] for i in row] for row in order]
+    return found
 
 
 def unrelated_targets(examples: Iterable[Example], *, seed: int, share: float = 0.2) -> list[Example]:
@@ -144,6 +153,42 @@ def unrelated_targets(examples: Iterable[Example], *, seed: int, share: float = 
             pair = replace(example, target=other.target, stance="none", article=None, off_topic=None)
             made.append(replace(pair, labels={}, spans=None, slice="made none"))
     return made
+
+
+def unlabelled(examples: Iterable[Example], *, seed: int, pairs: int, articles: int) -> list[Example]:
+    """At most so many comments beside a target, and beside an article, that nobody judged: of weight 0.
+
+    Any comment beside any target or article; every second one is from a discussion, beside one of the few
+    most like it: two at random mostly have nothing to do with one another, and would teach that alone.
+    """
+    examples = list(examples)
+    rng = random.Random(f"{seed}:unlabelled")
+    judged = {(e.text, context) for e in examples for context in (e.target, e.article)}
+    targets = list(dict.fromkeys(e.target for e in examples if e.target and e.stance))
+    titles = list(dict.fromkeys(e.article for e in examples if e.article))
+    # What stands for stance and off_topic here is a place-holder that weight 0 takes out of the loss.
+    made = [
+        replace(e, target=target, stance="none", article=None, off_topic=None)
+        for e, target in _beside(examples, targets, pairs, rng)
+    ]
+    made += [
+        replace(e, article=article, off_topic=1.0, target=None, stance=None)
+        for e, article in _beside(examples, titles, articles, rng)
+    ]
+    new = {(e.text, e.target, e.article): e for e in made if (e.text, e.target or e.article) not in judged}
+    return [replace(e, labels={}, spans=None, weight=0.0, slice="unlabelled") for e in new.values()]
+
+
+def _beside(
+    examples: Sequence[Example], contexts: Sequence[str], count: int, rng: random.Random
+) -> list[tuple[Example, str]]:
+    if not (examples and contexts):
+        return []
+    talks = [e for e in examples if e.target or e.article]
+    drawn = [rng.choice(talks) for _ in range(count // 2)]
+    near = _most_alike([e.text for e in drawn], contexts, _NEAR)
+    others = [(rng.choice(examples), rng.choice(contexts)) for _ in range(count - len(drawn))]
+    return [(e, rng.choice(of)) for e, of in zip(drawn, near, strict=True)] + others
 
 
 def headlines(data_dir: Path, split: Split) -> list[str]:

@@ -6,8 +6,8 @@ the one encoder:
     comment   each row's comment
     context   the articles and targets that these comments name, each once
     pair      a (target, comment) a stance
-A label that a comment lacks is NaN and masked in the loss. With a teacher's answers (training.distil) the batch has
-`teacher` as well: labels (rows, 8), cosines (articles, then targets), stances (pairs, 3).
+A label that a comment lacks is NaN and masked in the loss. With a teacher's answers (training.distil) the
+batch has `teacher` as well: labels (rows, 8), cosines (articles, then targets), stances (pairs, 3).
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def _text(artifact: Artifact) -> str:
         epochs=config["optimiser"]["epochs"],
         training_seed=config["seed"],
         commit=info["commit"],
-        started=_started(training),
+        started=_started(training) + _taught(training),
         figures_kept=_int8(report),
         parity=", ".join(f"{name.replace('_', ' ')} {value}" for name, value in info["parity"].items()),
     )
@@ -103,6 +103,15 @@ def _started(training: dict[str, Any]) -> str:
     return (
         f" The last stage went on from {first['name']} {first['version']} (commit {first['commit']}): "
         "sources that it didn't read again stand as that one read them."
+    )
+
+
+def _taught(training: dict[str, Any]) -> str:
+    """Whose answers it learnt from, and what those had learnt from."""
+    return "".join(
+        f" It learnt from the answers of {of['name']} {of['version']} too (base {of['base']}, commit "
+        f"{of['commit']}), which was trained on {', '.join(of['sources'])}."
+        for of in training.get("teachers", ())
     )
 
 

@@ -128,7 +128,9 @@ def train(
         show_table("Dev figures", metrics["dev"])
         typer.echo(f"Artifact: {artifact.path}   Metrics: {folder / 'metrics.json'}")
         if "int8_mean_embedding_cosine" not in metrics["parity"]:
-            typer.echo("Its network stays in float, large and slow: a teacher (configs/training/distil.yaml).")
+            typer.echo(
+                "Its network stays in float, large and slow: a teacher (configs/training/distil.yaml)."
+            )
         typer.echo(f"Next: parley evaluate {artifact.path} --data-dir {data_dir} --save")
 
 

@@ -1,10 +1,10 @@
-"""Distillation: a larger network's answers, asked once, as soft targets beside the labels (see training.loss).
+"""Distillation: a larger network's answers, asked once, are soft targets beside the labels (training.loss).
 
     answers = ask(config.teacher, examples, limits=config.tokens, folder=run_dir / "teacher")
     dataset = tokenise(examples, ..., answers=answers)
 
-The teacher is an artifact that `parley train` wrote, of any encoder: it reads the texts, by its own tokenizer and
-by the run's limits. What it says is kept in the run's folder row by row, so that a run cut off while it
+The teacher is an artifact that `parley train` wrote, of any encoder: it reads the texts, by its own tokenizer
+and by the run's limits. What it says is kept in the run's folder row by row, so that a run cut off while it
 answers asks for the rest only, and a resumed one asks nothing:
     asked.json                                what was asked, of whom
     comments.npy, contexts.npy, pairs.npy     a row each, in half precision; NaN: not answered yet
@@ -57,7 +57,7 @@ class Questions:
 
     @classmethod
     def of(cls, examples: Sequence[Example], teacher: Teacher) -> Questions:
-        """What training on `examples` needs to know. Comments without a question are asked for labels only."""
+        """What training on `examples` needs to know; comments without a question only where labels count."""
         about = [(e.text, e.article) for e in examples if e.article is not None and e.off_topic is not None]
         aimed = [(e.text, e.target) for e in examples if e.target is not None and e.stance is not None]
         alone = [e.text for e in examples] if teacher.labels else []
@@ -141,7 +141,7 @@ def ask(
         if not any(_unanswered(of).any() for of in said.values()):
             return Answers(questions, said, asked, teacher)
     artifact = open_teacher(teacher.artifact)
-    who = {key: artifact.info[key] for key in ("name", "version", "created", "commit")}
+    who = _who(artifact)
     network = Network.from_artifact(artifact).eval()
     if asked.get("questions") != digest or asked["teacher"] != who:
         asked = {"questions": digest, "teacher": who, "relatedness": network.relatedness.tolist()}
@@ -150,6 +150,16 @@ def ask(
     said = {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in asdict(questions)}
     _answer(network, questions.rows(artifact, limits), said, half=half)
     return Answers(questions, said, asked, teacher)
+
+
+def _who(artifact: Artifact) -> dict[str, Any]:
+    """What an artifact says of its teacher: which one it was, and what that one learnt from."""
+    info = artifact.info
+    past = info["training"]
+    return {key: info[key] for key in ("name", "version", "created", "commit")} | {
+        "base": past.get("config", {}).get("base"),
+        "sources": list(past.get("sources", {})),
+    }
 
 
 def _prepare(folder: Path, questions: Questions, *, width: int) -> None:
@@ -162,11 +172,12 @@ def _prepare(folder: Path, questions: Questions, *, width: int) -> None:
 
 def _unanswered(said: Array) -> NDArray[np.bool_]:
     """Which rows have no answer; one that a crash cut short has none."""
-    found: NDArray[np.bool_] = np.isnan(said).any(axis=1)
-    return found
+    return np.asarray(np.isnan(said).any(axis=1))
 
 
-def _answer(network: Network, rows: Mapping[str, Sequence[Row]], said: Mapping[str, Array], *, half: bool) -> None:
+def _answer(
+    network: Network, rows: Mapping[str, Sequence[Row]], said: Mapping[str, Array], *, half: bool
+) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = network.to(device)
     left = {name: np.flatnonzero(_unanswered(of)) for name, of in said.items()}
@@ -177,7 +188,11 @@ def _answer(network: Network, rows: Mapping[str, Sequence[Row]], said: Mapping[s
                 inputs = pad([rows[name][i].ids for i in batch], [rows[name][i].types for i in batch])
                 with torch.autocast(device, dtype=torch.bfloat16, enabled=half):
                     labels, _, embedding, sides = network(**{k: v.to(device) for k, v in inputs.items()})
-                answers = {"comments": torch.cat([labels, embedding], -1), "contexts": embedding, "pairs": sides}
+                answers = {
+                    "comments": torch.cat([labels, embedding], -1),
+                    "contexts": embedding,
+                    "pairs": sides,
+                }
                 said[name][batch] = answers[name].to("cpu", torch.float16).numpy()
                 advance(len(batch))
 

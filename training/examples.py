@@ -20,9 +20,9 @@ class Example:
     the article. `labels` maps labels of the comment pass to targets in [0, 1], soft where raters disagreed.
     `stance` is one of `STANCES` and needs `target`. `spans` are (start, end) of toxic stretches in characters
     of `text`: None where nobody marked any, () where raters marked none. `group` is what a split keeps
-    together (a debate, a video, an article); `weight` 0.0 marks a pair that nobody judged, asked for another
-    network's answer: its stance or off_topic is a place-holder. `slice` names a part of a test reported apart. `made_from` is
-    the text that was altered to make this one.
+    together (a debate, a video, an article); `slice` names a part of a test reported apart. `made_from` is
+    the text that was altered to make this one. `weight` 0.0 marks a pair that nobody judged, there for
+    another network's answer to it: its stance or off_topic is a place-holder.
     """
 
     text: str

@@ -48,7 +48,7 @@ _MICROSOFT = "com.microsoft"
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """What an encoder calls the parts of a layer's attention, where its positions begin, whether int8 is near."""
+    """What an encoder calls the parts of attention, where its positions begin, whether int8 is near float."""
 
     reads: tuple[str, str, str]
     out: str
@@ -174,14 +174,15 @@ class _Graph:
     def _distance_bias(self) -> str:
         """(1, heads, tokens, tokens): what MPNet adds to attention by how far two tokens stand apart."""
         most = self._config.max_position_embeddings
-        buckets = MPNetEncoder.relative_position_bucket(torch.arange(1 - most, most)).numpy()
+        apart = torch.arange(1 - most, most)
+        buckets = MPNetEncoder.relative_position_bucket(apart).numpy()  # type: ignore[no-untyped-call]
         biases = self._weights["encoder.encoder.relative_attention_bias.weight"][buckets].T
         length = self._add("Squeeze", self._add("Shape", "input_ids", start=1))
         one = self._constant("step", np.array(1))
         places = self._add("Range", self._constant("start", np.array(0)), length, one)
         rows = self._add("Unsqueeze", places, self._constant("last", np.array([1])))
-        apart = self._add("Add", self._add("Sub", places, rows), self._constant("most", np.array(most - 1)))
-        bias = self._add("Gather", self._constant("biases", biases), apart, axis=1)
+        places = self._add("Add", self._add("Sub", places, rows), self._constant("most", np.array(most - 1)))
+        bias = self._add("Gather", self._constant("biases", biases), places, axis=1)
         return self._add("Unsqueeze", bias, self._constant("rows", np.array([0])))
 
     def _layer(self, x: str, layer: int, bias: str) -> str:

@@ -15,13 +15,17 @@ from model.artifact import Artifact
 Values = dict[str, Any]
 
 
-def history(base: Artifact | None, *, config: Values, sources: Values, made: Values) -> Values:
+def history(
+    base: Artifact | None, *, config: Values, sources: Values, made: Values, teacher: Values | None = None
+) -> Values:
     """The record of a run of `config` on `sources` that started from `base` (None: from an encoder).
 
     "started_from" says which artifact that was; "base" in the configuration stays the first stage's encoder.
+    "teachers" are those whose answers any stage learnt from (see training.distil).
     """
+    new = [] if teacher is None else [teacher]
     if base is None:
-        return {"config": config, "sources": sources, "made": made}
+        return {"config": config, "sources": sources, "made": made, "teachers": new}
     info = base.info
     past = info["training"]
     before: Values = past.get("config", {})
@@ -32,5 +36,6 @@ def history(base: Artifact | None, *, config: Values, sources: Values, made: Val
         | {"base": before.get("base", info["name"]), "sources": list(specs.values())},
         "sources": past.get("sources", {}) | sources,
         "made": past.get("made", {}) | made,
+        "teachers": past.get("teachers", []) + new,
         "started_from": {key: info[key] for key in ("name", "version", "created", "commit")},
     }

@@ -10,8 +10,8 @@ geometry  how far the cosines of the batch's comments and contexts have gone fro
           knowledge distillation)
 
 With a teacher (training.distil) its answers to the same questions, labelled or not, are soft targets (Hinton,
-Vinyals & Dean 2015, distilling the knowledge in a neural network): logits of both are divided by a temperature,
-and the loss is multiplied by its square, so that gradients keep their size.
+Vinyals & Dean 2015, Distilling the Knowledge in a Neural Network): logits of both are divided by a
+temperature, and the loss is multiplied by its square, so that gradients keep their size.
 teacher_stance  Kullback-Leibler divergence of the three sides
 teacher_labels  binary cross-entropy on the labels of a comment
 teacher_cosine  squared difference of the cosines of a comment and its articles and targets
@@ -45,7 +45,8 @@ def multitask_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum, and each task's own mean loss (only of tasks the batch has labels for).
 
-    `untuned` is asked for the geometry, which is left out without it; with `teacher` the batch has its answers.
+    `untuned` is asked for the geometry, which is left out without it; `teacher` is the one whose answers the
+    batch has.
     """
     logits, span_logits, embedding, _ = network(**batch["comment"])
     weight = batch["weight"]

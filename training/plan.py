@@ -17,17 +17,12 @@ from training.config import TrainConfig
 from training.distil import Questions
 from training.examples import Example
 from training.network import base_tokenizer
-from training.sources import prepare
+from training.sources import Prepared, prepare
 
 
-def plan(config: TrainConfig, *, data_dir: Path) -> dict[str, Any]:
-    """Reads and tokenises what `config` names, and counts it.
-
-    "sources" and "made" as in a run's `examples.json`, "labels" (how many rows each source's training part,
-    with what was made of it, has of each label), "rows" of the network's input (a comment with up to three
-    questions is one), their "tokens", and "steps"; with a teacher, what it is "asked". Raises the errors that the run would.
-    """
-    prepared = prepare(
+def read(config: TrainConfig, *, data_dir: Path) -> Prepared:
+    """The rows that a run of `config` trains on and is calibrated on. Raises SourceError."""
+    return prepare(
         config.sources,
         data_dir=data_dir,
         swaps=config.swaps,
@@ -35,6 +30,17 @@ def plan(config: TrainConfig, *, data_dir: Path) -> dict[str, Any]:
         fraction=config.fraction,
         teacher=config.teacher,
     )
+
+
+def plan(config: TrainConfig, *, data_dir: Path) -> dict[str, Any]:
+    """Reads and tokenises what `config` names, and counts it.
+
+    "sources" and "made" as in a run's `examples.json`, "labels" (how many rows each source's training part,
+    with what was made of it, has of each label), "rows" of the network's input (a comment with up to three
+    questions is one), their "tokens", and "steps"; with a teacher, how much it is "asked". Raises the errors
+    that the run would, but for a teacher that is not trained yet.
+    """
+    prepared = read(config, data_dir=data_dir)
     labels: dict[str, Counter[str]] = {spec.name: Counter() for spec in config.sources}
     for example in prepared.train:
         if example.weight:

@@ -42,7 +42,7 @@ from training.history import history
 from training.keep import frozen, keep_loss
 from training.loss import multitask_loss
 from training.network import Network, base_artifact, base_tokenizer, first_base
-from training.sources import prepare
+from training.plan import read
 from training.suite import draw
 
 log = logging.getLogger(__name__)
@@ -121,18 +121,13 @@ def train(
 
     `most_dev`: calibrated on so many dev rows at most, drawn by the seed of evaluation (None: on all).
     """
-    claim(config.model_dump(mode="json"), run_dir, resume)
+    # Without the key where there is no teacher: as the runs have it that began before there were any.
+    values = config.model_dump(mode="json", exclude=None if config.teacher else {"teacher"})
+    claim(values, run_dir, resume)
 
     if config.teacher is not None and not resume:
         open_teacher(config.teacher.artifact)  # rather now than after a minute of reading
-    prepared = prepare(
-        config.sources,
-        data_dir=data_dir,
-        swaps=config.swaps,
-        seed=config.seed,
-        fraction=config.fraction,
-        teacher=config.teacher,
-    )
+    prepared = read(config, data_dir=data_dir)
     write(run_dir / "examples.json", prepared.counts)
     answers = None
     if config.teacher is not None:
@@ -166,9 +161,11 @@ def train(
         max_tokens=config.tokens.serve,
         stride=config.tokens.stride,
         training=history(
-            base_artifact(config.base), config=config.model_dump(mode="json"), **prepared.counts
-        )
-        | ({} if answers is None else {"teacher": answers.teacher}),
+            base_artifact(config.base),
+            config=values,
+            teacher=None if answers is None else answers.teacher,
+            **prepared.counts,
+        ),
     )
     dev = calibrate(artifact, prepared.dev if most_dev is None else draw(prepared.dev, most_dev))
     write(

@@ -24,6 +24,8 @@ def test_shipped_configs_load(file: Path) -> None:
         (SMALL + "optimizer: {}\n", (":6:", "optimizer", "unknown key", "optimiser")),
         (SMALL + "optimiser:\n  epochs: 1\n  rate: 2\n", (":8:", "optimiser.rate", "learning_rate")),
         (SMALL + "losses: {spam: 1}\n", (":6:", "losses.spam", "contrast")),
+        (SMALL + "teacher: {artifact: a, temprature: 1}\n", (":6:", "teacher.temprature", "temperature")),
+        (SMALL + "teacher: {pairs: 5}\n", (":6:", "teacher.artifact", "required")),
         (SMALL + "    weigth: 2\n", (":6:", "sources.0.weigth", "weight")),
         (SMALL.replace("c3", "vasd"), (":5:", "did you mean 'vast'")),
         (SMALL.replace("0.0.1", "one"), (":2:", "version")),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -126,8 +125,10 @@ def test_a_student_moves_towards_its_teacher(
     }
     config = load_config(config_for(tmp_path / "distil.yaml", base, epochs=4, **taught))
     student = train(config, data_dir=data_dir, run_dir=tmp_path / "run")
-    assert student.info["training"]["teacher"]["name"] == "teacher"
-    assert student.info["training"]["made"]["unlabelled"] > 30
+    (said,) = student.info["training"]["teachers"]
+    assert said["name"] == "teacher"
+    assert set(said["sources"]) == {"toxic_spans", "c3", "vast", "debates", "youtube_spam"}
+    assert student.info["training"]["made"]["unlabelled"] > 20
 
     assert config.teacher is not None
     rows = prepare(
@@ -172,7 +173,7 @@ def examples() -> list[Example]:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows each batch had that the teacher answered."""
     batches: list[int] = []
     inner = distil.pad
@@ -182,7 +183,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return inner(ids, types)
 
     monkeypatch.setattr(distil, "pad", spy)
-    yield batches
+    return batches
 
 
 def test_what_was_answered_is_not_asked_again(
@@ -216,7 +217,7 @@ def _said(answers: Answers, examples: list[Example]) -> list[Any]:
 
 def test_only_what_counts_is_asked(examples: list[Example]) -> None:
     every = Questions.of(examples, Teacher(artifact="x"))
-    assert every.comments == ["a good plan", "bad road", "you fool"]
+    assert every.comments == ["bad road", "a good plan", "you fool"]
     assert every.contexts == ["the road", "the plan"]
     assert every.pairs == [("a good plan", "the plan")]
     assert Questions.of(examples, Teacher(artifact="x", labels=0)).comments == ["bad road", "a good plan"]

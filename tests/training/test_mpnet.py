@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from training.network import base_folder
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of installed packages with a small encoder in five parts, and an empty cache."""
     archive = tmp_path / "whole.zip"
     with zipfile.ZipFile(archive, "w") as target:
@@ -37,7 +36,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr("sys.path", [str(folder)])
     monkeypatch.setattr(mpnet, "SHA256", sha256(data).hexdigest())
     monkeypatch.setattr(mpnet, "user_cache_path", lambda name: tmp_path / "cache" / name)
-    yield folder
+    return folder
 
 
 def test_five_parts_become_one_folder_once(site: Path, tmp_path: Path) -> None:

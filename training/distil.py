@@ -146,7 +146,9 @@ def ask(
     if asked.get("questions") != digest or asked["teacher"] != who:
         asked = {"questions": digest, "teacher": who, "relatedness": network.relatedness.tolist()}
         _prepare(folder, questions, width=network.config.hidden_size)
-        file.write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
+        part.replace(file)
     said = {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in asdict(questions)}
     _answer(network, questions.rows(artifact, limits), said, half=half)
     return Answers(questions, said, asked, teacher)

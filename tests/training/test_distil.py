@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ from service.cli import add_plugins
 from service.cli import app as commands
 from tests.conftest import write_tokenizer
 from training import distil
-from training.config import Teacher, Tokens, load_config
+from training.batches import Collator, tokenise
+from training.config import LossWeights, Teacher, Tokens, load_config
 from training.distil import Answers, Questions, ask, open_teacher
 from training.errors import RunError
 from training.examples import Example
+from training.loss import multitask_loss
 from training.network import Network
 from training.plan import plan
 from training.run import train
@@ -277,3 +280,36 @@ def test_a_teacher_without_weights_is_refused(teacher: Artifact, tmp_path: Path)
     (tmp_path / "served" / "model.safetensors").unlink()
     with pytest.raises(RunError, match=r"has no model\.safetensors"):
         open_teacher(str(tmp_path / "served"))
+
+
+def test_a_network_has_nothing_to_learn_from_itself(
+    teacher: Artifact, examples: list[Example], tmp_path: Path
+) -> None:
+    wish = Teacher(artifact=str(teacher.path))
+    unjudged = replace(examples[0], target="the road", stance="none", weight=0.0)
+    rows = [*examples, unjudged]
+    with_answers = _batch(teacher, rows, ask(wish, rows, limits=LIMITS, folder=tmp_path / "a"))
+    network = Network.from_artifact(teacher).eval()
+    _, parts = multitask_loss(network, with_answers, LossWeights(), teacher=wish)
+    assert parts["teacher_stance"].item() == pytest.approx(0.0, abs=1e-4)
+    assert parts["teacher_cosine"].item() == pytest.approx(0.0, abs=1e-4)
+    assert with_answers["teacher"]["stances"].shape == (2, 3)
+    _, without = multitask_loss(network, _batch(teacher, examples, None), LossWeights())
+    assert parts["stance"].item() == pytest.approx(without["stance"].item(), abs=1e-5), "not diluted"
+    assert not any(name.startswith("teacher") for name in without)
+
+
+def _batch(artifact: Artifact, rows: list[Example], answers: Answers | None) -> dict[str, Any]:
+    comments, contexts, pairs = (
+        Tokenizer(artifact.tokenizer_file, max_tokens=n, stride=0)
+        for n in (LIMITS.comment, LIMITS.context, LIMITS.pair)
+    )
+    dataset = tokenise(rows, comments=comments, contexts=contexts, pairs=pairs, answers=answers)
+    return Collator()(list(dataset))
+
+
+def test_comments_alone_can_be_asked(teacher: Artifact, examples: list[Example], tmp_path: Path) -> None:
+    for _ in range(2):
+        answers = ask(Teacher(artifact=str(teacher.path)), examples[2:], limits=LIMITS, folder=tmp_path / "a")
+        assert np.isfinite(answers.labels("you fool")).all()
+        assert np.isnan(answers.labels("never asked")).all()

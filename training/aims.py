@@ -159,7 +159,7 @@ AIMS = (
 
 
 def against_aims(report: Report) -> list[Row]:
-    """A row for each aim that `report` has a figure for; none for a site's own rows, which no aim speaks of."""
+    """A row for each aim that `report` has a figure for; no aim speaks of a site's own rows."""
     if not SUITE.keys() & report["tests"].keys():
         return []
     rows = []

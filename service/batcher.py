@@ -41,7 +41,7 @@ ALWAYS_WAIT = 4
 BURST_S = 0.5
 """Requests that keep the model busy for longer, without a pause, are no burst but too many: from then on a
 long queue would serve nobody sooner, only everybody later, and it is kept short."""
-SHORT_SHARE, SHORT_WAIT = 0.4, 2
+SHORT_SHARE, SHORT_WAIT = 0.2, 2
 """Of `max_wait`, and in place of ALWAYS_WAIT, while it is kept short."""
 BASE_CHARACTERS = 100
 """What a comment costs whatever its length, in the time of so many characters."""

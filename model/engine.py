@@ -30,7 +30,7 @@ from model.tokenization import Tokens
 BATCH_TOKENS = 384
 """Tokens of a batch at most (or one longer row): so many fit the caches beside a layer's weights."""
 NICE = 5
-"""Of the threads, on Linux: a few milliseconds more for a batch, so that who asks or is refused hears at once."""
+"""Of the threads, on Linux: batches take a little longer, so that who asks or is refused hears at once."""
 
 Found = dict[str, list[NDArray[np.float32]]]
 

@@ -90,7 +90,7 @@ def score_all(path: Path, name: str | None, form: str) -> None:
     """Read a dump to its end and write its rows, as `parley score` does; a DumpError is a fair answer."""
     with suppress(DumpError), closing(Source(path, base_url="https://news.example")) as source:
         run = Run(Selection(open_reader(source, name=name)), SCORER, WRITERS[form])
-        run.write(run.batches(), BytesIO(), BytesIO())
+        run.write(run.begun(), BytesIO(), BytesIO())
 
 
 def peak() -> int:

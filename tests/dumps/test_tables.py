@@ -142,7 +142,7 @@ def test_awkward_columns_come_out_in_every_format(columns: dict[str, Any], form:
     out = io.BytesIO()
     with closing(Source(file)) as source:
         run = Run(Selection(open_reader(source)), Scorer.load(null=True), WRITERS[form])
-        run.write(run.batches(), out, None)
+        run.write(run.begun(), out, None)
     assert run.summary.scored == 1
     if form == "parquet":
         (row,) = pq.read_table(io.BytesIO(out.getvalue())).select(["id", "text"]).to_pylist()

@@ -98,9 +98,10 @@ def inputs_of(record: Record) -> dict[str, Any]:
 def kind_of(values: Sequence[Any]) -> type | None:
     """bool, int or float where all of `values` but None are that (and 64 bits hold them), else None."""
     kinds = {type(value) for value in values if value is not None}
+    most = 2**63 - 1
     if kinds == {int, float}:
-        kinds = {float}
-    fits = all(abs(value) < 2**63 for value in values if isinstance(value, int))
+        kinds, most = {float}, 2**53  # beyond, a float is not the whole number any more
+    fits = all(abs(value) <= most for value in values if isinstance(value, int))
     kind = kinds.pop() if len(kinds) == 1 and fits else None
     return kind if kind in (bool, int, float) else None
 

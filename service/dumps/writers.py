@@ -103,7 +103,7 @@ class ParquetWriter:
     def _move_misfits(self, row: dict[str, Any]) -> None:
         """Values of another kind than their column's into the column for the others."""
         for name, kind in self._layout.kinds.items():
-            if row[name] is not None and kind_of([row[name]]) not in _FITS[kind]:
+            if row[name] is not None and kind_of([row[name], kind()]) is not kind:
                 row[OTHERS] = {**(row[OTHERS] or {}), name: row[name]}
                 row[name] = None
 
@@ -145,9 +145,6 @@ def _utf8(value: Any) -> str:
     """The value as text that UTF-8 can hold."""
     text = value if type(value) is str else plain(value)
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
-
-
-_FITS: dict[type, tuple[type | None, ...]] = {bool: (bool,), int: (int,), float: (float, int)}
 
 
 def concatenate(parts: Sequence[Path], out: BinaryIO) -> None:

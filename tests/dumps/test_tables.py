@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from contextlib import closing
 from datetime import UTC, date, datetime
@@ -147,6 +148,22 @@ def test_awkward_columns_come_out_in_every_format(columns: dict[str, Any], form:
     if form == "parquet":
         (row,) = pq.read_table(io.BytesIO(out.getvalue())).select(["id", "text"]).to_pylist()
         assert row == {"id": "7" if "id" in columns else "1", "text": "Close it."}
+
+
+@pytest.mark.parametrize("batch", [1, 100])
+def test_numbers_that_their_column_cannot_hold_are_kept_beside_it(batch: int, tmp_path: Path) -> None:
+    numbers = [1.5, 2, 2**60, 10**30, True]
+    file = tmp_path / "a.jsonl"
+    file.write_text("".join(json.dumps({"text": "Close it.", "n": n}) + "\n" for n in numbers))
+    out = io.BytesIO()
+    with closing(Source(file)) as source:
+        run = Run(Selection(open_reader(source)), Scorer.load(null=True), WRITERS["parquet"], batch=batch)
+        run.write(run.begun(), out, None)
+    rows = pq.read_table(io.BytesIO(out.getvalue())).to_pylist()
+    others = [json.loads(row["input.others"] or "{}").get("n") for row in rows]
+    kept = [row["n"] if other is None else other for row, other in zip(rows, others, strict=True)]
+    # Where the first rows tell that no one type holds them, the column is of text.
+    assert kept == (numbers if batch == 1 else list(map(str, numbers)))
 
 
 def test_times_that_python_cannot_hold_are_kept_as_numbers(read: Read) -> None:

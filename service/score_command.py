@@ -101,7 +101,7 @@ def score(
         int | None,
         typer.Option(min=1, help="Threads of the engine.", show_default="one for each core; with ray 1"),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Comments scored at a time.")] = 512,
+    batch_size: Annotated[int, typer.Option(min=1, help="Comments scored at a time.")] = 1024,
     errors: Annotated[
         Path | None,
         typer.Option(

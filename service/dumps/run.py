@@ -29,9 +29,9 @@ from service.dumps.selection import Selection
 from service.dumps.writers import WRITERS, Output, Writer
 from service.errors import DumpError, NothingToScore
 
-BATCH = 512
-"""Comments scored together: enough to sort by length, few enough for a lively progress bar."""
-BATCHES_A_PART = 8
+BATCH = 1024
+"""Comments scored together: enough that many are of one length, few enough for a lively progress bar."""
+BATCHES_A_PART = 4
 """What a crash loses at most. At a few hundred comments a second that is some seconds of work."""
 
 OnBatch = Callable[[Summary], None]

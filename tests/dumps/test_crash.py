@@ -80,7 +80,7 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
 
 def start(source: Path, out: Path, model: Path) -> subprocess.Popen[bytes]:
     engine = ["--model", str(model)] if MODEL else ["--engine", "null"]
-    batch = str(max(8, min(512, ROWS // 80)))
+    batch = str(max(8, min(1024, ROWS // 80)))
     words = [sys.executable, "-m", "service.cli", "score", str(source), "-o", str(out), *engine, "-q"]
     return subprocess.Popen([*words, "--batch-size", batch], stderr=subprocess.PIPE)
 

@@ -25,8 +25,8 @@ from service.dumps.source import Source
 from service.errors import DumpError
 from service.policy import Policy
 
-PART = 2 * BATCHES_A_PART
-"""Rows of a part in batches of two."""
+PART = 4 * BATCHES_A_PART
+"""Rows of a part in batches of four."""
 
 
 class Counting:
@@ -74,7 +74,7 @@ def score(counting: Counting, source: Path, out: Path, *, stop_after: int = 10**
     scorer = Scorer(counting, Policy.load("default", thresholds=counting.thresholds))
     with closing(Source(source)) as opened:
         return score_file(
-            Selection(open_reader(opened)), out, scorer, **{"call": {}, **options}, batch=2, on_batch=stop
+            Selection(open_reader(opened)), out, scorer, **{"call": {}, **options}, batch=4, on_batch=stop
         )
 
 

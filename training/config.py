@@ -99,6 +99,7 @@ class TrainConfig(Recipe):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
     base: str
+    activation: Literal["gelu", "relu"] | None = None
     fraction: float = Field(default=1.0, gt=0, le=1)
     swaps: Swaps = Swaps()
     teacher: Teacher | None = None

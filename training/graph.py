@@ -193,8 +193,14 @@ class _Graph:
         (y,) = self._linear(attended, f"{prefix}.{self._layout.out}")
         x = self._norm(self._add("Add", y, x), f"{prefix}.{self._layout.norm}")
         (y,) = self._linear(x, f"{prefix}.intermediate.dense")
-        (y,) = self._linear(self._add("Gelu", y), f"{prefix}.output.dense")
+        (y,) = self._linear(self._activate(y), f"{prefix}.output.dense")
         return self._norm(self._add("Add", y, x), f"{prefix}.output.LayerNorm")
+
+    def _activate(self, x: str) -> str:
+        if self._config.hidden_act != "relu":
+            return self._add("Gelu", x)
+        # Its range begins at zero, below which quantising cuts off.
+        return self._add("Relu", x) if self._ranges is None else x
 
     def _heads(self, x: str) -> None:
         """The four outputs. Sums go row by row, for which the rows stand on the right of a product."""

@@ -121,8 +121,9 @@ def train(
 
     `most_dev`: calibrated on so many dev rows at most, drawn by the seed of evaluation (None: on all).
     """
-    # Without the key where there is no teacher: as the runs have it that began before there were any.
-    values = config.model_dump(mode="json", exclude=None if config.teacher else {"teacher"})
+    # Without keys that say nothing: as the runs have it that began before there were any.
+    new = {key for key in ("teacher", "activation") if getattr(config, key) is None}
+    values = config.model_dump(mode="json", exclude=new)
     claim(values, run_dir, resume)
 
     if config.teacher is not None and not resume:
@@ -136,6 +137,8 @@ def train(
 
     torch.manual_seed(config.seed)
     network = Network.from_base(config.base)
+    if config.activation is not None:
+        network.set_activation(config.activation)
     check_kind(network.config)
     tokenizer_file = base_tokenizer(config.base)
     began = time.monotonic()

@@ -54,6 +54,17 @@ def test_a_layer_that_reads_nothing_has_a_range(tiny_artifact: Path) -> None:
     assert build(network, ranges=ranges).graph.node
 
 
+def test_int8_gets_relu_for_nothing(tiny_artifact: Path, tmp_path: Path) -> None:
+    artifact = Artifact(Path(shutil.copytree(tiny_artifact, tmp_path / "artifact")))
+    network = Network.from_artifact(artifact).eval()
+    network.set_activation("relu")
+    network.save(artifact)
+    export_again(artifact)  # compares torch, float and int8
+    operators = {node.op_type for node in onnx.load(artifact.onnx_file).graph.node}
+    assert not operators & {"Gelu", "Relu"}
+    assert "Relu" in {node.op_type for node in build(network).graph.node}
+
+
 def test_another_encoder_is_refused() -> None:
     config = RobertaConfig(
         vocab_size=50,

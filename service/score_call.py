@@ -5,7 +5,6 @@ Imports what is heavy inside functions: the command's help needs `Engine` and `S
 
 from __future__ import annotations
 
-import gc
 import sys
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -153,7 +152,6 @@ class ScoreCall:
         from service.score_display import progress
 
         scorer = self._scorer()
-        gc.freeze()  # modules and model stay: no need to look through them for garbage at every turn
         with progress(shown=not self.quiet) as update:
 
             def on_batch(summary: Summary) -> None:

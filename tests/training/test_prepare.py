@@ -55,14 +55,13 @@ def test_prepare_makes_the_negatives_asked_for(data_dir: Path) -> None:
     specs = [SourceSpec(name=name) for name in ("vast", "ukp", "debates", "toxic_spans")]
     plain = prepare(specs, data_dir=data_dir, swaps=NO_SWAPS)
     swaps = SimpleNamespace(off_topic=2.0, short=0.0, stance_none=1.0, disguised=1.0)
-    made = prepare(specs, data_dir=data_dir, swaps=swaps, seed=3)
+    made = prepare(specs, data_dir=data_dir, swaps=swaps, seed=4)
     assert plain.counts["made"] == {"off_topic": 0, "short": 0, "stance_none": 0, "disguised": 0}
     true = [e for e in plain.train if e.off_topic == 0.0]
     assert made.counts["made"]["off_topic"] == 2 * len(true)
-    judged = sum("toxicity" in e.labels for e in plain.train)
-    assert judged - 1 <= made.counts["made"]["disguised"] <= judged, "one has no letter that its kind changes"
+    assert made.counts["made"]["disguised"] == sum("toxicity" in e.labels for e in plain.train)
     assert made.train[: len(plain.train)] == plain.train
-    assert made.train == prepare(specs, data_dir=data_dir, swaps=swaps, seed=3).train
+    assert made.train == prepare(specs, data_dir=data_dir, swaps=swaps, seed=4).train
 
 
 def test_a_fraction_of_the_training_rows(data_dir: Path) -> None:

@@ -11,6 +11,7 @@ import resource
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from io import BytesIO
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from service.dumps.formats import INPUTS, open_reader
-from service.dumps.run import Run
+from service.dumps.run import Begun, Run
 from service.dumps.score import Scorer
 from service.dumps.selection import Selection
 from service.dumps.source import Source
@@ -90,7 +91,14 @@ def score_all(path: Path, name: str | None, form: str) -> None:
     """Read a dump to its end and write its rows, as `parley score` does; a DumpError is a fair answer."""
     with suppress(DumpError), closing(Source(path, base_url="https://news.example")) as source:
         run = Run(Selection(open_reader(source, name=name)), SCORER, WRITERS[form])
-        run.write(run.begun(), BytesIO(), BytesIO())
+        run.write(numbered(run.begun()), BytesIO(), BytesIO())
+
+
+def numbered(batches: Iterator[Begun]) -> Iterator[Begun]:
+    """The same batches; every row of them knows its place in the dump."""
+    for begun in batches:
+        assert all(row.row > 0 for row in (*begun.batch.good, *begun.batch.bad))
+        yield begun
 
 
 def peak() -> int:

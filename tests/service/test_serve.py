@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -74,6 +75,14 @@ def test_serves_until_it_is_interrupted(server: tuple[subprocess.Popen[str], str
     with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=30) as endless:
         endless.sendall(b"GET /health HTTP/1.1\r\nX-Long: " + b"x" * 200_000)
         assert endless.recv(12) == b"HTTP/1.1 400"
+    # Java's client offers HTTP/2 with its first request, and goes on over the same connection.
+    offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAEAAEAAAAIAAAAB"}
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=10)
+    for headers in (offer, {}, offer):
+        connection.request("POST", "/v1/classify", body, {"Content-Type": "application/json"} | headers)
+        with connection.getresponse() as response:
+            assert [r["id"] for r in json.load(response)["results"]] == ["1"]
+    connection.close()
 
     taken = run("serve", "--port", address.rpartition(":")[2])
     assert taken.returncode == 1

@@ -15,8 +15,9 @@ from itertools import accumulate
 MAX_SPANS = 100
 """Of one comment; where there are more sentences, neighbours are joined."""
 
+# A row of marks is tried from its start only and never given back: else thousands of them take minutes.
 _END = re.compile(
-    r"""(?:[.!?…]+["'”’»)\]]*(?=\s+[^\sa-z])|[。！？]+["'”’»」』）\])]*)|[\r\n\v\f\x85\u2028\u2029]"""
+    r"""(?<![.!?…])[.!?…]++["'”’»)\]]*+(?=\s++[^a-z])|[。！？]+["'”’»」』）\])]*|[\r\n\v\f\x85\u2028\u2029]"""
 )
 _NO_END = re.compile(
     r"(?:\b[^\W\d_]|\b(?:mr|mrs|ms|dr|prof|sen|rep|gov|gen|st|jr|sr|vs|etc))\.$", re.IGNORECASE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -38,6 +39,13 @@ def test_many_sentences_are_joined(count: int) -> None:
     places = sentences(text)
     assert len(places) <= MAX_SPANS
     assert "".join(text[start:end] for start, end in places).replace(" ", "") == "Ha." * count
+
+
+@pytest.mark.parametrize("text", ["." * 200_000, "." * 100_000 + " " * 100_000 + "a", ".)" * 100_000, ". " * 100_000])
+def test_rows_of_marks_take_no_longer_than_words(text: str) -> None:
+    started = time.process_time()
+    sentences(text)
+    assert time.process_time() - started < 2  # it was minutes
 
 
 @given(st.text(st.characters()))

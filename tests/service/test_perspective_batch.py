@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+import time
 from collections.abc import Iterator
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -114,6 +117,32 @@ def test_what_is_no_batch_is_refused(client: TestClient, content_type: str, body
     response = client.post("/batch", content=body, headers=headers)  # type: ignore[arg-type]
     assert response.status_code == 400, response.text
     assert response.json()["error"]["message"].startswith("Failed to parse batch request")
+
+
+@pytest.mark.parametrize("name", ["Content-ID", "Content-Type", "Content-Transfer-Encoding"])
+@pytest.mark.parametrize("value", [b"a " * 200_000, b"multipart/mixed" + b";" * 200_000])
+def test_long_headers_of_a_part_take_no_time(client: TestClient, name: str, value: bytes) -> None:
+    part = call("a", content_id="1").replace(b"MIME-Version: 1.0", name.encode() + b": " + value)
+    started = time.process_time()
+    response = client.post("/batch", content=joined([part]), headers=DECLARED)
+    assert time.process_time() - started < 2  # it was minutes
+    assert (response.status_code, "of part 1 are longer" in response.text) == (400, True)
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "99999999999", "1", "none"])
+def test_a_part_is_as_long_as_it_is(client: TestClient, length: str) -> None:
+    part = re.sub(rb"content-length: \d+", b"content-length: " + length.encode(), call("a", content_id="1"))
+    assert [status for _, status, _ in post(client, [part])] == [200]
+
+
+def test_a_part_may_be_encoded_and_the_end_be_missing(client: TestClient) -> None:
+    head, _, carried = call("a", content_id="1").partition(b"\r\n\r\n")
+    encoded = head.replace(b"binary", b"base64") + b"\r\n\r\n" + base64.encodebytes(carried)
+    assert [status for _, status, _ in post(client, [encoded, call("b", content_id="2")])] == [200, 200]
+    whole = b"A preamble.\r\n" + joined([call("a", content_id="1")])
+    for body in (whole, whole.removesuffix(b"--==b==--\r\n"), whole + b"An epilogue\r\n--==b==\r\n"):
+        response = client.post("/batch", content=body, headers=DECLARED)
+        assert (response.status_code, response.text.count("HTTP/1.1 200 OK")) == (200, 1)
 
 
 @pytest.fixture

@@ -41,7 +41,9 @@ def test_many_sentences_are_joined(count: int) -> None:
     assert "".join(text[start:end] for start, end in places).replace(" ", "") == "Ha." * count
 
 
-@pytest.mark.parametrize("text", ["." * 200_000, "." * 100_000 + " " * 100_000 + "a", ".)" * 100_000, ". " * 100_000])
+@pytest.mark.parametrize(
+    "text", ["." * 200_000, "." * 100_000 + " " * 100_000 + "a", ".)" * 100_000, ". " * 100_000]
+)
 def test_rows_of_marks_take_no_longer_than_words(text: str) -> None:
     started = time.process_time()
     sentences(text)

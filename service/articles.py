@@ -22,7 +22,7 @@ from service.fetch import Fetcher
 from service.logs import describe
 from service.store import articles
 from service.store.database import Store
-from service.urls import normalise
+from service.urls import MAX_SENT, normalise
 
 RETRY_S = 600.0
 """Seconds after which a page that couldn't be fetched is tried again."""
@@ -111,7 +111,8 @@ class Articles:
         try:
             async with self._turns:
                 article = await fetcher.fetch(url)
-            await self.put(article)
+            await run_in_threadpool(articles.add, self._store, article)  # the site's own may be there by now
+            self._known.clear()
         except Exception as error:  # a task has no caller: the log is the only one to tell
             log.warning("article_not_fetched", **describe(error))
 
@@ -120,7 +121,7 @@ def _names(article: Article | None) -> list[str]:
     """What the store may know the article by, where it has to be asked."""
     if article is None or article.title or article.text:
         return []
-    return [name for name in (article.id, article.url) if name]
+    return [name for name in (article.id, article.url) if name and len(name) <= MAX_SENT]
 
 
 def _filled(comment: Comment, known: dict[str, articles.StoredArticle | None]) -> Comment:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -89,9 +89,11 @@ class ArticleOut(BaseModel):
         **documented(InvalidRequest, MalformedBody, WrongMediaType, BodyTooLarge, StoreError),
     },
 )
-async def put_article(article_id: ArticleId, sent: ArticleBody, service: ServiceDep) -> Response:
+async def put_article(
+    request: Request, article_id: ArticleId, sent: ArticleBody, service: ServiceDep
+) -> Response:
     """Comments that name this id or URL are judged against this title and text from now on."""
-    _check_id(article_id)
+    _check_id(request, article_id)
     if not (sent.title or "").strip() and not (sent.text or "").strip():
         raise _invalid("title", "a title or a text is needed: comments are compared with it")
     if sent.url is not None and normalise(sent.url) is None:
@@ -106,9 +108,9 @@ async def put_article(article_id: ArticleId, sent: ArticleBody, service: Service
     summary="Show an article",
     responses={200: {"model": ArticleOut}, **documented(InvalidRequest, NotFound, StoreError)},
 )
-async def get_article(article_id: ArticleId, service: ServiceDep) -> Response:
+async def get_article(request: Request, article_id: ArticleId, service: ServiceDep) -> Response:
     """The article kept under this id or URL."""
-    _check_id(article_id)
+    _check_id(request, article_id)
     found = await run_in_threadpool(articles.get, service.store, article_id)
     if found is None:
         raise NotFound("no article is kept under this id or URL: PUT it here")
@@ -121,19 +123,21 @@ async def get_article(article_id: ArticleId, service: ServiceDep) -> Response:
     summary="Forget an article",
     responses={204: {"description": "Gone"}, **documented(InvalidRequest, NotFound, StoreError)},
 )
-async def delete_article(article_id: ArticleId, service: ServiceDep) -> Response:
+async def delete_article(request: Request, article_id: ArticleId, service: ServiceDep) -> Response:
     """The article is gone; comments that name it are judged without."""
-    _check_id(article_id)
+    _check_id(request, article_id)
     if not await service.articles.delete(article_id):
         raise NotFound("no article is kept under this id or URL")
     return Response(status_code=204)
 
 
-def _check_id(article_id: str) -> None:
+def _check_id(request: Request, article_id: str) -> None:
     if not article_id.strip():
         raise _invalid("article_id", "is blank: put the site's id or the URL into the path")
     if normalise(article_id) is None and len(article_id) > MAX_ID:
         raise _invalid("article_id", f"is longer than {MAX_ID} characters: give a shorter id, or a URL")
+    if normalise(article_id) and request.query_params.keys() - {"key"}:  # else all of ?p=1, ?p=2 are one
+        raise _invalid("article_id", "was cut at its question mark: percent-encode the URL, ? as %3F")
 
 
 def _invalid(place: str, problem: str) -> InvalidRequest:

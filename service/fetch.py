@@ -15,6 +15,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -46,6 +47,8 @@ def is_public(address: str) -> bool:
             return is_public(str(inner))
         if ip in ipaddress.ip_network("64:ff9b::/96"):  # NAT64
             return is_public(str(ipaddress.ip_address(int(ip) & 0xFFFFFFFF)))
+        if ip not in ipaddress.ip_network("2000::/3"):  # IPv4 in yet other forms, old site-local ones, ...
+            return False
     return ip.is_global and not ip.is_multicast
 
 
@@ -98,7 +101,8 @@ class Fetcher:
     async def _fetch_page(self, url: str) -> bytes:
         import httpx
 
-        async with httpx.AsyncClient(trust_env=False, timeout=self._seconds) as client:
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        async with httpx.AsyncClient(trust_env=False, timeout=self._seconds, cookies=no_cookies) as client:
             for _ in range(self._redirects + 1):
                 async with client.stream("GET", **await self._pinned(url)) as answer:
                     if answer.status_code not in _REDIRECTS:

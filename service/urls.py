@@ -14,6 +14,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 MAX_URL = 2000
 """Characters of a normalised URL; a longer one names no article."""
+MAX_SENT = 4 * MAX_URL
+"""Characters of a URL with all that is dropped and unified; a longer one isn't even looked at."""
 
 _TRACKING = re.compile(
     r"utm_\w+|hsa_\w+|mtm_\w+|pk_\w+|piwik_\w+|at_\w+|ns_\w+|__\w+|_hs\w+|oly_\w+|mc_[ce]id|s_cid|vero_id|_ga|_gl"
@@ -29,11 +31,12 @@ _DEFAULT_PORTS = (80, 443, None)
 
 def normalise(url: str) -> str | None:
     """The one spelling of `url`, which starts with "https://"; None where it is no web address."""
-    start = _START.match(url.strip())
-    if not start:
+    url = url.strip()
+    start = _START.match(url)
+    if not start or len(url) > MAX_SENT:
         return None
     # A proxy on the way may have made one slash of the two, where the URL stood in a path.
-    rest = url.strip()[start.end() :]
+    rest = url[start.end() :]
     try:
         parts = urlsplit(f"https://{rest}")
         host, port = _ascii(parts.hostname or ""), parts.port

@@ -10,11 +10,13 @@ import sqlalchemy as sa
 
 from model.comment import Article
 from service.store.database import Store, upsert
-from service.store.tables import articles
+from service.store.tables import articles, storable
 from service.urls import normalise
 
 MODEL_READS = 20_000
 """Characters of an article's text that are passed on at most; the model's own limit comes far earlier."""
+AT_ONCE = 500
+"""Names in one query: databases limit its parameters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class StoredArticle:
 
 def key_of(id_or_url: str) -> str:
     """The id under which an article is kept: a URL normalised, anything else as it is."""
-    return normalise(id_or_url) or id_or_url
+    return normalise(id_or_url) or storable(id_or_url)
 
 
 def put(store: Store, article: Article) -> tuple[StoredArticle, bool]:
@@ -38,41 +40,70 @@ def put(store: Store, article: Article) -> tuple[StoredArticle, bool]:
 
     Raises StoreError.
     """
-    assert article.id
-    key = key_of(article.id)
-    url = normalise(article.url) if article.url else normalise(article.id)
-    row = StoredArticle(id=key, url=url, title=article.title, text=article.text, updated=datetime.now(UTC))
+    row = _row(article)
     with store.write() as connection:
-        known = connection.scalar(sa.select(sa.exists().where(articles.c.id == key)))
-        upsert(connection, articles, {name: getattr(row, name) for name in row.__slots__})
+        known = connection.scalar(sa.select(sa.exists().where(articles.c.id == row.id)))
+        upsert(connection, articles, _values(row))
     return row, not known
 
 
+def add(store: Store, article: Article) -> None:
+    """Keep `article`, which needs an id, unless one is kept of that id or for its URL. Raises StoreError."""
+    row = _row(article)
+    same = (articles.c.id == row.id) | (articles.c.url == row.url)
+    with store.write() as connection:
+        if not connection.scalar(sa.select(sa.exists().where(same))):
+            upsert(connection, articles, _values(row))
+
+
 def get(store: Store, id_or_url: str) -> StoredArticle | None:
-    """The article kept under this id or, failing that, for this URL. Raises StoreError."""
+    """The article kept under this id or for this URL, the newest of several. Raises StoreError."""
     return find(store, [id_or_url]).get(id_or_url)
 
 
 def find(store: Store, wanted: Iterable[str]) -> dict[str, StoredArticle]:
     """Those of the ids and URLs that are known, with their articles. Raises StoreError."""
     keys = {given: key_of(given) for given in wanted}
-    if not keys:
-        return {}
-    known = list(set(keys.values()))
-    either = sa.or_(articles.c.id.in_(known), articles.c.url.in_(known))
-    with store.read() as connection:
-        rows = connection.execute(sa.select(articles).where(either).order_by(articles.c.updated))
-        found = [StoredArticle(**row._mapping) for row in rows]
-    by_url = {article.url: article for article in found}  # of several with one URL the newest
-    by_id = {article.id: article for article in found}
-    matches = {given: by_id.get(key) or by_url.get(key) for given, key in keys.items()}
-    return {given: article for given, article in matches.items() if article}
+    names = list(set(keys.values()))
+    found: dict[str, StoredArticle] = {}
+    for start in range(0, len(names), AT_ONCE):
+        some = names[start : start + AT_ONCE]
+        either = sa.or_(articles.c.id.in_(some), articles.c.url.in_(some))
+        with store.read() as connection:
+            rows = connection.execute(sa.select(articles).where(either))
+            found |= {row.id: StoredArticle(**row._mapping) for row in rows}
+    # Of several for one URL the newest: a site's own goes before a page that was fetched earlier.
+    by_name = {
+        name: article
+        for article in sorted(found.values(), key=lambda article: article.updated)
+        for name in (article.url, article.id)
+    }
+    return {given: by_name[key] for given, key in keys.items() if key in by_name}
 
 
 def delete(store: Store, id_or_url: str) -> bool:
-    """Forget the article; false where there was none. Raises StoreError."""
+    """Forget the article of this id or, failing that, the newest for this URL; false where there was none.
+
+    Raises StoreError.
+    """
+    if _delete(store, key_of(id_or_url)):
+        return True
     article = get(store, id_or_url)
-    if article is None:
-        return False
+    return article is not None and _delete(store, article.id)
+
+
+def _delete(store: Store, key: str) -> bool:
     with store.write() as connection:
-        return connection.execute(sa.delete(articles).where(articles.c.id == article.id)).rowcount > 0
+        return connection.execute(sa.delete(articles).where(articles.c.id == key)).rowcount > 0
+
+
+def _row(article: Article) -> StoredArticle:
+    assert article.id
+    url = normalise(article.url) if article.url else normalise(article.id)
+    return StoredArticle(
+        id=key_of(article.id), url=url, title=article.title, text=article.text, updated=datetime.now(UTC)
+    )
+
+
+def _values(row: StoredArticle) -> dict[str, object]:
+    return {name: getattr(row, name) for name in row.__slots__}

@@ -29,8 +29,6 @@ LABELS = (*COMMENT_LABELS, OFF_TOPIC)
 """The attributes that a fine-tune can learn; others that a client names are kept, but not exported."""
 
 TRAINING_COLUMNS = ("id", "text", *LABELS, "article.url", "article.title", "article.text", "language")
-ARTICLES_AT_ONCE = 500
-"""In one query: databases limit its parameters."""
 _EXPORTED = {
     "id": "comment_id",
     "text": "text",
@@ -159,10 +157,8 @@ def add_articles(store: Store, rows: Sequence[dict[str, Any]]) -> int:
     An article that is kept goes before what a client sent of it. Without either nothing can be learnt of
     off-topic. Raises StoreError.
     """
-    urls = list(dict.fromkeys(row["article.url"] for row in rows if row["article.url"]))
-    known: dict[str, articles.StoredArticle] = {}
-    for start in range(0, len(urls), ARTICLES_AT_ONCE):
-        known |= articles.find(store, urls[start : start + ARTICLES_AT_ONCE])
+    urls = {row["article.url"] for row in rows if row["article.url"]}
+    known = articles.find(store, urls)
     unknown = 0
     for row in rows:
         article = known.get(row["article.url"])

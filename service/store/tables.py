@@ -12,6 +12,11 @@ from sqlalchemy.types import TypeDecorator
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
+def storable(text: str) -> str:
+    """`text` as AnyText keeps it."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment: with its zone in PostgreSQL, in UTC without one in SQLite, always UTC in Python."""
 
@@ -34,7 +39,7 @@ class AnyText(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return _UNSTORABLE.sub("\ufffd", value) if value else value
+        return storable(value) if value else value
 
 
 metadata = MetaData()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import Any
 from urllib.parse import quote
 
@@ -48,6 +49,8 @@ def test_article_is_put_shown_replaced_and_deleted(client: TestClient) -> None:
         (PATH, {"title": "x" * 10_001}, "title"),
         ("/v1/articles/%20", ARTICLE, "article_id"),
         ("/v1/articles/" + "x" * 501, ARTICLE, "article_id"),
+        ("/v1/articles/https://news.example/?p=7", ARTICLE, "article_id"),
+        ("/v1/articles/https://news.example/story?id=7&key=K", ARTICLE, "article_id"),
     ],
 )
 def test_bad_article_is_refused_with_the_place(
@@ -56,6 +59,19 @@ def test_bad_article_is_refused_with_the_place(
     refused = client.put(path, json=body)
     assert refused.status_code == 422
     assert refused.json()["error"]["details"][0]["place"] == place
+
+
+def test_a_key_in_the_query_is_not_the_articles(client: TestClient) -> None:
+    assert client.put(f"{PATH}?key=K", json=ARTICLE).status_code == 201
+    assert client.get(f"{PATH}?key=K").json()["id"] == URL
+
+
+def test_names_of_any_length_are_looked_up(client: TestClient) -> None:
+    for story in ({"id": "x" * 3_000_000}, {"url": "https://" + "é" * 3_000_000}):
+        sent = {"comment": {"body": "Well argued."}, "story": story}
+        started = time.process_time()
+        assert client.post("/coral/phase", json=sent).status_code == 204
+        assert time.process_time() - started < 2
 
 
 def test_comment_that_names_a_kept_article_gets_off_topic_and_stance(client: TestClient) -> None:

@@ -31,12 +31,16 @@ class Site(BaseHTTPRequestHandler):
     """A news site with good and bad pages."""
 
     seen: list[str] = []  # noqa: RUF012
+    cookies: list[str | None] = []  # noqa: RUF012
 
     def do_GET(self) -> None:
         self.seen.append(f"{self.headers['Host']}{self.path}")
+        self.cookies.append(self.headers["Cookie"])
         path = self.path.partition("?")[0]
         if path.startswith("/to/"):
             self.answer(302, b"", Location=path.removeprefix("/to/"))
+        elif path == "/cookie":
+            self.answer(302, b"", Location="/bridge", **{"Set-Cookie": "reader=17; Path=/"})
         elif path == "/loop":
             self.answer(302, b"", Location="/loop")
         elif path == "/slow":
@@ -119,6 +123,12 @@ def test_redirect_within_the_list_is_followed(port: int) -> None:
     assert fetch(port, f"/to/http://m.news.example:{port}/bridge").title
 
 
+def test_cookies_are_never_sent(port: int) -> None:
+    Site.cookies.clear()
+    assert fetch(port, "/cookie").title
+    assert Site.cookies == [None, None]
+
+
 def test_a_long_page_is_read_to_the_limit(port: int) -> None:
     assert fetch(port, "/long").title == "Council votes to close the old bridge"
 
@@ -183,6 +193,11 @@ def test_time_is_limited(port: int) -> None:
         "::ffff:127.0.0.1",
         "2002:7f00:1::",
         "64:ff9b::7f00:1",
+        "64:ff9b:1::7f00:1",
+        "::7f00:1",
+        "::ffff:0:7f00:1",
+        "fec0::1",
+        "5f00::1",
     ],
 )
 def test_private_addresses_are_known_in_every_form(address: str) -> None:
@@ -226,6 +241,26 @@ def test_unknown_article_is_fetched_once_for_later_comments(port: int, store: St
     assert filled.article is not None
     assert filled.article.title == "Council votes to close the old bridge"
     assert len(Site.seen) == 1
+
+
+def test_what_the_site_puts_meanwhile_is_not_replaced(port: int, store: Store) -> None:
+    url = f"http://news.example:{port}/slow"
+    comment = Comment(text="close it", article=Article(url=url))
+
+    async def comments_come_in(put: Article) -> Comment:
+        known = Articles(store, fetcher_for(port))
+        await known.fill([comment])
+        await known.put(put)
+        await asyncio.gather(*known._fetches)
+        (filled,) = await known.fill([comment])
+        await known.close()
+        await known.delete(put.id or "")
+        return filled
+
+    for put in (Article(id=url, title="Ours"), Article(id="story-3", url=url, title="Ours")):
+        filled = asyncio.run(comments_come_in(put))
+        assert filled.article is not None
+        assert filled.article.title == "Ours"
 
 
 def test_failed_fetch_is_not_tried_again_at_once(port: int, store: Store) -> None:

@@ -63,6 +63,23 @@ def test_find_takes_many_and_of_one_url_the_newest(any_store: Store) -> None:
     found = articles.find(any_store, [URL, "first", "none", *map(str, range(2000))])
     assert {given: article.title for given, article in found.items()} == {URL: "second", "first": "first"}
     assert articles.find(any_store, []) == {}
+    articles.put(any_store, Article(id=URL, title="third"))
+    assert articles.find(any_store, [URL])[URL].title == "third"
+    articles.put(any_store, Article(id="first", url=URL, title="a site's own, after its page was fetched"))
+    assert articles.find(any_store, [URL])[URL].id == "first"
+    assert articles.delete(any_store, URL)
+    assert articles.find(any_store, [URL, "first"])[URL].id == "first", "the one of exactly that id is gone"
+
+
+def test_more_names_than_a_query_takes_are_found(store: Store) -> None:
+    articles.put(store, Article(id="19999", title="last"))
+    assert articles.find(store, map(str, range(20_000)))["19999"].title == "last"
+
+
+def test_an_id_is_found_as_it_is_kept(any_store: Store) -> None:
+    articles.put(any_store, Article(id="a\0b", title="odd"))
+    assert articles.get(any_store, "a\0b") is not None
+    assert articles.delete(any_store, "a\0b")
 
 
 # Keys

@@ -13,6 +13,8 @@ import hashlib
 import hmac
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -29,6 +31,11 @@ class KeyedHashes:
 
     def __init__(self, secret_file: Path) -> None:
         self._file = secret_file
+
+    @property
+    def exist(self) -> bool:
+        """Whether any hash was ever made here: without its secret none can be found again."""
+        return self._file.exists()
 
     def author(self, author_id: str) -> str:
         """The hash of an author's id."""
@@ -58,17 +65,15 @@ class KeyedHashes:
         return secret
 
     def _create(self) -> None:
-        """Write the secret whole under another name and link it, so that of two processes one wins."""
+        """Write the secret whole under another name and link it, so that of several at once one wins."""
         if self._file.exists():
             return
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self._file.with_name(f"{self._file.name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(SECRET_BYTES))
+        descriptor, draft = tempfile.mkstemp(prefix=f"{self._file.name}.", dir=self._file.parent)
         try:
-            os.link(draft, self._file)
-        except FileExistsError:
-            pass
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_bytes(SECRET_BYTES))
+            with suppress(FileExistsError):
+                os.link(draft, self._file)
         finally:
-            draft.unlink()
+            os.unlink(draft)

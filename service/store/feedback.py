@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from model.comment import Comment
 from model.labels import COMMENT_LABELS, OFF_TOPIC
 from model.text import plain_text
+from service.errors import StoreError
 from service.privacy import KeyedHashes
 from service.store import articles
 from service.store.database import Store, upsert
@@ -93,6 +94,9 @@ class Feedback:
     def forget(self, *, author: str | None = None, comment_id: str | None = None) -> int:
         """Remove what is kept of an author, or of a comment; the number of rows. Raises StoreError."""
         conditions = [suggestions.c.comment_id == comment_id] if comment_id is not None else []
+        if author is not None and not self._hashes.exist:
+            self._check_nobody_is_kept()
+            author = None
         hashed = "" if author is None else self._hashes.author(author)
         if hashed:
             written = sa.select(sightings.c.text_hash).where(sightings.c.author == hashed)
@@ -104,12 +108,27 @@ class Feedback:
             connection.execute(sa.delete(sightings).where(sightings.c.author == hashed))
         return count
 
+    def _check_nobody_is_kept(self) -> None:
+        with self.store.read() as connection:
+            kept = (
+                sa.exists().where(suggestions.c.author.is_not(None)),
+                sa.exists(sa.select(sightings.c.author)),
+            )
+            if connection.scalar(sa.select(sa.or_(*kept))):
+                raise StoreError(
+                    "authors are kept, but not here the secret with which they are found: give the service's "
+                    "own settings (--config; store.folder), or restore its file author-secret from a backup"
+                )
+
     def purge(self, *, older_than: timedelta) -> int:
         """Remove what has been kept for longer; the number of rows. Raises StoreError."""
         before = datetime.now(UTC) - older_than
+        # Whose a decision's text is must be known for as long as the decision is kept, or `forget` misses it.
+        needed = sa.exists().where(suggestions.c.text_hash == sightings.c.text_hash)
         with self.store.write() as connection:
-            connection.execute(sa.delete(sightings).where(sightings.c.seen < before))
-            return connection.execute(sa.delete(suggestions).where(suggestions.c.created < before)).rowcount
+            count = connection.execute(sa.delete(suggestions).where(suggestions.c.created < before)).rowcount
+            connection.execute(sa.delete(sightings).where(sightings.c.seen < before, ~needed))
+        return count
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every suggestion as kept, the oldest first. Raises StoreError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from datetime import UTC, datetime, timedelta
 from multiprocessing.pool import ThreadPool
@@ -149,6 +150,30 @@ def test_author_of_a_decision_without_one_is_found_by_the_text(any_store: Store,
     assert left.author == hashes.author("reader-18")
 
 
+def test_author_is_found_for_as_long_as_a_decision_is_kept(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=True)
+    feedback.saw(Comment(text="Keep it open"), "reader-18")
+    feedback.saw(Comment(text="Close it"), "reader-18")
+    with any_store.write() as connection:
+        connection.execute(sa.update(sightings).values(seen=datetime.now(UTC) - timedelta(days=91)))
+    feedback.keep([Suggestion(attribute="toxicity", value=0, text="Keep it open", comment_id="2")])
+    assert feedback.purge(older_than=timedelta(days=90)) == 0
+    with any_store.read() as connection:
+        assert len(connection.execute(sa.select(sightings)).all()) == 1
+    assert feedback.forget(author="reader-18") == 1
+
+
+def test_authors_are_not_looked_for_without_their_secret(store: Store, tmp_path: Path) -> None:
+    elsewhere = Feedback(store, KeyedHashes(tmp_path / "elsewhere" / "author-secret"), comments=True)
+    assert elsewhere.forget(author="reader-17") == 0
+    feedback = Feedback(store, KeyedHashes(tmp_path / "author-secret"), comments=True)
+    feedback.keep([TOXIC])
+    with pytest.raises(StoreError, match="not here the secret"):
+        elsewhere.forget(author="reader-17")
+    assert not (tmp_path / "elsewhere").exists()
+    assert elsewhere.forget(comment_id="1") == 1
+
+
 def test_nobody_is_seen_unless_turned_on(any_store: Store, hashes: KeyedHashes) -> None:
     Feedback(any_store, hashes, comments=False).saw(Comment(text="Keep it open"), "reader-18")
     with any_store.read() as connection:
@@ -195,6 +220,13 @@ def test_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     assert first != KeyedHashes(tmp_path / "other").author("reader-17")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [path.name for path in file.parent.iterdir()] == ["author-secret"]
+
+
+def test_secret_is_made_beside_what_a_crash_left_and_by_many_at_once(tmp_path: Path) -> None:
+    (tmp_path / f"author-secret.{os.getpid()}").write_bytes(b"half")  # in a container the number is the same
+    many = [KeyedHashes(tmp_path / "author-secret") for _ in range(16)]
+    with ThreadPool(16) as pool:
+        assert len(set(pool.map(lambda hashes: hashes.author("reader-17"), many))) == 1
 
 
 def test_damaged_secret_is_told(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from limits import parse
+from limits import parse_many
 from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -187,11 +187,12 @@ class Settings(BaseSettings):
 def check_rate(rate: str) -> str:
     """`rate` as it is, where it says how many requests in which time. Raises ValueError."""
     try:
-        good = parse(rate).amount > 0
+        limits = parse_many(rate)
+        good = len(limits) == 1 and limits[0].amount > 0
     except ValueError:
         good = False
     if not good:
         raise ValueError(
-            f"{rate!r} is no rate: write a number and second, minute, hour or day, as 600/minute"
+            f"{rate!r} is no rate: write one number and second, minute, hour or day, as 600/minute"
         )
     return rate

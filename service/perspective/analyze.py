@@ -16,7 +16,7 @@ from model.comment import Comment, Prediction
 from model.language import UNDETERMINED
 from service.context import Service, ServiceDep
 from service.perspective import context
-from service.perspective.attributes import NEEDS_ARTICLE, lookup, score_of
+from service.perspective.attributes import MAX_ATTRIBUTES, NEEDS_ARTICLE, lookup, score_of
 from service.perspective.errors import documented, invalid
 from service.perspective.schemas import (
     AnalyzeCommentRequest,
@@ -95,6 +95,8 @@ def _check_attributes(requested: Requested, site: Mapping[str, str], *, with_art
     """The path of the score behind each requested attribute. Raises InvalidRequest."""
     if not requested:
         raise invalid("NO_REQUESTED_ATTRIBUTES", "Missing requested_attributes")
+    if len(requested) > MAX_ATTRIBUTES:
+        raise invalid("INVALID_REQUEST", f"More than {MAX_ATTRIBUTES} requested_attributes")
     scores = {}
     for attribute, parameters in requested.items():
         path = lookup(attribute, site=site)

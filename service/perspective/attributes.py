@@ -26,6 +26,9 @@ BUILT_IN: Mapping[str, str] = {
 
 NEEDS_ARTICLE = (OFF_TOPIC, "stance.favor", "stance.against")
 
+MAX_ATTRIBUTES = 100
+"""In one request; Perspective never had half as many."""
+
 _VERSION = re.compile(r"@.*")
 
 

@@ -48,11 +48,10 @@ def read(context: schemas.Context | None) -> Surroundings:
     if both:
         article, parent = (_text(entry) for entry in (both.article, both.parent_comment))
         return _surroundings(article, parent)
-    texts = [text for entry in context.entries or [] if (text := _text(entry))]
-    named = _json_in_text(texts[0]) if texts else None
+    article, parent, *_ = [*map(_text, context.entries or []), None, None]
+    named = _json_in_text(article) if article else None
     if named:
         return _from_coral(named)
-    article, parent = [*texts, None, None][:2]
     return _surroundings(article, parent)
 
 

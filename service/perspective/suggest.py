@@ -17,7 +17,7 @@ from model.language import detect_language
 from service.context import ServiceDep
 from service.perspective import context
 from service.perspective.analyze import PROBABILITY, check_comment
-from service.perspective.attributes import lookup, without_version
+from service.perspective.attributes import MAX_ATTRIBUTES, lookup, without_version
 from service.perspective.errors import documented, invalid
 from service.perspective.schemas import (
     AttributeScores,
@@ -31,6 +31,8 @@ from service.wire import JSON, UndeclaredJsonRoute
 
 _COMMENT = "comment:"
 """What Coral's client token begins with, before the comment's id."""
+MAX_NAME = 512
+"""Characters of an id: a database's index takes no long ones."""
 
 router = APIRouter(route_class=UndeclaredJsonRoute)
 
@@ -50,6 +52,8 @@ async def suggest(sent: SuggestCommentScoreRequest, service: ServiceDep) -> Resp
     article = surroundings.article or Article()
     token = sent.client_token
     token_id = token.removeprefix(_COMMENT) if token and token.startswith(_COMMENT) else None
+    comment_id = surroundings.comment_id or token_id
+    _check_names(client_token=token, community_id=sent.community_id, comment_id=comment_id)
     suggestions = [
         Suggestion(
             attribute=_label(attribute),
@@ -57,7 +61,7 @@ async def suggest(sent: SuggestCommentScoreRequest, service: ServiceDep) -> Resp
             text=text,
             client_token=token,
             community=sent.community_id,
-            comment_id=surroundings.comment_id or token_id,
+            comment_id=comment_id,
             parent_id=surroundings.parent.id if surroundings.parent else None,
             article_url=article.url,
             article_title=article.title,
@@ -77,10 +81,13 @@ def _values(sent: Mapping[str, AttributeScores | None]) -> dict[str, float]:
     """The value suggested for each attribute: its summary or, without one, its highest span."""
     if not sent:
         raise invalid("INVALID_REQUEST", "Missing attribute_scores")
+    if len(sent) > MAX_ATTRIBUTES:
+        raise invalid("INVALID_REQUEST", f"More than {MAX_ATTRIBUTES} attribute_scores")
     values = {}
     for attribute, scores in sent.items():
         if not attribute.strip():
             raise invalid("INVALID_REQUEST", "attribute_scores: an attribute has no name")
+        _check_names(attribute_scores=attribute)
         summary = scores.summary_score if scores else None
         spans = (scores.span_scores if scores else None) or []
         if any(span.begin is None or span.end is None for span in spans):
@@ -92,6 +99,12 @@ def _values(sent: Mapping[str, AttributeScores | None]) -> dict[str, float]:
             )
         values[attribute] = max(given) if summary is None else _value(attribute, summary)
     return values
+
+
+def _check_names(**names: str | None) -> None:
+    for place, name in names.items():
+        if name and len(name) > MAX_NAME:
+            raise invalid("INVALID_REQUEST", f"{place}: a name is longer than {MAX_NAME} characters")
 
 
 def _value(attribute: str, score: Score | None) -> float:

@@ -207,7 +207,8 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path, store: Store) -> None:
 
 
 def test_key_commands_refuse_what_cannot_be(tmp_path: Path) -> None:
-    assert call(tmp_path, "keys", "create", "x", "--rate", "often")[0] == 2
+    for rate in ("often", "10/second;100/minute", "0/minute"):
+        assert call(tmp_path, "keys", "create", "x", "--rate", rate)[0] == 2
     status, _, told = call(tmp_path, "keys", "revoke", "nothing")
     assert (status, "no open key has the id nothing" in told) == (2, True)
     assert "parley keys create" in call(tmp_path, "keys", "list")[2]

@@ -149,6 +149,11 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"requestedAttributes": {}}, "NO_REQUESTED_ATTRIBUTES", "Missing requested_attributes"),
     ({"requestedAttributes": None}, "NO_REQUESTED_ATTRIBUTES", "Missing requested_attributes"),
+    (
+        {"requestedAttributes": {f"TOXICITY@{n}": {} for n in range(101)}},
+        "INVALID_REQUEST",
+        "More than 100 requested_attributes",
+    ),
     ({"requestedAttributes": {"FOO": {}}}, "INVALID_REQUEST", "Unknown requested attribute: FOO"),
     (
         {"requestedAttributes": {"TOXICITY": {"scoreType": "RAW"}}},

@@ -67,6 +67,8 @@ def test_entries_are_article_and_parent() -> None:
     assert (found.article.title, found.article.text) == ("The title", "The text.")
     assert found.parent is not None
     assert found.parent.text == "The parent"
+    found = read(entries("", "The parent", "More"))
+    assert (found.article, found.parent and found.parent.text) == (None, "The parent")
     assert read(entries("", " ")) == read(None) == read(Context())
 
 

@@ -112,12 +112,28 @@ def test_highest_span_counts_without_a_summary_and_other_names_are_kept(client: 
         {"TOXICITY": {"spanScores": [{"begin": 0, "score": {"value": 1}}]}},
         {"TOXICITY": {"spanScores": [{"begin": 0, "end": 4}]}},
         {" ": {"summaryScore": {"value": 1}}},
+        {"A" * 513: {"summaryScore": {"value": 1}}},
+        {f"TOXICITY@{n}": {"summaryScore": {"value": 1}} for n in range(101)},
     ],
 )
 def test_a_decision_that_says_nothing_is_refused(client: TestClient, scores: Any) -> None:
     response = client.post(SUGGEST, json=CORAL | {"attributeScores": scores})
     assert (response.status_code, response.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
     assert response.json()["error"]["details"][0]["errorType"] == "INVALID_REQUEST"
+    assert rows(client) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"clientToken": "x" * 513},
+        {"communityId": "x" * 513},
+        {"context": {"entries": [{"text": '{"Coral_comment_id":"%s"}' % ("x" * 513)}]}},
+    ],
+)
+def test_an_id_that_no_index_takes_is_refused(client: TestClient, change: dict[str, Any]) -> None:
+    response = client.post(SUGGEST, json=CORAL | change)
+    assert (response.status_code, "longer than 512" in response.text) == (400, True)
     assert rows(client) == []
 
 

@@ -167,7 +167,7 @@ class _SignedRoute(JsonRoute):
         async def handle_signed(request: Request) -> Response:
             secrets = (await get_service(request)).settings.coral.secrets
             unread: list[Message] = [{"type": "http.request", "body": await request.body()}]
-            check_signature(unread[0]["body"], request.headers.get(SIGNATURE_HEADER), secrets)
+            check_signature(unread[0]["body"], ",".join(request.headers.getlist(SIGNATURE_HEADER)), secrets)
 
             async def receive() -> Message:
                 return unread.pop() if unread else await request.receive()

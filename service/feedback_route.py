@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from service.context import ServiceDep
 from service.errors import BodyTooLarge, InvalidRequest, MalformedBody, StoreError, WrongMediaType
@@ -25,12 +26,20 @@ MAX_DECISIONS = 1000
 router = APIRouter(route_class=JsonRoute, tags=["feedback"])
 
 
+def _check_not_blank(name: str) -> str:
+    if not name.strip():  # all of them would be one comment
+        raise PydanticCustomError("blank", "is blank: give the comment's id")
+    return name
+
+
 class DecisionIn(BaseModel):
     """What a moderator says of one label of one comment; a later decision on it replaces this one."""
 
     model_config = ConfigDict(extra="forbid")
 
-    comment_id: Annotated[str, AtMost(512)]
+    comment_id: Annotated[str, AtMost(512), AfterValidator(_check_not_blank)] = Field(
+        json_schema_extra={"pattern": r"\S"}
+    )
     label: Literal[LABELS]  # type: ignore[valid-type]
     value: Annotated[
         float, Field(ge=0, le=1, description="1: the label is right for the comment; 0: it isn't.")

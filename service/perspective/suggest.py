@@ -50,9 +50,9 @@ async def suggest(sent: SuggestCommentScoreRequest, service: ServiceDep) -> Resp
     languages = [language for language in sent.languages or [] if language]
     detected = await run_in_threadpool(detect_language, text)
     article = surroundings.article or Article()
-    token = sent.client_token
+    token = sent.client_token or None  # a blank one would replace all others of its kind
     token_id = token.removeprefix(_COMMENT) if token and token.startswith(_COMMENT) else None
-    comment_id = surroundings.comment_id or token_id
+    comment_id = surroundings.comment_id or token_id or None
     _check_names(client_token=token, community_id=sent.community_id, comment_id=comment_id)
     suggestions = [
         Suggestion(
@@ -72,7 +72,7 @@ async def suggest(sent: SuggestCommentScoreRequest, service: ServiceDep) -> Resp
     ]
     await run_in_threadpool(service.feedback.keep, suggestions, do_not_store=bool(sent.do_not_store))
     answer = SuggestCommentScoreResponse(
-        client_token=token, requested_languages=languages, detected_languages=[detected]
+        client_token=sent.client_token, requested_languages=languages, detected_languages=[detected]
     )
     return JSON(to_answer(answer))
 

@@ -72,12 +72,13 @@ class Feedback:
         if do_not_store or not given:
             return 0
         now = datetime.now(UTC)
+        last = {_name(suggestion) or (n,): suggestion for n, suggestion in enumerate(given)}
         with self.store.write() as connection:
-            for suggestion in given:
+            for suggestion in last.values():
                 _delete_older(connection, suggestion)
-            rows = [self._row(suggestion, now) for suggestion in given]
+            rows = [self._row(suggestion, now) for suggestion in last.values()]
             connection.execute(sa.insert(suggestions), rows)
-        return len(given)
+        return len(rows)
 
     def saw(self, comment: Comment, author: str) -> None:
         """Note that `author` wrote `comment`, where the site keeps comments. Raises StoreError.
@@ -187,6 +188,12 @@ def add_articles(store: Store, rows: Sequence[dict[str, Any]]) -> int:
             row["article.title"] = article.title
             row["article.text"] = (article.text or "")[: articles.MODEL_READS]
     return unknown
+
+
+def _name(suggestion: Suggestion) -> tuple[Any, ...] | None:
+    """What a later decision replaces an earlier one by; None for one that nothing replaces."""
+    token = suggestion.client_token
+    return None if token is None else (token, suggestion.community, suggestion.attribute)
 
 
 def _delete_older(connection: sa.Connection, suggestion: Suggestion) -> None:

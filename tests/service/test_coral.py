@@ -142,6 +142,8 @@ def test_signed_requests_need_no_key_and_unsigned_ones_are_refused(serve: Any, t
     keys.create(client.app.state.service.store, "other clients")
     headers = {"Content-Type": "application/json", "X-Coral-Signature": SIGNATURES[0]}
     assert client.post("/coral/phase", content=BODY, headers=headers).status_code == 204
+    split = [("Content-Type", "application/json"), *(("X-Coral-Signature", s) for s in reversed(SIGNATURES))]
+    assert client.post("/coral/phase", content=BODY, headers=split).status_code == 204
     for bad in ({}, {"X-Coral-Signature": SIGNATURES[1]}):
         response = client.post(
             "/coral/phase", content=BODY, headers={"Content-Type": "application/json"} | bad

@@ -203,6 +203,7 @@ def test_what_is_too_old_is_not_exported_even_where_no_service_ran(client: TestC
         ({"value": "yes"}, "decisions[0].value"),
         ({"comment_id": None}, "decisions[0].comment_id"),
         ({"moderator": "me"}, "decisions[0].moderator"),
+        ({"comment_id": " "}, "decisions[0].comment_id"),
     ],
 )
 def test_bad_decision_is_refused_with_the_place(

@@ -137,6 +137,13 @@ def test_an_id_that_no_index_takes_is_refused(client: TestClient, change: dict[s
     assert rows(client) == []
 
 
+def test_decisions_without_a_name_do_not_replace_each_other(client: TestClient) -> None:
+    for token in ("", None, ""):
+        unnamed = {key: value for key, value in CORAL.items() if key != "context"} | {"clientToken": token}
+        assert client.post(SUGGEST, json=unnamed).json().get("clientToken") == token
+    assert [(row["client_token"], row["comment_id"]) for row in rows(client)] == [(None, None)] * 3
+
+
 def test_a_comment_is_needed(client: TestClient) -> None:
     response = client.post(SUGGEST, json=CORAL | {"comment": {"text": ""}})
     assert response.json()["error"]["details"][0]["errorType"] == "COMMENT_EMPTY"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,22 @@ def read_file(file: Path) -> dict[str, Any]:
             f"{file} can't be read: {error}; the settings are a YAML file in UTF-8"
         ) from error
     except yaml.YAMLError as error:
-        raise SettingsError(f"{file} is not YAML: {error}; mend it at the place named") from error
+        raise SettingsError(f"{file} is not YAML: {_say_yaml(error)}") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise SettingsError(f"{file} must hold keys such as `port: 8000`; see configs/service.yaml")
     return {str(key): value for key, value in values.items()}
+
+
+def _say_yaml(error: yaml.YAMLError) -> str:
+    """What is wrong where, without the lines that PyYAML quotes: they may hold secrets."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return str(getattr(error, "reason", "it can't be read"))
+    return (
+        f"{getattr(error, 'problem', None)} at line {mark.line + 1}, column {mark.column + 1}: mend it there"
+    )
 
 
 def read_environment(cls: type[BaseSettings]) -> dict[str, Any]:
@@ -49,7 +59,8 @@ def read_environment(cls: type[BaseSettings]) -> dict[str, Any]:
         values = EnvSettingsSource(cls)()
     except _SourceError as error:
         raise SettingsError(
-            f"environment: {error}; write a section's keys one by one, as PARLEY_LIMITS__COMMENTS=100"
+            f"environment: {error}; write a section's keys one by one, as PARLEY_LIMITS__COMMENTS=100, "
+            """and a list as JSON, as PARLEY_FETCH__HOSTS='["news.example"]'"""
         ) from error
     if str(values.get("port", "")).startswith("tcp://"):  # Kubernetes again, not a port of ours
         del values["port"]
@@ -68,14 +79,15 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 def place(loc: tuple[int | str, ...], flags: Mapping[str, Any], env: Mapping[str, Any], file: object) -> str:
     """The flag, the variable or the file and key from which the value at `loc` came."""
     path = ".".join(map(str, loc))
+    names = [str(part) for part in loc if isinstance(part, str)]  # not the place in a list
     if loc and loc[0] in flags:
-        return "--" + "-".join(map(str, loc)).replace("_", "-")
-    if _holds(env, loc):
-        return "environment variable " + PREFIX + "__".join(str(part).upper() for part in loc)
+        return "--" + "-".join(names).replace("_", "-")
+    if _holds(env, names):
+        return "environment variable " + PREFIX + "__".join(names).upper()
     return f"{file}: {path}"
 
 
-def _holds(values: Any, loc: tuple[int | str, ...]) -> bool:
+def _holds(values: Any, loc: Sequence[str]) -> bool:
     for part in loc:
         if not isinstance(values, Mapping) or part not in values:
             return False

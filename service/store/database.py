@@ -40,7 +40,7 @@ class Store:
         """The store at `url`, created if it is SQLite and new, migrated if it is old. Raises StoreError."""
         try:
             parsed = sa.make_url(url)
-        except ArgumentError as error:
+        except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
             raise StoreError(
                 "store.url is not a database URL: give sqlite:////full/path/parley.db or postgresql://user@host/name"
             ) from error

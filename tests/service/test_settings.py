@@ -70,6 +70,17 @@ def test_a_bad_file_is_refused_with_its_place(tmp_path: Path, text: str, message
         Settings.load(file=path)
 
 
+@pytest.mark.parametrize(
+    "text", ["coral:\n  secrets: ['empsec_0000\nport: 1", "coral: empsec_0000: x", "empsec_0000\0"]
+)
+def test_a_damaged_file_is_not_quoted(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "service.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match="is not YAML") as caught:
+        Settings.load(file=path)
+    assert "empsec" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["missing.yaml", "."])
 def test_an_unreadable_file_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError, match="can't be read"):
@@ -83,6 +94,8 @@ def test_an_unreadable_file_is_refused(tmp_path: Path, name: str) -> None:
         ("PARLEY_PORT", "many", "variable PARLEY_PORT: "),
         ("PARLEY_LIMITS__COMENTS", "1", r"variable PARLEY_LIMITS__COMENTS: .*did you mean 'comments'\?"),
         ("PARLEY_LIMITS", "many", "environment: .*PARLEY_LIMITS__COMMENTS=100"),
+        ("PARLEY_CORAL__SECRETS", "empsec_not_json", r"environment: .*and a list as JSON"),
+        ("PARLEY_CORAL__SECRETS", "[5]", "variable PARLEY_CORAL__SECRETS: "),
     ],
 )
 def test_a_bad_variable_is_refused_by_its_name(

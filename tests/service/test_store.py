@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -195,6 +196,17 @@ def test_a_moderators_later_decision_replaces_the_earlier(any_store: Store, hash
     ]
 
 
+def test_of_one_request_the_last_decision_counts(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=False)
+    unnamed = Suggestion(attribute="toxicity", value=1)
+    assert feedback.keep([TOXIC, unnamed, unnamed, replace(TOXIC, value=0.0)]) == 3
+    assert sorted((row["client_token"] or "", row["value"]) for row in feedback.rows()) == [
+        ("", 1.0),
+        ("", 1.0),
+        ("comment:1", 0.0),
+    ]
+
+
 def test_purge_removes_what_is_older(any_store: Store, hashes: KeyedHashes) -> None:
     feedback = Feedback(any_store, hashes, comments=False)
     feedback.keep([TOXIC, Suggestion(attribute="spam", value=1, client_token="comment:2")])
@@ -309,6 +321,7 @@ def test_an_error_rolls_back_and_never_quotes_what_was_sent(store: Store) -> Non
     ("url", "says"),
     [
         ("parley.db", "not a database URL"),
+        ("postgresql://parley:hidden@127.0.0.1:port/parley", "not a database URL"),
         ("mysql://root@127.0.0.1/parley", "sqlite or postgresql"),
         ("sqlite:////proc/nowhere/parley.db", "can't be created"),
         ("postgresql://parley:hidden@127.0.0.1:1/parley", "can't be used"),

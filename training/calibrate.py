@@ -5,7 +5,7 @@
 A label's present probability is stretched and shifted in log-odds until it means what it says (Platt 1999),
 stance by a scale, a bias a class (Guo et al. 2017) and the weight of the cosine; the result is folded into
 calibration.json: calibrating twice on the same data changes nothing. Every source counts alike.
-Thresholds are set where F1 is best, or where a wish says: `Wish(precision=0.9)`, `Wish(queue=0.05)`.
+Thresholds are set where F1 is best, or where a wish says (see training.thresholds).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,10 @@ from model.text import plain_text
 from model.tokenization import Tokenizer, content_tokens
 from training import metrics
 from training.examples import Example
-from training.judge import Row, truths
+from training.judge import Row
 from training.served import known, predict, score
+from training.thresholds import FEWEST, Wish, grant
 
-FEWEST = 20
-"""Positives (and negatives) below which a label keeps the calibration it has."""
 EDGE = 1e-6
 SHORT = (5, 10, 20, 40)
 """Words to which dev comments are cut for off-topic: the debates' run to a hundred, most sites' don't."""
@@ -44,27 +43,24 @@ PROBE = 5.0
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """Where a threshold should lie: a share of those found is so, or at most a share of all is found."""
-
-    precision: float | None = None
-    queue: float | None = None
-
-
 def calibrate(
-    artifact: Artifact, examples: Sequence[Example], *, wishes: Mapping[str, Wish] | None = None
+    artifact: Artifact,
+    examples: Sequence[Example],
+    *,
+    wishes: Mapping[str, Wish] | None = None,
+    others: Sequence[Example] = (),
 ) -> dict[str, Any]:
     """Rewrites the artifact's calibration.json and thresholds.json; returns dev figures before and after.
 
-    Labels with too few dev rows are left as they are and say so. Examples may have any of the labels.
-    `wishes` (label to Wish) set thresholds; a queue's share is of all examples that get a score for the
-    label, so they should be rows as they come in, not a choice of the worst.
+    Labels with fewer than FEWEST positives or negatives are left as they are and say so. Examples may have
+    any of the labels. `wishes` (label to Wish) set thresholds; a queue's share is of all examples that get a
+    score for the label, so they should be rows as they come in, not a choice of the worst. `others` are rows
+    of sources that only wishes name: probabilities are not fitted to them.
     """
     with tempfile.TemporaryDirectory() as folder:
         # Fitting tries calibrations out on a copy: whatever stops it leaves the artifact as it was.
         tried = _copy(artifact, Path(folder))
-        figures = _fit_all(tried, examples, wishes or {})
+        figures = _fit_all(tried, examples, wishes or {}, others)
         calibration, thresholds = tried.calibration, tried.thresholds
     _replace(artifact.calibration_file, calibration)
     _replace(artifact.thresholds_file, thresholds)
@@ -85,7 +81,9 @@ def _copy(artifact: Artifact, folder: Path) -> Artifact:
     return copy
 
 
-def _fit_all(artifact: Artifact, examples: Sequence[Example], wishes: Mapping[str, Wish]) -> dict[str, Any]:
+def _fit_all(
+    artifact: Artifact, examples: Sequence[Example], wishes: Mapping[str, Wish], others: Sequence[Example]
+) -> dict[str, Any]:
     """Fits what there are rows for, then grants the wishes; all of it in place."""
     predictions = predict(Classifier.load(artifact.path), examples)
     calibration, thresholds = artifact.calibration, artifact.thresholds
@@ -100,41 +98,19 @@ def _fit_all(artifact: Artifact, examples: Sequence[Example], wishes: Mapping[st
     _write(artifact.calibration_file, calibration)
     if wishes:
         # The scores that this calibration gives, as they will be served.
-        served = list(zip(examples, predict(Classifier.load(artifact.path), examples), strict=True))
+        classifier = Classifier.load(artifact.path)
+        served, beside = (_served(classifier, of) for of in (examples, others))
         for label, wish in wishes.items():
-            figures[label] = figures.get(label, {}) | _grant(label, wish, served, thresholds)
+            granted = grant(label, wish, served, beside)
+            thresholds[label] = granted.get("threshold", thresholds[label])
+            figures[label] = figures.get(label, {}) | granted
     _write(artifact.thresholds_file, thresholds)
     figures |= _fit_span_threshold(artifact, thresholds, examples)
     return figures
 
 
-def _grant(label: str, wish: Wish, rows: Sequence[Row], thresholds: dict[str, float]) -> dict[str, Any]:
-    """Sets the label's threshold as wished, or says in "left" why it can't be."""
-    every = [s for _, p in rows if (s := p.off_topic if label == OFF_TOPIC else score(p, label)) is not None]
-    known_rows = truths(rows, label)
-    truth, scores = (np.array(column) for column in zip(*known_rows, strict=True)) if known_rows else ([], [])
-    truth, scores, queue = np.asarray(truth) >= 0.5, np.asarray(scores), np.sort(every)
-    if wish.queue is not None:
-        if not len(queue):
-            return {"left": "no row gets a score for it"}
-        # The lowest score that leaves at most the budget at or above it.
-        most = int(wish.queue * len(queue))
-        threshold = float(np.nextafter(queue[len(queue) - most - 1], 2.0)) if most < len(queue) else 0.0
-    else:
-        if truth.sum() < FEWEST:
-            return {"left": f"fewer than {FEWEST} positives: their precision can't be told"}
-        order = np.argsort(-scores, kind="stable")
-        hits = np.cumsum(truth[order]) / np.arange(1, len(order) + 1)
-        # Rows of one score are found together, and a handful of finds says nothing of their precision.
-        enough = np.append(np.diff(scores[order]) != 0, True) & (np.arange(len(order)) >= FEWEST - 1)
-        reached = np.flatnonzero((hits >= (wish.precision or 0.0)) & enough)
-        if not len(reached):
-            best = hits[enough].max()
-            return {"left": f"no threshold has that precision: the best is {best:.2f}"}
-        threshold = float(scores[order][reached[-1]])
-    thresholds[label] = threshold
-    found = {} if not len(truth) else metrics.at_threshold(truth, scores, threshold)
-    return {"threshold": threshold, "queue": float((queue >= threshold).mean()), **found}
+def _served(classifier: Classifier, examples: Sequence[Example]) -> list[Row]:
+    return list(zip(examples, predict(classifier, examples), strict=True))
 
 
 def _weights(examples: Sequence[Example]) -> Floats:

@@ -61,7 +61,7 @@ site's policy decides, and the one that comes with Parley only observes. Other l
 |---|---|---|---|---|
 {sources}
 
-Made negatives: {made}. Epochs: {epochs}; seed {training_seed}; code at commit {commit}.{started}
+Made negatives: {made}. Epochs: {epochs}; seed {training_seed}; code at commit {commit}.{started}{wished}
 
 ## Int8 against full precision
 
@@ -91,6 +91,7 @@ def _text(artifact: Artifact) -> str:
         training_seed=config["seed"],
         commit=info["commit"],
         started=_started(training) + _taught(training),
+        wished=_wished(config),
         figures_kept=_int8(report),
         parity=", ".join(f"{name.replace('_', ' ')} {value}" for name, value in info["parity"].items()),
     )
@@ -113,6 +114,16 @@ def _taught(training: dict[str, Any]) -> str:
         f"{of['commit']}), which was trained on {', '.join(of['sources'])}."
         for of in training.get("teachers", ())
     )
+
+
+def _wished(config: dict[str, Any]) -> str:
+    """What the run wished of its thresholds, where it did; sources with no rows above were read for that."""
+    parts = []
+    for label, wish in config.get("thresholds", {}).items():
+        kind, share = next((k, wish[k]) for k in ("precision", "queue", "false_positives") if wish[k])
+        of = f" of harmless dev rows, in each of {', '.join(wish['sources'])}" if wish["sources"] else ""
+        parts.append(f"{label} {kind.replace('_', ' ')} {share:g}{of}")
+    return f" Thresholds as wished: {'; '.join(parts)}." if parts else ""
 
 
 def _aims(report: dict[str, Any]) -> str:

@@ -26,8 +26,8 @@ from training.console import (
 )
 
 if TYPE_CHECKING:
-    from training.calibrate import Wish
     from training.examples import Example
+    from training.thresholds import Wish
 
 app = typer.Typer()
 
@@ -191,11 +191,20 @@ def calibrate(
             metavar="LABEL=S", help="Lowest threshold of LABEL that finds at most a share S of comments."
         ),
     ] = None,
+    false_positives: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LABEL=S[@SOURCE,...]",
+            help="Lowest threshold of LABEL that finds at most a share S of harmless comments: all sources "
+            "counting alike, or in each of those named.",
+        ),
+    ] = None,
     html: Annotated[Path | None, HTML] = None,
 ) -> None:
     """Fit an artifact's probabilities and thresholds on dev data, or on a site's own comments.
 
-    Thresholds are set where F1 is best, unless a wish says otherwise. ECE is the expected calibration error.
+    Thresholds are set where F1 is best, unless a wish says otherwise: an option here, or `thresholds:` of the
+    YAML. ECE is the expected calibration error.
 
     Examples:
 
@@ -204,6 +213,8 @@ def calibrate(
         parley calibrate my-artifact --data decisions.csv --html calibration.html
 
         parley calibrate my-artifact --data decisions.csv --precision toxicity=0.9 --queue-budget spam=0.02
+
+        parley calibrate my-artifact configs/training/base.yaml --false-positives toxicity=0.05@c3,unhealthy
     """
     if (config is None) == (data is None):
         raise typer.BadParameter("give either a training YAML, or --data with your own comments")
@@ -212,17 +223,21 @@ def calibrate(
         from training.calibrate import calibrate as fit
 
         opened = Artifact.open(artifact)
-        wishes = _wishes(precision or [], queue_budget or [])
+        wishes = _wishes(precision or [], queue_budget or [], false_positives or [])
         if data is not None:
-            examples = _own(data, "dev", whole=whole, why="to calibrate on")
+            if any(wish.sources for wish in wishes.values()):
+                raise typer.BadParameter("your own comments are one source: leave @SOURCE out with --data")
+            examples, others = _own(data, "dev", whole=whole, why="to calibrate on"), []
         else:
             from training.config import load_config
-            from training.sources import prepare
+            from training.plan import read
 
             settings = load_config(config or "")
-            prepared = prepare(settings.sources, data_dir=data_dir, swaps=settings.swaps, seed=settings.seed)
-            examples = prepared.dev
-        figures = fit(opened, examples, wishes=wishes)
+            wishes = dict(settings.thresholds) | wishes
+            settings = settings.model_copy(update={"thresholds": wishes, "fraction": 1.0, "teacher": None})
+            prepared = read(settings, data_dir=data_dir)
+            examples, others = prepared.dev, prepared.wished
+        figures = fit(opened, examples, wishes=wishes, others=others)
         show_table("Calibrated on", figures)
         if html is not None:
             from training.page import write_calibration
@@ -231,15 +246,24 @@ def calibrate(
             typer.echo(f"Wrote {html}")
 
 
-def _wishes(precisions: Sequence[str], queues: Sequence[str]) -> dict[str, Wish]:
+def _wishes(
+    precisions: Sequence[str], queues: Sequence[str], false_positives: Sequence[str]
+) -> dict[str, Wish]:
     """LABEL=NUMBER options. Raises BadParameter naming what is wrong."""
-    from training.calibrate import Wish
+    from training.errors import SourceError
     from training.own import LABELS
+    from training.sources import get
+    from training.thresholds import Wish
 
     wishes: dict[str, Wish] = {}
-    for option, given in (("--precision", precisions), ("--queue-budget", queues)):
+    for option, kind, given in (
+        ("--precision", "precision", precisions),
+        ("--queue-budget", "queue", queues),
+        ("--false-positives", "false_positives", false_positives),
+    ):
         for text in given:
-            label, _, number = text.partition("=")
+            label, _, wished = text.partition("=")
+            number, at, names = wished.partition("@") if kind == "false_positives" else (wished, "", "")
             if label not in LABELS:
                 raise typer.BadParameter(f"{option} {text}: labels are {', '.join(LABELS)}")
             if label in wishes:
@@ -252,7 +276,11 @@ def _wishes(precisions: Sequence[str], queues: Sequence[str]) -> dict[str, Wish]
                 share = -1.0
             if not 0 < share <= 1:
                 raise typer.BadParameter(f"{option} {text}: write LABEL=SHARE, a share above 0 and up to 1")
-            wishes[label] = Wish(precision=share) if option == "--precision" else Wish(queue=share)
+            try:
+                sources = tuple(get(name.strip()).name for name in names.split(",")) if at else ()
+            except SourceError as error:
+                raise typer.BadParameter(f"{option} {text}: {error}") from error
+            wishes[label] = Wish.model_validate({kind: share, "sources": sources})
     return wishes
 
 

@@ -7,13 +7,15 @@ Every key is explained in that file.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from model.labels import COMMENT_LABELS, OFF_TOPIC
 from training.errors import ConfigError
 from training.sources import SourceSpec
+from training.thresholds import Wish
 
 
 class _Strict(BaseModel):
@@ -93,6 +95,12 @@ class Recipe(_Strict):
     optimiser: Optimiser = Optimiser()
 
 
+def _label(name: str) -> str:
+    if name not in (known := (*COMMENT_LABELS, OFF_TOPIC)):
+        raise ValueError(f"unknown label; labels are {', '.join(known)}")
+    return name
+
+
 class TrainConfig(Recipe):
     """One training run."""
 
@@ -103,6 +111,7 @@ class TrainConfig(Recipe):
     fraction: float = Field(default=1.0, gt=0, le=1)
     swaps: Swaps = Swaps()
     teacher: Teacher | None = None
+    thresholds: dict[Annotated[str, AfterValidator(_label)], Wish] = Field(default_factory=dict)
     sources: list[SourceSpec] = Field(min_length=1)
 
 
@@ -131,7 +140,7 @@ def load_config(path: Path | str) -> TrainConfig:
 
 
 def _explain(path: Path, tree: yaml.Node | None, loc: tuple[int | str, ...], message: str, kind: str) -> str:
-    place = ".".join(str(part) for part in loc)
+    place = ".".join(str(part) for part in loc if part != "[key]")
     if kind == "extra_forbidden":
         message = f"unknown key; known here: {', '.join(_known_keys(loc))}"
     return f"{path}:{_line(tree, loc)}: {place}: {message}"
@@ -140,9 +149,9 @@ def _explain(path: Path, tree: yaml.Node | None, loc: tuple[int | str, ...], mes
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = TrainConfig
     for part in loc[:-1]:
-        if isinstance(part, str):
-            annotation = model.model_fields[part].annotation
-            for inner in (annotation, *get_args(annotation)):  # a list's, or an optional one
+        if part in model.model_fields:  # no index, no label
+            annotation = model.model_fields[str(part)].annotation
+            for inner in (annotation, *get_args(annotation)):  # a list's, a mapping's, or an optional one
                 if isinstance(inner, type) and issubclass(inner, BaseModel):
                     model = inner
     return sorted(model.model_fields)

@@ -70,6 +70,31 @@ def show_table(title: str, figures: Mapping[str, Mapping[str, Any]]) -> None:
         rows = f"{of.get('rows', '')}" + (f" ({of['positives']})" if "positives" in of else "")
         table.add_row(escape(label), rows, _figures(of), _error(of), _threshold(of))
     Console().print(table)
+    for label, of in figures.items():
+        if "by_source" in of:
+            _show_shares(label, of)
+
+
+def _show_shares(label: str, of: Mapping[str, Any]) -> None:
+    """Prints what share of each source's rows is found: at the label's threshold, and at others beside it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from training.thresholds import CURVE
+
+    table = Table(title=f"{label}: % of dev rows found, by threshold", title_justify="left", padding=(0, 0))
+    columns = ("rows", "alone", f"{of['threshold']:.3f}", *(f"{threshold:g}" for threshold in CURVE))
+    table.add_column("source", no_wrap=True)
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    for rows, title in (("harmless", "harmless:"), ("so", f"{label}:")):
+        table.add_section()
+        table.add_row(title)
+        for row in (row for row in of["by_source"] if row["rows"] == rows):
+            shares = [f"{100 * share:.1f}" if share < 1 else "100" for share in (row["found"], *row["curve"])]
+            table.add_row(row["source"], str(row["count"]), cell(row.get("alone")), *shares)
+    Console().print(table)
+    typer.echo("alone: the threshold by which this source alone is held to the share wished.")
 
 
 def _figures(of: Mapping[str, Any]) -> str:

@@ -160,7 +160,7 @@ def _who(artifact: Artifact) -> dict[str, Any]:
     past = info["training"]
     return {key: info[key] for key in ("name", "version", "created", "commit")} | {
         "base": past.get("config", {}).get("base"),
-        "sources": list(past.get("sources", {})),
+        "sources": [name for name, of in past.get("sources", {}).items() if of["train"]],
     }
 
 

@@ -21,7 +21,8 @@ def history(
     """The record of a run of `config` on `sources` that started from `base` (None: from an encoder).
 
     "started_from" says which artifact that was; "base" in the configuration stays the first stage's encoder.
-    "teachers" are those whose answers any stage learnt from (see training.distil).
+    What the run's configuration leaves unset stands as an earlier stage set it, wishes for thresholds apart:
+    those are fitted anew. "teachers" are those whose answers any stage learnt from (see training.distil).
     """
     new = [] if teacher is None else [teacher]
     if base is None:
@@ -30,9 +31,11 @@ def history(
     past = info["training"]
     before: Values = past.get("config", {})
     specs = {spec["name"]: spec for spec in (*before.get("sources", ()), *config.get("sources", ()))}
+    said = {key: value for key, value in config.items() if value is not None}
     return {
         "config": before
-        | config
+        | {"thresholds": {}}
+        | said
         | {"base": before.get("base", info["name"]), "sources": list(specs.values())},
         "sources": past.get("sources", {}) | sources,
         "made": past.get("made", {}) | made,

@@ -22,6 +22,7 @@ from training.errors import RunError
 from training.evaluate import Evaluation
 from training.judge import Row
 from training.served import known, score
+from training.thresholds import CURVE
 
 WORST = 8
 """Errors shown of each kind, for each label of each test."""
@@ -85,7 +86,9 @@ def write_calibration(path: Path, figures: Mapping[str, Any], *, name: str) -> N
         if "reliability" in of
     }
     plot = plots.reliability(bins) if bins else ""
-    _write(path, "calibration.html", name=name, figures=figures, plot=plot, script=plots.script())
+    _write(
+        path, "calibration.html", name=name, figures=figures, curve=CURVE, plot=plot, script=plots.script()
+    )
 
 
 def table(test: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

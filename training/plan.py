@@ -18,6 +18,7 @@ from training.distil import Questions
 from training.examples import Example
 from training.network import base_tokenizer
 from training.sources import Prepared, prepare
+from training.thresholds import wished_sources
 
 
 def read(config: TrainConfig, *, data_dir: Path) -> Prepared:
@@ -29,6 +30,7 @@ def read(config: TrainConfig, *, data_dir: Path) -> Prepared:
         seed=config.seed,
         fraction=config.fraction,
         teacher=config.teacher,
+        wished=wished_sources(config.thresholds),
     )
 
 

@@ -24,6 +24,7 @@ from typing import Any, cast
 import torch
 import yaml
 from datasets import Dataset
+from pydantic import ValidationError
 from torch import Tensor
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
@@ -121,10 +122,7 @@ def train(
 
     `most_dev`: calibrated on so many dev rows at most, drawn by the seed of evaluation (None: on all).
     """
-    # Without keys that say nothing: as the runs have it that began before there were any.
-    new = {key for key in ("teacher", "activation") if getattr(config, key) is None}
-    values = config.model_dump(mode="json", exclude=new)
-    claim(values, run_dir, resume)
+    claim(config, run_dir, resume)
 
     if config.teacher is not None and not resume:
         open_teacher(config.teacher.artifact)  # rather now than after a minute of reading
@@ -165,12 +163,13 @@ def train(
         stride=config.tokens.stride,
         training=history(
             base_artifact(config.base),
-            config=values,
+            config=config.model_dump(mode="json"),
             teacher=None if answers is None else answers.teacher,
             **prepared.counts,
         ),
     )
-    dev = calibrate(artifact, prepared.dev if most_dev is None else draw(prepared.dev, most_dev))
+    rows, others = (of if most_dev is None else draw(of, most_dev) for of in (prepared.dev, prepared.wished))
+    dev = calibrate(artifact, rows, wishes=config.thresholds, others=others)
     write(
         run_dir / "metrics.json",
         {"train": losses, "seconds": round(time.monotonic() - began), "parity": parity, "dev": dev},
@@ -265,15 +264,19 @@ def _fast_bfloat16() -> bool:
         return False
 
 
-def claim(values: dict[str, Any], run_dir: Path, resume: bool) -> None:
-    """Makes the run folder, or checks that a resumed one is of the same configuration. Raises RunError."""
+def claim(config: Recipe, run_dir: Path, resume: bool) -> None:
+    """Makes the run folder, or checks that a resumed one is of the same configuration. Raises RunError.
+
+    What the folder's configuration doesn't say is as by default: it may be older than a key.
+    """
     saved = run_dir / "config.yaml"
     if resume:
         if not saved.is_file():
             raise RunError(f"{run_dir} holds no run to resume; leave --resume out to start one")
-        if yaml.safe_load(saved.read_text(encoding="utf-8")) != values:
+        if differing := _differing(config, yaml.safe_load(saved.read_text(encoding="utf-8"))):
             raise RunError(
-                f"{run_dir} was started with another configuration ({saved}); use that, or another --run-dir"
+                f"{run_dir} was started with another configuration ({saved}: {differing}); "
+                "use that, or another --run-dir"
             )
         return
     if saved.is_file():
@@ -281,7 +284,18 @@ def claim(values: dict[str, Any], run_dir: Path, resume: bool) -> None:
             f"{run_dir} already holds a run: add --resume to go on with it, or give another --run-dir"
         )
     run_dir.mkdir(parents=True, exist_ok=True)
+    values = config.model_dump(mode="json")
     saved.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _differing(config: Recipe, values: Any) -> str:
+    """The keys in which saved values differ from `config`, defaults filled in on both sides; or ""."""
+    try:
+        saved = type(config).model_validate(values)
+    except ValidationError as error:
+        return f"{error.error_count()} keys can't be read"
+    keys = type(config).model_fields
+    return ", ".join(key for key in keys if getattr(saved, key) != getattr(config, key))
 
 
 def write(file: Path, values: Any) -> None:

@@ -47,6 +47,13 @@ OLD_ROWS = 200
 """Dev rows of each old corpus that are judged before and after."""
 
 
+class OwnRun(Recipe):
+    """A run on a site's own rows: the folder of the artifact it starts from, and the file's SHA-256."""
+
+    base: str
+    data: str
+
+
 def recipe_for(base: Artifact, *, epochs: float, learning_rate: float, seed: int) -> Recipe:
     """A gentle recipe: the base's limits, small batches, a slow rate."""
     most = int(base.info["max_tokens"])
@@ -83,7 +90,7 @@ def fine_tune_on(
     network = Network.from_artifact(base)
     recipe = recipe_for(base, epochs=epochs, learning_rate=learning_rate, seed=seed)
     digest = sha256(data.read_bytes()).hexdigest()
-    claim({"base": str(base.path), "data": digest, **recipe.model_dump(mode="json")}, run_dir, resume)
+    claim(OwnRun(base=str(base.path), data=digest, **dict(recipe)), run_dir, resume)
 
     torch.manual_seed(seed)
     train = own.examples

@@ -198,6 +198,9 @@ ABUSE = {
     "abuse/context_toxicity/gn.csv": "id,text,label,api,parent\n2,Another page then,0,0.1,Which page?\n",
     "abuse/context_toxicity/cat_small.csv": "text,parent_text,label_oc,label_ic\nSo do you,Rude,0,1\n",
     "abuse/unhealthy/test.csv": "comment,healthy,hostile\nGood piece,1,0\nGo away,0,1\nAs if,0,0\n",
+    "abuse/unhealthy/val.csv": _lines(
+        "comment,healthy,hostile", "Fair piece,1,0", "good piece!,1,0", "That dolt again.,0,1"
+    ),
     "abuse/jigsaw_agile_rules/train.csv": _lines(
         "row_id,body,rule,rule_violation",
         '0,Buy my book today,"No Advertising: Spam.",1',

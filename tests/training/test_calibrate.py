@@ -14,9 +14,10 @@ import pytest
 
 from model import Artifact, Classifier
 from training import metrics
-from training.calibrate import Wish, calibrate
+from training.calibrate import calibrate
 from training.examples import Example
 from training.served import predict
+from training.thresholds import Wish
 
 STANCES = ("favor", "against", "none")
 
@@ -117,6 +118,31 @@ def test_thresholds_as_wished(tiny_artifact: Path, examples: list[Example], tmp_
     caught = sum(s >= artifact.thresholds["spam"] for s in spam) / len(spam)
     assert caught == figures["spam"]["queue"] <= 0.1, "a budget needs no labels"
     assert "no threshold has that precision" in figures["off_topic"]["left"]
+
+
+def test_rows_for_a_wish_move_its_threshold_and_nothing_else(
+    tiny_artifact: Path, examples: list[Example], tmp_path: Path
+) -> None:
+    rows = [replace(e, spans=None, stance=None, off_topic=None, article=None) for e in examples]
+    wish = Wish(false_positives=0.1, sources=("c3", "unhealthy"))
+    others = [
+        replace(e, source=name, labels={"toxicity": 0.0})
+        for name, of in (("c3", rows[:60]), ("unhealthy", rows[60:120]))
+        for e in of
+    ]
+    plain, wished = (Artifact(shutil.copytree(tiny_artifact, tmp_path / name)) for name in ("a", "b"))
+    calibrate(plain, rows)
+    figures = calibrate(wished, rows, wishes={"toxicity": wish}, others=others)
+    assert wished.calibration == plain.calibration
+    assert wished.thresholds | {"toxicity": 0.0} == plain.thresholds | {"toxicity": 0.0}
+    classifier = Classifier.load(wished.path)
+    for name in wish.sources:
+        scores = [p.abuse["toxicity"] for p in predict(classifier, [e for e in others if e.source == name])]
+        found = sum(s >= wished.thresholds["toxicity"] for s in scores) / len(scores)
+        assert found <= 0.1
+        shown = next(of for of in figures["toxicity"]["by_source"] if of["source"] == name)
+        assert (shown["rows"], shown["found"], shown["count"]) == ("harmless", found, 60)
+    assert figures["toxicity"]["rows"] == len(rows), "probabilities are not fitted to the others"
 
 
 def test_a_precision_of_few_positives_is_left(tiny_artifact: Path, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from training.page import worst, write_report
 from training.served import comment
 from training.sources import SOURCES
 from training.suite import SUITE, TESTS, draw, read_tests
+from training.thresholds import Wish
 
 THRESHOLDS = {"toxicity": 0.5, "off_topic": 0.5}
 
@@ -306,6 +307,7 @@ def test_a_whole_release_is_evaluated(
         "seed": 3,
         "sources": [{"name": name} for name in ("toxic_spans", "c3", "vast", "debates")],
         "optimiser": {"epochs": 1},
+        "thresholds": {"toxicity": Wish(false_positives=0.05, sources=("c3",)).model_dump(mode="json")},
     }
     first = {"name": "first", "version": "0.9", "created": "2026-01-01", "commit": "abc"}
     training = {"config": config, "sources": {"c3": counts}, "made": made, "started_from": first}
@@ -325,6 +327,7 @@ def test_a_whole_release_is_evaluated(
         assert shown in card
         assert shown in page.read_text(encoding="utf-8")
     assert "went on from first 0.9 (commit abc)" in card
+    assert "toxicity false positives 0.05 of harmless dev rows, in each of c3." in card
     assert "Against the aims" in result.output
 
 

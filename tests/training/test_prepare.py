@@ -12,6 +12,7 @@ from training.config import Swaps, load_config
 from training.errors import SourceError
 from training.leaks import fingerprint
 from training.sources import SOURCES, SPLITS, SourceSpec, held_out, load, prepare, read
+from training.thresholds import wished_sources
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -24,7 +25,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_test_is_no_source_to_train_on(data_dir: Path) -> None:
-    with pytest.raises(SourceError, match="'robtest' only tests"):
+    with pytest.raises(SourceError, match="'robtest' has no rows to train on"):
         prepare([SourceSpec(name="robtest")], data_dir=data_dir, swaps=NO_SWAPS)
 
 
@@ -72,6 +73,19 @@ def test_a_fraction_of_the_training_rows(data_dir: Path) -> None:
     assert half.dev == whole.dev
 
 
+def test_rows_for_a_wish_are_read_beside_those_trained_on(data_dir: Path) -> None:
+    specs = [SourceSpec(name="toxic_spans")]
+    plain = prepare(specs, data_dir=data_dir, swaps=NO_SWAPS)
+    found = prepare(specs, data_dir=data_dir, swaps=NO_SWAPS, wished=["unhealthy", "toxic_spans"])
+    assert (found.train, found.dev) == (plain.train, plain.dev), "a wish changes nothing in training"
+    assert plain.wished == []
+    # Neither the comment that its test has too, nor the one that is trained on.
+    assert [e.text for e in found.wished] == ["Fair piece"]
+    unhealthy = found.counts["sources"]["unhealthy"]
+    assert (unhealthy["train"], unhealthy["dev"], unhealthy["leaks_dev"]) == (0, 1, 2)
+    assert "NC" in unhealthy["licence"]
+
+
 # The configs that come with Parley
 
 
@@ -82,7 +96,7 @@ def test_shipped_configs_name_sources_that_train(name: str) -> None:
     assert len(names) == len(set(names))
     assert not set(names) & TESTS_ONLY
     if name == "permissive":
-        assert all(SOURCES[n].commercial for n in names)
+        assert all(SOURCES[n].commercial for n in (*names, *wished_sources(config.thresholds)))
     if name == "full":
         assert set(names) == set(SOURCES) - TESTS_ONLY
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,8 +20,9 @@ from service.cli import app as commands
 from training.config import load_config
 from training.errors import RunError
 from training.network import Network
-from training.run import train
+from training.run import claim, train
 from training.suite import trained_on
+from training.thresholds import Wish
 
 PARLEY = [sys.executable, "-m", "service.cli"]
 
@@ -102,6 +104,58 @@ def test_a_run_folder_is_not_taken_twice_nor_for_another_config(
         train(config, data_dir=data_dir, run_dir=tmp_path / "run")
     with pytest.raises(RunError, match="another configuration"):
         train(config, data_dir=data_dir, run_dir=tmp_path / "run", resume=True)
+
+
+def test_a_run_older_than_a_key_goes_on_with_its_default(config_file: Path, tmp_path: Path) -> None:
+    config, saved = load_config(config_file), tmp_path / "run" / "config.yaml"
+    claim(config, saved.parent, resume=False)
+    values = yaml.safe_load(saved.read_text())
+    for key in ("thresholds", "teacher", "activation"):
+        del values[key]
+    del values["losses"]["geometry"], values["swaps"]["disguised"]
+    saved.write_text(yaml.safe_dump(values))
+    claim(config, saved.parent, resume=True)
+    wishing = config.model_copy(update={"thresholds": {"toxicity": Wish(false_positives=0.05)}})
+    with pytest.raises(RunError, match=r"config.yaml: thresholds\)"):
+        claim(wishing, saved.parent, resume=True)
+    claim(wishing, tmp_path / "other", resume=False)
+    claim(wishing, tmp_path / "other", resume=True)
+    values["sources"].pop()
+    saved.write_text(yaml.safe_dump(values | {"fraction": 0.5}))
+    with pytest.raises(RunError, match=r"fraction, sources\)"):
+        claim(config, saved.parent, resume=True)
+    saved.write_text("")
+    with pytest.raises(RunError, match="another configuration"):
+        claim(config, saved.parent, resume=True)
+
+
+def test_a_run_grants_the_wish_of_its_yaml(config_file: Path, data_dir: Path, tmp_path: Path) -> None:
+    """And `parley calibrate` with the same YAML comes to the same threshold."""
+    rows = [f"{i},Calm word {i}.,5.0,1.0,no_toxic:5" for i in range(300)]
+    healthy = [f"Fair word {i},1,0" for i in range(40)]
+    corpora = shutil.copytree(data_dir, tmp_path / "corpora")
+    with (corpora / "offtopic/C3/C3_anonymized.csv").open("a", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in rows))
+    with (corpora / "abuse/unhealthy/val.csv").open("a", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in healthy))
+    wish = {"false_positives": 0.25, "sources": ["c3", "unhealthy"]}
+    values = yaml.safe_load(config_file.read_text()) | {"thresholds": {"toxicity": wish}}
+    values["optimiser"]["epochs"] = 0.5
+    config_file.write_text(yaml.safe_dump(values))
+    artifact = train(load_config(config_file), data_dir=corpora, run_dir=tmp_path / "run")
+    dev = json.loads((tmp_path / "run" / "metrics.json").read_text())["dev"]["toxicity"]
+    assert {of["source"]: of["found"] <= 0.25 for of in dev["by_source"]} == {"c3": True, "unhealthy": True}
+    threshold = artifact.thresholds["toxicity"]
+    assert threshold == dev["threshold"] == max(of["alone"] for of in dev["by_source"])
+    training = artifact.info["training"]
+    assert (training["sources"]["unhealthy"]["train"], training["sources"]["unhealthy"]["dev"]) == (0, 41)
+    assert "unhealthy" not in {spec.name for spec in trained_on(artifact)}
+    command = ["calibrate", str(artifact.path), str(config_file), "--data-dir", str(corpora)]
+    for options, expected in (([], threshold), (["--queue-budget", "toxicity=1"], 0.0)):
+        result = CliRunner().invoke(commands, [*command, *options])
+        assert result.exit_code == 0, result.output
+        assert artifact.thresholds["toxicity"] == pytest.approx(expected, abs=1e-4)
+        assert ("alone: the threshold" in result.output) is (not options)
 
 
 def test_evaluate_writes_report_and_card(config_file: Path, data_dir: Path, tmp_path: Path) -> None:

@@ -127,6 +127,7 @@ def test_the_walk_through_runs(tiny_artifact: Path, decisions: Path, tmp_path: P
     for arguments, shown in (
         (["evaluate", str(tiny_artifact), *data], "toxicity"),
         (["train", "--base", str(tiny_artifact), *data, "--run-dir", str(run), "--epochs", "1"], "taught"),
+        (["calibrate", artifact, *data, "--whole", "--false-positives", "toxicity=0.1"], "harmless"),
         (["calibrate", artifact, *data, "--whole", "--precision", "toxicity=0.6"], "finds"),
         (["evaluate", artifact, *data, "--html", str(page)], "own data"),
     ):
@@ -145,6 +146,10 @@ def test_the_walk_through_runs(tiny_artifact: Path, decisions: Path, tmp_path: P
         (["train", "--data", "missing.csv"], "no such file"),
         (["calibrate", "TINY", "--data", "OWN", "--precision", "rudeness=0.9"], "labels are"),
         (["calibrate", "TINY", "--data", "OWN", "--precision", "spam=9"], "a share above 0"),
+        (["calibrate", "TINY", "--data", "OWN", "--precision", "spam=.9@c3"], "a share above 0"),
+        (["calibrate", "TINY", "--data", "OWN", "--false-positives", "spam=.1@c3"], "leave @SOURCE out"),
+        (["calibrate", "TINY", "--data", "OWN", "--false-positives", "spam=.1@c33"], "did you mean 'c3'"),
+        (["calibrate", "TINY", "--data", "OWN", "--false-positives", "spam=.1@"], "unknown source ''"),
         (
             ["calibrate", "TINY", "--data", "OWN", "--precision", "spam=.9", "--queue-budget", "spam=.1"],
             "wish",

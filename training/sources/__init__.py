@@ -104,10 +104,14 @@ class Swaps(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a run trains on and calibrates on. `counts`: rows, leaks, licence of each source."""
+    """What a run trains on and calibrates on. `counts`: rows, leaks, licence of each source.
+
+    `wished`: dev rows of sources that a threshold's wish names, and nothing else.
+    """
 
     train: list[Example]
     dev: list[Example]
+    wished: list[Example]
     counts: dict[str, Any]
 
 
@@ -117,7 +121,9 @@ def load(specs: Sequence[SourceSpec], data_dir: Path, split: Split, *, seed: int
     for spec in specs:
         rows = list(read(spec.name, data_dir, split, **spec.options))
         if split == "train" and not rows:
-            raise SourceError(f"source {spec.name!r} only tests: take it out of the config's sources")
+            raise SourceError(
+                f"source {spec.name!r} has no rows to train on: take it out of the config's sources"
+            )
         if split == "train" and spec.cap is not None and len(rows) > spec.cap:
             kept = sorted(random.Random(f"{seed}:{spec.name}").sample(range(len(rows)), spec.cap))
             rows = [rows[i] for i in kept]
@@ -142,16 +148,23 @@ def prepare(
     seed: int = 0,
     fraction: float = 1.0,
     teacher: Asked | None = None,
+    wished: Sequence[str] = (),
 ) -> Prepared:
     """The training and dev examples of `specs` without the texts of any test set, and rows made of them.
 
     The tests are those of every registered source whose folder is there, named in `specs` or not. Dev drops
     what a test holds, training what a test or dev holds. `fraction` of the training rows are taken, for a
-    quick try, and of what is made for the `teacher`.
+    quick try, and of what is made for the `teacher`. `wished` are sources whose dev rows thresholds are held
+    to: of those not in `specs` no row is trained on, and their dev rows drop what training holds.
     """
     tests = held_out(specs, data_dir)
     dev, dev_leaks = drop_leaks(load(specs, data_dir, "dev", seed=seed), tests)
     train, train_leaks = drop_leaks(load(specs, data_dir, "train", seed=seed), [*tests, *dev])
+    beside = [SourceSpec(name=name) for name in wished if name not in {spec.name for spec in specs}]
+    others, other_leaks = drop_leaks(
+        load(beside, data_dir, "dev", seed=seed), [*tests, *train] if beside else []
+    )
+    dev_leaks |= other_leaks
     log.info("dropped as leaks from train: %s; from dev: %s", train_leaks, dev_leaks)
     if fraction < 1.0:
         train = random.Random(seed).sample(train, max(1, round(len(train) * fraction)))
@@ -168,7 +181,7 @@ def prepare(
     for name in ("short", "disguised"):  # a text made anew may by chance be one of a test
         made[name], made_leaks = drop_leaks(made[name], [*tests, *dev])
         log.info("dropped as leaks from the %s rows made: %s", name, made_leaks)
-    rows, dev_rows = (Counter(example.source for example in split) for split in (train, dev))
+    rows, dev_rows = (Counter(example.source for example in split) for split in (train, [*dev, *others]))
     counts = {
         spec.name: {
             "licence": get(spec.name).licence,
@@ -179,10 +192,10 @@ def prepare(
             "leaks_train": train_leaks.get(spec.name, 0),
             "leaks_dev": dev_leaks.get(spec.name, 0),
         }
-        for spec in specs
+        for spec in (*specs, *beside)
     }
     rows_made = {name: len(of) for name, of in made.items()}
-    return Prepared([*train, *chain(*made.values())], dev, {"sources": counts, "made": rows_made})
+    return Prepared([*train, *chain(*made.values())], dev, others, {"sources": counts, "made": rows_made})
 
 
 def held_out(specs: Sequence[SourceSpec], data_dir: Path) -> list[Example]:

@@ -69,13 +69,13 @@ def context_toxicity(folder: Path, split: Split) -> Iterator[Example]:
     folder="abuse/unhealthy",
     licence="CC BY-NC-SA 4.0",
     commercial=False,
-    note="test of sharp but allowed remarks under news; never trained on",
+    note="sharp but allowed remarks under news: a test, and dev rows for thresholds; never trained on",
 )
 def unhealthy(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads test.csv. A healthy comment is not toxic; of the others only hostile ones are labelled."""
-    if split != "test":
+    """Reads val.csv (dev) and test.csv. A healthy comment is not toxic; of others a hostile one is."""
+    if split == "train":
         return
-    for row in table(folder / "test.csv"):
+    for row in table(folder / ("test.csv" if split == "test" else "val.csv")):
         healthy, hostile = row["healthy"] == "1", row["hostile"] == "1"
         labels = {"toxicity": 0.0} if healthy and not hostile else {"toxicity": 1.0} if hostile else {}
         slice_ = "healthy" if healthy else "unhealthy"

@@ -124,16 +124,19 @@ def test_the_walk_through_runs(tiny_artifact: Path, decisions: Path, tmp_path: P
     """docs/make-it-yours.md, command by command."""
     run, page = tmp_path / "run", tmp_path / "report.html"
     artifact, data = str(run / "artifact"), ["--data", str(decisions)]
+    spare = ["--false-positives", "toxicity=0.1"]
     for arguments, shown in (
         (["evaluate", str(tiny_artifact), *data], "toxicity"),
         (["train", "--base", str(tiny_artifact), *data, "--run-dir", str(run), "--epochs", "1"], "taught"),
-        (["calibrate", artifact, *data, "--whole", "--false-positives", "toxicity=0.1"], "harmless"),
+        (["calibrate", artifact, *data, "--whole", *spare, "--html", str(page)], "harmless"),
         (["calibrate", artifact, *data, "--whole", "--precision", "toxicity=0.6"], "finds"),
         (["evaluate", artifact, *data, "--html", str(page)], "own data"),
     ):
         result = CliRunner().invoke(commands, [*arguments, "--data-dir", str(tmp_path)])
         assert result.exit_code == 0, result.output
         assert shown in result.output
+        if "--html" in arguments:
+            assert shown in page.read_text(encoding="utf-8")
     assert "good point" in page.read_text(encoding="utf-8"), "the page quotes the surest errors"
     assert page.stat().st_mode & 0o077 == 0, "and is the owner's alone"
 

@@ -26,14 +26,11 @@ from service.errors import (
     WrongMediaType,
 )
 from service.health import ModelName
-from service.policy import Policy
+from service.policy import INLINE_CHARACTERS, Policy
 from service.result import to_result
 from service.wire import JSON, MAX_DETAILS, AtMost, JsonRoute, Wire, documented
 
 router = APIRouter(route_class=JsonRoute)
-
-INLINE_CHARACTERS = 5_000
-"""Text that a policy reads faster than another thread would get its turn."""
 
 
 class _Sent(BaseModel):

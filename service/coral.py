@@ -42,7 +42,7 @@ from service.errors import (
     WrongMediaType,
 )
 from service.logs import describe
-from service.policy import Decision, Reason
+from service.policy import INLINE_CHARACTERS, Decision, Reason
 from service.policy_rules import WORD_LIST
 from service.wire import JSON, JsonRoute, Wire, documented
 
@@ -207,7 +207,10 @@ async def phase(request: Request, sent: CoralRequest, service: ServiceDep) -> Re
     _check_length(comment, service)
     prediction = (await service.predict(request, [comment]))[0]
     policy = service.policy()
-    decision = policy.decide(comment, prediction)
+    if len(comment.text) > INLINE_CHARACTERS:  # of marks only it would hold up the others for seconds
+        decision = await run_in_threadpool(policy.decide, comment, prediction)
+    else:
+        decision = policy.decide(comment, prediction)
     service.metrics.decisions.labels(policy.name, decision.action).inc()
     answer = None if policy.observe else to_answer(decision, withhold=settings.review == "withhold")
     if answer is None:

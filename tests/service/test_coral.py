@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from model import Classifier
+from model.comment import Comment, Prediction
 from model.labels import ABUSE
 from service.app import create_app
 from service.coral import CODES, RejectionCode, check_signature, to_answer
@@ -210,6 +212,26 @@ def test_review_withholds_or_flags(serve: Any) -> None:
     assert ask(serve(review="flag"), text) == {"actions": [flag]}
     assert ask(serve(), "Short") == {"status": "SYSTEM_WITHHELD"}
     assert ask(serve(review="flag"), "Short") is None
+
+
+def test_a_policy_reads_a_long_comment_beside_the_event_loop(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, decide = serve(), Policy.decide
+    loops: list[bool] = []
+
+    def watched(self: Policy, comment: Comment, prediction: Prediction) -> Decision:
+        try:
+            asyncio.get_running_loop()
+            loops.append(True)
+        except RuntimeError:
+            loops.append(False)
+        return decide(self, comment, prediction)
+
+    monkeypatch.setattr(Policy, "decide", watched)
+    ask(client, "Close the bridge.")
+    ask(client, "|a" * 3000)
+    assert loops == [True, False]
 
 
 def test_the_format_of_the_body_is_a_setting(serve: Any) -> None:

@@ -21,6 +21,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from model.comment import Article
 from service.errors import FetchError, StartError
+from service.urls import ascii_host
 
 if TYPE_CHECKING:
     import httpx
@@ -72,14 +73,14 @@ class Fetcher:
             import trafilatura  # noqa: F401
         except ImportError as error:
             raise StartError("fetching articles needs more packages: pip install 'parley[fetch]'") from error
-        self._hosts = tuple(host.lower().strip(".") for host in hosts)
+        self._hosts = tuple(map(ascii_host, hosts))
         self._seconds, self._max_bytes, self._redirects = seconds, max_bytes, redirects
         self._resolve, self._is_allowed, self._ports = resolve, is_allowed, ports
 
     def allows(self, url: str) -> bool:
         """Whether `url` is on an allowed host."""
         try:
-            host = (urlsplit(url).hostname or "").rstrip(".")
+            host = ascii_host(urlsplit(url).hostname or "")
         except ValueError:
             return False
         return any(host == allowed or host.endswith("." + allowed) for allowed in self._hosts)
@@ -113,7 +114,7 @@ class Fetcher:
     async def _pinned(self, url: str) -> dict[str, Any]:
         """The request for `url`, aimed at an address that has been checked. Raises FetchError."""
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        host, port = ascii_host(parts.hostname or ""), parts.port or (443 if parts.scheme == "https" else 80)
         if parts.scheme not in ("http", "https") or port not in self._ports or not self.allows(url):
             raise FetchError("it leads to an address that is not on the list of hosts")
         addresses = await self._resolve(host, port)
@@ -121,7 +122,8 @@ class Fetcher:
             raise FetchError("its host has an address that the internet can't reach")
         literal = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
         target = urlunsplit((parts.scheme, f"{literal}:{port}", parts.path or "/", parts.query, ""))
-        headers = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": USER_AGENT, "Accept": "text/html"}
+        named = f"{host}:{parts.port}" if parts.port else host
+        headers = {"Host": named, "User-Agent": USER_AGENT, "Accept": "text/html"}
         # A packed page could unpack to any size.
         headers["Accept-Encoding"] = "identity"
         return {"url": target, "headers": headers, "extensions": {"sni_hostname": host}}

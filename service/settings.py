@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from service.errors import SettingsError
 from service.policy_rules import SCORES
 from service.settings_sources import CONFIG_VARIABLE, PREFIX, merge, place, read_environment, read_file
+from service.urls import is_host
 from service.yaml_errors import say
 
 MIN_SECRET = 16
@@ -92,6 +93,17 @@ class Fetch(Section):
     seconds: float = Field(default=5.0, gt=0)
     bytes: int = Field(default=2_000_000, ge=1000)
     redirects: int = Field(default=3, ge=0)
+
+    @field_validator("hosts")
+    @classmethod
+    def _check_hosts(cls, hosts: list[str]) -> list[str]:
+        for host in hosts:
+            if not is_host(host):
+                raise ValueError(
+                    f"{host!r} is no host: write news.example, which stands for those below it too; "
+                    "no https://, no path, no *"
+                )
+        return hosts
 
 
 class Perspective(Section):

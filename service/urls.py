@@ -39,7 +39,7 @@ def normalise(url: str) -> str | None:
     rest = url[start.end() :]
     try:
         parts = urlsplit(f"https://{rest}")
-        host, port = _ascii(parts.hostname or ""), parts.port
+        host, port = ascii_host(parts.hostname or ""), parts.port
     except ValueError:
         return None
     if not host:
@@ -52,11 +52,19 @@ def normalise(url: str) -> str | None:
     return normal if len(normal) <= MAX_URL else None
 
 
-def _ascii(host: str) -> str:
-    """The host in lower case, its international letters as `xn--`; brackets around IPv6."""
+def ascii_host(host: str) -> str:
+    """The host in lower case, its international letters as `xn--`; brackets around IPv6; or ValueError."""
     if ":" in host:
         return f"[{host}]"
     try:
         return host.rstrip(".").encode("idna").decode("ascii").lower()
     except UnicodeError as error:
         raise ValueError(f"{host!r} is no host name") from error
+
+
+def is_host(name: str) -> bool:
+    """Whether `name` is a host's name, and nothing but that."""
+    try:
+        return re.fullmatch(r"[\w-]+(\.[\w-]+)*", ascii_host(name)) is not None
+    except ValueError:
+        return False

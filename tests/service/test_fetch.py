@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -14,6 +14,7 @@ from model.comment import Article, Comment
 from service.articles import Articles
 from service.errors import FetchError
 from service.fetch import Fetcher, extract, is_public, resolve
+from service.settings import Fetch
 from service.store.database import Store
 
 PARAGRAPH = (
@@ -84,7 +85,13 @@ def port() -> Iterator[int]:
     thread.join()
 
 
-def fetcher_for(port: int, *, seconds: float = 20, names: dict[str, str] | None = None) -> Fetcher:
+def fetcher_for(
+    port: int,
+    *,
+    seconds: float = 20,
+    names: dict[str, str] | None = None,
+    hosts: Sequence[str] = ("news.example",),
+) -> Fetcher:
     """A fetcher for which the names are this machine's, which counts as public here."""
     known = names or {}
 
@@ -92,7 +99,7 @@ def fetcher_for(port: int, *, seconds: float = 20, names: dict[str, str] | None 
         return [known.get(host, "127.0.0.1")]
 
     return Fetcher(
-        hosts=["news.example"],
+        hosts=hosts,
         seconds=seconds,
         max_bytes=100_000,
         redirects=3,
@@ -241,6 +248,25 @@ def test_unknown_article_is_fetched_once_for_later_comments(port: int, store: St
     assert filled.article is not None
     assert filled.article.title == "Council votes to close the old bridge"
     assert len(Site.seen) == 1
+
+
+@pytest.mark.parametrize("listed", ["MÜNCHEN.example", "xn--mnchen-3ya.example."])
+def test_international_hosts_are_one_in_every_spelling(port: int, store: Store, listed: str) -> None:
+    Fetch(hosts=[listed])
+    fetcher = fetcher_for(port, hosts=[listed])
+    comment = Comment(text="close it", article=Article(url=f"http://www.münchen.example:{port}/bridge"))
+
+    async def comments_come_in() -> list[Comment]:
+        known = Articles(store, fetcher)
+        await known.fill([comment])
+        await asyncio.gather(*known._fetches)
+        return await known.fill([comment])
+
+    Site.seen.clear()
+    (filled,) = asyncio.run(comments_come_in())
+    assert filled.article is not None
+    assert filled.article.title
+    assert Site.seen == [f"www.xn--mnchen-3ya.example:{port}/bridge"]
 
 
 def test_what_the_site_puts_meanwhile_is_not_replaced(port: int, store: Store) -> None:

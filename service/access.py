@@ -179,14 +179,15 @@ class AccessControl:
 
 
 def key_of(scope: Scope) -> str | None:
-    """The API key that a request carries, in a header or in `?key=`."""
+    """The API key that a request carries, in `?key=` or a header.
+
+    A bearer token comes last: beside a key it is meant for others, such as Google's OAuth or a proxy's login.
+    """
     headers = Headers(scope=scope)
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
-    in_header = headers.get("x-api-key") or headers.get("x-goog-api-key")
     in_query = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("key", [None])[0]
-    return in_header or in_query
+    key = in_query or headers.get("x-api-key") or headers.get("x-goog-api-key")
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return key or (token.strip() if scheme.lower() == "bearer" else None) or None
 
 
 def check_exposure(settings: Settings, store: Store) -> None:

@@ -20,6 +20,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.types import Message as AsgiMessage
 from starlette.types import Scope
 
+from service.access import key_of
 from service.context import unless_hung_up
 from service.errors import MalformedBody, NotFound, Problem
 from service.perspective.errors import documented, invalid, render
@@ -33,8 +34,8 @@ MAX_HEADERS = 16_384
 """Bytes of the headers of a part, and of the call in it."""
 MAX_DECLARED = 1_000
 """Characters of the batch's Content-Type that are read; a boundary has 70 at most."""
-INHERITED = ("authorization", "x-api-key", "x-goog-api-key")
-"""Headers of the batch that count for each part without its own."""
+INHERITED = (b"authorization", b"x-api-key", b"x-goog-api-key")
+"""Headers of the batch that count for each part without a key of its own."""
 
 _REQUEST_LINE = re.compile(rb"\s*([A-Z]+) (\S+)(?: HTTP/[\d.]+)?\r?\n")
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
@@ -173,8 +174,7 @@ async def _call(request: Request, part: Part) -> bytes:
         error = NotFound("a batch carries calls of /v1alpha1 only")
         refused = render(Problem.of(error))
         return _http(refused.status_code, list(refused.raw_headers), bytes(refused.body))
-    outer = {name: request.headers[name] for name in INHERITED if name in request.headers}
-    headers = outer | part.headers | {"content-length": str(len(part.body))}
+    headers = part.headers | {"content-length": str(len(part.body))}
     kept = ("type", "asgi", "http_version", "scheme", "server", "client", "root_path", "extensions")
     scope: Scope = {
         **{name: request.scope[name] for name in kept if name in request.scope},
@@ -185,6 +185,8 @@ async def _call(request: Request, part: Part) -> bytes:
         "headers": [(n.encode("latin-1"), v.encode("latin-1")) for n, v in headers.items()],
         "state": {},
     }
+    if key_of(scope) is None:
+        scope["headers"] += [pair for pair in request.scope["headers"] if pair[0] in INHERITED]
     sent: list[AsgiMessage] = []
     unread = [{"type": "http.request", "body": part.body, "more_body": False}]
 

@@ -83,6 +83,8 @@ def test_anonymous_callers_share_a_rate_by_address(store: Store) -> None:
         {"headers": {"X-API-KEY": "KEY"}},
         {"headers": {"x-goog-api-key": "KEY"}},
         {"params": {"key": "KEY", "alt": "json"}},
+        {"params": {"key": "KEY"}, "headers": {"Authorization": "Bearer an-oauth-token"}},
+        {"headers": {"X-API-KEY": "KEY", "Authorization": "Bearer a-proxy-login"}},
     ],
 )
 def test_key_is_taken_from_every_place_that_clients_use(

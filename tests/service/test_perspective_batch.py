@@ -168,6 +168,9 @@ def test_a_key_of_the_whole_batch_counts_for_its_parts(guarded: tuple[TestClient
     part = call("a", content_id="1").replace(b"?key=K&alt=json", b"")
     assert [s for _, s, _ in post(client, [part])] == [403]
     assert [s for _, s, _ in post(client, [part], **{"x-goog-api-key": key})] == [200]
+    own = call("a", content_id="2", key=key)
+    for name, other in (("Authorization", "Bearer an-oauth-token"), ("x-api-key", "bad")):
+        assert [s for _, s, _ in post(client, [own], **{name: other})] == [200]
 
 
 @given(st.binary(max_size=200), st.text(st.characters(max_codepoint=0xFF), max_size=40))

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
 
 from model.comment import Article
-from model.language import detect_language
+from model.language import UNDETERMINED, detect_language
 from service.context import ServiceDep
 from service.perspective import context
 from service.perspective.analyze import PROBABILITY, check_comment
@@ -49,6 +49,8 @@ async def suggest(sent: SuggestCommentScoreRequest, service: ServiceDep) -> Resp
     values = _values(sent.attribute_scores or {})
     languages = [language for language in sent.languages or [] if language]
     detected = await run_in_threadpool(detect_language, text)
+    # Coral declares English wherever its locale is none of five.
+    language = languages[0] if languages and detected == UNDETERMINED else detected
     article = surroundings.article or Article()
     token = sent.client_token or None  # a blank one would replace all others of its kind
     token_id = token.removeprefix(_COMMENT) if token and token.startswith(_COMMENT) else None
@@ -66,7 +68,7 @@ async def suggest(sent: SuggestCommentScoreRequest, service: ServiceDep) -> Resp
             article_url=article.url,
             article_title=article.title,
             article_text=article.text,
-            language=languages[0] if languages else detected,
+            language=language,
         )
         for attribute, value in values.items()
     ]

@@ -75,6 +75,18 @@ def test_a_decision_of_corals_becomes_a_row(client: TestClient, keeps: bool) -> 
     assert (len(exported), without_text) == ((1, 0) if keeps else (0, 1))
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("Dat is toch volslagen onzin, en iedereen in de gemeente weet het al jaren.", "nl"), ("+1", "en")],
+)
+def test_the_language_is_the_detected_one_where_that_is_sure(
+    client: TestClient, text: str, language: str
+) -> None:
+    answer = client.post(SUGGEST, json=CORAL | {"comment": {"text": text}}).json()
+    assert answer["requestedLanguages"] == ["en"]
+    assert [row["language"] for row in rows(client)] == [language]
+
+
 def test_the_newest_decision_counts(client: TestClient) -> None:
     client.post(SUGGEST, json=CORAL)
     client.post(SUGGEST, json=CORAL | {"attributeScores": {"TOXICITY": {"summaryScore": {"value": 1}}}})

@@ -42,12 +42,14 @@ def normalise(url: str) -> str | None:
         host, port = ascii_host(parts.hostname or ""), parts.port
     except ValueError:
         return None
-    if not host:
+    if not host or any(map(str.isspace, host)):
         return None
     authority = host if port in _DEFAULT_PORTS else f"{host}:{port}"
     path = quote(unquote(parts.path, errors="surrogateescape"), safe="/:@!$&'()*+,;=~-._", errors="replace")
-    pairs = parse_qsl(parts.query, keep_blank_values=True, errors="replace")
-    query = urlencode(sorted(pair for pair in pairs if not _TRACKING.fullmatch(pair[0])), errors="replace")
+    # Lone surrogates go before the parameters are sorted, so that the result is in order too.
+    readable = parts.query.encode("utf-8", "replace").decode("utf-8")
+    pairs = parse_qsl(readable, keep_blank_values=True, errors="replace")
+    query = urlencode(sorted(pair for pair in pairs if not _TRACKING.fullmatch(pair[0])))
     normal = f"https://{authority}{path.rstrip('/')}" + (f"?{query}" if query else "")
     return normal if len(normal) <= MAX_URL else None
 

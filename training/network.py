@@ -85,6 +85,17 @@ class Network(nn.Module):
             if layers and (place is None or int(place[1]) < layers):
                 parameter.requires_grad_(False)
 
+    def mix(self, other: Network, share: float) -> None:
+        """Makes every weight the mean of its own and that of `other`, which counts `share` of it.
+
+        Between a network and what was fine-tuned from it, the mean often does better than both (WiSE-FT,
+        Wortsman et al. 2022). Raises RuntimeError for a network of another shape.
+        """
+        others = other.state_dict()
+        for name, weights in self.state_dict().items():
+            if weights.is_floating_point():
+                weights.lerp_(others[name], share)
+
     @property
     def config(self) -> PretrainedConfig:
         config = self.encoder.config

@@ -92,6 +92,19 @@ def test_a_second_stage_keeps_the_record_of_the_first(
     assert after["started_from"] == {k: first.info[k] for k in ("name", "version", "created", "commit")}
 
 
+def test_a_share_of_the_base_stays_in_the_result(config_file: Path, data_dir: Path, tmp_path: Path) -> None:
+    values = yaml.safe_load(config_file.read_text())
+    first = train(load_config(config_file), data_dir=data_dir, run_dir=tmp_path / "first")
+    for share, near in ((0.0, False), (0.999, True)):
+        second = values | {"base": str(first.path), "base_share": share}
+        config_file.write_text(yaml.safe_dump(second))
+        mixed = train(load_config(config_file), data_dir=data_dir, run_dir=tmp_path / str(share))
+        assert same_weights(first, mixed) == near
+    config_file.write_text(yaml.safe_dump(values | {"base_share": 0.3}))
+    with pytest.raises(RunError, match="base_share needs a base that is an artifact"):
+        train(load_config(config_file), data_dir=data_dir, run_dir=tmp_path / "none")
+
+
 def test_a_run_folder_is_not_taken_twice_nor_for_another_config(
     config_file: Path, data_dir: Path, tmp_path: Path
 ) -> None:

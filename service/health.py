@@ -34,6 +34,7 @@ class Health(BaseModel):
     waiting: int = Field(description="Comments in the queue.")
 
 
+@router.head("/health", include_in_schema=False)  # as some load balancers ask
 @router.get(
     "/health",
     tags=["operation"],

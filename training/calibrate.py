@@ -26,12 +26,13 @@ from sklearn.linear_model import LogisticRegression
 from model.artifact import Artifact
 from model.calibration import brevity
 from model.classifier import Classifier
+from model.comment import Prediction
 from model.labels import OFF_TOPIC, STANCES
 from model.text import plain_text
 from model.tokenization import Tokenizer, content_tokens
 from training import metrics
+from training.console import progress
 from training.examples import Example
-from training.judge import Row
 from training.served import known, predict, score
 from training.thresholds import FEWEST, Wish, grant
 
@@ -85,7 +86,7 @@ def _fit_all(
     artifact: Artifact, examples: Sequence[Example], wishes: Mapping[str, Wish], others: Sequence[Example]
 ) -> dict[str, Any]:
     """Fits what there are rows for, then grants the wishes; all of it in place."""
-    predictions = predict(Classifier.load(artifact.path), examples)
+    predictions = _ask(artifact, examples, "dev rows")
     calibration, thresholds = artifact.calibration, artifact.thresholds
     figures: dict[str, Any] = {}
     for label in known(examples):
@@ -98,8 +99,9 @@ def _fit_all(
     _write(artifact.calibration_file, calibration)
     if wishes:
         # The scores that this calibration gives, as they will be served.
-        classifier = Classifier.load(artifact.path)
-        served, beside = (_served(classifier, of) for of in (examples, others))
+        served, beside = (
+            list(zip(of, _ask(artifact, of, "for the wishes"), strict=True)) for of in (examples, others)
+        )
         for label, wish in wishes.items():
             granted = grant(label, wish, served, beside)
             thresholds[label] = granted.get("threshold", thresholds[label])
@@ -109,8 +111,10 @@ def _fit_all(
     return figures
 
 
-def _served(classifier: Classifier, examples: Sequence[Example]) -> list[Row]:
-    return list(zip(examples, predict(classifier, examples), strict=True))
+def _ask(artifact: Artifact, examples: Sequence[Example], doing: str) -> list[Prediction]:
+    """What the artifact as it stands would serve."""
+    with progress(len(examples), doing) as advance:
+        return predict(Classifier.load(artifact.path), examples, on_progress=advance)
 
 
 def _weights(examples: Sequence[Example]) -> Floats:
@@ -231,7 +235,7 @@ def _cut(examples: Sequence[Example], words: int) -> list[Example]:
 
 def _off_topic(artifact: Artifact, calibration: dict[str, Any], examples: Sequence[Example]) -> Floats:
     _write(artifact.calibration_file, calibration)
-    answers = predict(Classifier.load(artifact.path), examples)
+    answers = _ask(artifact, examples, "off topic")
     return np.array([0.5 if p.off_topic is None else p.off_topic for p in answers])
 
 
@@ -252,7 +256,7 @@ def _fit_stance(
 
     def served(stance: dict[str, Any]) -> Floats:
         _write(artifact.calibration_file, calibration | {"stance": stance})
-        answers = [p.stance for p in predict(Classifier.load(artifact.path), rows)]
+        answers = [p.stance for p in _ask(artifact, rows, "stance")]
         scores = np.array([(s.favor, s.against, s.none) for s in answers if s])
         return np.asarray(np.log(np.maximum(scores, EDGE)))
 
@@ -314,7 +318,7 @@ def _fit_span_threshold(
     found = {}
     for threshold in (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6):
         _write(artifact.thresholds_file, thresholds | {"span": threshold})
-        spans = [p.spans for p in predict(Classifier.load(artifact.path), marked)]
+        spans = [p.spans for p in _ask(artifact, marked, f"spans at {threshold:g}")]
         f1 = [
             metrics.character_f1(e.spans or (), [(s.start, s.end) for s in of])
             for e, of in zip(marked, spans, strict=True)

@@ -100,7 +100,7 @@ def _lowest(scores: Floats, weights: Floats, share: float) -> float:
     """The lowest threshold that at most `share` of the weight (its sum 1) reaches."""
     order = np.argsort(-scores, kind="stable")
     over = np.flatnonzero(np.cumsum(weights[order]) > share + 1e-9)
-    return float(np.nextafter(scores[order][over[0]], 2.0)) if len(over) else 0.0
+    return round(float(scores[order][over[0]]) + 1e-6, 6) if len(over) else 0.0  # scores have six places
 
 
 def _even(scores: Floats) -> Floats:

@@ -83,7 +83,7 @@ def test_harmless_is_what_no_rater_found_so() -> None:
         ("impermium", "harmless"): 30,
         ("c3", "so"): 30,
     }
-    assert found["threshold"] == pytest.approx(0.4)
+    assert found["threshold"] == 0.400001
     assert found["threshold"] > 0.4
     assert shown["c3", "harmless"]["alone"] == pytest.approx(0.2)
     assert shown["c3", "harmless"]["found"] == 0.0
@@ -99,7 +99,7 @@ def test_a_source_that_does_not_judge_the_label_counts_only_where_it_is_named() 
 def test_further_rows_are_there_for_wishes_that_name_them() -> None:
     rows, others = harmless([n / 100 for n in range(100)], "c3"), harmless([0.9] * 50, "unhealthy")
     named = grant("toxicity", Wish(false_positives=0.1, sources=("unhealthy",)), rows, others)
-    assert named["threshold"] == pytest.approx(0.9)
+    assert named["threshold"] == 0.900001
     budget = grant("toxicity", Wish(queue=0.1), rows, others)
     assert budget["threshold"] == pytest.approx(0.89)
     assert budget["queue"] == 0.1
@@ -120,7 +120,7 @@ def test_off_topic_has_harmless_rows_too() -> None:
     ]
     found = grant("off_topic", Wish(false_positives=0.1), pairs)
     assert found["false_positive_rate"] == found["queue"] == 0.1
-    assert found["threshold"] == pytest.approx(35 / 40)
+    assert found["threshold"] == 0.875001  # past 35 of 40
 
 
 def test_the_table_shows_every_source(capsys: pytest.CaptureFixture[str]) -> None:

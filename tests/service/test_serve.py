@@ -61,8 +61,9 @@ def test_serves_until_it_is_interrupted(server: tuple[subprocess.Popen[str], str
     process, address = server
     with urllib.request.urlopen(f"{address}/health", timeout=10) as health:
         assert json.load(health)["status"] == "ok"
-    with urllib.request.urlopen(urllib.request.Request(f"{address}/health", method="HEAD"), timeout=10) as head:
-        assert head.status == 200 and not head.read()
+    probe = urllib.request.Request(f"{address}/health", method="HEAD")
+    with urllib.request.urlopen(probe, timeout=10) as head:
+        assert (head.status, head.read()) == (200, b"")
     text = "Quillfeather says that buses are fine."
     body = json.dumps({"comments": [{"id": "1", "text": text}]}).encode()
     request = urllib.request.Request(f"{address}/v1/classify", body, {"Content-Type": "application/json"})

@@ -43,6 +43,8 @@ from model.artifact import DEFAULT
 
 SIZES = [10_000, 100_000, 1_000_000]
 TEXTS = 10_000
+SPREAD = 7_368_787
+"""Times this, and modulo ten million, the numbers from 0 come each once, the small ones far apart."""
 ON_ONE_ARTICLE = 200
 FOLDER = Path("build/bench-dump")
 RESULTS = Path("build/bench-dump.jsonl")
@@ -75,7 +77,8 @@ def rows_of(count: int, words: int) -> Iterator[dict[str, str | None]]:
             "article.title": f"Council plan {article % 1000:03} for the harbour",
             "author.id": f"reader-{i * i % 999:03}",
             "created_at": (_FIRST + timedelta(seconds=20 * i)).isoformat(),
-            "text": f"{texts[i % TEXTS]} ({i:07})",
+            # Spread, for small numbers have fewer tokens than large ones.
+            "text": f"{texts[i % TEXTS]} ({i * SPREAD % 10**7:07})",
         }
 
 

@@ -113,6 +113,8 @@ def _fit_all(
 
 def _ask(artifact: Artifact, examples: Sequence[Example], doing: str) -> list[Prediction]:
     """What the artifact as it stands would serve."""
+    if not examples:
+        return []
     with progress(len(examples), doing) as advance:
         return predict(Classifier.load(artifact.path), examples, on_progress=advance)
 

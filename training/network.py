@@ -89,7 +89,7 @@ class Network(nn.Module):
         """Makes every weight the mean of its own and that of `other`, which counts `share` of it.
 
         Between a network and what was fine-tuned from it, the mean often does better than both (WiSE-FT,
-        Wortsman et al. 2022). Raises RuntimeError for a network of another shape.
+        Wortsman et al. 2022). Both have one shape.
         """
         others = other.state_dict()
         for name, weights in self.state_dict().items():

@@ -122,9 +122,9 @@ def train(
 
     `most_dev`: calibrated on so many dev rows at most, drawn by the seed of evaluation (None: on all).
     """
-    claim(config, run_dir, resume)
     if config.base_share and base_artifact(config.base) is None:
         raise RunError("base_share needs a base that is an artifact: an encoder has no heads to share")
+    claim(config, run_dir, resume)
 
     if config.teacher is not None and not resume:
         open_teacher(config.teacher.artifact)  # rather now than after a minute of reading

@@ -103,6 +103,7 @@ def test_a_share_of_the_base_stays_in_the_result(config_file: Path, data_dir: Pa
     config_file.write_text(yaml.safe_dump(values | {"base_share": 0.3}))
     with pytest.raises(RunError, match="base_share needs a base that is an artifact"):
         train(load_config(config_file), data_dir=data_dir, run_dir=tmp_path / "none")
+    assert not (tmp_path / "none").exists(), "the folder is free for the mended configuration"
 
 
 def test_a_run_folder_is_not_taken_twice_nor_for_another_config(

@@ -241,5 +241,5 @@ class ScoreCall:
         source = Path(self.source)
         if source.exists() and output.samefile(source):
             raise DumpError(f"{output} is the input; give the scores another name")
-        if not self.overwrite and not is_finishing(output):
+        if not self.overwrite and not (self.resume and is_finishing(output)):
             raise DumpError(f"{output} exists; give another name, or --overwrite to replace it")

@@ -7,8 +7,8 @@
 
 A part counts from the moment when its line stands in the manifest, which is written after the part's files
 are on the disk: a run that dies loses the part it was at, and nothing else. A line cut short doesn't count.
-At the end the parts are joined and moved to OUT in one step, and the folder goes. Whatever is interrupted,
-the same call goes on from there, and gives the same bytes as a run that was not interrupted.
+At the end the parts are joined and moved to OUT in one step, and the folder goes, its manifest last. Whatever
+is interrupted, the same call goes on from there, and gives the same bytes as one that was not interrupted.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from service.errors import DumpError
 _MANIFEST = "manifest.jsonl"
 _WHOLE = {"whole": True}
 """The manifest's last line, once the input was read to its end."""
+_PLACED = {"placed": True}
+"""And once OUT stands in its place: what is left is to take the folder away."""
 _JOINED = "joined"
 
 
@@ -45,7 +47,7 @@ class Parts:
         self._call = json.loads(json.dumps(call))
         self._resume = resume
         self.receipts: list[dict[str, Any]] = []
-        self.whole = self._done = False
+        self.whole = self._placed = False
 
     def __enter__(self) -> Self:
         self.folder.mkdir(exist_ok=True)
@@ -64,17 +66,18 @@ class Parts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.seen.close()
-        if self._done or not self.receipts:
-            self._remove()
-        self._manifest.close()
+        with self._manifest:
+            self.seen.close()
+            if self._placed or not self.receipts:
+                self._remove()
 
     def _read(self) -> None:
         """The receipts of whole parts of the same call; the manifest cut down to its whole lines."""
         self._manifest.seek(0)
         whole = [line for line in self._manifest if line.endswith(b"\n")]
         lines = [json.loads(line) for line in whole] if self._resume else []
-        if not lines:
+        self._placed = _PLACED in lines and self._out.exists()
+        if not lines or self._placed != (_PLACED in lines):
             self._clear()
             self._append({"call": self._call})
             return
@@ -85,8 +88,10 @@ class Parts:
                 "differ): repeat that call to finish it, or say --no-resume to start anew"
             )
         self._manifest.truncate(sum(map(len, whole)))
-        self.whole = lines[-1] == _WHOLE
-        self.receipts = lines[1 : len(lines) - self.whole]
+        self.whole = _WHOLE in lines
+        self.receipts = [line for line in lines[1:] if line not in (_WHOLE, _PLACED)]
+        if self._placed:
+            return
         for number, receipt in enumerate(self.receipts):
             if [_size(path) for path in self._paths(number)] != receipt["bytes"]:
                 raise DumpError(
@@ -115,6 +120,8 @@ class Parts:
 
         The folder goes when this context is left.
         """
+        if self._placed:
+            return
         if not self.whole:
             self._append(_WHOLE)
             self.whole = True
@@ -126,7 +133,8 @@ class Parts:
             errors_out.unlink(missing_ok=True)
         if tables:
             self._put(tables, join, self._out)
-        self._done = True
+        self._append(_PLACED)
+        self._placed = True
 
     def _put(self, parts: Sequence[Path], join: Join, place: Path) -> None:
         joined = self.folder / _JOINED
@@ -137,14 +145,20 @@ class Parts:
         os.replace(joined, place)
 
     def _remove(self) -> None:
-        """Take the folder away; the manifest's lines first, for without them nothing here counts."""
-        self._clear()
+        """Take the folder away. Until it is gone the manifest says that OUT stands, or says nothing."""
+        if not self._placed:
+            self._manifest.truncate(0)
+        self._unlink()
         (self.folder / _MANIFEST).unlink(missing_ok=True)
         with suppress(OSError):  # someone else's file lies in it
             self.folder.rmdir()
 
     def _clear(self) -> None:
+        """Start anew; the manifest's lines go first, for without them no part counts."""
         self._manifest.truncate(0)
+        self._unlink()
+
+    def _unlink(self) -> None:
         for pattern in ("part-*", "errors-*", "seen.sqlite*", _JOINED):
             for path in self.folder.glob(pattern):
                 path.unlink()
@@ -169,9 +183,10 @@ def parts_folder(out: Path) -> Path:
 def is_finishing(out: Path) -> bool:
     """Whether a run was stopped after it had read all its input: then `out` may be there, and is its own."""
     try:
-        return (parts_folder(out) / _MANIFEST).read_bytes().endswith(json.dumps(_WHOLE).encode() + b"\n")
+        lines = (parts_folder(out) / _MANIFEST).read_bytes()
     except OSError:
         return False
+    return lines.endswith(tuple(json.dumps(mark).encode() + b"\n" for mark in (_WHOLE, _PLACED)))
 
 
 def _lock(handle: BinaryIO, out: Path) -> None:

@@ -7,8 +7,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 
 from model import Classifier
 from service.dumps.formats import open_reader
-from service.dumps.parts import Parts, parts_folder
+from service.dumps.parts import Parts, is_finishing, parts_folder
 from service.dumps.record import Record
 from service.dumps.run import BATCHES_A_PART, errors_file, score_file, score_stream
 from service.dumps.score import Scorer, Summary
@@ -99,6 +100,45 @@ def test_an_interrupted_run_is_gone_on_from(
     assert summary.actions.total() == 85
     again = len(counting.asked) - len(set(counting.asked))
     assert 0 < again < PART, "only the part that was broken off is scored again"
+
+
+def test_a_run_stopped_at_any_step_of_its_end_is_gone_on_from(
+    counting: Counting, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
+    score(counting, source, whole)
+    for last in range(100):
+        steps, stopped = count(), False
+
+        def stopping(work: Callable[..., Any], steps: Iterator[int] = steps, last: int = last) -> Any:
+            def wrapped(*given: Any, **options: Any) -> Any:
+                if next(steps) == last:
+                    raise KeyboardInterrupt
+                return work(*given, **options)
+
+            return wrapped
+
+        with monkeypatch.context() as patch:
+            for owner, name in ((os, "replace"), (Path, "unlink"), (Path, "rmdir")):
+                patch.setattr(owner, name, stopping(getattr(owner, name)))
+            try:
+                score(counting, source, out)
+            except KeyboardInterrupt:
+                stopped = True
+        if stopped and out.exists() and any(parts_folder(out).iterdir()):
+            assert is_finishing(out)
+            asked = len(counting.asked)
+            assert score(counting, source, out).scored == 85
+            assert len(counting.asked) == asked, "it had been through"
+        assert out.exists() == (last > 1), "the bad rows go first"
+        if out.exists():
+            assert out.read_bytes() == whole.read_bytes()
+            assert errors_file(out).read_bytes() == errors_file(whole).read_bytes()
+            out.unlink()
+        if not stopped:
+            break
+    assert last > 10, "there were parts to take away"
+    assert not parts_folder(out).exists()
 
 
 def test_a_line_of_the_manifest_cut_short_does_not_count(

@@ -8,7 +8,7 @@
 Requests share batches fairly: one comment of each waiting request in turn, so a single comment never waits
 for the end of a request of a thousand. Nothing is delayed to fill a batch, and a batch is no longer than
 BATCH_S where that is more than one comment, so that nobody waits long for those ahead. A full queue, or a
-wait longer than `max_wait` before the first turn (less once the model has no pause any more), is refused at
+wait longer than `max_wait` before the first turn (less once the model has hardly a pause), is refused at
 once (Busy), with the seconds after which to come back. A batch that fails is tried again request by request,
 so that only the guilty one fails; the thread goes on.
 """
@@ -39,8 +39,10 @@ BATCH_S = 0.012
 ALWAYS_WAIT = 4
 """So many may wait on the slowest machine: a client that asks for a few at a time is served."""
 BURST_S = 0.5
-"""Requests that keep the model busy for longer, without a pause, are no burst but too many: from then on a
-long queue would serve nobody sooner, only everybody later, and it is kept short."""
+"""Requests that keep the model busy for longer are no burst but too many: from then on a long queue would
+serve nobody sooner, only everybody later, and it is kept short, until the model has rested."""
+RESTED = 4
+"""Seconds of a burst that one of rest makes up for: with a fifth of the time free no queue is kept short."""
 SHORT_SHARE, SHORT_WAIT = 0.2, 2
 """Of `max_wait`, and in place of ALWAYS_WAIT, while it is kept short."""
 BASE_CHARACTERS = 100
@@ -116,7 +118,7 @@ class Batcher:
         self.state: State = "loading"
         self._pace = 0.0  # seconds a character, a moving average
         self._busy_until = 0.0
-        self._paused_at = time.monotonic()
+        self._busy, self._since, self._burst = False, time.monotonic(), BURST_S
         self.model: Predictor | None = None
         self.load_error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="parley-model", daemon=True)
@@ -184,7 +186,7 @@ class Batcher:
                 retry_after=max(1, math.ceil(waiting * TYPICAL_CHARACTERS * self._pace)),
             )
         now = time.monotonic()
-        burst = now - self._paused_at < BURST_S
+        burst = self._burst_left(now) > BURST_S / 5
         always, limit = (ALWAYS_WAIT, 1.0) if burst else (SHORT_WAIT, SHORT_SHARE)
         limit *= self._max_wait
         ahead = sum(other.next_cost() for other in self._jobs) * self._pace
@@ -238,9 +240,21 @@ class Batcher:
                     break
                 if self._closing:
                     return None
+                self._turn(busy=False)
                 self._change.wait()
-                self._paused_at = time.monotonic()
+            self._turn(busy=True)
             return self._fill_batch()
+
+    def _burst_left(self, now: float) -> float:
+        """Seconds for which the model may yet be busy before the queue is kept short."""
+        past = now - self._since
+        return max(0.0, self._burst - past) if self._busy else min(BURST_S, self._burst + RESTED * past)
+
+    def _turn(self, *, busy: bool) -> None:
+        """Be busy from now on, or rest."""
+        if busy != self._busy:
+            now = time.monotonic()
+            self._busy, self._since, self._burst = busy, now, self._burst_left(now)
 
     def _fill_batch(self) -> list[_Part]:
         """One comment of each waiting job in turn, until the batch is full."""

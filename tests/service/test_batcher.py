@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -171,6 +172,7 @@ def test_without_a_pause_the_queue_is_kept_short(
     batcher = start(Scripted(seconds=0.02), max_wait=0.2, max_batch=1)
     for i in range(8):
         batcher.submit(_comments(str(i))).result(10)  # learn the pace
+    time.sleep(0.1)  # and rest
     accepted, longest, ends = [], 0, time.monotonic() + 0.8
     while time.monotonic() < ends:
         try:
@@ -183,6 +185,26 @@ def test_without_a_pause_the_queue_is_kept_short(
     for job in accepted:
         job.result(10)
     assert batcher.submit(_comments("after a pause")).result(10)
+
+
+def test_a_moment_of_pause_is_no_rest(start: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.batcher.BURST_S", 0.2)
+    batcher = start(Scripted(seconds=0.02), max_wait=0.2, max_batch=1)
+    for i in range(8):
+        batcher.submit(_comments(str(i))).result(10)  # learn the pace
+    time.sleep(0.1)  # and rest
+    ends, burst, longest = time.monotonic() + 1.2, time.monotonic() + 0.4, 0
+    while time.monotonic() < ends:
+        accepted = []
+        for _ in range(20):
+            with suppress(Busy):
+                accepted.append(batcher.submit(_comments("more")))
+        if time.monotonic() > burst:
+            longest = max(longest, batcher.waiting)
+        for job in accepted:
+            job.result(10)
+        time.sleep(0.002)
+    assert longest <= 4
 
 
 def test_a_batch_takes_no_longer_than_its_time(

@@ -7,9 +7,10 @@
     make bench-dump ARGS="--engines local ray --sizes 100000"
     make bench-dump ARGS="--table"                                          what was measured so far
 
-Each round scores every dump once by `parley score`, in a fresh process, so that sizes and engines take turns
-on a machine whose speed drifts. Every run is appended to a file at once (build/bench-dump.jsonl); the table
-is of all in it, so that long ones can be added later. Where `--words` asks for shorter comments than news
+Each round scores every dump by `parley score`, in a fresh process. Sizes and engines take turns on a machine
+whose speed drifts: where the largest dump takes long, it is halted every five minutes for one of the smaller
+ones. Every run is appended to a file at once (build/bench-dump.jsonl); the table is of all in it, so that
+long ones can be added later. Where `--words` asks for shorter comments than news
 sites have, the table says so (`jsonl-8`): the model takes less for them, reading and writing as much.
 
 The dumps hold the same 10,000 comments again and again, each with a number of its own: no two are alike, and
@@ -26,16 +27,17 @@ import csv
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
-from statistics import mean, median
+from statistics import fmean, mean, median
 from typing import Any
 
 from benchmarks.comments import MEDIAN_WORDS, made_comments
@@ -46,6 +48,8 @@ TEXTS = 10_000
 SPREAD = 7_368_787
 """Times this, and modulo ten million, the numbers from 0 come each once, the small ones far apart."""
 ON_ONE_ARTICLE = 200
+TURN_S = 300
+"""After so long a run is halted, for another one's turn."""
 FOLDER = Path("build/bench-dump")
 RESULTS = Path("build/bench-dump.jsonl")
 COLUMNS = ("id", "parent.id", "article.id", "article.title", "author.id", "created_at", "text")
@@ -143,33 +147,51 @@ def dump(kind: str, rows: int, words: int) -> Path:
     return place
 
 
-def score(source: Path, out: Path, words: Sequence[str]) -> Cost:
-    """Run `parley score`. Raises RuntimeError where it fails."""
+def score(source: Path, out: Path, words: Sequence[str], between: Callable[[], None] | None = None) -> Cost:
+    """Run `parley score`, halted every TURN_S seconds for `between`. Raises RuntimeError where it fails."""
     command = [sys.executable, "-m", "service.cli", "score", str(source), "-o", str(out), "--overwrite", "-q"]
     start = time.monotonic()
     process = subprocess.Popen([*command, *words, "--no-resume"])
-    _, status, usage = os.wait4(process.pid, 0)
+    halted, turn = 0.0, start + TURN_S
+    while not (ended := os.wait4(process.pid, os.WNOHANG if between else 0))[0]:
+        time.sleep(0.05)
+        if between and time.monotonic() > turn:
+            halt = time.monotonic()
+            process.send_signal(signal.SIGSTOP)
+            between()
+            process.send_signal(signal.SIGCONT)
+            halted += time.monotonic() - halt
+            turn = time.monotonic() + TURN_S
+    _, status, usage = ended
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{' '.join([*command, *words])} ended with status {process.returncode}")
     unit = 1e6 if sys.platform == "darwin" else 1e6 / 1024
-    wall = time.monotonic() - start
+    wall = time.monotonic() - start - halted
     return Cost(wall=wall, cpu=usage.ru_utime + usage.ru_stime, memory=usage.ru_maxrss / unit)
 
 
 def measure(kind: str, words: int, engine: str, sizes: Sequence[int], model: Path) -> None:
-    """Score a dump of each size once, and append each run to the results."""
+    """Score a dump of each size, small ones in turns with the largest; append each run to the results."""
     dumps = {rows: dump(kind, rows, words) for rows in (1, *sizes)}
     out = FOLDER / f"out-{engine}.{OUTPUTS[kind]}"  # a cluster writes a folder
     asked = ["--engine", engine, "--model", str(model)]
     start = min((score(dumps[1], out, asked) for _ in range(3)), key=lambda cost: cost.wall)
-    for rows in sizes:
-        cost = score(dumps[rows], out, asked)
+
+    def run(rows: int, place: Path, between: Callable[[], None] | None = None) -> None:
+        cost = score(dumps[rows], place, asked, between)
         name = kind if words == MEDIAN_WORDS else f"{kind}-{words}"
-        run = {"input": name, "engine": engine, "rows": rows, **asdict(cost), "start": asdict(start)}
+        told = {"input": name, "engine": engine, "rows": rows, **asdict(cost), "start": asdict(start)}
         with RESULTS.open("a") as file:
-            file.write(json.dumps(run) + "\n")
-        print(_line([run]), flush=True)
+            file.write(json.dumps(told) + "\n")
+        print(_line([told]), flush=True)
+
+    *smaller, largest = sorted(sizes)
+    for rows in smaller:
+        run(rows, out)
+    turns = cycle(smaller)
+    small = out.with_name(f"small-{out.name}")
+    run(largest, out, (lambda: run(next(turns), small)) if smaller and engine != "ray" else None)
 
 
 def machine() -> str:
@@ -179,8 +201,8 @@ def machine() -> str:
 
 
 def each(runs: Sequence[dict[str, Any]], what: str) -> float:
-    """Seconds a comment, by `wall` or `cpu`: the median of the runs."""
-    return float(median((run[what] - run["start"][what]) / run["rows"] for run in runs))
+    """Seconds a comment, by `wall` or `cpu`: the mean of the runs, as a long run is one over its time."""
+    return fmean((run[what] - run["start"][what]) / run["rows"] for run in runs)
 
 
 def table(runs: Sequence[dict[str, Any]]) -> None:

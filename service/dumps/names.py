@@ -46,6 +46,8 @@ PREDICTED = (
 LISTS = ("spans", "decision.reasons", "notes")
 OTHERS = "input.others"
 """The column for what the input's later rows hold and its first rows did not, as JSON."""
+AS_SENT = "created_at_as_sent"
+"""The column for a time that is not understood, in place of `created_at`."""
 
 _GROUPS = ("parent", "article", "author", "input")
 _TAKEN = {*FIELDS, *PREDICTED, *_GROUPS, "abuse", "stance", "decision"}

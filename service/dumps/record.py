@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from typing import Any, get_args
 
 from model.comment import Article, Comment, Parent, TextFormat
-from service.dumps.names import FIELDS, own_name
+from service.dumps.names import AS_SENT, FIELDS, own_name
 from service.errors import DumpError
 
 _FORMATS: tuple[str, ...] = get_args(TextFormat)
@@ -148,7 +148,7 @@ class Columns:
         text, sent_at = found.pop("text"), found.pop("created_at", None)
         created_at = to_utc(sent_at)
         if created_at is None and sent_at not in (None, ""):
-            rest["created_at_as_sent"] = sent_at
+            rest[AS_SENT] = sent_at
         for name, value in found.items():
             if type(value) is not str or not value:
                 found[name] = _string(value, name)

@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from model.comment import Prediction
-from service.dumps.names import OTHERS, PREDICTED, REPEATED, nest, own_name
+from service.dumps.names import AS_SENT, OTHERS, PREDICTED, REPEATED, nest, own_name
 from service.dumps.record import Record
 from service.policy import Decision
 from service.result import to_result
@@ -63,6 +63,8 @@ class Layout:
         """The layout for an input with `columns`, or with those of its `first` rows where only they know."""
         rows = [inputs_of(record) for record in first]
         seen = dict.fromkeys([*columns, *(name for row in rows for name in row)])
+        if "created_at" in columns:
+            seen.setdefault(AS_SENT)  # a later row's time may be one that nobody can read
         known = [name for name in REPEATED if name in seen or not columns]
         own = [name for name in seen if own_name(name) == name or name.startswith("input.")]
         kinds = {name: kind_of([row.get(name) for row in rows]) for name in own} if not columns else {}

@@ -171,3 +171,20 @@ def test_the_trained_artifact_on_the_example(run, tmp_path: Path) -> None:  # ty
     assert max(toxicity) == toxicity[3] > 0.5
     spam = [float(row["spam"]) for row in rows]
     assert max(spam) == spam[5] > 0.5
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_late_time_that_nobody_can_read_is_kept(run, tmp_path: Path, suffix: str) -> None:  # type: ignore[no-untyped-def]
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    rows = ["2026-01-01T10:00:00Z,fine"] * 20 + ["last Tuesday,late"]
+    (tmp_path / "in.csv").write_text("\n".join(["created_at,text", *rows]))
+    assert run("in.csv", "-o", f"out{suffix}", "--batch-size", "8").exit_code == 0
+    if suffix == ".csv":
+        with (tmp_path / "out.csv").open(newline="") as file:
+            found = [row["created_at_as_sent"] for row in csv.DictReader(file)]
+    else:
+        import pyarrow.parquet as pq
+
+        found = pq.read_table(tmp_path / "out.parquet")["created_at_as_sent"].to_pylist()
+    assert [value or None for value in found] == [None] * 20 + ["last Tuesday"]

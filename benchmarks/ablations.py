@@ -34,6 +34,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no disguises": {"swaps": {"disguised": 0.0}},
     "no news negatives": {"without": ["c3", "impermium"]},
     "no identity corpora": {"without": ["hatemoji", "toxigen", "gab"]},
+    "no harmless identities": {"each": {"identities": 0}},
     "VAST alone for stance": {"without": ["ukp", "arc"]},
     "dropout": {"optimiser": {"dropout": 0.1}},
     "three layers frozen": {"optimiser": {"frozen_layers": 3}},
@@ -41,7 +42,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "a third of the rate": {"optimiser": {"learning_rate": 3e-5}},
     "heads no faster": {"optimiser": {"head_factor": 1.0}},
 }
-"""Changes to the configuration; `without` names sources left out."""
+"""Changes to the configuration; `without` names sources left out, `each` changes every source."""
 FIGURES: dict[str, tuple[str, str]] = {
     "toxicity AUC": ("toxicity", "auc"),
     "insult AUC": ("insult", "auc"),
@@ -79,10 +80,10 @@ def main() -> None:
 def vary(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
     """The configuration with `changes` laid over it, key by key."""
     values = config.model_dump(mode="json")
-    without = changes.get("without", [])
-    values["sources"] = [source for source in values["sources"] if source["name"] not in without]
+    without, each = changes.get("without", []), changes.get("each", {})
+    values["sources"] = [source | each for source in values["sources"] if source["name"] not in without]
     for key, value in changes.items():
-        if key != "without":
+        if key not in ("without", "each"):
             values[key] = values[key] | value if isinstance(value, dict) else value
     return TrainConfig.model_validate(values)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -251,6 +252,13 @@ def test_what_is_not_declared_as_json_is_refused(client: TestClient, media_type:
     response = client.post("/v1/classify", content=body, headers={"Content-Type": media_type})
     assert response.status_code == 415
     assert "Content-Type: application/json" in response.json()["error"]["message"]
+
+
+def test_a_compressed_body_is_refused(client: TestClient) -> None:
+    body = gzip.compress(json.dumps({"comments": [{"text": "a"}]}).encode())
+    response = client.post("/v1/classify", content=body, headers=JSON_TYPE | {"Content-Encoding": "gzip"})
+    assert response.status_code == 415
+    assert "without Content-Encoding" in response.json()["error"]["message"]
 
 
 def test_json_with_a_charset_or_a_byte_order_mark_is_read(client: TestClient) -> None:

@@ -10,6 +10,7 @@ from mini_corpora import TESTS_ONLY, write_corpora
 
 from training.config import Swaps, load_config
 from training.errors import SourceError
+from training.examples import Example
 from training.leaks import fingerprint
 from training.sources import SOURCES, SPLITS, SourceSpec, held_out, load, prepare, read
 from training.thresholds import wished_sources
@@ -38,6 +39,31 @@ def test_cap_and_weight(data_dir: Path) -> None:
     assert capped == load([spec], data_dir, "train", seed=1)
     assert len({tuple(e.text for e in load([spec], data_dir, "train", seed=s)) for s in range(9)}) > 1
     assert len(load([spec], data_dir, "dev")) == 1, "a cap is for training"
+
+
+def test_harmless_rows_that_name_an_identity_are_taken_beside_the_cap(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {
+        "My Deaf neighbour sings": 0.0,
+        "Women, all fools": 1.0,
+        "A fine road": 0.0,
+        "A Sikh friend": 0.0,
+    }
+    rows = [Example(text=t, source="jigsaw_binary", labels={"toxicity": v}) for t, v in texts.items()]
+    rows += [Example(text=f"Road {i}", source="jigsaw_binary", labels={"toxicity": 0.0}) for i in range(9)]
+    monkeypatch.setattr("training.sources.read", lambda *given, **options: iter(rows))
+
+    def texts_of(spec: SourceSpec) -> set[str]:
+        return {e.text for e in load([spec], data_dir, "train", seed=1)}
+
+    capped = texts_of(SourceSpec(name="jigsaw_binary", cap=2))
+    for most in (1, 2, 5):
+        found = texts_of(SourceSpec(name="jigsaw_binary", cap=2, identities=most))
+        assert capped <= found
+        assert found - capped <= {"My Deaf neighbour sings", "A Sikh friend"}
+        assert len(found - capped) <= most
+    assert found >= {"My Deaf neighbour sings", "A Sikh friend"}
 
 
 def test_prepare_drops_leaks_and_counts_them(tmp_path: Path) -> None:

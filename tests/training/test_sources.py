@@ -58,8 +58,10 @@ def test_news_comments(data_dir: Path) -> None:
     calm = c3["Well argued."]
     assert set(calm.labels.values()) == {0.0}
     assert "profanity" not in calm.labels
-    assert c3["You lot again, honestly."].labels == pytest.approx({"toxicity": 0.5, "insult": 0.4})
-    assert c3["Disgraceful lot."].labels == {"toxicity": 1.0, "insult": 1.0}
+    assert c3["You lot again, honestly."].labels == pytest.approx(
+        {"toxicity": 0.5, "insult": 0.4, "spam": 0.0}
+    )
+    assert c3["Disgraceful lot."].labels == {"toxicity": 1.0, "insult": 1.0, "spam": 0.0}
     assert rows("impermium", data_dir)["You are a \\bore\\.\nGo."].labels == {"insult": 1.0}
 
 
@@ -249,6 +251,7 @@ def test_part_is_stable_and_keeps_its_shares() -> None:
         ({"name": "vast", "wieght": 2}, "Extra inputs"),
         ({"name": "vast", "weight": 0}, "greater than 0"),
         ({"name": "vast", "cap": 0}, "greater than or equal to 1"),
+        ({"name": "vast", "identities": 9}, "is taken whole"),
     ],
 )
 def test_a_wrong_entry_is_refused_with_what_to_do(spec: dict[str, Any], says: str) -> None:

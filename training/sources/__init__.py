@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from training.errors import SourceError
 from training.examples import Example
+from training.identities import terms_in
 from training.leaks import drop_leaks
 from training.sources import (  # noqa: F401  (they register their sources)
     checks,
@@ -70,6 +71,11 @@ class SourceSpec(BaseModel):
     cap: int | None = Field(
         default=None, ge=1, description="at most so many training rows, drawn by the seed"
     )
+    identities: int = Field(
+        default=0,
+        ge=0,
+        description="at most so many harmless training rows beside those of `cap` that name an identity",
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="options of the source's reader")
 
     @field_validator("name")
@@ -86,6 +92,8 @@ class SourceSpec(BaseModel):
         if unknown := sorted(self.options.keys() - set(known)):
             takes = ", ".join(known) or "none"
             raise ValueError(f"source {self.name!r} has no option {unknown[0]!r}; it takes {takes}")
+        if self.identities and self.cap is None:
+            raise ValueError(f"source {self.name!r} is taken whole: identities are rows beside a cap")
         return self
 
 
@@ -125,10 +133,19 @@ def load(specs: Sequence[SourceSpec], data_dir: Path, split: Split, *, seed: int
                 f"source {spec.name!r} has no rows to train on: take it out of the config's sources"
             )
         if split == "train" and spec.cap is not None and len(rows) > spec.cap:
-            kept = sorted(random.Random(f"{seed}:{spec.name}").sample(range(len(rows)), spec.cap))
-            rows = [rows[i] for i in kept]
+            rng = random.Random(f"{seed}:{spec.name}")
+            kept = set(rng.sample(range(len(rows)), spec.cap))
+            if spec.identities:
+                others = [i for i, row in enumerate(rows) if i not in kept and _names_identity(row)]
+                kept |= set(rng.sample(others, min(len(others), spec.identities)))
+            rows = [rows[i] for i in sorted(kept)]
         examples += rows if spec.weight == 1.0 else [replace(e, weight=e.weight * spec.weight) for e in rows]
     return examples
+
+
+def _names_identity(example: Example) -> bool:
+    """Whether it names an identity and none of its labels holds at all."""
+    return bool(example.labels and not any(example.labels.values()) and terms_in(example.text))
 
 
 class Asked(Protocol):

@@ -99,12 +99,13 @@ def c3(folder: Path, split: Split) -> Iterator[Example]:
 
     The mean of the raters' levels becomes the chance that a reader calls it toxic: 1 (not toxic) is 0,
     2 (mildly) is 0.5, 3 (toxic) and more is 1. Where every rater chose 1, kinds of toxicity are absent too.
+    None is spam: the paper's moderators had let them stand.
     """
     for row in table(folder / "C3_anonymized.csv"):
         if part(row["article_id"], dev=0.1, test=0.1) != split:
             continue
         level, raters = float(row["crowd_toxicity_level"]), float(row["njudgements_toxicity_expt"])
-        labels = {"toxicity": min(1.0, (level - 1.0) / 2.0)}
+        labels = {"toxicity": min(1.0, (level - 1.0) / 2.0), "spam": 0.0}
         if level == 1.0:
             labels |= dict.fromkeys(("severe_toxicity", "insult", "identity_attack", "threat"), 0.0)
         else:

@@ -205,7 +205,7 @@ def debates(folder: Path, split: Split) -> Iterator[Example]:
     """Every ARC comment once, under its debate's title and description (read from UKP).
 
     Dev and test hold debates that training never sees, and add made negatives of each kind. What the paper's
-    moderators let stand counts as not toxic in training; nobody rated it, so dev and test don't say so.
+    moderators let stand is neither toxic nor spam in training; nobody rated it, so dev and test don't say so.
     """
     true = [
         Example(
@@ -213,7 +213,7 @@ def debates(folder: Path, split: Split) -> Iterator[Example]:
             source="debates",
             article=debate.article,
             off_topic=0.0,
-            labels={"toxicity": 0.0} if split == "train" else {},
+            labels={"toxicity": 0.0, "spam": 0.0} if split == "train" else {},
             group=debate.url,
             slice=None if split == "train" else "true pair",
         )

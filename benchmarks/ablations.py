@@ -47,13 +47,17 @@ FIGURES: dict[str, tuple[str, str]] = {
     "toxicity AUC": ("toxicity", "auc"),
     "insult AUC": ("insult", "auc"),
     "identity attack AUC": ("identity_attack", "auc"),
+    "subgroup": ("toxicity", "subgroup_auc"),
+    "BPSN": ("toxicity", "bpsn_auc"),
+    "BNSP": ("toxicity", "bnsp_auc"),
     "off-topic AUC": ("off_topic whole", "auc"),
     "cut short": ("off_topic cut", "auc"),
     "stance macro-F1": ("stance", "macro_f1"),
     "which side": ("stance", "side_accuracy"),
     "span F1": ("span", "character_f1"),
 }
-"""Columns of the table: where each stands in a run's dev figures."""
+"""Columns of the table: where each stands in a run's dev figures. Subgroup, BPSN and BNSP are AUCs of
+toxicity over the rows that name an identity."""
 
 
 def main() -> None:

@@ -33,6 +33,7 @@ from model.tokenization import Tokenizer, content_tokens
 from training import metrics
 from training.console import progress
 from training.examples import Example
+from training.identities import terms_in
 from training.served import known, predict, score
 from training.thresholds import FEWEST, Wish, grant
 
@@ -94,6 +95,8 @@ def _fit_all(
         truth, weights = np.array([e.labels[label] for _, e in rows]), _weights([e for _, e in rows])
         scores = np.array([score(p, label) for p, _ in rows])
         figures[label] = _fit(label, calibration["comment"], thresholds, scores, truth, weights)
+        if label == "toxicity":
+            figures[label] |= _identity_auc(truth >= 0.5, scores, [e for _, e in rows])
     figures |= _fit_off_topic(artifact, calibration, thresholds, examples)
     figures |= _fit_stance(artifact, calibration, examples)
     _write(artifact.calibration_file, calibration)
@@ -168,6 +171,14 @@ def _fit(
         "reliability": metrics.reliability(truth, after),
         **metrics.at_threshold(hard, after, thresholds[label]),
     }
+
+
+def _identity_auc(truth: NDArray[np.bool_], scores: Floats, examples: Sequence[Example]) -> dict[str, Any]:
+    """Subgroup, BPSN and BNSP AUC of the rows that name an identity, all together (Borkan et al. 2019)."""
+    inside = np.array([bool(terms_in(e.text)) for e in examples])
+    groups = {"subgroup_auc": inside, "bpsn_auc": inside != truth, "bnsp_auc": inside == truth}
+    both = {name: of for name, of in groups.items() if 0 < truth[of].sum() < of.sum()}
+    return {name: metrics.auc(truth[of], scores[of]) for name, of in both.items()}
 
 
 def _weighted_f1(truth: NDArray[np.bool_], found: NDArray[np.bool_], weights: Floats) -> float:

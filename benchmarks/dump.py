@@ -178,6 +178,12 @@ class Scoring:
         cpu = usage.ru_utime + usage.ru_stime
         return Cost(wall=self._wall + passed, cpu=cpu, memory=usage.ru_maxrss / unit)
 
+    def stop(self) -> None:
+        """Leave nothing behind that is halted for ever."""
+        if self._process.returncode is None:
+            self._process.kill()
+            self._process.wait()
+
 
 def measure(kind: str, words: int, engine: str, sizes: Sequence[int], model: Path) -> None:
     """Score a dump of each size, in turns, until each was scored; append each run to the results."""
@@ -204,14 +210,18 @@ def measure(kind: str, words: int, engine: str, sizes: Sequence[int], model: Pat
     turn = TURN_S if smaller and engine != "ray" else None  # a cluster's workers can't be halted so
     running: dict[int, Scoring] = {}
     turns, long = cycle(smaller), begin(largest)
-    while not ended(long, largest, turn):
-        rows = next(turns)
-        if rows not in running:
-            running[rows] = begin(rows)
-        if ended(running[rows], rows, TURN_S / 2):
-            del running[rows]
-    for rows in smaller:
-        ended(running.get(rows) or begin(rows), rows, None)
+    try:
+        while not ended(long, largest, turn):
+            rows = next(turns)
+            if rows not in running:
+                running[rows] = begin(rows)
+            if ended(running[rows], rows, TURN_S / 2):
+                del running[rows]
+        for rows in smaller:
+            ended(running.get(rows) or begin(rows), rows, None)
+    finally:
+        for scoring in (long, *running.values()):
+            scoring.stop()
 
 
 def machine() -> str:

@@ -78,9 +78,7 @@ def cut_short(
             text = cut(example.text, rng)
             if text != example.text:
                 pair = _pair(example, article=example.article or "", off_topic=0.0, slice="short")
-                labels = (
-                    {"spam": 0.0} if example.labels.get("spam") == 0.0 else {}
-                )  # no part of it is, either
+                labels = {"spam": 0.0} if example.labels.get("spam") == 0.0 else {}  # nor is a part
                 made.append(replace(pair, text=text, made_from=example.text, labels=labels))
     telling = [e for e in made if len(_TELLING.findall(e.text)) >= 3]
     return made + swapped(telling, seed=seed, share=0.5, headlines=headlines)

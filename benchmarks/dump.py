@@ -8,8 +8,8 @@
     make bench-dump ARGS="--table"                                          what was measured so far
 
 Each round scores every dump by `parley score`, in a fresh process. The machine's speed drifts, so sizes take
-turns: the largest is halted every minute for half a minute of a smaller one, which is scored again and again
-as long as the largest takes. Every run is appended to a file at once (build/bench-dump.jsonl); the table is
+turns: the largest is halted every ten seconds for five of a smaller one, which is scored again and again as
+long as the largest takes. Every run is appended to a file at once (build/bench-dump.jsonl); the table is
 of all in it, so that long ones can be added later. Where `--words` asks for shorter comments than news
 sites have, the table says so (`jsonl-8`): the model takes less for them, reading and writing as much.
 
@@ -48,7 +48,7 @@ TEXTS = 10_000
 SPREAD = 7_368_787
 """Times this, and modulo ten million, the numbers from 0 come each once, the small ones far apart."""
 ON_ONE_ARTICLE = 200
-TURN_S = 60.0
+TURN_S = 10.0
 """Seconds of a turn of the largest dump; a smaller one's is half as long."""
 FOLDER = Path("build/bench-dump")
 RESULTS = Path("build/bench-dump.jsonl")

@@ -148,10 +148,8 @@ class JsonRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_json(request: Request) -> Response:
-            if (
-                self.must_declare
-                and request.headers.get("content-encoding", "identity").lower() != "identity"
-            ):
+            encoding = request.headers.get("content-encoding", "identity").lower()
+            if self.body_field and self.must_declare and encoding != "identity":
                 raise WrongMediaType("the body is compressed: send it without Content-Encoding")
             media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
             if self.body_field and media_type != "application/json":

@@ -76,8 +76,9 @@ class Parts:
         self._manifest.seek(0)
         whole = [line for line in self._manifest if line.endswith(b"\n")]
         lines = [json.loads(line) for line in whole] if self._resume else []
-        self._placed = _PLACED in lines and self._out.exists()
-        if not lines or self._placed != (_PLACED in lines):
+        if _PLACED in lines and not self._out.exists():
+            lines = []  # someone has taken OUT away since
+        if not lines:
             self._clear()
             self._append({"call": self._call})
             return
@@ -88,7 +89,7 @@ class Parts:
                 "differ): repeat that call to finish it, or say --no-resume to start anew"
             )
         self._manifest.truncate(sum(map(len, whole)))
-        self.whole = _WHOLE in lines
+        self.whole, self._placed = _WHOLE in lines, _PLACED in lines
         self.receipts = [line for line in lines[1:] if line not in (_WHOLE, _PLACED)]
         if self._placed:
             return

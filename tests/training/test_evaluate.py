@@ -235,7 +235,7 @@ def test_baselines_answer_and_the_page_shows_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("training.evaluate.SMALLEST", 30)
-    monkeypatch.setattr("training.evaluate.BESIDE", 50)
+    monkeypatch.setattr("training.evaluate.BESIDE", {"float": 50, "untuned": 50})
     folder = tmp_path / "copy"
     folder.mkdir()
     for file in tiny_artifact.iterdir():

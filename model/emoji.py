@@ -18,11 +18,12 @@ from functools import cache
 
 from model.text import Runs
 
-_EMOJI = re.compile(
-    "([\u203c\u2049\u2139\u231a-\u23ff\u25aa-\u27bf\u2b05-\u2b55\U0001f000-\U0001f0ff\U0001f191-\U0001f1e5"
-    "\U0001f200-\U0001faff])(?:\ufe0f?\\1)*\ufe0f?"
-    "|[\U0001f1e6-\U0001f1ff]{2}"
+EMOJI = (
+    "[\u203c\u2049\u2139\u231a-\u23ff\u25aa-\u27bf\u2b05-\u2b55\U0001f000-\U0001f0ff\U0001f191-\U0001f1e5"
+    "\U0001f200-\U0001faff]"
 )
+"""One of them, as a regular expression; a flag is two others."""
+_EMOJI = re.compile(f"({EMOJI})(?:\ufe0f?\\1)*\ufe0f?|[\U0001f1e6-\U0001f1ff]{{2}}")
 _MOST = 3
 _PLAINER = {
     "\U0001f3fb": "light skin",

@@ -11,8 +11,8 @@ Every text goes through here once, whatever its format: training, evaluation, RE
     markdown   marks dropped, links and images reduced to their words, code kept, HTML reduced as above.
     all        control characters become spaces, lone surrogates U+FFFD; zero-width and direction marks go
                (joiners stay where they build emoji or letters of scripts that need them); letters in disguise
-               (full-width, mathematical, circled, ligatures; Greek or Cyrillic ones amid Latin letters)
-               become the plain letters that they show.
+               (full-width, mathematical, circled, squared, ligatures; Greek or Cyrillic ones amid Latin
+               letters, some signs and pictures between such) become the plain letters that they show.
 
 Quotes (`<blockquote>`, `>`) stay in: they stand under the commenter's name for all to read, and leaving them
 out would be the easiest place to hide abuse. Everything runs in linear time, so 1 MB of `<` is no worse than
@@ -42,7 +42,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _JOINERS = "\u200c\u200d"
 _LIGATURES = "\ufb00\ufb01\ufb02\ufb03\ufb04\ufb05\ufb06"
 _ZERO_WIDTH = (
-    *(0xAD, 0x34F, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F, 0xFEFF),
+    *(0xAD, 0x34F, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F, 0x20E3, 0xFE0E, 0xFE0F, 0xFEFF),
     *chain(range(0x202A, 0x202F), range(0x2060, 0x2065), range(0x2066, 0x2070)),
 )
 _DISGUISES = tuple(
@@ -51,17 +51,22 @@ _DISGUISES = tuple(
         range(0xFB00, 0xFB07),
         range(0xFE50, 0xFFF0),
         range(0x1D400, 0x1D800),
-        range(0x1F100, 0x1F191),
+        range(0x1F100, 0x1F1AD),
     )
 )
 """Blocks with characters that are another way to write an ASCII one."""
 
+_PICTURED = re.compile("(?:NEGATIVE (?:CIRCLED|SQUARED)(?: LATIN CAPITAL LETTER)?|SQUARED) ([A-Z]{1,4})")
+"""The Unicode names of letters in dark circles and squares, and of words in squares ("OK")."""
 _ALIKE = str.maketrans(
     "асеіјорѕхуёԁһԛԝгкмптАВСЕНІЈКМОРЅТХУοανικρτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
     "aceijopsxyedhqwrkmntABCEHIJKMOPSTXYoavikptuxABEZHIKMNOPTYX",
 )
 _AMID_LATIN = re.compile("(?<=[a-zA-Z])[{0}]+|[{0}]+(?=[a-zA-Z])".format("".join(map(chr, _ALIKE))))
 """Look-alikes of another script, next to a Latin letter: nobody's spelling, and a usual disguise."""
+_SIGNS = str.maketrans("©®€£¢¥§¡✝✌⭕❗\U0001f319", "creecysitvoic")
+_BETWEEN_LATIN = re.compile("(?<=[a-zA-Z])[{}]+(?=[a-zA-Z])".format("".join(map(chr, _SIGNS))))
+"""Signs and pictures in the place of a letter."""
 
 _HIDDEN = re.compile(r"<!--|<(?:script|style)\b", re.IGNORECASE)
 _CLOSERS = {
@@ -184,6 +189,7 @@ def plain_text(text: str, format: TextFormat = "plain") -> PlainText:
         reduced = Runs()
         _put_normalised(reduced, source)
         source = _AMID_LATIN.sub(lambda match: match.group().translate(_ALIKE), reduced.text())
+        source = _BETWEEN_LATIN.sub(lambda match: match.group().translate(_SIGNS), source)
         maps = (reduced, *maps)
     return PlainText(source, len(text), maps)
 
@@ -259,14 +265,16 @@ def _put_normalised(out: Runs, source: str) -> None:
 @cache
 def _odd_characters() -> tuple[re.Pattern[str], dict[str, str]]:
     """The pattern of what normalisation touches, and what each such character shows: nothing, or ASCII."""
-    shown = dict.fromkeys(map(chr, _ZERO_WIDTH), "")
+    shown = dict.fromkeys(map(chr, _ZERO_WIDTH), "") | {"\U0001f4b2": "$"}
     for char in map(chr, _DISGUISES):
         plain = unicodedata.normalize("NFKC", char)
         if plain != char and plain.isascii() and (len(plain) == 1 or char in _LIGATURES):
             shown[char] = plain
+        elif pictured := _PICTURED.fullmatch(unicodedata.name(char, "")):
+            shown[char] = pictured[1]
     # Ranges for the upper planes: `re` looks single characters up quickly below U+10000 only.
     low = re.escape("".join(char for char in shown if char < "\U00010000"))
-    return re.compile(f"[{_JOINERS}{low}\U0001d400-\U0001d7ff\U0001f100-\U0001f190]+"), shown
+    return re.compile(f"[{_JOINERS}{low}\U0001d400-\U0001d7ff\U0001f100-\U0001f1ac\U0001f4b2]+"), shown
 
 
 def _joins(source: str, at: int) -> bool:

@@ -6,7 +6,7 @@ Three kinds of input, all for the same encoder:
     pair      [CLS] target [SEP] comment [SEP]   the comment cut at the limit
 A teacher of another kind (MPNet) has its own signs in the places of [CLS] and [SEP].
 
-Emoji are spelt out first (model.emoji); offsets are of the text as given.
+Disguises are undone first (model.disguise), emoji spelt out (model.emoji); offsets are of the text as given.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from model.disguise import in_disguise, undisguise
 from model.emoji import has_emoji, spell_out
 from model.errors import ArtifactError
+from model.text import Runs
 from model.wordpiece import Split, WordPiece
 
 _NOWHERE = (0, 0)
@@ -56,29 +58,40 @@ class Tokenizer:
         return [self._windows(text) for text in texts]
 
     def articles(self, texts: Sequence[str]) -> list[Tokens]:
-        """One row an article (or a target read alone), cut at `max_tokens`; offsets of the text spelt out."""
-        return [self._row(self._pieces.split(_spelt(text)), self.max_tokens) for text in texts]
+        """One row an article (or a target read alone), cut at `max_tokens`."""
+        return [self._row(self._split(text), self.max_tokens) for text in texts]
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Tokens]:
         """One row a (target, comment) pair; the comment gives way where both don't fit.
 
-        Offsets are of the texts spelt out.
+        Offsets are of either text.
         """
-        return [self._pair(_spelt(target), _spelt(comment)) for target, comment in pairs]
+        return [self._pair(self._split(target), self._split(comment)) for target, comment in pairs]
+
+    def _split(self, text: str) -> Split:
+        """Ids and places of the pieces of `text` as it is meant."""
+        steps: list[Runs] = []
+        if in_disguise(text):
+            steps.append(undisguise(text, self._pieces.rarity))
+            text = steps[-1].text()
+        if has_emoji(text):
+            steps.append(spell_out(text))
+            text = steps[-1].text()
+        ids, places = self._pieces.split(text)
+        for step in reversed(steps):
+            places = [step.back(*place) for place in places]
+        return ids, places
 
     def _windows(self, text: str) -> list[Tokens]:
-        spelt = spell_out(text) if has_emoji(text) else None
-        ids, places = self._pieces.split(text if spelt is None else spelt.text())
-        if spelt is not None:
-            places = [spelt.back(*place) for place in places]
+        ids, places = self._split(text)
         room = self.max_tokens - 2
         last = max(len(ids) - self.stride, 1)  # where no window begins: it would hold nothing new
         starts = range(0, last, room - self.stride)
         return [self._row((ids[i : i + room], places[i : i + room]), self.max_tokens) for i in starts]
 
-    def _pair(self, target: str, comment: str) -> Tokens:
-        first = self._row(self._pieces.split(target), min(TARGET_TOKENS, self.max_tokens * 2 // 3))
-        ids, places = self._pieces.split(comment)
+    def _pair(self, target: Split, comment: Split) -> Tokens:
+        first = self._row(target, min(TARGET_TOKENS, self.max_tokens * 2 // 3))
+        ids, places = comment
         between = [self._signs.end] * self._signs.doubled
         room = self.max_tokens - len(first) - len(between) - 1
         second = [*between, *ids[:room], self._signs.end]
@@ -98,10 +111,6 @@ class Tokenizer:
             [_NOWHERE, *places[:room], _NOWHERE],
             len(ids) > room,
         )
-
-
-def _spelt(text: str) -> str:
-    return spell_out(text).text() if has_emoji(text) else text
 
 
 def content_tokens(row: Tokens) -> int:

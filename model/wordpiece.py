@@ -103,6 +103,18 @@ class WordPiece:
         ids, places = self._split("".join(made), _WORD)
         return ids, [(origin[start], origin[end - 1] + 1) for start, end in places]
 
+    def rarity(self, word: str) -> float:
+        """Below 1 for a word that is one piece, by its place in the vocabulary: the commonest stand first.
+
+        Else in how many pieces it is known, or as many as it has characters.
+        """
+        word = word.lower() if self._lowercase else word
+        place = self.vocabulary.get(word)
+        if place is not None:
+            return place / (len(self.vocabulary) + 1)
+        pieces = self._pieces_of(word)
+        return len(pieces) if pieces[0][0] != self._unknown else max(2, len(word))
+
     def _split(self, plain: str, word: re.Pattern[str]) -> Split:
         ids: list[int] = []
         places: list[tuple[int, int]] = []
@@ -114,10 +126,14 @@ class WordPiece:
                 places.append(match.span())
             else:
                 start = match.start()
-                for piece, begin, end in self._pieces(match[0]):
+                for piece, begin, end in self._pieces_of(match[0]):
                     ids.append(piece)
                     places.append((start + begin, start + end))
         return ids, places
+
+    def _pieces_of(self, word: str) -> tuple[tuple[int, int, int], ...]:
+        """As `_find_pieces`; those of long words, which are unknown anyway, are not kept."""
+        return self._pieces(word) if len(word) <= self._longest_word else self._find_pieces(word)
 
     def _find_pieces(self, word: str) -> tuple[tuple[int, int, int], ...]:
         """(id, start, end) of each piece, in characters of the word."""

@@ -16,7 +16,7 @@ The report, as JSON:
      "names": figures                                            first names swapped in the same sentence
      "int8": {"largest": [[GAP, FIGURE], ...], "within": share}} int8 against float, where float was asked for
 `training.judge` says what figures are. Systems beside the artifact (float, untuned, tfidf) have the same tree
-without intervals; see training.baselines. BESIDE limits the rows that the networks among them are asked about.
+without intervals; see training.baselines. BESIDE limits the rows that networks among them are asked about.
 """
 
 from __future__ import annotations

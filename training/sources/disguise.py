@@ -58,7 +58,8 @@ KINDS: dict[str, Callable[[str, random.Random], str]] = {
     "styled": lambda word, rng: word.lower().translate(_STYLED),
 }
 TRAINED = ("spacing", "stars", "leetspeak", "look-alikes", "stretched", "emoji")
-"""The kinds to learn. `model.text` undoes the others before the network sees them."""
+"""The kinds to learn: `model.disguise` undoes them only where the vocabulary has the word whole. `model.text`
+undoes the others before the network sees them."""
 
 
 def disguise(

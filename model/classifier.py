@@ -75,7 +75,10 @@ class Classifier:
     A comment scores the same alone and among others, whatever their number and order (see `model.engine`).
     """
 
-    def __init__(self, artifact: Artifact, *, threads: int | None = None) -> None:
+    def __init__(
+        self, artifact: Artifact, *, threads: int | None = None, engine: Engine | None = None
+    ) -> None:
+        """`engine`: one that has the artifact's network loaded already."""
         self.info: dict[str, Any] = artifact.info
         self.thresholds: dict[str, float] = artifact.thresholds
         try:
@@ -90,7 +93,7 @@ class Classifier:
                 f"{artifact.path}: artifact.json, calibration.json or thresholds.json lacks {error}; "
                 "copy the artifact again"
             ) from error
-        self._engine = Engine(artifact.onnx_file, threads=threads)
+        self._engine = engine or Engine(artifact.onnx_file, threads=threads)
         self._languages = frozenset(self.info.get("languages", ["en"]))
         self._kept = _Embeddings(KEPT_EMBEDDINGS)
 

@@ -14,8 +14,9 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ from model.artifact import Artifact
 from model.calibration import brevity
 from model.classifier import Classifier
 from model.comment import Prediction
+from model.engine import Engine, Found
 from model.labels import OFF_TOPIC, STANCES
 from model.text import plain_text
-from model.tokenization import Tokenizer, content_tokens
+from model.tokenization import Tokenizer, Tokens, content_tokens
 from training import metrics
 from training.console import progress
 from training.examples import Example
@@ -43,6 +45,31 @@ SHORT = (5, 10, 20, 40)
 PROBE = 5.0
 """Weight of the cosine when it is read off the stance: small enough for six decimals to tell."""
 Floats = NDArray[np.float64]
+
+
+class Remembering(Engine):
+    """An engine that runs each row once: calibrations are tried out on the same rows again and again."""
+
+    def __init__(self, onnx_file: Path) -> None:
+        super().__init__(onnx_file)
+        self._said: dict[tuple[str, bytes], NDArray[np.float32]] = {}
+
+    def start(self, rows: Sequence[Tokens], *outputs: str) -> Callable[[], Found]:
+        """As the engine's; of a row that some outputs are not known of, all are asked for."""
+        keys = [blake2b(np.array([row.ids, row.types]).tobytes(), digest_size=16).digest() for row in rows]
+        new = {
+            key: row
+            for key, row in zip(keys, rows, strict=True)
+            if any((output, key) not in self._said for output in outputs)
+        }
+        running = super().start(list(new.values()), *outputs)
+
+        def wait() -> Found:
+            for output, values in running().items():
+                self._said.update(zip(((output, key) for key in new), values, strict=True))
+            return {output: [self._said[output, key] for key in keys] for output in outputs}
+
+        return wait
 
 
 def calibrate(
@@ -87,7 +114,8 @@ def _fit_all(
     artifact: Artifact, examples: Sequence[Example], wishes: Mapping[str, Wish], others: Sequence[Example]
 ) -> dict[str, Any]:
     """Fits what there are rows for, then grants the wishes; all of it in place."""
-    predictions = _ask(artifact, examples, "dev rows")
+    engine = Remembering(artifact.onnx_file)
+    predictions = _ask(artifact, engine, examples, "dev rows")
     calibration, thresholds = artifact.calibration, artifact.thresholds
     figures: dict[str, Any] = {}
     for label in known(examples):
@@ -97,29 +125,30 @@ def _fit_all(
         figures[label] = _fit(label, calibration["comment"], thresholds, scores, truth, weights)
         if label == "toxicity":
             figures[label] |= _identity_auc(truth >= 0.5, scores, [e for _, e in rows])
-    figures |= _fit_off_topic(artifact, calibration, thresholds, examples)
-    figures |= _fit_stance(artifact, calibration, examples)
+    figures |= _fit_off_topic(artifact, engine, calibration, thresholds, examples)
+    figures |= _fit_stance(artifact, engine, calibration, examples)
     _write(artifact.calibration_file, calibration)
     if wishes:
         # The scores that this calibration gives, as they will be served.
         served, beside = (
-            list(zip(of, _ask(artifact, of, "for the wishes"), strict=True)) for of in (examples, others)
+            list(zip(of, _ask(artifact, engine, of, "for the wishes"), strict=True))
+            for of in (examples, others)
         )
         for label, wish in wishes.items():
             granted = grant(label, wish, served, beside)
             thresholds[label] = granted.get("threshold", thresholds[label])
             figures[label] = figures.get(label, {}) | granted
     _write(artifact.thresholds_file, thresholds)
-    figures |= _fit_span_threshold(artifact, thresholds, examples)
+    figures |= _fit_span_threshold(artifact, engine, thresholds, examples)
     return figures
 
 
-def _ask(artifact: Artifact, examples: Sequence[Example], doing: str) -> list[Prediction]:
+def _ask(artifact: Artifact, engine: Engine, examples: Sequence[Example], doing: str) -> list[Prediction]:
     """What the artifact as it stands would serve."""
     if not examples:
         return []
     with progress(len(examples), doing) as advance:
-        return predict(Classifier.load(artifact.path), examples, on_progress=advance)
+        return predict(Classifier(artifact, engine=engine), examples, on_progress=advance)
 
 
 def _weights(examples: Sequence[Example]) -> Floats:
@@ -187,7 +216,11 @@ def _weighted_f1(truth: NDArray[np.bool_], found: NDArray[np.bool_], weights: Fl
 
 
 def _fit_off_topic(
-    artifact: Artifact, calibration: dict[str, Any], thresholds: dict[str, float], examples: Sequence[Example]
+    artifact: Artifact,
+    engine: Engine,
+    calibration: dict[str, Any],
+    thresholds: dict[str, float],
+    examples: Sequence[Example],
 ) -> dict[str, Any]:
     """Fits off-topic on the dev pairs and on their comments cut to a few words, as most comments are short.
 
@@ -202,8 +235,8 @@ def _fit_off_topic(
         return {OFF_TOPIC: {"rows": len(whole), "positives": positives, "left": left}}
     rows = [*whole, *(cut for words in SHORT for cut in _cut(whole, words))]
     shown = {"scale": 1.0, "bias": 0.0, "brief_scale": 0.0, "brief_bias": 0.0}
-    before = _off_topic(artifact, calibration, rows)
-    cosines = _log_odds(_off_topic(artifact, calibration | {"off_topic": shown}, rows))
+    before = _off_topic(artifact, engine, calibration, rows)
+    cosines = _log_odds(_off_topic(artifact, engine, calibration | {"off_topic": shown}, rows))
     info = artifact.info
     tokenizer = Tokenizer(artifact.tokenizer_file, max_tokens=info["max_tokens"], stride=info["stride"])
     windows = tokenizer.comments([plain_text(e.text).text for e in rows])
@@ -246,14 +279,16 @@ def _cut(examples: Sequence[Example], words: int) -> list[Example]:
     ]
 
 
-def _off_topic(artifact: Artifact, calibration: dict[str, Any], examples: Sequence[Example]) -> Floats:
+def _off_topic(
+    artifact: Artifact, engine: Engine, calibration: dict[str, Any], examples: Sequence[Example]
+) -> Floats:
     _write(artifact.calibration_file, calibration)
-    answers = _ask(artifact, examples, "off topic")
+    answers = _ask(artifact, engine, examples, "off topic")
     return np.array([0.5 if p.off_topic is None else p.off_topic for p in answers])
 
 
 def _fit_stance(
-    artifact: Artifact, calibration: dict[str, Any], examples: Sequence[Example]
+    artifact: Artifact, engine: Engine, calibration: dict[str, Any], examples: Sequence[Example]
 ) -> dict[str, Any]:
     """Fits scale, relatedness and biases of the stance softmax on sources that have all three stances.
 
@@ -269,7 +304,7 @@ def _fit_stance(
 
     def served(stance: dict[str, Any]) -> Floats:
         _write(artifact.calibration_file, calibration | {"stance": stance})
-        answers = [p.stance for p in _ask(artifact, rows, "stance")]
+        answers = [p.stance for p in _ask(artifact, engine, rows, "stance")]
         scores = np.array([(s.favor, s.against, s.none) for s in answers if s])
         return np.asarray(np.log(np.maximum(scores, EDGE)))
 
@@ -322,7 +357,7 @@ def _likeliest(
 
 
 def _fit_span_threshold(
-    artifact: Artifact, thresholds: dict[str, float], examples: Sequence[Example]
+    artifact: Artifact, engine: Engine, thresholds: dict[str, float], examples: Sequence[Example]
 ) -> dict[str, Any]:
     """Tries thresholds for a toxic token and keeps the one whose spans have the best mean character F1."""
     marked = [e for e in examples if e.spans is not None]
@@ -331,7 +366,7 @@ def _fit_span_threshold(
     found = {}
     for threshold in (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6):
         _write(artifact.thresholds_file, thresholds | {"span": threshold})
-        spans = [p.spans for p in _ask(artifact, marked, f"spans at {threshold:g}")]
+        spans = [p.spans for p in _ask(artifact, engine, marked, f"spans at {threshold:g}")]
         f1 = [
             metrics.character_f1(e.spans or (), [(s.start, s.end) for s in of])
             for e, of in zip(marked, spans, strict=True)

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from model import Artifact, Classifier
+from model.engine import Engine
+from model.tokenization import Tokenizer
 from training import metrics
-from training.calibrate import _identity_auc, calibrate
+from training.calibrate import Remembering, _identity_auc, calibrate
 from training.examples import Example
 from training.served import predict
 from training.thresholds import Wish
@@ -75,6 +77,29 @@ def test_calibrate_improves_and_settles(
     )
     assert second["off_topic"]["scale"] == pytest.approx(first["off_topic"]["scale"], rel=0.1, abs=0.05)
     assert second["stance"]["bias"] == pytest.approx(first["stance"]["bias"], abs=0.05)
+
+
+def test_each_row_runs_once(tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact = Artifact.open(tiny_artifact)
+    tokenizer = Tokenizer(artifact.tokenizer_file, max_tokens=64, stride=8)
+    texts = ["the park", "the school plan", "the park", "stop"]
+    rows = tokenizer.articles(texts)
+    ran: list[int] = []
+    run = Engine._run
+    monkeypatch.setattr(
+        Engine, "_run", lambda self, batch, outputs: (ran.append(len(batch)), run(self, batch, outputs))[1]
+    )
+    engine = Remembering(artifact.onnx_file)
+    first = engine.run(rows[:2], "embedding")
+    assert sum(ran) == 2
+    again = engine.run(rows, "embedding")
+    assert sum(ran) == 3, "only the new text"
+    both = engine.run(rows[:1], "comment_logits", "span_logits")
+    assert sum(ran) == 4, "other outputs are asked for"
+    fresh = Engine(artifact.onnx_file).run(rows, "embedding", "comment_logits", "span_logits")
+    assert np.array_equal(np.stack(again["embedding"]), np.stack(fresh["embedding"]))
+    assert np.array_equal(np.stack(first["embedding"]), np.stack(fresh["embedding"][:2]))
+    assert all(np.array_equal(both[name][0], fresh[name][0]) for name in both)
 
 
 def test_character_f1() -> None:

@@ -4,21 +4,26 @@
     python -m benchmarks.ablations configs/training/second.yaml --only reference "no geometry" --fraction 0.3
 
 Every variant learns from the same tenth of the rows, from the same base, and is measured on the same dev
-rows: no test set is read. "another seed" is the reference once more with other luck: differences no larger
-than its own say nothing. Interrupted, the same command goes on; what is finished is not run again. Prints a
-Markdown table for docs/experiments.md.
+rows, those of the whole configuration: no test set is read. "another seed" is the reference once more with
+other luck: differences no larger than its own say nothing. Interrupted, the same command goes on; what is
+finished is not run again. Prints a Markdown table for docs/experiments.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from model.artifact import Artifact
+from training.calibrate import calibrate
 from training.config import TrainConfig, load_config
-from training.run import train
+from training.examples import Example
+from training.plan import read
+from training.run import train, write
+from training.suite import draw
 
 REFERENCE = "reference"
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -45,6 +50,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 """Changes to the configuration; `without` names sources left out, `each` changes every source. Some change
 nothing in a configuration that has no such thing (a teacher, identities)."""
+OWN_DEV = 200
+"""Rows that a run's own calibration gets: what counts is measured on the same rows for all."""
 FIGURES: dict[str, tuple[str, str]] = {
     "toxicity AUC": ("toxicity", "auc"),
     "insult AUC": ("insult", "auc"),
@@ -58,7 +65,7 @@ FIGURES: dict[str, tuple[str, str]] = {
     "which side": ("stance", "side_accuracy"),
     "span F1": ("span", "character_f1"),
 }
-"""Columns of the table: where each stands in a run's dev figures. Subgroup, BPSN and BNSP are AUCs of
+"""Columns of the table: where each stands in the dev figures. Subgroup, BPSN and BNSP are AUCs of
 toxicity over the rows that name an identity."""
 
 
@@ -74,13 +81,15 @@ def main() -> None:
     config = load_config(given.config)
     print(f"| without, or instead | {' | '.join(FIGURES)} | minutes |")
     print("|---" * (len(FIGURES) + 2) + "|")
+    rows = draw(read(vary(config, {"teacher": None}), data_dir=given.data_dir).dev, given.dev_rows)
     for name in given.only or VARIANTS:
         run_dir = given.runs / name.replace(" ", "-")
         changed = vary(config, VARIANTS[name] | {"fraction": given.fraction})
         if not (run_dir / "metrics.json").is_file():
             begun = (run_dir / "config.yaml").is_file()
-            train(changed, data_dir=given.data_dir, run_dir=run_dir, resume=begun, most_dev=given.dev_rows)
-        print(line(name, json.loads((run_dir / "metrics.json").read_text(encoding="utf-8"))), flush=True)
+            train(changed, data_dir=given.data_dir, run_dir=run_dir, resume=begun, most_dev=OWN_DEV)
+        seconds = json.loads((run_dir / "metrics.json").read_text(encoding="utf-8"))["seconds"]
+        print(line(name, measured(run_dir, rows), seconds), flush=True)
 
 
 def vary(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
@@ -94,11 +103,20 @@ def vary(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
     return TrainConfig.model_validate(values)
 
 
-def line(name: str, metrics: Mapping[str, Any]) -> str:
-    """The variant's row of the table; a figure that its dev rows don't allow is left empty."""
-    found = (metrics["dev"].get(part, {}).get(figure) for part, figure in FIGURES.values())
+def measured(run_dir: Path, rows: Sequence[Example]) -> dict[str, Any]:
+    """The figures of the run's artifact on `rows`, calibrated on them; kept beside the run."""
+    file = run_dir / "ablation.json"
+    if not file.is_file():
+        write(file, calibrate(Artifact.open(run_dir / "artifact"), rows))
+    figures: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return figures
+
+
+def line(name: str, figures: Mapping[str, Any], seconds: float) -> str:
+    """The variant's row of the table; a figure that the dev rows don't allow is left empty."""
+    found = (figures.get(part, {}).get(figure) for part, figure in FIGURES.values())
     cells = ["" if value is None else f"{value:.3f}" for value in found]
-    return f"| {name} | {' | '.join(cells)} | {metrics['seconds'] / 60:.0f} |"
+    return f"| {name} | {' | '.join(cells)} | {seconds / 60:.0f} |"
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ from training.sources.pairs import cut
 
 FEWEST = 20
 """Rows of each class below which a group's AUC would say nothing."""
+NEGATED = ("no {}", "opposition to {}")
+"""Targets turned round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,30 @@ def sentiment_swapped(tested: Tested) -> dict[str, Any]:
         "lost": before - after if before is not None and after is not None else None,
         "same side": float(np.mean(same)) if same else None,
     }
+
+
+def target_negated(tested: Tested) -> dict[str, Any]:
+    """Whether the side turns with the target: who is for X is against "no X" and "opposition to X"."""
+    rows = [(e, p) for e, p in tested.rows if p.stance and e.target and e.stance != "none"]
+    found: dict[str, Any] = {"rows": len(rows)}
+    for negated in NEGATED:
+        asked = tested.predict([replace(e, target=negated.format(e.target)) for e, _ in rows])
+        favors = [
+            (_favors(p), _favors(q), e.stance == "favor") for (e, p), q in zip(rows, asked, strict=True)
+        ]
+        if favors:
+            before, after, favor = np.array(favors).T
+            found[negated.format("X")] = {
+                "turned": figure(metrics.mean, (before != after).astype(float), intervals=tested.intervals),
+                "side_accuracy": figure(
+                    metrics.mean, (after != favor).astype(float), intervals=tested.intervals
+                ),
+            }
+    return found
+
+
+def _favors(prediction: Prediction) -> bool:
+    return prediction.stance is not None and prediction.stance.favor > prediction.stance.against
 
 
 def disguise_kept(tested: Tested) -> dict[str, Any]:

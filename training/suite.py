@@ -24,6 +24,7 @@ from training.checks import (
     harmless_flagged,
     identity_auc,
     sentiment_swapped,
+    target_negated,
 )
 from training.examples import Example
 from training.judge import SEED
@@ -47,7 +48,11 @@ class Test:
 
 SUITE: dict[str, Test] = {
     # what a release is judged by
-    "vast": Test(shows="stance towards targets, zero-shot and few-shot", news=True),
+    "vast": Test(
+        shows="stance towards targets, zero-shot and few-shot",
+        news=True,
+        checks={"target negated": target_negated},
+    ),
     "robtest": Test(shows="toxicity, Wikipedia talk"),
     "toxic_spans": Test(shows="sub-types of abuse, and spans", news=True),
     "jigsaw_multilabel": Test(shows="the six labels of 2018, Wikipedia talk"),

@@ -126,6 +126,23 @@ def test_sentiment_swapped_counts_sides() -> None:
     assert found == {"original": 1.0, "swapped": 0.5, "lost": 0.5, "same side": 0.5}
 
 
+def test_a_negated_target_should_turn_the_side() -> None:
+    def row(text: str, stance: str, given: str) -> tuple[Example, Prediction]:
+        return Example(text=text, source="mine", target="it", stance=stance), said(stance=given)
+
+    def again(examples: Sequence[Example]) -> list[Prediction]:
+        assert {e.target for e in examples} <= {"no it", "opposition to it"}
+        return [
+            said(stance="against" if e.text == "a" and e.target == "no it" else "favor") for e in examples
+        ]
+
+    rows = [row("a", "favor", "favor"), row("b", "favor", "favor"), row("c", "none", "none")]
+    found = checks.target_negated(checks.Tested(rows, {}, again, intervals=False))
+    assert found["rows"] == 2
+    assert found["no X"] == {"turned": 0.5, "side_accuracy": 0.5}
+    assert found["opposition to X"] == {"turned": 0.0, "side_accuracy": 0.0}
+
+
 def test_each_kind_of_wrong_article_is_judged_against_the_true_pairs() -> None:
     def row(slice_: str, wrong: float, given: float) -> tuple[Example, Prediction]:
         example = Example(text="t", source="mine", article="x", off_topic=wrong, slice=slice_)

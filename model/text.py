@@ -57,7 +57,8 @@ _DISGUISES = tuple(
 """Blocks with characters that are another way to write an ASCII one."""
 
 _PICTURED = re.compile("(?:NEGATIVE (?:CIRCLED|SQUARED)(?: LATIN CAPITAL LETTER)?|SQUARED) ([A-Z]{1,4})")
-"""The Unicode names of letters in dark circles and squares, and of words in squares ("OK")."""
+"""Names, from _PICTURES on, of letters in dark circles and squares, and of words in squares ("OK")."""
+_PICTURES = "\U0001f100"
 _ALIKE = str.maketrans(
     "асеіјорѕхуёԁһԛԝгкмптАВСЕНІЈКМОРЅТХУοανικρτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
     "aceijopsxyedhqwrkmntABCEHIJKMOPSTXYoavikptuxABEZHIKMNOPTYX",
@@ -270,7 +271,7 @@ def _odd_characters() -> tuple[re.Pattern[str], dict[str, str]]:
         plain = unicodedata.normalize("NFKC", char)
         if plain != char and plain.isascii() and (len(plain) == 1 or char in _LIGATURES):
             shown[char] = plain
-        elif pictured := _PICTURED.fullmatch(unicodedata.name(char, "")):
+        elif char >= _PICTURES and (pictured := _PICTURED.fullmatch(unicodedata.name(char, ""))):
             shown[char] = pictured[1]
     # Ranges for the upper planes: `re` looks single characters up quickly below U+10000 only.
     low = re.escape("".join(char for char in shown if char < "\U00010000"))

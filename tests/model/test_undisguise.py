@@ -74,6 +74,7 @@ def test_no_second_look_at_plain_text() -> None:
         ("\U0001f197, gi\U0001f17f\ufe0fsy", "OK, giPsy"),
         ("le\U0001f4b2\U0001f4b2", "le$$"),
         ("j\u20acst", "jest"),
+        ("1 \u229e 2", "1 \u229e 2"),
         ("Acme\u00ae costs 10k\u20ac, \u00a9 2026", "Acme\u00ae costs 10k\u20ac, \u00a9 2026"),
     ],
 )

@@ -45,7 +45,8 @@ site's policy decides, and the one that comes with Parley only observes. Other l
 {weak}
 - Off-topic is measured on comments put under other debates' articles, which is easier than what readers
   really write beside the point.
-- Stance is read from the beginning of a long comment, and sarcasm turns it round.
+- Stance is read from the beginning of a long comment, sarcasm turns it round, and a "no" in the
+  target hardly does.
 
 ## Against the aims
 

@@ -119,7 +119,7 @@ def sentiment_swapped(tested: Tested) -> dict[str, Any]:
     right: dict[str, list[bool]] = {"original": [], "swapped": []}
     for example, prediction in tested.rows:
         if prediction.stance and example.slice in side:
-            favor = prediction.stance.favor > prediction.stance.against
+            favor = _favors(prediction)
             side[example.slice][example.group].append(favor)
             right[example.slice].append(favor == (example.stance == "favor"))
     before, after = (float(np.mean(right[s])) if right[s] else None for s in ("original", "swapped"))

@@ -18,11 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from model.artifact import Artifact
+from model.classifier import Classifier
+from model.comment import Prediction
+from model.labels import OFF_TOPIC
 from training.calibrate import calibrate
+from training.checks import NEGATED, Tested, abuse_quoted, target_worded
 from training.config import TrainConfig, load_config
 from training.examples import Example
+from training.judge import judge
 from training.plan import read
 from training.run import train, write
+from training.served import predict
+from training.sources import read as read_source
 from training.suite import draw
 
 REFERENCE = "reference"
@@ -37,6 +44,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no made off-topic pairs": {"swaps": {"off_topic": 0.0, "short": 0.0}},
     "no short comments": {"swaps": {"short": 0.0}},
     "no made targets": {"swaps": {"stance_none": 0.0}},
+    "no negated targets": {"swaps": {"negated": 0.0}},
+    "no other identities": {"swaps": {"identities": 0.0}},
+    "no quoted abuse": {"swaps": {"quoted": 0.0}},
     "no disguises": {"swaps": {"disguised": 0.0}},
     "no news negatives": {"without": ["c3", "impermium"]},
     "no identity corpora": {"without": ["hatemoji", "toxigen", "gab"]},
@@ -61,12 +71,16 @@ FIGURES: dict[str, tuple[str, str]] = {
     "BNSP": ("toxicity", "bnsp_auc"),
     "off-topic AUC": ("off_topic whole", "auc"),
     "cut short": ("off_topic cut", "auc"),
+    "replies under headlines": ("replies", "auc"),
     "stance macro-F1": ("stance", "macro_f1"),
     "which side": ("stance", "side_accuracy"),
     "span F1": ("span", "character_f1"),
+    "turned by a negation": ("disapproval of X", "turned"),
+    "quoted abuse found": ("complained of", "flagged"),
 }
 """Columns of the table: where each stands in the dev figures. Subgroup, BPSN and BNSP are AUCs of
-toxicity over the rows that name an identity."""
+toxicity over the rows that name an identity, replies are those of the dev threads of `thread_headlines`, and
+the last two are checks in words that no training row has."""
 
 
 def main() -> None:
@@ -82,6 +96,7 @@ def main() -> None:
     print(f"| without, or instead | {' | '.join(FIGURES)} | minutes |")
     print("|---" * (len(FIGURES) + 2) + "|")
     rows = draw(read(vary(config, {"teacher": None}), data_dir=given.data_dir).dev, given.dev_rows)
+    replies = list(read_source("thread_headlines", given.data_dir, "dev"))
     differing = [name for name in VARIANTS if name == REFERENCE or vary(config, VARIANTS[name]) != config]
     for name in given.only or differing:
         run_dir = given.runs / name.replace(" ", "-")
@@ -90,7 +105,7 @@ def main() -> None:
             begun = (run_dir / "config.yaml").is_file()
             train(changed, data_dir=given.data_dir, run_dir=run_dir, resume=begun, most_dev=OWN_DEV)
         seconds = json.loads((run_dir / "metrics.json").read_text(encoding="utf-8"))["seconds"]
-        print(line(name, measured(run_dir, rows), seconds), flush=True)
+        print(line(name, measured(run_dir, rows, replies), seconds), flush=True)
 
 
 def vary(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
@@ -104,13 +119,26 @@ def vary(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
     return TrainConfig.model_validate(values)
 
 
-def measured(run_dir: Path, rows: Sequence[Example]) -> dict[str, Any]:
-    """The figures of the run's artifact on `rows`, calibrated on them; kept beside the run."""
+def measured(run_dir: Path, rows: Sequence[Example], replies: Sequence[Example]) -> dict[str, Any]:
+    """The figures of the run's artifact on `rows`, calibrated on them, and on others; kept beside the run."""
     file = run_dir / "ablation.json"
     if not file.is_file():
-        write(file, calibrate(Artifact.open(run_dir / "artifact"), rows))
+        artifact = Artifact.open(run_dir / "artifact")
+        write(file, calibrate(artifact, rows) | _checked(artifact, rows, replies))
     figures: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return figures
+
+
+def _checked(artifact: Artifact, rows: Sequence[Example], replies: Sequence[Example]) -> dict[str, Any]:
+    classifier = Classifier(artifact)
+
+    def ask(examples: Sequence[Example]) -> list[Prediction]:
+        return predict(classifier, examples)
+
+    scored = list(zip(rows, ask(rows), strict=True))
+    tested = Tested(scored, artifact.thresholds, ask, intervals=False)
+    judged = judge(list(zip(replies, ask(replies), strict=True)), artifact.thresholds, intervals=False)
+    return target_worded(NEGATED, turns=True)(tested) | abuse_quoted(tested) | {"replies": judged[OFF_TOPIC]}
 
 
 def line(name: str, figures: Mapping[str, Any], seconds: float) -> str:

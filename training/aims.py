@@ -96,6 +96,17 @@ def _calibration(trained_on: bool) -> Callable[[Report], float | None]:
     return error
 
 
+def _gap_of_aims(report: Report) -> float | None:
+    """The largest gap of int8 and float, on the same rows, of the figures that aims speak of."""
+    gaps = []
+    for test, _, *figure in (aim.path for aim in AIMS if aim.path[1:2] == ("slices",)):
+        beside = _at(report["tests"], (test, "beside", "float"))
+        own, full = (value(_at(beside, (of, *figure))) for of in ("own", "slices"))
+        if own is not None and full is not None:
+            gaps.append(abs(own - full))
+    return max(gaps, default=None)
+
+
 def _largest_gap(report: Report) -> float | None:
     largest = report.get("int8", {}).get("largest")
     return float(largest[0][0]) if largest else None
@@ -117,7 +128,8 @@ AIMS = (
     _stance("stance, threads", "mt_csd", "two_sided_f1", None),
     _stance("stance, noisy labels", "ruw", "macro_f1", None),
     _area("off-topic, debates held out", "debates", "off_topic", 0.97),
-    _area("off-topic, a site held out", "thread_headlines", "off_topic", 0.85),
+    _area("off-topic, a site held out", "forum_pairs", "off_topic", 0.85),
+    _area("off-topic, replies under headlines", "thread_headlines", "off_topic", 0.85),
     _area("off-topic as people judge it", "appropriateness", "off_topic", 0.65),
     _area("toxicity", "robtest", "toxicity", 0.98),
     Aim("sub-types", "toxic_spans: least AUC above TF-IDF", 0.05, of=_above_tfidf("toxic_spans")),
@@ -154,7 +166,8 @@ AIMS = (
         0.90,
         ("disguised", "checks", "recall kept", "all", "kept"),
     ),
-    Aim("int8 against float", "largest gap of a figure", 0.005, of=_largest_gap, at_most=True),
+    Aim("int8 against float", "largest gap of a figure above", 0.005, of=_gap_of_aims, at_most=True),
+    Aim("int8 against float", "largest gap of any figure, slices too", 0.005, of=_largest_gap, at_most=True),
 )
 
 

@@ -45,8 +45,8 @@ site's policy decides, and the one that comes with Parley only observes. Other l
 {weak}
 - Off-topic is measured on comments put under other debates' articles, which is easier than what readers
   really write beside the point.
-- Stance is read from the beginning of a long comment, sarcasm turns it round, and a "no" in the
-  target hardly does.
+- Stance is read from the beginning of a long comment; sarcasm turns it round, and a negation in the
+  target does so too seldom.
 
 ## Against the aims
 
@@ -62,7 +62,7 @@ site's policy decides, and the one that comes with Parley only observes. Other l
 |---|---|---|---|---|
 {sources}
 
-Made negatives: {made}. Epochs: {epochs}; seed {training_seed}; code at commit {commit}.{started}{wished}
+Made rows: {made}. Epochs: {epochs}; seed {training_seed}; code at commit {commit}.{started}{wished}
 
 ## Int8 against full precision
 

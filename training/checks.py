@@ -17,16 +17,28 @@ import numpy as np
 from model.comment import Prediction
 from model.labels import OFF_TOPIC
 from training import metrics
-from training.examples import Example
+from training.examples import Example, reworded
 from training.identities import terms_in
 from training.judge import Row, figure, judge, truths, value
 from training.served import score
+from training.sources.counterfactuals import quotation
 from training.sources.pairs import cut
 
 FEWEST = 20
 """Rows of each class below which a group's AUC would say nothing."""
-NEGATED = ("no {}", "opposition to {}")
-"""Targets turned round."""
+NEGATED = ("no {}", "opposition to {}", "disapproval of {}")
+"""Targets turned round. Training knows the first two; the last is in no row of it."""
+AFFIRMED = ("support for {}", "approval of {}")
+"""Targets that mean the same. Training knows the first."""
+QUOTED = {
+    "complained of": (
+        'I reported whoever wrote "{}".',
+        'Nobody deserves to be told "{}".',
+        'Moderators, why is "{}" still standing here?',
+    ),
+    "agreed with": ('"{}" Well said!', 'Here is what I think of you: "{}".', 'It bears repeating: "{}"'),
+}
+"""Comments that quote another; the first are harmless whatever it says. No training row has these words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,24 +148,25 @@ def sentiment_swapped(tested: Tested) -> dict[str, Any]:
     }
 
 
-def target_negated(tested: Tested) -> dict[str, Any]:
-    """Whether the side turns with the target: who is for X is against "no X" and "opposition to X"."""
-    rows = [(e, p) for e, p in tested.rows if p.stance and e.target and e.stance != "none"]
-    found: dict[str, Any] = {"rows": len(rows)}
-    for negated in NEGATED:
-        asked = tested.predict([replace(e, target=negated.format(e.target)) for e, _ in rows])
-        favors = [
-            (_favors(p), _favors(q), e.stance == "favor") for (e, p), q in zip(rows, asked, strict=True)
-        ]
-        if favors:
-            before, after, favor = np.array(favors).T
-            found[negated.format("X")] = {
-                "turned": figure(metrics.mean, (before != after).astype(float), intervals=tested.intervals),
-                "side_accuracy": figure(
-                    metrics.mean, (after != favor).astype(float), intervals=tested.intervals
-                ),
+def target_worded(forms: Sequence[str], *, turns: bool) -> Check:
+    """Whether the side follows a target in other words: it `turns` with "no X", not with "support for X"."""
+
+    def check(tested: Tested) -> dict[str, Any]:
+        rows = [(e, p) for e, p in tested.rows if p.stance and e.target and e.stance != "none"]
+        found: dict[str, Any] = {"rows": len(rows)}
+        before = np.array([_favors(p) for _, p in rows])
+        truth = np.array([(e.stance == "favor") != turns for e, _ in rows])
+        for form in forms if rows else ():
+            asked = tested.predict([replace(e, target=form.format(e.target)) for e, _ in rows])
+            after = np.array([_favors(p) for p in asked])
+            figures = {"turned": before != after, "side_accuracy": after == truth}
+            found[form.format("X")] = {
+                name: figure(metrics.mean, values.astype(float), intervals=tested.intervals)
+                for name, values in figures.items()
             }
-    return found
+        return found
+
+    return check
 
 
 def _favors(prediction: Prediction) -> bool:
@@ -181,6 +194,18 @@ def _kept(found: Sequence[tuple[bool, bool]]) -> dict[str, Any]:
         "recall_disguised": disguised,
         "kept": disguised / plain if plain else None,
     }
+
+
+def abuse_quoted(tested: Tested) -> dict[str, Any]:
+    """The share of toxic comments found as written, quoted to complain (none should be), quoted to agree."""
+    toxic = [row for row in tested.rows if row[0].labels.get("toxicity", 0.0) >= 0.5]
+    kinds = {"as written": toxic}
+    for kind, frames in QUOTED.items():
+        texts = [frames[i % len(frames)].format(quotation(e.text)) for i, (e, _) in enumerate(toxic)]
+        rows = [reworded(e, text, slice=kind) for (e, _), text in zip(toxic, texts, strict=True)]
+        kinds[kind] = list(zip(rows, tested.predict(rows), strict=True))
+    threshold = tested.thresholds["toxicity"]
+    return {kind: flagged(rows, threshold, intervals=tested.intervals) for kind, rows in kinds.items()}
 
 
 def context_cut(tested: Tested) -> dict[str, Any]:

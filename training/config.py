@@ -62,11 +62,18 @@ class Optimiser(_Strict):
 
 
 class Swaps(_Strict):
-    """Rows made of true ones, as a share of them: under another article or target, cut short, disguised."""
+    """Rows made of true ones, as a share of them.
+
+    Under another article (`off_topic`, and `short` cut ones), towards another target (`stance_none`), or with
+    one thing changed (see training.sources.counterfactuals and .disguise).
+    """
 
     off_topic: float = Field(default=1.0, ge=0)
     short: float = Field(default=0.0, ge=0)
     stance_none: float = Field(default=0.2, ge=0, le=1)
+    negated: float = Field(default=0.0, ge=0, le=1)
+    identities: float = Field(default=0.0, ge=0, le=1)
+    quoted: float = Field(default=0.0, ge=0, le=1)
     disguised: float = Field(default=0.0, ge=0, le=1)
 
 

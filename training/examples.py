@@ -6,7 +6,7 @@ Example(text="Well argued.", source="mine", labels={"toxicity": 0.0})
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from model.labels import COMMENT_LABELS, STANCES
 
@@ -51,3 +51,18 @@ class Example:
             )
         if any(not 0 <= start < end <= len(self.text) for start, end in self.spans or ()):
             raise ValueError(f"{self.source}: a span lies outside the text: {self.spans}")
+
+
+def reworded(example: Example, text: str, *, slice: str) -> Example:
+    """The example with another text, and of what is known of it the labels alone."""
+    return replace(
+        example,
+        text=text,
+        slice=slice,
+        made_from=example.text,
+        spans=None,
+        article=None,
+        off_topic=None,
+        target=None,
+        stance=None,
+    )

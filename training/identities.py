@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import re
 
-TERMS = (  # noqa: SIM905
+ADJECTIVES = (  # noqa: SIM905
     "african american asian bisexual black blind buddhist canadian catholic chinese christian deaf "
     "disabled elderly european female gay hindu heterosexual hispanic homosexual immigrant "
-    "immigrants indian indigenous islam japanese jew jewish jews latina latino latinx lesbian lgbt "
-    "lgbtq male mexican millenial millennial muslim muslims nonbinary paralyzed protestant queer "
-    "refugee refugees sikh straight taoist teenage trans transgender white woman women"
+    "indian indigenous japanese jewish latina latino latinx lesbian lgbt lgbtq male mexican millenial "
+    "millennial muslim nonbinary paralyzed protestant queer sikh straight taoist teenage trans "
+    "transgender white"
 ).split()
+"""Words that may stand for one another in "a ... neighbour"."""
+PEOPLE = "immigrants jews muslims refugees women".split()  # noqa: SIM905
+"""Likewise where there are several of them."""
+TERMS = (*ADJECTIVES, *PEOPLE, "islam", "jew", "refugee", "woman")
 _TERM = re.compile(rf"\b({'|'.join(TERMS)})\b", re.IGNORECASE)
 
 

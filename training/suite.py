@@ -14,7 +14,10 @@ from typing import TypeVar
 
 from model.artifact import Artifact
 from training.checks import (
+    AFFIRMED,
+    NEGATED,
     Check,
+    abuse_quoted,
     against_each_kind,
     any_rater,
     comment_cut,
@@ -24,7 +27,7 @@ from training.checks import (
     harmless_flagged,
     identity_auc,
     sentiment_swapped,
-    target_negated,
+    target_worded,
 )
 from training.examples import Example
 from training.judge import SEED
@@ -51,10 +54,15 @@ SUITE: dict[str, Test] = {
     "vast": Test(
         shows="stance towards targets, zero-shot and few-shot",
         news=True,
-        checks={"target negated": target_negated},
+        checks={
+            "target negated": target_worded(NEGATED, turns=True),
+            "target affirmed": target_worded(AFFIRMED, turns=False),
+        },
     ),
     "robtest": Test(shows="toxicity, Wikipedia talk"),
-    "toxic_spans": Test(shows="sub-types of abuse, and spans", news=True),
+    "toxic_spans": Test(
+        shows="sub-types of abuse, and spans", news=True, checks={"abuse quoted": abuse_quoted}
+    ),
     "jigsaw_multilabel": Test(shows="the six labels of 2018, Wikipedia talk"),
     "hatemoji": Test(shows="HatemojiCheck: accuracy on functions of hate with emoji"),
     "debates": Test(
@@ -100,8 +108,12 @@ SUITE: dict[str, Test] = {
         shows="obfuscation: is abuse still found?", news=True, checks={"recall kept": disguise_kept}
     ),
     # off-topic elsewhere
+    "forum_pairs": Test(
+        shows="off-topic on a site held out whole: good answers of a forum under questions, pairs made",
+        checks={"kinds of wrong article": against_each_kind},
+    ),
     "thread_headlines": Test(
-        shows="off-topic on a site held out whole: replies on Reddit under headlines, pairs made",
+        shows="off-topic of replies on Reddit under headlines, pairs made; no pair of the site is trained on",
         checks={"kinds of wrong article": against_each_kind},
     ),
     "appropriateness": Test(

@@ -12,6 +12,7 @@ TESTS_ONLY = {
     "cqa2015",
     "cqa2017",
     "disguised",
+    "forum_pairs",
     "robtest",
     "thread_headlines",
     "twitter_aae_dialect",
@@ -371,7 +372,7 @@ STANCE = {
     },
 }
 _CQA = (
-    '<root><Question QID="Q{n}"><QSubject>Where to swim</QSubject><QBody>Any pool?</QBody>'
+    '<root><Question QID="Q{n}"><QSubject>Where to swim, part {n}</QSubject><QBody>Any pool?</QBody>'
     '<Comment CGOLD="Good"><CBody>The one by the park</CBody></Comment>'
     '<Comment CGOLD="Dialogue"><CBody>Thanks!</CBody></Comment>'
     '<Comment CGOLD="Not English"><CBody>Merci</CBody></Comment></Question></root>'

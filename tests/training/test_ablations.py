@@ -13,7 +13,7 @@ CONFIGS = Path(__file__).parents[2] / "configs" / "training"
 
 
 def test_every_variant_differs_from_the_reference() -> None:
-    configs = [load_config(CONFIGS / name) for name in ("second.yaml", "distil.yaml")]
+    configs = [load_config(CONFIGS / name) for name in ("second.yaml", "distil.yaml", "fourth.yaml")]
     for name, changes in ablations.VARIANTS.items():
         same = [ablations.vary(config, changes) == config for config in configs]
         assert all(same) == (name == ablations.REFERENCE), name

@@ -71,6 +71,19 @@ def test_margin_over_tfidf_is_the_least_of_labels_with_rows_enough() -> None:
     assert row.reached
 
 
+def test_int8_is_held_to_float_in_the_figures_that_aims_speak_of() -> None:
+    def areas(auc: float) -> dict[str, Any]:
+        return {
+            "all": {"toxicity": {"auc": auc}, "insult": {"auc": 2 * auc}},
+            "short": {"toxicity": {"auc": 0}},
+        }
+
+    test = {"slices": areas(0.99), "beside": {"float": {"own": areas(0.984), "slices": areas(0.98)}}}
+    row = found(robtest=test)["largest gap of a figure above"]
+    assert (row.figure, row.reached) == (pytest.approx(0.004), True)
+    assert "largest gap of a figure above" not in found(robtest={"slices": areas(0.99)})
+
+
 def test_calibration_keeps_corpora_trained_on_apart() -> None:
     def test(error: float, positives: int = 50) -> dict[str, Any]:
         toxicity = {"calibration_error": error, "rows": 100, "positives": positives}

@@ -28,6 +28,7 @@ from training.network import first_base
 from training.page import worst, write_report
 from training.served import comment
 from training.sources import SOURCES
+from training.sources.counterfactuals import DENOUNCED, ENDORSED, OPPOSED, SUPPORTED
 from training.suite import SUITE, TESTS, draw, read_tests
 from training.thresholds import Wish
 
@@ -126,21 +127,44 @@ def test_sentiment_swapped_counts_sides() -> None:
     assert found == {"original": 1.0, "swapped": 0.5, "lost": 0.5, "same side": 0.5}
 
 
-def test_a_negated_target_should_turn_the_side() -> None:
+def test_the_side_should_follow_a_target_in_other_words() -> None:
     def row(text: str, stance: str, given: str) -> tuple[Example, Prediction]:
         return Example(text=text, source="mine", target="it", stance=stance), said(stance=given)
 
     def again(examples: Sequence[Example]) -> list[Prediction]:
-        assert {e.target for e in examples} <= {"no it", "opposition to it"}
+        assert {e.text for e in examples} == {"a", "b"}, "none has no side to turn"
         return [
             said(stance="against" if e.text == "a" and e.target == "no it" else "favor") for e in examples
         ]
 
     rows = [row("a", "favor", "favor"), row("b", "favor", "favor"), row("c", "none", "none")]
-    found = checks.target_negated(checks.Tested(rows, {}, again, intervals=False))
-    assert found["rows"] == 2
-    assert found["no X"] == {"turned": 0.5, "side_accuracy": 0.5}
-    assert found["opposition to X"] == {"turned": 0.0, "side_accuracy": 0.0}
+    tested = checks.Tested(rows, {}, again, intervals=False)
+    assert checks.target_worded(("no {}", "anti {}"), turns=True)(tested) == {
+        "rows": 2,
+        "no X": {"turned": 0.5, "side_accuracy": 0.5},
+        "anti X": {"turned": 0.0, "side_accuracy": 0.0},
+    }
+    kept = checks.target_worded(("pro {}",), turns=False)(tested)
+    assert kept["pro X"] == {"turned": 0.0, "side_accuracy": 1.0}
+    assert checks.target_worded(("no {}",), turns=True)(asked(rows[2:])) == {"rows": 0}
+
+
+def test_quoted_abuse_is_counted_as_it_is_complained_of_and_agreed_with() -> None:
+    def again(examples: Sequence[Example]) -> list[Prediction]:
+        assert all("You 'fool'" in e.text or e.text == 'You "fool"' for e in examples)
+        return [said(0.1 if e.text.startswith("I reported") else 0.9) for e in examples]
+
+    rows = [(rated('You "fool"', 1.0), said(0.9)) for _ in range(6)] + [(rated("Hello", 0.0), said(0.9))]
+    found = checks.abuse_quoted(checks.Tested(rows, THRESHOLDS, again, intervals=False))
+    assert found["as written"] == {"rows": 6, "flagged": 1.0}
+    assert found["complained of"] == {"rows": 6, "flagged": pytest.approx(2 / 3)}
+    assert found["agreed with"] == {"rows": 6, "flagged": 1.0}
+
+
+def test_training_leaves_wordings_to_the_checks() -> None:
+    assert [form for form in checks.NEGATED if form not in OPPOSED] == ["disapproval of {}"]
+    assert [form for form in checks.AFFIRMED if form not in SUPPORTED] == ["approval of {}"]
+    assert not {frame for of in checks.QUOTED.values() for frame in of} & {*DENOUNCED, *ENDORSED}
 
 
 def test_each_kind_of_wrong_article_is_judged_against_the_true_pairs() -> None:

@@ -17,7 +17,9 @@ from training.thresholds import wished_sources
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
-NO_SWAPS = SimpleNamespace(off_topic=0.0, short=0.0, stance_none=0.0, disguised=0.0)
+NO_SWAPS = SimpleNamespace(
+    off_topic=0.0, short=0.0, stance_none=0.0, negated=0.0, identities=0.0, quoted=0.0, disguised=0.0
+)
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +83,13 @@ def test_prepare_drops_leaks_and_counts_them(tmp_path: Path) -> None:
 def test_prepare_makes_the_negatives_asked_for(data_dir: Path) -> None:
     specs = [SourceSpec(name=name) for name in ("vast", "ukp", "debates", "toxic_spans")]
     plain = prepare(specs, data_dir=data_dir, swaps=NO_SWAPS)
-    swaps = SimpleNamespace(off_topic=2.0, short=0.0, stance_none=1.0, disguised=1.0)
+    asked = {"off_topic": 2.0, "stance_none": 1.0, "negated": 1.0, "disguised": 1.0}
+    swaps = SimpleNamespace(**vars(NO_SWAPS) | asked)
     made = prepare(specs, data_dir=data_dir, swaps=swaps, seed=4)
-    assert plain.counts["made"] == {"off_topic": 0, "short": 0, "stance_none": 0, "disguised": 0}
+    assert plain.counts["made"] == dict.fromkeys(vars(NO_SWAPS), 0)
     true = [e for e in plain.train if e.off_topic == 0.0]
     assert made.counts["made"]["off_topic"] == 2 * len(true)
+    assert made.counts["made"]["negated"] == sum(e.stance is not None for e in plain.train)
     assert made.counts["made"]["disguised"] == sum("toxicity" in e.labels for e in plain.train)
     assert made.train[: len(plain.train)] == plain.train
     assert made.train == prepare(specs, data_dir=data_dir, swaps=swaps, seed=4).train

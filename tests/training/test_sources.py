@@ -223,6 +223,15 @@ def test_replies_stand_under_their_threads_headline(data_dir: Path) -> None:
     assert {e.slice for e in swapped} == {"other debate", "near debate", "headline"}
 
 
+def test_good_answers_stand_under_their_own_question_and_under_others(data_dir: Path) -> None:
+    pairs = list(read("forum_pairs", data_dir, "test"))
+    own = [f"Where to swim, part {n}\nAny pool?" for n in (1, 2)]
+    assert {e.text for e in pairs} == {"The one by the park"}, "no dialogue, nothing bad"
+    assert [e.article for e in pairs if e.slice == "true pair"] == own
+    assert all(e.off_topic == 0.0 for e in pairs if e.slice == "true pair")
+    assert len([e for e in pairs if e.off_topic]) == 2
+
+
 def test_human_judgements_of_relevance(data_dir: Path) -> None:
     examples = rows("appropriateness", data_dir)
     assert (examples["My dog barks"].article, examples["I like it"].off_topic) == ("Is tea good or bad", 0.0)

@@ -37,6 +37,7 @@ from training.sources import (  # noqa: F401  (they register their sources)
     tweets,
     wikipedia,
 )
+from training.sources.counterfactuals import exchanged_identities, negated_targets, quoted
 from training.sources.disguise import disguised_copies
 from training.sources.pairs import cut_short, headlines, swapped, unlabelled, unrelated_targets
 from training.sources.registry import SOURCES, SPLITS, Source, Split, get, read
@@ -106,6 +107,12 @@ class Swaps(Protocol):
     def short(self) -> float: ...
     @property
     def stance_none(self) -> float: ...
+    @property
+    def negated(self) -> float: ...
+    @property
+    def identities(self) -> float: ...
+    @property
+    def quoted(self) -> float: ...
     @property
     def disguised(self) -> float: ...
 
@@ -190,12 +197,16 @@ def prepare(
         "off_topic": swapped(train, seed=seed, share=swaps.off_topic, headlines=titles),
         "short": cut_short(train, seed=seed, share=swaps.short, headlines=titles),
         "stance_none": unrelated_targets(train, seed=seed, share=swaps.stance_none),
+        "negated": negated_targets(train, seed=seed, share=swaps.negated),
+        "identities": exchanged_identities(train, seed=seed, share=swaps.identities),
+        "quoted": quoted(train, seed=seed, share=swaps.quoted),
         "disguised": disguised_copies(train, seed=seed, share=swaps.disguised),
     }
     if teacher is not None:
         pairs, articles = (round(count * fraction) for count in (teacher.pairs, teacher.articles))
         made["unlabelled"] = unlabelled(train, seed=seed, pairs=pairs, articles=articles)
-    for name in ("short", "disguised"):  # a text made anew may by chance be one of a test
+    # A text made anew may by chance be one of a test.
+    for name in ("short", "identities", "quoted", "disguised"):
         made[name], made_leaks = drop_leaks(made[name], [*tests, *dev])
         log.info("dropped as leaks from the %s rows made: %s", name, made_leaks)
     rows, dev_rows = (Counter(example.source for example in split) for split in (train, [*dev, *others]))

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from training.examples import Example
+from training.examples import Example, reworded
 from training.sources.news import toxic_spans
 from training.sources.registry import Split, source
 
@@ -127,17 +127,8 @@ def _telling_words(examples: Sequence[Example]) -> set[str]:
 def _disguised(example: Example, places: Sequence[tuple[int, int]], kind: str, rng: random.Random) -> Example:
     text, moved = disguise(example.text, places, kind, rng)
     spans = example.spans  # None, or none marked: as before; words other than the marked ones: unknown
-    return replace(
-        example,
-        text=text,
-        spans=(moved if places is spans else None) if spans else spans,
-        slice=kind,
-        made_from=example.text,
-        article=None,
-        off_topic=None,
-        target=None,
-        stance=None,
-    )
+    copy = reworded(example, text, slice=kind)
+    return replace(copy, spans=(moved if places is spans else None) if spans else spans)
 
 
 @source(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 from training.examples import Example
 from training.sources.files import table, unmark
+from training.sources.pairs import headlines, swapped
 from training.sources.registry import Split, source
 
 _QUESTION_ANSWERING = "questions and answers of a Qatar forum, judged for relevance; test only"
@@ -62,6 +64,24 @@ def cqa2015(folder: Path, split: Split) -> Iterator[Example]:
                         group=question.get("QID"),
                         slice=label,
                     )
+
+
+@source(
+    "forum_pairs",
+    folder="offtopic/SemEval2015-Task3-cQA",
+    licence="none stated",
+    commercial=False,
+    note="test of off-topic on a site held out whole: good answers under their question and under others",
+)
+def forum_pairs(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads what cqa2015 reads; each answer that people found good, with swapped questions and headlines."""
+    good = [
+        replace(e, source="forum_pairs", slice="true pair")
+        for e in cqa2015(folder, split)
+        if e.off_topic == 0.0
+    ]
+    yield from good
+    yield from swapped(good, seed=0, headlines=headlines(folder.parents[1], split))
 
 
 @source(

@@ -17,20 +17,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.compare import FIGURES, dev_figures, dev_rows, shown
 from model.artifact import Artifact
-from model.classifier import Classifier
-from model.comment import Prediction
-from model.labels import OFF_TOPIC
-from training.calibrate import calibrate
-from training.checks import NEGATED, Tested, abuse_quoted, target_worded
 from training.config import TrainConfig, load_config
 from training.examples import Example
-from training.judge import judge
-from training.plan import read
 from training.run import train, write
-from training.served import predict
-from training.sources import read as read_source
-from training.suite import draw
 
 REFERENCE = "reference"
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -62,25 +53,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
 changes nothing in a configuration (it has no teacher) runs only where it is named."""
 OWN_DEV = 200
 """Rows that a run's own calibration gets: what counts is measured on the same rows for all."""
-FIGURES: dict[str, tuple[str, str]] = {
-    "toxicity AUC": ("toxicity", "auc"),
-    "insult AUC": ("insult", "auc"),
-    "identity attack AUC": ("identity_attack", "auc"),
-    "subgroup": ("toxicity", "subgroup_auc"),
-    "BPSN": ("toxicity", "bpsn_auc"),
-    "BNSP": ("toxicity", "bnsp_auc"),
-    "off-topic AUC": ("off_topic whole", "auc"),
-    "cut short": ("off_topic cut", "auc"),
-    "replies under headlines": ("replies", "auc"),
-    "stance macro-F1": ("stance", "macro_f1"),
-    "which side": ("stance", "side_accuracy"),
-    "span F1": ("span", "character_f1"),
-    "turned by a negation": ("disapproval of X", "turned"),
-    "quoted abuse found": ("complained of", "flagged"),
-}
-"""Columns of the table: where each stands in the dev figures. Subgroup, BPSN and BNSP are AUCs of
-toxicity over the rows that name an identity, replies are those of the dev threads of `thread_headlines`, and
-the last two are checks in words that no training row has."""
 
 
 def main() -> None:
@@ -95,8 +67,7 @@ def main() -> None:
     config = load_config(given.config)
     print(f"| without, or instead | {' | '.join(FIGURES)} | minutes |")
     print("|---" * (len(FIGURES) + 2) + "|")
-    rows = draw(read(vary(config, {"teacher": None}), data_dir=given.data_dir).dev, given.dev_rows)
-    replies = list(read_source("thread_headlines", given.data_dir, "dev"))
+    rows, replies = dev_rows(config, given.data_dir, given.dev_rows)
     differing = [name for name in VARIANTS if name == REFERENCE or vary(config, VARIANTS[name]) != config]
     for name in given.only or differing:
         run_dir = given.runs / name.replace(" ", "-")
@@ -120,31 +91,17 @@ def vary(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
 
 
 def measured(run_dir: Path, rows: Sequence[Example], replies: Sequence[Example]) -> dict[str, Any]:
-    """The figures of the run's artifact on `rows`, calibrated on them, and on others; kept beside the run."""
+    """The dev figures of the run's artifact, calibrated on `rows`; kept beside the run."""
     file = run_dir / "ablation.json"
     if not file.is_file():
-        artifact = Artifact.open(run_dir / "artifact")
-        write(file, calibrate(artifact, rows) | _checked(artifact, rows, replies))
+        write(file, dev_figures(Artifact.open(run_dir / "artifact"), rows, replies))
     figures: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return figures
 
 
-def _checked(artifact: Artifact, rows: Sequence[Example], replies: Sequence[Example]) -> dict[str, Any]:
-    classifier = Classifier(artifact)
-
-    def ask(examples: Sequence[Example]) -> list[Prediction]:
-        return predict(classifier, examples)
-
-    scored = list(zip(rows, ask(rows), strict=True))
-    tested = Tested(scored, artifact.thresholds, ask, intervals=False)
-    judged = judge(list(zip(replies, ask(replies), strict=True)), artifact.thresholds, intervals=False)
-    return target_worded(NEGATED, turns=True)(tested) | abuse_quoted(tested) | {"replies": judged[OFF_TOPIC]}
-
-
 def line(name: str, figures: Mapping[str, Any], seconds: float) -> str:
     """The variant's row of the table; a figure that the dev rows don't allow is left empty."""
-    found = (figures.get(part, {}).get(figure) for part, figure in FIGURES.values())
-    cells = ["" if value is None else f"{value:.3f}" for value in found]
+    cells = [shown(figures, *where) for where in FIGURES.values()]
     return f"| {name} | {' | '.join(cells)} | {seconds / 60:.0f} |"
 
 

@@ -1,0 +1,129 @@
+"""Artifacts side by side on the dev rows of a training configuration: what a release is chosen by.
+
+    python -m benchmarks.compare configs/training/fourth.yaml model/artifacts/parley-minilm runs/mine/artifact
+
+Each is calibrated on these rows first, in a copy, so that none has the advantage of its own thresholds. No
+test set is read. Prints a Markdown table for docs/experiments.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from model.artifact import Artifact
+from model.classifier import Classifier
+from model.comment import Prediction
+from model.labels import OFF_TOPIC
+from training.calibrate import calibrate
+from training.checks import AFFIRMED, NEGATED, Tested, abuse_quoted, target_worded
+from training.config import TrainConfig, load_config
+from training.examples import Example
+from training.judge import Row, judge
+from training.plan import read
+from training.served import predict
+from training.sources import read as read_source
+from training.suite import draw
+
+FIGURES: dict[str, tuple[str, str]] = {
+    "toxicity AUC": ("toxicity", "auc"),
+    "insult AUC": ("insult", "auc"),
+    "identity attack AUC": ("identity_attack", "auc"),
+    "subgroup": ("toxicity", "subgroup_auc"),
+    "BPSN": ("toxicity", "bpsn_auc"),
+    "BNSP": ("toxicity", "bnsp_auc"),
+    "off-topic AUC": ("off_topic whole", "auc"),
+    "cut short": ("off_topic cut", "auc"),
+    "replies under headlines": ("replies", "auc"),
+    "stance macro-F1": ("stance", "macro_f1"),
+    "which side": ("stance", "side_accuracy"),
+    "span F1": ("span", "character_f1"),
+    "turned by a negation": ("disapproval of X", "turned"),
+    "quoted abuse found": ("complained of", "flagged"),
+}
+"""Where each figure stands among those of `dev_figures`. Subgroup, BPSN and BNSP are AUCs of
+toxicity over the rows that name an identity, replies are those of the dev threads of `thread_headlines`, and
+the last two are checks in words that no training row has."""
+WORDED = [form.format("X") for form in (*NEGATED, *AFFIRMED)]
+STANCE_OF = "stance of "
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("config", type=Path, help="the training YAML whose dev rows are read")
+    parser.add_argument("artifacts", type=Path, nargs="+", metavar="ARTIFACT")
+    parser.add_argument("--dev-rows", type=int, default=5000, help="dev rows measured at most")
+    parser.add_argument("--data-dir", type=Path, default=Path("../shared/data"))
+    given = parser.parse_args()
+    for folder in given.artifacts:
+        Artifact.open(folder)  # rather now than after a minute of reading
+    rows, replies = dev_rows(load_config(given.config), given.data_dir, given.dev_rows)
+    found = []
+    for folder in given.artifacts:
+        with tempfile.TemporaryDirectory() as empty:
+            copy = shutil.copytree(folder, Path(empty) / folder.name)
+            found.append(dev_figures(Artifact.open(copy), rows, replies))
+    print(compared([str(folder) for folder in given.artifacts], found))
+
+
+def dev_rows(config: TrainConfig, data_dir: Path, most: int) -> tuple[list[Example], list[Example]]:
+    """At most so many dev rows of `config`, and the dev threads' replies under headlines."""
+    rows = draw(read(config.model_copy(update={"teacher": None}), data_dir=data_dir).dev, most)
+    return rows, list(read_source("thread_headlines", data_dir, "dev"))
+
+
+def dev_figures(artifact: Artifact, rows: Sequence[Example], replies: Sequence[Example]) -> dict[str, Any]:
+    """Calibrates the artifact on `rows` in place, and gives its figures on them and on `replies`.
+
+    What `training.calibrate` says of each label, stance by source ("stance of vast"), targets in other words
+    ("no X"), abuse quoted ("complained of", "agreed with") and off-topic of replies ("replies").
+    """
+    figures = calibrate(artifact, rows)
+    classifier = Classifier(artifact)
+
+    def ask(examples: Sequence[Example]) -> list[Prediction]:
+        return predict(classifier, examples)
+
+    def judged(of: Sequence[Row]) -> dict[str, Any]:
+        return judge(of, artifact.thresholds, intervals=False)
+
+    scored = list(zip(rows, ask(rows), strict=True))
+    sources: dict[str, list[Row]] = defaultdict(list)
+    for row in scored:
+        if row[0].stance:
+            sources[row[0].source].append(row)
+    tested = Tested(scored, artifact.thresholds, ask, intervals=False)
+    return (
+        figures
+        | {f"{STANCE_OF}{source}": judged(of)["stance"] for source, of in sources.items()}
+        | target_worded(NEGATED, turns=True)(tested)
+        | target_worded(AFFIRMED, turns=False)(tested)
+        | abuse_quoted(tested)
+        | {"replies": judged(list(zip(replies, ask(replies), strict=True)))[OFF_TOPIC]}
+    )
+
+
+def compared(names: Sequence[str], found: Sequence[Mapping[str, Any]]) -> str:
+    """A row for each figure, a column for each artifact."""
+    figures = FIGURES | {f"side turned by “{form}”": (form, "turned") for form in WORDED}
+    for part in sorted({part for of in found for part in of if part.startswith(STANCE_OF)}):
+        figures |= {f"{part}, macro-F1": (part, "macro_f1"), f"{part}, side": (part, "side_accuracy")}
+    lines = [f"| dev rows | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for name, where in figures.items():
+        lines.append(f"| {name} | {' | '.join(shown(of, *where) for of in found)} |")
+    return "\n".join(lines)
+
+
+def shown(figures: Mapping[str, Any], part: str, name: str) -> str:
+    """The figure as a table's cell; one that the dev rows don't allow is left empty."""
+    value = figures.get(part, {}).get(name)
+    return "" if value is None else f"{value:.3f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -7,9 +7,11 @@ An exporter's graph is slower: it transposes and reshapes around attention, make
 padding don't need, and ONNX Runtime's fusion of addition and layer norm is slower than the two alone.
 
 Of int8, a layer's weights have a scale for each output, in seven bits of range (processors without VNNI would
-overflow), and what goes into it one fixed range, seen on sample rows. So every integer is the same whatever
-rows run together; the sums that a batch could reorder are written so that it doesn't. BERT's layout can be
-written, and MPNet's (a teacher's): a bias of attention by distance there, and no token types.
+overflow), and what goes into it one fixed range, seen on sample rows; the few channels of the middle layer
+that go far beyond the others are split for it (after outlier channel splitting, Zhao et al. 2019). So every
+integer is the same whatever rows run together; the sums that a batch could reorder are written so that it
+doesn't. BERT's layout can be written, and MPNet's (a teacher's): a bias of attention by distance there, and
+no token types.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from model.tokenization import Tokens
 from training.errors import RunError
 from training.network import Network
 
+Floats = NDArray[np.float32]
 INPUTS = ("input_ids", "token_type_ids")
 OPSET = 23
 """The first with attention as one operator."""
@@ -41,8 +44,11 @@ MARGIN = 1.1
 """How far beyond the sample a range reaches; past it, a value is cut off."""
 WEIGHT_TOP, EMBEDDING_TOP = 63, 127
 
-Ranges = Mapping[str, tuple[float, float]]
-"""Lowest and highest value that goes into each quantised layer, by its name."""
+WIDE = 8.0
+"""Highest value of the middle layer's channels that one integer holds; few reach it, one goes far beyond."""
+
+Ranges = Mapping[str, tuple[Floats, Floats]]
+"""Lowest and highest value of each channel that goes into each quantised layer, by the layer's name."""
 _MICROSOFT = "com.microsoft"
 
 
@@ -97,19 +103,21 @@ def build(network: Network, *, ranges: Ranges | None = None, watched: bool = Fal
     return _Graph(network, ranges, watched=watched).model()
 
 
-def observe(network: Network, rows: Sequence[Tokens]) -> dict[str, tuple[float, float]]:
-    """The range of what goes into each layer on `rows`, with a margin."""
+def observe(network: Network, rows: Sequence[Tokens]) -> dict[str, tuple[Floats, Floats]]:
+    """The range of what goes into each layer on `rows`, channel by channel, with a margin."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "watched.onnx"
         onnx.save(build(network, watched=True), file)
         session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     names = [o.name for o in session.get_outputs() if o.name.startswith(_WATCHED)]
-    ends: dict[str, tuple[float, float]] = dict.fromkeys(names, (0.0, 0.0))
+    nothing = np.zeros(1, np.float32)
+    ends = dict.fromkeys(names, (nothing, nothing))
     for row in rows:
         fed = {"input_ids": np.array([row.ids]), "token_type_ids": np.array([row.types])}
         for name, values in zip(names, session.run(names, fed), strict=True):
             low, high = ends[name]
-            ends[name] = min(low, float(values.min())), max(high, float(values.max()))
+            axes = tuple(range(values.ndim - 1))
+            ends[name] = np.minimum(low, values.min(axes)), np.maximum(high, values.max(axes))
     return {name.removeprefix(_WATCHED): (low * MARGIN, high * MARGIN) for name, (low, high) in ends.items()}
 
 
@@ -123,7 +131,8 @@ class _Graph:
         self._weights = {k: v.detach().float().numpy() for k, v in network.state_dict().items()}
         self._config: Any = network.config
         self._layout = _LAYOUTS[self._config.model_type]
-        self._ranges, self._watched = ranges, watched
+        self._ranges = None if ranges is None else dict(ranges)
+        self._watched = watched
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
         self._outputs: list[onnx.ValueInfoProto] = []
@@ -192,9 +201,32 @@ class _Graph:
         attended = self._add("Attention", *reads, *mask, q_num_heads=heads, kv_num_heads=heads)
         (y,) = self._linear(attended, f"{prefix}.{self._layout.out}")
         x = self._norm(self._add("Add", y, x), f"{prefix}.{self._layout.norm}")
-        (y,) = self._linear(x, f"{prefix}.intermediate.dense")
-        (y,) = self._linear(self._activate(y), f"{prefix}.output.dense")
+        middle, out = f"{prefix}.intermediate.dense", f"{prefix}.output.dense"
+        self._split_wide(middle, out)
+        (y,) = self._linear(x, middle)
+        (y,) = self._linear(self._activate(y), out)
         return self._norm(self._add("Add", y, x), f"{prefix}.output.LayerNorm")
+
+    def _split_wide(self, middle: str, out: str) -> None:
+        """Gives each channel of the middle layer that goes beyond WIDE copies that take over where it ends.
+
+        The k-th copy begins at k times WIDE and is cut off at as much by its integers, so that the copies'
+        sum is the value (next to where one ends, less a part of an activation's dip below zero). Without, one
+        channel sets a step for all 1,536 that is three times as coarse.
+        """
+        if self._ranges is None or self._ranges[out][1].max() <= WIDE:
+            return
+        bias, (low, high) = self._weights[f"{middle}.bias"], self._ranges[out]
+        copies = np.ceil(high / WIDE).astype(int)
+        wide = [(channel, k) for channel, n in enumerate(copies) for k in range(1, n)]
+        channels = [*range(len(bias)), *(channel for channel, _ in wide)]
+        begins = np.array([*np.zeros(len(bias)), *(k * WIDE for _, k in wide)], np.float32)
+        self._weights[f"{middle}.bias"] = bias[channels] - begins
+        self._weights[f"{middle}.weight"] = self._weights[f"{middle}.weight"][channels]
+        self._weights[f"{out}.weight"] = self._weights[f"{out}.weight"][:, channels]
+        # The lower end gives way a little, so that the highest integer is WIDE, where the next copy begins.
+        zero = round(255 * -low.min() / (WIDE - low.min()))
+        self._ranges[out] = np.array([-WIDE * zero / (255 - zero)]), np.minimum(high, WIDE)
 
     def _activate(self, x: str) -> str:
         if self._config.hidden_act != "relu":
@@ -236,7 +268,8 @@ class _Graph:
             return [
                 self._add("Add", y, self._weight(f"{n}.bias")) for y, n in zip(products, names, strict=True)
             ]
-        low, high = self._ranges[names[0]]
+        lows, highs = self._ranges[names[0]]
+        low, high = lows.min(), highs.max()
         step = np.float32(max(high - low, 1e-6) / 255)
         scale = self._constant(f"{names[0]}.step", step)
         zero = self._constant(f"{names[0]}.zero", np.uint8(round(-low / step)))

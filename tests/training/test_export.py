@@ -10,11 +10,15 @@ import pytest
 
 pytest.importorskip("torch", reason="training's code needs the train extra")
 
+import numpy as np
 import onnx
+import onnxruntime
+import torch
 from transformers import RobertaConfig
 
 from model import Artifact, ArtifactError, Classifier, Comment
 from model.labels import ABUSE
+from model.tokenization import Tokenizer, Tokens
 from training.errors import RunError
 from training.export import export_again
 from training.graph import build, observe
@@ -49,9 +53,42 @@ def test_integers_stay_in_seven_bits(tiny_artifact: Path) -> None:
 def test_a_layer_that_reads_nothing_has_a_range(tiny_artifact: Path) -> None:
     network = Network.from_artifact(Artifact(tiny_artifact)).eval()
     ranges = observe(network, [])
-    assert set(ranges.values()) == {(0.0, 0.0)}
+    assert all(low == high == 0.0 for low, high in ranges.values())
     onnx.checker.check_model(build(network))
     assert build(network, ranges=ranges).graph.node
+
+
+@pytest.mark.parametrize("activation", ["gelu", "relu"])
+def test_a_channel_far_wider_than_the_others_costs_them_nothing(
+    tiny_artifact: Path, tmp_path: Path, activation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = Artifact(tiny_artifact)
+    network = Network.from_artifact(artifact).eval()
+    network.set_activation(activation)
+    tokenizer = Tokenizer(artifact.tokenizer_file, max_tokens=96, stride=16)
+    rows = tokenizer.articles(["good", "You are stupid, stop it", "the new road, and the old bridge"])
+
+    def gap() -> float:
+        found = []
+        for graph in (build(network), build(network, ranges=observe(network, rows))):
+            session = onnxruntime.InferenceSession(graph.SerializeToString())
+            found.append(np.concatenate([session.run(["embedding"], _fed(row))[0] for row in rows]))
+        return float(np.abs(found[0] - found[1]).mean())
+
+    before = gap()
+    layer = network.encoder.encoder.layer[0]
+    with torch.no_grad():  # one channel is 100 whatever is read; what comes of it is taken off again
+        layer.intermediate.dense.weight[3] = 0.0
+        layer.intermediate.dense.bias[3] = 100.0
+        layer.output.dense.weight[:, 3] = layer.output.dense.weight.abs().amax(1)
+        layer.output.dense.bias -= 100.0 * layer.output.dense.weight[:, 3]
+    split = gap()
+    monkeypatch.setattr("training.graph.WIDE", 1000.0)
+    assert split < 1.2 * before < gap()
+
+
+def _fed(row: Tokens) -> dict[str, np.ndarray]:
+    return {"input_ids": np.array([row.ids]), "token_type_ids": np.array([row.types])}
 
 
 def test_int8_gets_relu_for_nothing(tiny_artifact: Path, tmp_path: Path) -> None:

@@ -122,7 +122,11 @@ def _wished(config: dict[str, Any]) -> str:
     parts = []
     for label, wish in config.get("thresholds", {}).items():
         kind, share = next((k, wish[k]) for k in ("precision", "queue", "false_positives") if wish[k])
-        of = f" of harmless dev rows, in each of {', '.join(wish['sources'])}" if wish["sources"] else ""
+        of = (
+            f" of dev rows without the label, in each of {', '.join(wish['sources'])}"
+            if wish["sources"]
+            else ""
+        )
         parts.append(f"{label} {kind.replace('_', ' ')} {share:g}{of}")
     return f" Thresholds as wished: {'; '.join(parts)}." if parts else ""
 

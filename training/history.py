@@ -40,5 +40,10 @@ def history(
         "sources": past.get("sources", {}) | sources,
         "made": past.get("made", {}) | made,
         "teachers": past.get("teachers", []) + new,
-        "started_from": {key: info[key] for key in ("name", "version", "created", "commit")},
+        "started_from": which(base),
     }
+
+
+def which(artifact: Artifact) -> Values:
+    """What tells an artifact from another: name, version, when it was written, commit of the code."""
+    return {key: artifact.info[key] for key in ("name", "version", "created", "commit")}

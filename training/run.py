@@ -4,6 +4,7 @@
 
 A run folder holds all there is to know of the run:
     config.yaml     the configuration as it was read
+    base.json       which artifact it started from, where its base is one
     examples.json   rows by source and split, rows dropped as leaks
     checkpoint-N/   the newest checkpoints; `--resume` goes on from the last
     teacher/        the teacher's answers, where there is one (training.distil)
@@ -39,7 +40,7 @@ from training.errors import RunError
 from training.examples import Example
 from training.export import export_artifact
 from training.graph import check_kind
-from training.history import history
+from training.history import history, which
 from training.keep import frozen, keep_loss
 from training.loss import multitask_loss
 from training.network import Network, base_artifact, base_tokenizer, first_base
@@ -125,6 +126,7 @@ def train(
     if config.base_share and base_artifact(config.base) is None:
         raise RunError("base_share needs a base that is an artifact: an encoder has no heads to share")
     claim(config, run_dir, resume)
+    _hold_to_base(config.base, run_dir)
 
     if config.teacher is not None and not resume:
         open_teacher(config.teacher.artifact)  # rather now than after a minute of reading
@@ -290,6 +292,21 @@ def claim(config: Recipe, run_dir: Path, resume: bool) -> None:
     run_dir.mkdir(parents=True, exist_ok=True)
     values = config.model_dump(mode="json")
     saved.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _hold_to_base(base: str, run_dir: Path) -> None:
+    """Notes which artifact the run starts from; raises RunError where another stands in its place by now."""
+    artifact, file = base_artifact(base), run_dir / "base.json"
+    if artifact is None:
+        return
+    now = which(artifact)
+    if not file.is_file():
+        write(file, now)
+    elif (then := json.loads(file.read_text(encoding="utf-8"))) != now:
+        raise RunError(
+            f"{base} is now {now['name']} {now['version']} of {now['created']}, and the run started from "
+            f"{then['name']} {then['version']} of {then['created']}: put that back, or start another run"
+        )
 
 
 def _differing(config: Recipe, values: Any) -> str:

@@ -91,6 +91,10 @@ def test_a_second_stage_keeps_the_record_of_the_first(
     assert {spec.name for spec in trained_on(second)} == {spec.name for spec in trained_on(first)}
     assert after["started_from"] == {k: first.info[k] for k in ("name", "version", "created", "commit")}
 
+    first.info_file.write_text(json.dumps(first.info | {"version": "9.9.9"}))
+    with pytest.raises(RunError, match=r"9\.9\.9 .* put that back"):
+        train(load_config(config_file), data_dir=data_dir, run_dir=tmp_path / "second", resume=True)
+
 
 def test_a_share_of_the_base_stays_in_the_result(config_file: Path, data_dir: Path, tmp_path: Path) -> None:
     values = yaml.safe_load(config_file.read_text())

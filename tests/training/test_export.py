@@ -60,7 +60,7 @@ def test_a_layer_that_reads_nothing_has_a_range(tiny_artifact: Path) -> None:
 
 @pytest.mark.parametrize("activation", ["gelu", "relu"])
 def test_a_channel_far_wider_than_the_others_costs_them_nothing(
-    tiny_artifact: Path, tmp_path: Path, activation: str, monkeypatch: pytest.MonkeyPatch
+    tiny_artifact: Path, activation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     artifact = Artifact(tiny_artifact)
     network = Network.from_artifact(artifact).eval()

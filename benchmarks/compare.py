@@ -44,12 +44,14 @@ FIGURES: dict[str, tuple[str, str]] = {
     "which side": ("stance", "side_accuracy"),
     "span F1": ("span", "character_f1"),
     "turned by a negation": ("disapproval of X", "turned"),
-    "quoted abuse found": ("complained of", "flagged"),
+    "found in a complaint": ("complained of", "flagged"),
 }
 """Where each figure stands among those of `dev_figures`. Subgroup, BPSN and BNSP are AUCs of
 toxicity over the rows that name an identity, replies are those of the dev threads of `thread_headlines`, and
-the last two are checks in words that no training row has."""
-WORDED = [form.format("X") for form in (*NEGATED, *AFFIRMED)]
+the last two are checks in words that no training row has: the side turned by "disapproval of X", and
+toxic comments found where a complaint quotes them, which are harmless there."""
+WORDED = ("no X", "opposition to X", "support for X", "approval of X")
+"""Targets in other words that the table has beside those of FIGURES."""
 STANCE_OF = "stance of "
 
 
@@ -110,7 +112,7 @@ def dev_figures(artifact: Artifact, rows: Sequence[Example], replies: Sequence[E
 
 def compared(names: Sequence[str], found: Sequence[Mapping[str, Any]]) -> str:
     """A row for each figure, a column for each artifact."""
-    figures = FIGURES | {f"side turned by “{form}”": (form, "turned") for form in WORDED}
+    figures = FIGURES | {f'side turned by "{form}"': (form, "turned") for form in WORDED}
     for part in sorted({part for of in found for part in of if part.startswith(STANCE_OF)}):
         figures |= {f"{part}, macro-F1": (part, "macro_f1"), f"{part}, side": (part, "side_accuracy")}
     lines = [f"| dev rows | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]

@@ -56,12 +56,12 @@ bench-dump: install-dev  ## a comment's cost in dumps of 10,000 to 1,000,000, wi
 
 crash-test: install-dev  ## kill the scoring of 200,000 comments 20 times, in each format, and compare the bytes; then with a network
 	PARLEY_CRASH_ROWS=200000 PARLEY_CRASH_KILLS=20 PARLEY_CRASH_ENGINE=null \
-	  $(DEV)/bin/python -m pytest tests/dumps/test_crash.py $(ARGS)
+	  $(DEV)/bin/python -m pytest tests/service/dumps/scoring/test_crash.py $(ARGS)
 	PARLEY_CRASH_ROWS=20000 PARLEY_CRASH_KILLS=20 PARLEY_CRASH_ENGINE=local \
-	  $(DEV)/bin/python -m pytest tests/dumps/test_crash.py -k killed $(ARGS)
+	  $(DEV)/bin/python -m pytest tests/service/dumps/scoring/test_crash.py -k killed $(ARGS)
 
 fuzz: install-dev  ## damaged exports of every format, 7,000 times each: half an hour (ARGS="-k reddit" picks one)
-	PARLEY_FUZZ_ROUNDS=7000 $(DEV)/bin/python -m pytest tests/dumps/test_fuzz.py $(ARGS)
+	PARLEY_FUZZ_ROUNDS=7000 $(DEV)/bin/python -m pytest tests/service/dumps/formats/test_fuzz.py $(ARGS)
 
 docs: install-dev  ## write what the artifact answers into the README and its picture (needs rsvg-convert)
 	$(DEV)/bin/python -m docs.refresh $(ARGS)

@@ -1,6 +1,6 @@
 """Install a wheel into an empty environment, serve from an empty folder, ask once.
 
-make wheel-check          (or: python -m benchmarks.wheel dist/parley-0.1.0-py3-none-any.whl)
+make wheel-check          (or: python -m benchmarks.wheel dist/parley_moderation-0.1.0-py3-none-any.whl)
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ import re
 from collections.abc import Callable
 from itertools import groupby, product
 
-from model.emoji import EMOJI
-from model.text import Runs
+from parley.model.emoji import EMOJI
+from parley.model.text import Runs
 
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _L = str.maketrans("1", "l")

@@ -4,8 +4,8 @@
     engine.run(tokenizer.articles(["A title"]), "embedding")["embedding"][0]      array of shape (width,)
 
 Rows of equal length run together, and as many such batches at once as there are threads. Nothing is padded,
-the int8 ranges are fixed, and every sum goes row by row (see `training.graph`): a row scores the same to the
-bit, alone or in any batch. There is no GPU path: MatMulIntegerToFloat has no CUDA kernel.
+the int8 ranges are fixed, and every sum goes row by row (see `parley.training.network.graph`): a row scores
+the same to the bit, alone or in any batch. There is no GPU path: MatMulIntegerToFloat has no CUDA kernel.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from model.errors import ArtifactError
-from model.tokenization import Tokens
+from parley.model.errors import ArtifactError
+from parley.model.tokenization import Tokens
 
 BATCH_TOKENS = 384
 """Tokens of a batch at most (or one longer row): so many fit the caches beside a layer's weights."""

@@ -34,8 +34,8 @@ from typing import Any
 
 import pyromark
 
-from model.comment import TextFormat
-from model.errors import CommentError
+from parley.model.comment import TextFormat
+from parley.model.errors import CommentError
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")

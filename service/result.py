@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.comment import Prediction
-from service.policy import Decision
+from parley.model.comment import Prediction
+from parley.service.policy.decision import Decision
 
 
 def to_result(prediction: Prediction, decision: Decision) -> dict[str, Any]:

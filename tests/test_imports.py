@@ -106,7 +106,8 @@ def test_model_and_service_import_without_extras() -> None:
 def test_help_works_without_extras(command: str) -> None:
     arguments = ["parley", *command.split(), "--help"]
     done = run_without(
-        NOT_SERVED | OPTIONAL, f"sys.argv = {arguments!r}\nfrom service.cli import main\nmain()"
+        NOT_SERVED | OPTIONAL,
+        f"sys.argv = {arguments!r}\nfrom parley.service.commands.cli import main\nmain()",
     )
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from model.artifact import DEFAULT
+from parley.model.artifact import DEFAULT
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("model", "service", "training", "configs")
@@ -53,7 +53,7 @@ def test_wheel_holds_the_trained_artifact(wheel: zipfile.ZipFile) -> None:
 def test_wheel_declares_commands_and_licence_and_no_torch(wheel: zipfile.ZipFile) -> None:
     folder = next(n.split("/")[0] for n in wheel.namelist() if ".dist-info/" in n)
     entry_points = wheel.read(f"{folder}/entry_points.txt").decode()
-    assert "parley = service.cli:main" in entry_points
+    assert "parley = parley.service.commands.cli:main" in entry_points
     assert "[parley.commands]" in entry_points
     assert "Apache License" in wheel.read(f"{folder}/licenses/LICENSE").decode()
     needs = [

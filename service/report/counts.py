@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 
-from service.report.rows import Row
+from parley.service.report.rows import Row
 
 NAME_LENGTH = 200
 """Characters kept of a group's name."""

@@ -19,13 +19,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from model.labels import STANCES
-from service.dumps.csvfile import DELIMITERS
-from service.dumps.source import MAX_LINE, Source
-from service.dumps.tables import import_pyarrow
-from service.errors import DumpError
-from service.policy import SEVERITY
-from service.policy_rules import SCORES
+from parley.model.labels import STANCES
+from parley.service.dumps.formats.generic.csv_file import DELIMITERS
+from parley.service.dumps.formats.generic.tables import import_pyarrow
+from parley.service.dumps.reading.source import MAX_LINE, Source
+from parley.service.errors import DumpError
+from parley.service.policy.decision import SEVERITY
+from parley.service.policy.rules import SCORES
 
 NEEDED = ("text", "abuse.toxicity", "decision.action")
 """Columns without which a file holds no scores."""

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 
-from model.labels import OFF_TOPIC, SPAM
-from service.policy import SEVERITY
-from service.policy_rules import SCORES
-from service.report.counts import Counts, Groups, Timeline, Verdict
-from service.report.lines import Lines
-from service.report.rows import Row
+from parley.model.labels import OFF_TOPIC, SPAM
+from parley.service.policy.decision import SEVERITY
+from parley.service.policy.rules import SCORES
+from parley.service.report.counts import Counts, Groups, Timeline, Verdict
+from parley.service.report.lines import Lines
+from parley.service.report.rows import Row
 
 TOXICITY = "abuse.toxicity"
 BINS = 50

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.comment import TextFormat
-from model.errors import CommentError
-from model.text import PlainText, plain_text
+from parley.model.comment import TextFormat
+from parley.model.errors import CommentError
+from parley.model.text import PlainText, plain_text
 
 FORMATS: tuple[TextFormat, ...] = get_args(TextFormat)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from model import Artifact, ArtifactError
-from model.tokenization import TARGET_TOKENS, Tokenizer
+from parley.model import Artifact, ArtifactError
+from parley.model.tokenization import TARGET_TOKENS, Tokenizer
 
 MAX_TOKENS, STRIDE = 96, 16
 

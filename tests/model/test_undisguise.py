@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.artifact import DEFAULT, Artifact
-from model.disguise import in_disguise, undisguise
-from model.text import plain_text
-from model.tokenization import Tokenizer
-from model.wordpiece import WordPiece
+from parley.model.artifact import DEFAULT, Artifact
+from parley.model.disguise import in_disguise, undisguise
+from parley.model.text import plain_text
+from parley.model.tokenization import Tokenizer
+from parley.model.wordpiece import WordPiece
 
 GRIN = "\U0001f602"
 

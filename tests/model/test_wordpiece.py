@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as HuggingFace
 
-from model import Artifact
-from model.artifact import DEFAULT
-from model.wordpiece import WordPiece
+from parley.model import Artifact
+from parley.model.artifact import DEFAULT
+from parley.model.wordpiece import WordPiece
 from tests.conftest import write_tokenizer
 
 WORDS = ["council", "Idiots", "unbelievably", "don't", "CAFÉ", "naïve", "x" * 100, "x" * 101, "[UNK", "##s"]

@@ -1,0 +1,87 @@
+"""ActivityStreams 2: an `outbox.json` as Mastodon and others hand it out, a collection of activities.
+
+A note that replies belongs to what its thread begins with: an `Article` or `Page` of the collection where it
+holds one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from parley.service.dumps.formats.native import Found, Native, dig, entries, stream_items, words
+from parley.service.dumps.formats.reply_tree import Index
+from parley.service.dumps.reading.source import Source
+
+_KEYS = re.compile(r'(?<!\\)"(?:orderedItems|https://www\.w3\.org/ns/activitystreams)"')
+_COLLECTION = re.compile(r'(?<!\\)"type"\s*:\s*"(?:Ordered)?Collection(?:Page)?"|"orderedItems"\s*:')
+_ARTICLES = ("Article", "Page", "Event", "Video")
+_NO_COMMENTS = {
+    "Announce": "shared from elsewhere",
+    "Like": "a like",
+    "Delete": "deleted",
+    "Tombstone": "deleted",
+}
+
+
+def looks(head: str) -> bool:
+    """Whether a collection of ActivityStreams begins here."""
+    start = head.lstrip().startswith("{")
+    return start and bool(_KEYS.search(head)) and bool(_COLLECTION.search(head))
+
+
+def read(source: Source, index: Index) -> Iterator[Found]:
+    """The notes of the collection."""
+    path = "orderedItems.item" if '"orderedItems"' in source.head_text else "items.item"
+    for activity in stream_items(source, path):
+        yield from _activity(activity, index)
+
+
+def _activity(activity: Any, index: Index) -> Iterator[Found]:
+    kind = dig(activity, "type")
+    note = activity if kind in ("Note", "Question", *_ARTICLES) else dig(activity, "object")
+    id = dig(note, "id") or dig(activity, "id")
+    if not isinstance(note, Mapping) or kind in _NO_COMMENTS:
+        reason = _NO_COMMENTS.get(kind, "only an address") if isinstance(kind, str) else "no activity"
+        yield Found(values={"id": id}, skip=reason)
+    elif note.get("type") in _ARTICLES:
+        if isinstance(id, str):
+            url, title, text = _address(note), words(note.get("name")), words(_content(note))
+            index.add_article(id, url=url or id, title=title, text=text)
+        yield Found(values={"id": id}, skip="an article")
+    else:
+        gone = note.get("type") in _NO_COMMENTS
+        yield Found(values=_values(note, id), skip="deleted" if gone else None)
+
+
+def _values(note: Mapping[str, Any], id: Any) -> dict[str, Any]:
+    parent, author = note.get("inReplyTo"), note.get("attributedTo")
+    return {
+        "id": id,
+        "parent.id": dig(parent, "id") if isinstance(parent, Mapping) else parent,
+        "author.id": dig(author, "id") if isinstance(author, Mapping) else author,
+        "author.name": dig(author, "name"),
+        "created_at": note.get("published"),
+        "text": _content(note),
+        "format": "html",
+        "url": _address(note),
+        "warning": note.get("summary"),
+    }
+
+
+def _content(note: Mapping[str, Any]) -> Any:
+    """What is written, in its first language where it is there in several."""
+    content = note.get("content")
+    if content is None and isinstance(by_language := note.get("contentMap"), Mapping):
+        content = next(iter(by_language.values()), None)
+    return content
+
+
+def _address(note: Mapping[str, Any]) -> str | None:
+    url = next(iter(entries(note.get("url"))), None)
+    url = dig(url, "href") if isinstance(url, Mapping) else url
+    return url if isinstance(url, str) else None
+
+
+FORMAT = Native(read=read, extras={"url": "string", "warning": "string"}, rooted=True)

@@ -1,0 +1,172 @@
+"""An input file, opened: unpacked bytes, lines out of bytes, and how far the reading has come.
+
+A folder or a zip archive stands for the file of comments in it; what belongs to it (articles, authors) is
+found `beside` it.
+
+Lines are decoded as UTF-8 (with or without its mark) or UTF-16; a stretch that isn't UTF-8 is read as
+Windows-1252, which is what such files nearly always are, and the lines where that happened are counted in
+`repaired`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from parley.service.dumps.reading.packing import main_file, members, named, unpack
+from parley.service.errors import DumpError, NothingToScore
+
+HEAD_BYTES = 2**16
+CHUNK = 2**16
+MAX_LINE = 16 * 2**20
+"""Characters of the longest line that is read whole; the rest of a longer one is dropped, and the row is
+bad."""
+
+_UNDECODED = re.compile("[\udc80-\udcff]+")
+
+
+class Source:
+    """One input file. Raises DumpError where it can't be opened, and later where it can't be read on.
+
+    `articles` and `base_url` are what the caller knows of the dump and the dump doesn't say: the file of its
+    articles, and the address that its paths are relative to.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        member: str | None = None,
+        articles: Path | None = None,
+        base_url: str | None = None,
+    ) -> None:
+        self.path = _file_in(path) if path.is_dir() else path
+        self.articles, self.base_url = articles, base_url
+        self.repaired = 0
+        self.skipped: Counter[str] = Counter()
+        """Comments that are none any more (deleted, say) by reason; readers count them here."""
+        self._text: io.TextIOWrapper | None = None
+        try:
+            self._file = io.BufferedReader(self.path.open("rb", buffering=0), HEAD_BYTES)
+        except OSError as error:
+            raise DumpError(f"{self.path} can't be opened: {error.strerror or error}") from error
+        self.size = os.fstat(self._file.fileno()).st_size
+        try:
+            self.stream = unpack(self._file, self.path, member=member, buffer=HEAD_BYTES)
+            self.head = self.stream.peek(HEAD_BYTES)[:HEAD_BYTES]
+        except OSError as error:
+            self._file.close()
+            raise DumpError(f"{self.path} can't be read: {error}; copy it again") from error
+        except DumpError:
+            self._file.close()
+            raise
+        if not self.head:
+            self.close()
+            raise NothingToScore(f"{self.path} is empty: there is nothing to score")
+
+    def beside(self, *names: str) -> Source | None:
+        """The first file of these names in the same folder or archive, opened; None where there is none."""
+        inside = members(self.path)
+        around = inside or [entry.name for entry in self.path.parent.iterdir() if entry.is_file()]
+        found = next((name for wanted in names if (name := named(around, wanted)) is not None), None)
+        if found is None or self.path.name == found:
+            return None
+        return Source(self.path, member=found) if inside else Source(self.path.with_name(found))
+
+    def close(self) -> None:
+        if self._text is not None:
+            self._text.close()
+        self.stream.close()
+        self._file.close()
+
+    @property
+    def fraction(self) -> float:
+        """How much of the file's bytes has been read, in [0, 1]."""
+        return min(1.0, self._file.tell() / self.size) if self.size and not self._file.closed else 1.0
+
+    @property
+    def ends(self) -> bool:
+        """Whether this is a file, which ends and can be read again; a pipe may do neither."""
+        return stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
+
+    @property
+    def packed(self) -> bool:
+        """Whether the bytes are unpacked on the way in."""
+        return self.stream is not self._file
+
+    @property
+    def suffix(self) -> str:
+        """The extension that says the format, lower case, without that of the packing."""
+        return Path(self.path.name.lower().removesuffix(".gz").removesuffix(".zst")).suffix
+
+    @property
+    def encoding(self) -> str:
+        """What the first bytes say of the encoding."""
+        if self.head.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return "utf-16"
+        sample = self.head[: len(self.head) // 2 * 2]
+        if sample[1::2].count(0) > len(sample) // 3:
+            return "utf-16-le"
+        if sample[0::2].count(0) > len(sample) // 3:
+            return "utf-16-be"
+        return "utf-8-sig"
+
+    @cached_property
+    def head_text(self) -> str:
+        """The first characters, to recognise a format by."""
+        return self.head.decode(self.encoding, errors="replace")
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        r"""Line number from 1 and the line with its end; `\n`, `\r\n` and `\r` end a line. Raises
+        DumpError."""
+        text = self._decoded()
+        number = 0
+        try:
+            while line := text.readline(MAX_LINE):
+                number += 1
+                rest = line
+                while len(rest) == MAX_LINE and not rest.endswith(("\n", "\r")):
+                    rest = text.readline(MAX_LINE)
+                yield number, line if line.isascii() else self._repair(line)
+        except OSError as error:
+            raise DumpError(
+                f"{self.path} can't be read past line {number}: {error}; copy or export it again"
+            ) from error
+
+    def chunks(self) -> Iterator[str]:
+        """The text in pieces, wherever its lines end. Raises DumpError."""
+        text = self._decoded()
+        try:
+            while chunk := text.read(CHUNK):
+                yield chunk if chunk.isascii() else self._repair(chunk)
+        except OSError as error:
+            raise DumpError(f"{self.path} can't be read on: {error}; copy or export it again") from error
+
+    def _decoded(self) -> io.TextIOWrapper:
+        encoding = self.encoding
+        errors = "surrogateescape" if encoding == "utf-8-sig" else "replace"
+        self._text = io.TextIOWrapper(self.stream, encoding=encoding, errors=errors, newline="")
+        return self._text
+
+    def _repair(self, line: str) -> str:
+        repaired, count = _UNDECODED.subn(_windows_1252, line)
+        self.repaired += count > 0
+        return repaired
+
+
+def _windows_1252(undecoded: re.Match[str]) -> str:
+    return undecoded.group().encode("ascii", "surrogateescape").decode("cp1252", "replace")
+
+
+def _file_in(folder: Path) -> Path:
+    """The file of comments in a folder that has several, as some exports are."""
+    found = main_file([entry.name for entry in folder.iterdir() if entry.is_file()])
+    if found is None:
+        raise DumpError(f"{folder} is a folder; give one file of comments (.jsonl, .csv, .parquet, or .txt)")
+    return folder / found

@@ -27,11 +27,11 @@ from parley.model.comment import Article, Comment, Prediction, Stance
 from parley.model.engine import Engine
 from parley.model.errors import ArtifactError
 from parley.model.labels import ABUSE, COMMENT_LABELS, SPAM, STANCES
-from parley.model.language import UNDETERMINED, detect_language
 from parley.model.notes import Note
 from parley.model.spans import Stretch, join_tokens, spans_as_sent
-from parley.model.text import PlainText, plain_text
-from parley.model.tokenization import Tokenizer, Tokens, content_tokens
+from parley.model.text.language import UNDETERMINED, detect_language
+from parley.model.text.plain import PlainText, plain_text
+from parley.model.text.tokenization import Tokenizer, Tokens, content_tokens
 
 CHUNK_COMMENTS = 1024
 CHUNK_CHARACTERS = 4_000_000

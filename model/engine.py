@@ -25,7 +25,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from parley.model.errors import ArtifactError
-from parley.model.tokenization import Tokens
+from parley.model.text.tokenization import Tokens
 
 BATCH_TOKENS = 384
 """Tokens of a batch at most (or one longer row): so many fit the caches beside a layer's weights."""

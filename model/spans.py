@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
 from parley.model.comment import Span
-from parley.model.text import PlainText
+from parley.model.text.plain import PlainText
 
 LABEL = "toxicity"
 _WORD = re.compile(r"\w+(?:['’]\w+)*")

@@ -20,7 +20,7 @@ from linkify_it import LinkifyIt
 from linkify_it.main import Match
 
 from parley.model.comment import Comment
-from parley.model.text import plain_text
+from parley.model.text.plain import plain_text
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _LINKS = LinkifyIt(options={"fuzzy_link": True, "fuzzy_email": False, "fuzzy_ip": False})

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from parley.model.notes import Note
-from parley.model.text import plain_text
+from parley.model.text.plain import plain_text
 from parley.service.errors import DumpError
 from parley.service.policy.rules import SCORES
 from parley.service.report import figures

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from parley.model.comment import Comment
 from parley.model.labels import COMMENT_LABELS, OFF_TOPIC
-from parley.model.text import plain_text
+from parley.model.text.plain import plain_text
 from parley.service.errors import StoreError
 from parley.service.privacy import KeyedHashes
 from parley.service.store import articles

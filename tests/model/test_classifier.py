@@ -18,7 +18,7 @@ import parley.model.classifier
 from parley.model import Article, Artifact, Classifier, Comment, CommentError, Prediction
 from parley.model.comment import TextFormat
 from parley.model.labels import ABUSE, STANCES
-from parley.model.tokenization import Tokenizer, Tokens
+from parley.model.text.tokenization import Tokenizer, Tokens
 
 ARTICLE = Article(title="Council plans a new road", text="The road would pass the old school and the park.")
 GERMAN = "Das ist doch alles kompletter Unsinn"

@@ -12,7 +12,7 @@ import pytest
 import parley.model.engine
 from parley.model import Artifact, ArtifactError
 from parley.model.engine import Engine, available_cores
-from parley.model.tokenization import Tokenizer, Tokens
+from parley.model.text.tokenization import Tokenizer, Tokens
 
 OUTPUTS = ("comment_logits", "span_logits", "embedding", "stance_logits")
 TEXTS = ["good", "the council should stop this stupid tax " * 3, "", "no", "why not read it", "good"]

@@ -6,7 +6,7 @@ import pytest
 
 from parley.model.comment import Span
 from parley.model.spans import join_tokens, spans_as_sent
-from parley.model.text import plain_text
+from parley.model.text.plain import plain_text
 
 TEXT = "What an utter fool, isn't he?  No!"
 

@@ -30,8 +30,8 @@ from parley.model.classifier import Classifier
 from parley.model.comment import Prediction
 from parley.model.engine import Engine, Found
 from parley.model.labels import OFF_TOPIC, STANCES
-from parley.model.text import plain_text
-from parley.model.tokenization import Tokenizer, Tokens, content_tokens
+from parley.model.text.plain import plain_text
+from parley.model.text.tokenization import Tokenizer, Tokens, content_tokens
 from parley.training.console import progress
 from parley.training.data.examples import Example
 from parley.training.data.identities import terms_in

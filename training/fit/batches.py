@@ -25,8 +25,8 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from parley.model.labels import COMMENT_LABELS, STANCES
-from parley.model.text import PlainText, plain_text
-from parley.model.tokenization import Tokenizer, Tokens
+from parley.model.text.plain import PlainText, plain_text
+from parley.model.text.tokenization import Tokenizer, Tokens
 from parley.training.data.examples import Example
 from parley.training.fit.distillation import Answers
 from parley.training.network.padding import pad

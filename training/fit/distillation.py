@@ -31,9 +31,9 @@ from numpy.typing import NDArray
 from parley.model.artifact import Artifact
 from parley.model.errors import ArtifactError
 from parley.model.labels import COMMENT_LABELS, STANCES
-from parley.model.text import plain_text
-from parley.model.tokenization import Tokenizer
-from parley.model.tokenization import Tokens as Row
+from parley.model.text.plain import plain_text
+from parley.model.text.tokenization import Tokenizer
+from parley.model.text.tokenization import Tokens as Row
 from parley.training.console import progress
 from parley.training.data.examples import Example
 from parley.training.errors import RunError

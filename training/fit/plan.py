@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from parley.model.labels import OFF_TOPIC
-from parley.model.tokenization import Tokenizer
+from parley.model.text.tokenization import Tokenizer
 from parley.training.data.examples import Example
 from parley.training.data.preparation import Prepared, prepare
 from parley.training.evaluation.operating_points import wished_sources

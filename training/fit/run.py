@@ -31,7 +31,7 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from parley.model.artifact import Artifact
-from parley.model.tokenization import Tokenizer
+from parley.model.text.tokenization import Tokenizer
 from parley.training.data.examples import Example
 from parley.training.errors import RunError
 from parley.training.evaluation.calibration import calibrate

@@ -29,7 +29,7 @@ from tokenizers import Tokenizer as TokenizerFile
 
 from parley.model.artifact import FORMAT, Artifact
 from parley.model.labels import ABUSE, COMMENT_LABELS, OFF_TOPIC, SPAM, STANCES
-from parley.model.tokenization import Tokenizer, Tokens
+from parley.model.text.tokenization import Tokenizer, Tokens
 from parley.training.errors import RunError
 from parley.training.network.graph import INPUTS, bears_int8, build, observe
 from parley.training.network.network import OUTPUTS, Network
@@ -105,7 +105,7 @@ def export_artifact(
 
 
 def save_tokenizer(source: Path, target: Path) -> None:
-    """The base's tokenizer without its own padding and truncation: `parley.model.tokenization` sets them."""
+    """The base's tokenizer without its own padding and truncation: `parley.model.text` sets them."""
     tokenizer = TokenizerFile.from_file(str(source))
     tokenizer.no_padding()
     tokenizer.no_truncation()

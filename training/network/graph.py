@@ -32,7 +32,7 @@ from transformers import PretrainedConfig
 from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 
 from parley.model.labels import COMMENT_LABELS, STANCES
-from parley.model.tokenization import Tokens
+from parley.model.text.tokenization import Tokens
 from parley.training.errors import RunError
 from parley.training.network.network import Network
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from parley.model.text import plain_text
+from parley.model.text.plain import plain_text
 from parley.service.dumps.formats.reply_tree import Index, Joined, Skip, placeholder
 from parley.service.dumps.reading.names import REPEATED
 from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem

@@ -12,7 +12,7 @@ from typing import Any
 
 from parley.model.comment import Comment, Prediction, Stance
 from parley.model.labels import ABUSE
-from parley.model.language import UNDETERMINED
+from parley.model.text.language import UNDETERMINED
 
 NOTE = "null_engine"
 _SCORE = 0.012345

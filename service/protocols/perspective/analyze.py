@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fastapi import APIRouter, Request, Response
 
 from parley.model.comment import Comment, Prediction
-from parley.model.language import UNDETERMINED
+from parley.model.text.language import UNDETERMINED
 from parley.service.protocols.perspective import context
 from parley.service.protocols.perspective.attributes import MAX_ATTRIBUTES, NEEDS_ARTICLE, lookup, score_of
 from parley.service.protocols.perspective.errors import documented, invalid

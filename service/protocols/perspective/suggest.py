@@ -13,7 +13,7 @@ from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
 
 from parley.model.comment import Article
-from parley.model.language import UNDETERMINED, detect_language
+from parley.model.text.language import UNDETERMINED, detect_language
 from parley.service.protocols.perspective import context
 from parley.service.protocols.perspective.analyze import PROBABILITY, check_comment
 from parley.service.protocols.perspective.attributes import MAX_ATTRIBUTES, lookup, without_version

@@ -14,7 +14,7 @@ import pytest
 
 from parley.model import Artifact, Classifier
 from parley.model.engine import Engine
-from parley.model.tokenization import Tokenizer
+from parley.model.text.tokenization import Tokenizer
 from parley.training.data.examples import Example
 from parley.training.evaluation import metrics
 from parley.training.evaluation.calibration import Remembering, _identity_auc, calibrate

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from parley.model.labels import COMMENT_LABELS
-from parley.model.tokenization import Tokenizer
+from parley.model.text.tokenization import Tokenizer
 from parley.training.data.examples import Example
 from parley.training.fit.batches import QUESTIONS, Collator, LengthGroupedSampler, tokenise
 from parley.training.fit.config import LossWeights

@@ -19,7 +19,7 @@ import torch
 from transformers import MPNetConfig, MPNetModel
 
 from parley.model import Artifact, Classifier, Comment
-from parley.model.tokenization import Tokenizer
+from parley.model.text.tokenization import Tokenizer
 from parley.service.commands.cli import add_plugins
 from parley.service.commands.cli import app as commands
 from parley.training.data.augmentation.pairs import unlabelled

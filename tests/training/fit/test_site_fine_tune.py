@@ -96,7 +96,7 @@ def test_without_keeping_the_rest_moves_further(tiny_artifact: Path, tmp_path: P
 
 
 def test_the_start_itself_is_a_minimum_of_keeping(tiny_artifact: Path) -> None:
-    from parley.model.tokenization import Tokenizer
+    from parley.model.text.tokenization import Tokenizer
     from parley.training.fit.batches import Collator, tokenise
 
     base = Artifact.open(tiny_artifact)

@@ -18,7 +18,7 @@ from transformers import RobertaConfig
 
 from parley.model import Artifact, ArtifactError, Classifier, Comment
 from parley.model.labels import ABUSE
-from parley.model.tokenization import Tokenizer, Tokens
+from parley.model.text.tokenization import Tokenizer, Tokens
 from parley.training.errors import RunError
 from parley.training.network.export import export_again
 from parley.training.network.graph import build, observe

@@ -58,8 +58,8 @@ KINDS: dict[str, Callable[[str, random.Random], str]] = {
     "styled": lambda word, rng: word.lower().translate(_STYLED),
 }
 TRAINED = ("spacing", "stars", "leetspeak", "look-alikes", "stretched", "emoji")
-"""The kinds to learn: `parley.model.disguise` undoes them only where the vocabulary has the word whole.
-`parley.model.text` undoes the others before the network sees them."""
+"""The kinds to learn: `parley.model.text.disguise` undoes them only where the vocabulary has the word whole.
+`parley.model.text.plain` undoes the others before the network sees them."""
 
 
 def disguise(

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from parley.model.text import plain_text
+from parley.model.text.plain import plain_text
 from parley.service.dumps.formats.native import Found, Native, objects
 from parley.service.dumps.formats.reply_tree import Index, placeholder
 from parley.service.dumps.reading.source import Source

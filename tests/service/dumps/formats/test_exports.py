@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.service.dumps import exports
 
 from parley.model.comment import Article, Parent
 from parley.service.dumps.formats.registry import INPUTS, detect, open_reader
 from parley.service.dumps.reading.record import BadRow, Columns, Record
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError, NothingToScore
+from tests.service.dumps import exports
 
 Dump = Callable[..., tuple[dict[str | None, Record], dict[str, int]]]
 NOON = datetime(2024, 6, 4, 16, 2, tzinfo=UTC)

@@ -17,7 +17,6 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from tests.service.dumps import exports
 
 from parley.service.dumps.formats.registry import INPUTS, open_reader
 from parley.service.dumps.reading.source import Source
@@ -26,6 +25,7 @@ from parley.service.dumps.scoring.scorer import Scorer
 from parley.service.dumps.scoring.selection import Selection
 from parley.service.dumps.scoring.writers import WRITERS
 from parley.service.errors import DumpError
+from tests.service.dumps import exports
 
 ROUNDS = int(os.environ.get("PARLEY_FUZZ_ROUNDS", "150"))
 """How often each format is tried: a number, not a time, so that every machine tries the same."""

@@ -9,12 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.service.dumps import exports
 
 from parley.service.dumps.formats.registry import open_reader
 from parley.service.dumps.reading import packing
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError, NothingToScore
+from tests.service.dumps import exports
 from tests.service.dumps.conftest import texts
 
 LINE = b'{"text": "Close it."}\n'

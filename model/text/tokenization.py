@@ -6,8 +6,8 @@ Three kinds of input, all for the same encoder:
     pair      [CLS] target [SEP] comment [SEP]   the comment cut at the limit
 A teacher of another kind (MPNet) has its own signs in the places of [CLS] and [SEP].
 
-Disguises are undone first (parley.model.disguise), emoji spelt out (parley.model.emoji); offsets are of the
-text as given.
+Disguises are undone first (parley.model.text.disguise), emoji spelt out (parley.model.text.emoji); offsets
+are of the text as given.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from parley.model.disguise import in_disguise, undisguise
-from parley.model.emoji import has_emoji, spell_out
 from parley.model.errors import ArtifactError
-from parley.model.text import Runs
-from parley.model.wordpiece import Split, WordPiece
+from parley.model.text.disguise import in_disguise, undisguise
+from parley.model.text.emoji import has_emoji, spell_out
+from parley.model.text.plain import Runs
+from parley.model.text.wordpiece import Split, WordPiece
 
 _NOWHERE = (0, 0)
 TARGET_TOKENS = 64

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from parley.model.comment import TextFormat
 from parley.model.errors import CommentError
-from parley.model.text import PlainText, plain_text
+from parley.model.text.plain import PlainText, plain_text
 
 FORMATS: tuple[TextFormat, ...] = get_args(TextFormat)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from parley.model import Artifact, ArtifactError
-from parley.model.tokenization import TARGET_TOKENS, Tokenizer
+from parley.model.text.tokenization import TARGET_TOKENS, Tokenizer
 
 MAX_TOKENS, STRIDE = 96, 16
 

@@ -16,7 +16,7 @@ import unicodedata
 from collections import Counter
 from functools import cache
 
-from parley.model.text import Runs
+from parley.model.text.plain import Runs
 
 EMOJI = (
     "[\u203c\u2049\u2139\u231a-\u23ff\u25aa-\u27bf\u2b05-\u2b55\U0001f000-\U0001f0ff\U0001f191-\U0001f1e5"

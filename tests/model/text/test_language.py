@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.model.language import detect_language
+from parley.model.text.language import detect_language
 
 
 @pytest.mark.parametrize(

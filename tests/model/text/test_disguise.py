@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parley.model.artifact import DEFAULT, Artifact
-from parley.model.disguise import in_disguise, undisguise
-from parley.model.text import plain_text
-from parley.model.tokenization import Tokenizer
-from parley.model.wordpiece import WordPiece
+from parley.model.text.disguise import in_disguise, undisguise
+from parley.model.text.plain import plain_text
+from parley.model.text.tokenization import Tokenizer
+from parley.model.text.wordpiece import WordPiece
 
 GRIN = "\U0001f602"
 

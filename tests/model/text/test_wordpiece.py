@@ -14,7 +14,7 @@ from tokenizers import Tokenizer as HuggingFace
 
 from parley.model import Artifact
 from parley.model.artifact import DEFAULT
-from parley.model.wordpiece import WordPiece
+from parley.model.text.wordpiece import WordPiece
 from tests.conftest import write_tokenizer
 
 WORDS = ["council", "Idiots", "unbelievably", "don't", "CAFÉ", "naïve", "x" * 100, "x" * 101, "[UNK", "##s"]

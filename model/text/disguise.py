@@ -19,8 +19,8 @@ import re
 from collections.abc import Callable
 from itertools import groupby, product
 
-from parley.model.emoji import EMOJI
-from parley.model.text import Runs
+from parley.model.text.emoji import EMOJI
+from parley.model.text.plain import Runs
 
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _L = str.maketrans("1", "l")

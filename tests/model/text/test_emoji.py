@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parley.model.artifact import Artifact
-from parley.model.emoji import has_emoji, spell_out
-from parley.model.text import plain_text
-from parley.model.tokenization import Tokenizer
+from parley.model.text.emoji import has_emoji, spell_out
+from parley.model.text.plain import plain_text
+from parley.model.text.tokenization import Tokenizer
 
 CLOWN, KNIFE, RED_HEART = "\U0001f921", "\U0001f52a", "\u2764\ufe0f"
 

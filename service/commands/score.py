@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from parley.service.commands.score_run import PIPE, Engine, ScoreCall
+from parley.service.commands.score_run import PIPE, Runner, ScoreCall
 
 
 def score(
@@ -91,8 +91,8 @@ def score(
         typer.Option(help="Folder of the artifact.", show_default="the one that comes with Parley"),
     ] = None,
     engine: Annotated[
-        Engine, typer.Option(help="local; ray: a cluster; null: read and write only, to measure.")
-    ] = Engine.local,
+        Runner, typer.Option(help="local; ray: a cluster; null: read and write only, to measure.")
+    ] = Runner.local,
     ray_address: Annotated[
         str | None,
         typer.Option(envvar="RAY_ADDRESS", help="The cluster, as ray:// or host:port; auto finds one here."),

@@ -1,6 +1,6 @@
 """One call of `parley score`: its flags made into a reader, a selection and a scorer, and these run.
 
-Imports what is heavy inside functions: the command's help needs `Engine` and `ScoreCall` alone.
+Imports what is heavy inside functions: the command's help needs `Runner` and `ScoreCall` alone.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from parley.service.dumps.reading.record import Columns
     from parley.service.dumps.scoring.pseudonyms import Pseudonyms
     from parley.service.dumps.scoring.scorer import Scorer, Summary
-    from parley.service.dumps.scoring.selection import Condition, Selection
+    from parley.service.dumps.scoring.selection import Filter, Selection
 
 PIPE = "-"
 
 
-class Engine(StrEnum):
+class Runner(StrEnum):
     """Who scores a dump."""
 
     local = "local"
@@ -49,7 +49,7 @@ class ScoreCall:
     pseudonym_key: Path | None
     policy: str
     model: Path | None
-    engine: Engine
+    engine: Runner
     ray_address: str | None
     threads: int | None
     batch_size: int
@@ -64,7 +64,7 @@ class ScoreCall:
         from parley.service.dumps.reading.record import Columns
 
         names = Columns.parse(self.columns)
-        if self.engine is Engine.ray:
+        if self.engine is Runner.ray:
             summary, remarks = self._score_on_cluster(names)
         else:
             summary, remarks = self._score_here(names)
@@ -189,7 +189,7 @@ class ScoreCall:
             policy=self.policy,
             target=self.target,
             threads=self.threads,
-            null=self.engine is Engine.null,
+            null=self.engine is Runner.null,
         )
 
     def _identity(self, pseudonyms: Pseudonyms | None) -> dict[str, Any]:
@@ -198,7 +198,7 @@ class ScoreCall:
 
         return call_of(
             input=fingerprint(Path(self.source)) if Path(self.source).exists() else self.source,
-            model="null" if self.engine is Engine.null else fingerprint_of_model(self.model),
+            model="null" if self.engine is Runner.null else fingerprint_of_model(self.model),
             policy=self.policy,
             format=self.format,
             articles=fingerprint(self.articles) if self.articles else None,
@@ -212,11 +212,11 @@ class ScoreCall:
             batch_size=self.batch_size,
         )
 
-    def _conditions(self) -> list[Condition]:
-        from parley.service.dumps.scoring.selection import Condition
+    def _conditions(self) -> list[Filter]:
+        from parley.service.dumps.scoring.selection import Filter
 
-        conditions = [Condition.parse(given) for given in self.where]
-        return conditions + ([Condition.since(self.since)] if self.since else [])
+        conditions = [Filter.parse(given) for given in self.where]
+        return conditions + ([Filter.since(self.since)] if self.since else [])
 
     def _pseudonyms(self) -> Pseudonyms | None:
         if not self.pseudonymize:

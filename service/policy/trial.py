@@ -26,7 +26,7 @@ Predict = Callable[[Sequence[Comment]], list[Prediction]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
+class Firing:
     """A comment that a rule fired on; `place` is its line, or its row where there are no lines."""
 
     place: int
@@ -45,7 +45,7 @@ class Fired:
 
     count: int = 0
     decided: Counter[str] = field(default_factory=Counter)
-    examples: list[Example] = field(default_factory=list)
+    examples: list[Firing] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class Trial:
             fired = self.rules.setdefault(reason.code, Fired())
             fired.count += 1
             fired.decided[decision.action] += 1
-            fired.examples.append(Example(place=record.line or record.row, text=record.text, reason=reason))
+            fired.examples.append(Firing(place=record.line or record.row, text=record.text, reason=reason))
             fired.examples.sort(key=lambda example: example.margin)
             del fired.examples[examples:]
 

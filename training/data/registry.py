@@ -25,7 +25,7 @@ Reader = Callable[..., Iterator[Example]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Corpus:
     """A corpus: `read(folder, split, **options)` yields its examples; `commercial`: the licence allows it."""
 
     name: str
@@ -42,7 +42,7 @@ class Source:
         return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
-SOURCES: dict[str, Source] = {}
+SOURCES: dict[str, Corpus] = {}
 
 
 def source(
@@ -51,7 +51,7 @@ def source(
     """Register a reader under `name`. `folder` is relative to the data folder."""
 
     def register(reader: Reader) -> Reader:
-        SOURCES[name] = Source(
+        SOURCES[name] = Corpus(
             name=name, folder=folder, licence=licence, commercial=commercial, note=note, read=reader
         )
         return reader
@@ -59,7 +59,7 @@ def source(
     return register
 
 
-def get(name: str) -> Source:
+def get(name: str) -> Corpus:
     """The source of that name, or an error that names near ones."""
     if name in SOURCES:
         return SOURCES[name]

@@ -33,7 +33,7 @@ class Aim:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AimResult:
     """An aim with its figure, and what other systems get on it (None where they have no answer)."""
 
     what: str
@@ -171,7 +171,7 @@ AIMS = (
 )
 
 
-def against_aims(report: Report) -> list[Row]:
+def against_aims(report: Report) -> list[AimResult]:
     """A row for each aim that `report` has a figure for; no aim speaks of a site's own rows."""
     if not SUITE.keys() & report["tests"].keys():
         return []
@@ -183,7 +183,7 @@ def against_aims(report: Report) -> list[Row]:
         number = value(found)
         reached = None if aim.reach is None or number is None else _within(number, aim)
         reach = "" if aim.reach is None else f"{'≤' if aim.at_most else '≥'} {aim.reach:g}"
-        rows.append(Row(aim.what, aim.measured, found, reach, reached, _beside(report, aim)))
+        rows.append(AimResult(aim.what, aim.measured, found, reach, reached, _beside(report, aim)))
     return rows
 
 

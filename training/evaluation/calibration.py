@@ -28,7 +28,7 @@ from parley.model.artifact import Artifact
 from parley.model.calibration import brevity
 from parley.model.classifier import Classifier
 from parley.model.comment import Prediction
-from parley.model.engine import Engine, Found
+from parley.model.engine import Engine, Outputs
 from parley.model.labels import OFF_TOPIC, STANCES
 from parley.model.text.plain import plain_text
 from parley.model.text.tokenization import Tokenizer, Tokens, content_tokens
@@ -54,7 +54,7 @@ class Remembering(Engine):
         super().__init__(onnx_file)
         self._said: dict[tuple[str, bytes], NDArray[np.float32]] = {}
 
-    def start(self, rows: Sequence[Tokens], *outputs: str) -> Callable[[], Found]:
+    def start(self, rows: Sequence[Tokens], *outputs: str) -> Callable[[], Outputs]:
         """As the engine's; of a row that some outputs are not known of, all are asked for."""
         keys = [blake2b(np.array([row.ids, row.types]).tobytes(), digest_size=16).digest() for row in rows]
         new = {
@@ -64,7 +64,7 @@ class Remembering(Engine):
         }
         running = super().start(list(new.values()), *outputs)
 
-        def wait() -> Found:
+        def wait() -> Outputs:
             for output, values in running().items():
                 self._said.update(zip(((output, key) for key in new), values, strict=True))
             return {output: [self._said[output, key] for key in keys] for output in outputs}

@@ -22,7 +22,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Tokens(_Strict):
+class TokenLimits(_Strict):
     """Token limits: `serve` and `stride` go into the artifact, the others bound what training reads."""
 
     serve: int = Field(default=256, ge=16, le=512)
@@ -97,7 +97,7 @@ class Recipe(_Strict):
 
     seed: int = 13
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    tokens: Tokens = Tokens()
+    tokens: TokenLimits = TokenLimits()
     losses: LossWeights = LossWeights()
     optimiser: Optimiser = Optimiser()
 

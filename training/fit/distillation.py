@@ -32,12 +32,11 @@ from parley.model.artifact import Artifact
 from parley.model.errors import ArtifactError
 from parley.model.labels import COMMENT_LABELS, STANCES
 from parley.model.text.plain import plain_text
-from parley.model.text.tokenization import Tokenizer
-from parley.model.text.tokenization import Tokens as Row
+from parley.model.text.tokenization import Tokenizer, Tokens
 from parley.training.console import progress
 from parley.training.data.examples import Example
 from parley.training.errors import RunError
-from parley.training.fit.config import Teacher, Tokens
+from parley.training.fit.config import Teacher, TokenLimits
 from parley.training.network.network import Network
 from parley.training.network.padding import pad
 
@@ -68,7 +67,7 @@ class Questions:
             list(dict.fromkeys(aimed)),
         )
 
-    def rows(self, artifact: Artifact, limits: Tokens) -> dict[str, list[Row]]:
+    def rows(self, artifact: Artifact, limits: TokenLimits) -> dict[str, list[Tokens]]:
         """As the teacher reads them: the first window of a comment."""
         comments, contexts, pairs = (
             Tokenizer(artifact.tokenizer_file, max_tokens=n, stride=0)
@@ -127,7 +126,7 @@ def open_teacher(path: str) -> Artifact:
 
 
 def ask(
-    teacher: Teacher, examples: Sequence[Example], *, limits: Tokens, folder: Path, half: bool = False
+    teacher: Teacher, examples: Sequence[Example], *, limits: TokenLimits, folder: Path, half: bool = False
 ) -> Answers:
     """The teacher's answers to all that `examples` ask; those in `folder` are not asked for again.
 
@@ -179,7 +178,7 @@ def _unanswered(said: Array) -> NDArray[np.bool_]:
 
 
 def _answer(
-    network: Network, rows: Mapping[str, Sequence[Row]], said: Mapping[str, Array], *, half: bool
+    network: Network, rows: Mapping[str, Sequence[Tokens]], said: Mapping[str, Array], *, half: bool
 ) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = network.to(device)
@@ -200,7 +199,7 @@ def _answer(
                 advance(len(batch))
 
 
-def _batches(rows: Sequence[Row], places: NDArray[np.int64]) -> Iterator[list[int]]:
+def _batches(rows: Sequence[Tokens], places: NDArray[np.int64]) -> Iterator[list[int]]:
     """Places of rows of like length, at most BATCH_TOKENS with their padding."""
     batch: list[int] = []
     for place in sorted(places.tolist(), key=lambda i: -len(rows[i])):

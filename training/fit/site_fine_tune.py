@@ -36,7 +36,7 @@ from parley.training.evaluation import metrics
 from parley.training.evaluation.calibration import calibrate
 from parley.training.evaluation.figures import judge
 from parley.training.evaluation.served_path import known, predict, score
-from parley.training.fit.config import Optimiser, Recipe, Tokens
+from parley.training.fit.config import Optimiser, Recipe, TokenLimits
 from parley.training.fit.forgetting import TARGETS, frozen, to_keep
 from parley.training.fit.history import history
 from parley.training.fit.run import claim, fine_tune, write
@@ -59,7 +59,7 @@ class OwnRun(Recipe):
 def recipe_for(base: Artifact, *, epochs: float, learning_rate: float, seed: int) -> Recipe:
     """A gentle recipe: the base's limits, small batches, a slow rate."""
     most = int(base.info["max_tokens"])
-    tokens = Tokens(
+    tokens = TokenLimits(
         serve=most,
         stride=base.info["stride"],
         comment=min(128, most),

@@ -1,6 +1,6 @@
 """A dump cut into pieces, each of which a machine can fetch and score by itself.
 
-    store = Store.of("s3://bucket/comments.parquet")
+    store = Location.of("s3://bucket/comments.parquet")
     for piece in cut(store): ...
 
 A piece is a stretch of bytes of a file of JSON lines (cut at line ends), some rows of a Parquet row group, or
@@ -37,7 +37,7 @@ _TABLES = (".parquet", ".pq")
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class Location:
     """A file or folder on any filesystem that pyarrow knows, by its URI or local path. It can be sent."""
 
     uri: str
@@ -134,7 +134,7 @@ class Piece:
     lines_before: int = 0
 
 
-def cut(store: Store) -> list[Piece]:
+def cut(store: Location) -> list[Piece]:
     """The pieces of all files, in order; those of tables know the rows before them. Raises DumpError."""
     filesystem, _ = store.open()
     pieces: list[Piece] = []
@@ -168,7 +168,7 @@ def counted(pieces: Sequence[Piece], counts: Sequence[tuple[int, int]]) -> list[
     return done
 
 
-def count(store: Store, piece: Piece, folder: Path) -> tuple[int, int]:
+def count(store: Location, piece: Piece, folder: Path) -> tuple[int, int]:
     """Lines and rows of a piece, as the readers count them."""
     if piece.group is not None:
         return 0, (piece.end or 0) - piece.start
@@ -185,7 +185,7 @@ def count(store: Store, piece: Piece, folder: Path) -> tuple[int, int]:
     return lines, rows
 
 
-def fetch(store: Store, piece: Piece, folder: Path) -> Path | None:
+def fetch(store: Location, piece: Piece, folder: Path) -> Path | None:
     """The piece as a file in `folder`; None where no line begins in it."""
     filesystem, _ = store.open()
     if piece.group is not None:

@@ -28,7 +28,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from parley.service.dumps.cluster.pieces import Piece, PieceReader, Store, count, counted, cut, fetch
+from parley.service.dumps.cluster.pieces import Location, Piece, PieceReader, count, counted, cut, fetch
 from parley.service.dumps.reading.record import Columns, Record
 from parley.service.dumps.reading.source import Source
 from parley.service.dumps.scoring.deduplication import Seen
@@ -36,7 +36,7 @@ from parley.service.dumps.scoring.pseudonyms import Pseudonyms
 from parley.service.dumps.scoring.rows import Layout
 from parley.service.dumps.scoring.run import BATCH, Run
 from parley.service.dumps.scoring.scorer import Scorer, Summary
-from parley.service.dumps.scoring.selection import Condition, Selection
+from parley.service.dumps.scoring.selection import Filter, Selection
 from parley.service.dumps.scoring.writers import WRITERS
 from parley.service.errors import DumpError, NothingToScore
 
@@ -52,7 +52,7 @@ class Job:
 
     form: str
     mapped: Mapping[str, str] = field(default_factory=dict)
-    where: Sequence[Condition] = ()
+    where: Sequence[Filter] = ()
     pseudonyms: Pseudonyms | None = None
     model: Path | None = None
     policy: str = "default"
@@ -88,7 +88,7 @@ def score_on_cluster(
     `address` is the cluster's (None: that of the environment, else a cluster of this machine alone);
     `on_piece` gets what is done so far, and the share of the pieces. Raises as `score_file` does.
     """
-    dump, folder = Store.of(source), Store.of(out)
+    dump, folder = Location.of(source), Location.of(out)
     pieces = cut(dump)
     with _ray(address):
         receipts = _begin(folder, {**call, "input": _fingerprint(dump)}, resume=resume, overwrite=overwrite)
@@ -114,7 +114,7 @@ def score_on_cluster(
 class PieceScorer:
     """The actor: a scorer with its model, which pieces come to."""
 
-    def __init__(self, dump: Store, folder: Store, job: Job, layout: Layout) -> None:
+    def __init__(self, dump: Location, folder: Location, job: Job, layout: Layout) -> None:
         self._dump, self._folder, self._job, self._layout = dump, folder, job, layout
         self._scorer = job.scorer()
 
@@ -155,7 +155,7 @@ class PieceScorer:
             return run.summary
 
 
-def _begin(folder: Store, call: Mapping[str, Any], *, resume: bool, overwrite: bool) -> dict[int, Summary]:
+def _begin(folder: Location, call: Mapping[str, Any], *, resume: bool, overwrite: bool) -> dict[int, Summary]:
     """The receipts of an unfinished run of the same call, by piece; else the folder is made ready."""
     found, call = folder.get(_CALL), json.loads(json.dumps(call))
     finished = folder.get(_SUMMARY) is not None
@@ -175,7 +175,7 @@ def _begin(folder: Store, call: Mapping[str, Any], *, resume: bool, overwrite: b
     return {}
 
 
-def _receipts(folder: Store) -> Iterator[tuple[int, Summary]]:
+def _receipts(folder: Location) -> Iterator[tuple[int, Summary]]:
     for name in folder.names(_OURS):
         if name.startswith("part-"):
             try:
@@ -185,7 +185,7 @@ def _receipts(folder: Store) -> Iterator[tuple[int, Summary]]:
             yield receipt["number"], Summary.of(receipt["summary"])
 
 
-def _first_layout(dump: Store, pieces: Sequence[Piece], job: Job) -> Layout:
+def _first_layout(dump: Location, pieces: Sequence[Piece], job: Job) -> Layout:
     """The layout that the dump's first comments decide, as on one machine. Raises DumpError."""
     with TemporaryDirectory(prefix="parley-") as temporary:
         selections: list[Selection] = []
@@ -205,7 +205,7 @@ def _first_layout(dump: Store, pieces: Sequence[Piece], job: Job) -> Layout:
         return Layout.of(selections[0].columns, first, types=selections[0].types)
 
 
-def _map_counts(dump: Store, pieces: Sequence[Piece]) -> list[tuple[int, int]]:
+def _map_counts(dump: Location, pieces: Sequence[Piece]) -> list[tuple[int, int]]:
     """Lines and rows of each piece, counted by the cluster."""
 
     def count_pieces(batch: dict[str, Any]) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def _map_counts(dump: Store, pieces: Sequence[Piece]) -> list[tuple[int, int]]:
 
 
 def _map_scores(
-    dump: Store, folder: Store, pieces: Sequence[Piece], job: Job, layout: Layout
+    dump: Location, folder: Location, pieces: Sequence[Piece], job: Job, layout: Layout
 ) -> Iterator[Summary]:
     """The receipts of these pieces as they come.
 
@@ -282,5 +282,5 @@ def _ray(address: str | None) -> Iterator[None]:
             ray.shutdown()
 
 
-def _fingerprint(dump: Store) -> list[list[Any]]:
+def _fingerprint(dump: Location) -> list[list[Any]]:
     return [[file.path, file.size, file.mtime_ns or 0] for file in dump.files()]

@@ -1,6 +1,6 @@
 """Dumps of comment systems: how one is described (`Native`) and read (`NativeReader`).
 
-A format is a function from a `Source` to what it `Found`, comment by comment, in the names of the REST
+A format is a function from a `Source` to its comments (`RawComment`), one by one, in the names of the REST
 request; ids are joined afterwards (`parley.service.dumps.formats.reply_tree`). What the function puts into
 the `Index` (articles, authors) comes out with the comments.
 """
@@ -24,7 +24,7 @@ from parley.service.errors import DumpError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class RawComment:
     """A comment as a dump holds it: `values` by the names of fields, and columns of the dump's own.
 
     `skip` says why it is no comment any more, `problem` why it can't be read; `raw` is what the file says
@@ -46,7 +46,7 @@ class Native:
     article.
     """
 
-    read: Callable[[Source, Index], Iterator[Found]]
+    read: Callable[[Source, Index], Iterator[RawComment]]
     extras: Mapping[str, str] = field(default_factory=dict)
     parents_first: bool = False
     rooted: bool = False
@@ -81,7 +81,7 @@ class NativeReader:
                 rooted=native.rooted,
             )
 
-    def _rows(self, items: Iterator[Found]) -> Iterator[Record | BadRow | Skip]:
+    def _rows(self, items: Iterator[RawComment]) -> Iterator[Record | BadRow | Skip]:
         columns = Columns()
         for row, found in enumerate(items, start=1):
             try:
@@ -93,7 +93,7 @@ class NativeReader:
                 yield BadRow(reason=str(problem), row=row, line=found.line, raw=raw)
 
 
-def _row(found: Found, columns: Columns, extras: Mapping[str, str], row: int) -> Record | Skip:
+def _row(found: RawComment, columns: Columns, extras: Mapping[str, str], row: int) -> Record | Skip:
     if found.problem is not None:
         raise RowProblem(found.problem)
     skip = found.skip or placeholder(found.values.get("text"))
@@ -112,16 +112,16 @@ def _typed(value: Any, kind: str) -> Any:
     return value if isinstance(value, str | None) else str(value)
 
 
-def objects(source: Source) -> Iterator[tuple[Found, Mapping[str, Any]]]:
+def objects(source: Source) -> Iterator[tuple[RawComment, Mapping[str, Any]]]:
     """The objects of JSON lines: where each stands (with its problem where it is none), and what it holds."""
     for number, line in source.lines():
         if not line.strip():
             continue
         raw = line.rstrip("\r\n")
         try:
-            yield Found(line=number, raw=raw), parse_object(line)
+            yield RawComment(line=number, raw=raw), parse_object(line)
         except RowProblem as problem:
-            yield Found(line=number, raw=raw, problem=str(problem)), {}
+            yield RawComment(line=number, raw=raw, problem=str(problem)), {}
 
 
 def parse_object(line: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Which comments of a dump are scored, and how their authors are named: `--where`, `--since`, `--limit`,
 `--pseudonymize`.
 
-    Selection(reader, where=[Condition.parse("article.url~/sport/")], limit=1000)
+    Selection(reader, where=[Filter.parse("article.url~/sport/")], limit=1000)
 
 A selection is a reader itself: between the dump's reader and the scorer it leaves out, and it renames.
 """
@@ -30,7 +30,7 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class Filter:
     """`FIELD OP VALUE`: what a comment must be to be scored.
 
     `=` and `!=` compare whole values (an empty VALUE is a missing one), `~` and `!~` search for a regular
@@ -44,7 +44,7 @@ class Condition:
     given: str
 
     @classmethod
-    def parse(cls, given: str) -> Condition:
+    def parse(cls, given: str) -> Filter:
         """The condition that `--where` gives. Raises DumpError."""
         parts = _PARTS.fullmatch(given)
         if parts is None:
@@ -61,7 +61,7 @@ class Condition:
         return cls(field, sign, wanted, given)
 
     @classmethod
-    def since(cls, date: str) -> Condition:
+    def since(cls, date: str) -> Filter:
         """Written on or after `date`, as `--since` gives it. Raises DumpError."""
         return cls("created_at", ">=", _time(date, given=f"--since {date}"), f"created_at>={date}")
 
@@ -90,7 +90,7 @@ class Selection:
         self,
         reader: Reader,
         *,
-        where: Sequence[Condition] = (),
+        where: Sequence[Filter] = (),
         limit: int | None = None,
         pseudonyms: Pseudonyms | None = None,
     ) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from parley.service.dumps.scoring.rows import Scored
 from parley.service.report.lines import Lines
 from parley.service.report.page import Facts, pieces, render_page
-from parley.service.report.rows import Row, ScoredFile
+from parley.service.report.rows import ScoredFile, ScoredRow
 from parley.service.report.tally import Tally
 from parley.service.report.words import clean, moment, one_line, share
 from tests.service.report.scored import scored, write
@@ -181,11 +181,11 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     assert "The next 2" in page
 
 
-def row_of(tmp_path: Path, **values: object) -> Row:
+def row_of(tmp_path: Path, **values: object) -> ScoredRow:
     return next(iter(ScoredFile.open(write(tmp_path / "out.jsonl", [scored(**values)]))))  # type: ignore[arg-type]
 
 
-def marked(row: Row) -> str:
+def marked(row: ScoredRow) -> str:
     return "".join(f"[{piece.text}]" if piece.marked else piece.text for piece in pieces(row))
 
 
@@ -212,7 +212,7 @@ def test_spans_are_marked_as_readers_see_them(
 
 @given(st.text(max_size=60), st.lists(st.tuples(st.integers(-3, 70), st.integers(-3, 70)), max_size=4))
 def test_pieces_are_the_text(text: str, spans: list[tuple[int, int]]) -> None:
-    row = Row(
+    row = ScoredRow(
         id="1",
         text=text,
         format="plain",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from parley.service.errors import DumpError
-from parley.service.report.rows import Row, ScoredFile
+from parley.service.report.rows import ScoredFile, ScoredRow
 from tests.service.report.scored import scored, write
 
 ROWS = [
@@ -21,7 +21,7 @@ ROWS = [
 ]
 
 
-def read(path: Path) -> list[Row]:
+def read(path: Path) -> list[ScoredRow]:
     return list(ScoredFile.open(path))
 
 

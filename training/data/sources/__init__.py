@@ -6,7 +6,7 @@ A new source is a reader with the `@source` decorator in a module imported here.
 """
 
 from parley.training.data.augmentation import disguise
-from parley.training.data.registry import SOURCES, SPLITS, Source, Split, get, read
+from parley.training.data.registry import SOURCES, SPLITS, Corpus, Split, get, read
 from parley.training.data.sources import (
     checks,
     claims,
@@ -37,4 +37,4 @@ REGISTERED = (
 )
 """The modules that register sources when they are imported."""
 
-__all__ = ["REGISTERED", "SOURCES", "SPLITS", "Source", "Split", "get", "read"]
+__all__ = ["REGISTERED", "SOURCES", "SPLITS", "Corpus", "Split", "get", "read"]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from parley.service.dumps.formats.native import Found, Native, dig, entries, words
+from parley.service.dumps.formats.native import Native, RawComment, dig, entries, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError, NothingToScore
@@ -27,7 +27,7 @@ def looks(head: str) -> bool:
     return bool(_HTML.match(head))
 
 
-def read(source: Source, index: Index) -> Iterator[Found]:
+def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments of every article on the page, in its order. The page is read whole: it is small."""
     page = _page(source)
     row = 0
@@ -36,12 +36,12 @@ def read(source: Source, index: Index) -> Iterator[Found]:
             data = json.loads(block, strict=False)
         except (ValueError, RecursionError) as error:
             row += 1
-            yield Found(line=line, raw=block, problem=f"JSON-LD that is not JSON: {error}")
+            yield RawComment(line=line, raw=block, problem=f"JSON-LD that is not JSON: {error}")
             continue
         for comment in _comments(data, article={}, parent=None, depth=0):
             row += 1
             comment["id"] = comment["id"] or str(row)  # before its replies, which come next, ask for it
-            yield Found(values=comment, line=line)
+            yield RawComment(values=comment, line=line)
     if not row:
         raise NothingToScore(
             f"{source.path}: no comments found: the page holds no JSON-LD with comments (schema.org Comment)"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from parley.service.dumps.formats.native import Found, Native, dig, entries, stream_items, words
+from parley.service.dumps.formats.native import Native, RawComment, dig, entries, stream_items, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.reading.source import Source
 
@@ -31,28 +31,28 @@ def looks(head: str) -> bool:
     return start and bool(_KEYS.search(head)) and bool(_COLLECTION.search(head))
 
 
-def read(source: Source, index: Index) -> Iterator[Found]:
+def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The notes of the collection."""
     path = "orderedItems.item" if '"orderedItems"' in source.head_text else "items.item"
     for activity in stream_items(source, path):
         yield from _activity(activity, index)
 
 
-def _activity(activity: Any, index: Index) -> Iterator[Found]:
+def _activity(activity: Any, index: Index) -> Iterator[RawComment]:
     kind = dig(activity, "type")
     note = activity if kind in ("Note", "Question", *_ARTICLES) else dig(activity, "object")
     id = dig(note, "id") or dig(activity, "id")
     if not isinstance(note, Mapping) or kind in _NO_COMMENTS:
         reason = _NO_COMMENTS.get(kind, "only an address") if isinstance(kind, str) else "no activity"
-        yield Found(values={"id": id}, skip=reason)
+        yield RawComment(values={"id": id}, skip=reason)
     elif note.get("type") in _ARTICLES:
         if isinstance(id, str):
             url, title, text = _address(note), words(note.get("name")), words(_content(note))
             index.add_article(id, url=url or id, title=title, text=text)
-        yield Found(values={"id": id}, skip="an article")
+        yield RawComment(values={"id": id}, skip="an article")
     else:
         gone = note.get("type") in _NO_COMMENTS
-        yield Found(values=_values(note, id), skip="deleted" if gone else None)
+        yield RawComment(values=_values(note, id), skip="deleted" if gone else None)
 
 
 def _values(note: Mapping[str, Any], id: Any) -> dict[str, Any]:

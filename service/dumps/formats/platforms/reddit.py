@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from parley.model.text.plain import plain_text
-from parley.service.dumps.formats.native import Found, Native, objects
+from parley.service.dumps.formats.native import Native, RawComment, objects
 from parley.service.dumps.formats.reply_tree import Index, placeholder
 from parley.service.dumps.reading.source import Source
 
@@ -27,7 +27,7 @@ def looks(head: str) -> bool:
     return head.lstrip().startswith("{") and all(key.search(head) for key in _KEYS)
 
 
-def read(source: Source, index: Index) -> Iterator[Found]:
+def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments; archives keep them in the order of writing, so a parent stands before its replies."""
     articles = _submissions(source)
     if articles is not None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from parley.service.dumps.formats.native import Found, Native, dig, entries, stream_items
+from parley.service.dumps.formats.native import Native, RawComment, dig, entries, stream_items
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.reading.source import Source
 
@@ -22,7 +22,7 @@ def looks(head: str) -> bool:
     return head.lstrip().startswith(("{", "[")) and bool(_KIND.search(head))
 
 
-def read(source: Source, index: Index) -> Iterator[Found]:
+def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments: a thread's first, then those of its replies that the answer holds."""
     path = "item" if source.head_text.lstrip().startswith("[") else ""
     for page in stream_items(source, path, many=True):
@@ -30,7 +30,7 @@ def read(source: Source, index: Index) -> Iterator[Found]:
             yield from _thread(item)
 
 
-def _thread(item: Any) -> Iterator[Found]:
+def _thread(item: Any) -> Iterator[RawComment]:
     top = dig(item, "snippet", "topLevelComment")
     if top is None:
         yield _comment(item, None)
@@ -41,10 +41,10 @@ def _thread(item: Any) -> Iterator[Found]:
         yield _comment(reply, video)
 
 
-def _comment(comment: Any, video: Any) -> Found:
+def _comment(comment: Any, video: Any) -> RawComment:
     snippet = dig(comment, "snippet")
     if not isinstance(snippet, Mapping):
-        return Found(problem="no comment of YouTube's: it has no snippet")
+        return RawComment(problem="no comment of YouTube's: it has no snippet")
     original = snippet.get("textOriginal")
     video = video or snippet.get("videoId")
     values = {
@@ -60,7 +60,7 @@ def _comment(comment: Any, video: Any) -> Found:
         "status": snippet.get("moderationStatus"),
         "likes": snippet.get("likeCount"),
     }
-    return Found(values=values)
+    return RawComment(values=values)
 
 
 FORMAT = Native(read=read, extras={"status": "string", "likes": "int64"})

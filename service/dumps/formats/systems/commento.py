@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-from parley.service.dumps.formats.native import Found, Native, dig, stream_items, words
+from parley.service.dumps.formats.native import Native, RawComment, dig, stream_items, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.formats.systems.isso import absolute
 from parley.service.dumps.reading.source import Source
@@ -29,7 +29,7 @@ def looks(head: str) -> bool:
     return start and bool(_HEX.search(head) or _COMENTARIO.match(head))
 
 
-def read(source: Source, index: Index) -> Iterator[Found]:
+def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments. Names and pages stand behind them in the file, so it is read twice."""
     for commenter in _all(source, "commenters.item"):
         id, name = dig(commenter, "commenterHex") or dig(commenter, "id"), dig(commenter, "name")
@@ -51,7 +51,7 @@ def _all(source: Source, path: str) -> Iterator[Any]:
         yield from stream_items(again, path)
 
 
-def _comment(comment: Any, source: Source) -> Found:
+def _comment(comment: Any, source: Source) -> RawComment:
     author, parent = (
         _either(comment, "commenterHex", "userCreated"),
         _either(comment, "parentHex", "parentId"),
@@ -70,7 +70,7 @@ def _comment(comment: Any, source: Source) -> Found:
         "score": dig(comment, "score"),
     }
     gone = dig(comment, "deleted") is True or dig(comment, "isDeleted") is True
-    return Found(values=values, skip="deleted" if gone else None)
+    return RawComment(values=values, skip="deleted" if gone else None)
 
 
 def _article(comment: Any, source: Source) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
-from parley.service.dumps.formats.native import Found, Native, dig, entries, objects, words
+from parley.service.dumps.formats.native import Native, RawComment, dig, entries, objects, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.reading.record import to_utc
 from parley.service.dumps.reading.source import Source
@@ -43,7 +43,7 @@ def looks_csv(head: str) -> bool:
     return len(row) in (7, 8) and "T" in row[3] and to_utc(row[3]) is not None and row[6] in _CSV_STATUS
 
 
-def read(source: Source, index: Index) -> Iterator[Found]:
+def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments and then the archived ones."""
     _add_beside(source, index)
     yield from _comments(source)
@@ -70,7 +70,7 @@ def _add_beside(source: Source, index: Index) -> None:
                     index.add_author(id, name)
 
 
-def _comments(source: Source) -> Iterator[Found]:
+def _comments(source: Source) -> Iterator[RawComment]:
     for found, comment in objects(source):
         if found.problem:
             yield found
@@ -102,7 +102,7 @@ def unwrapped(value: Any) -> Any:
     return value
 
 
-def read_csv(source: Source, index: Index) -> Iterator[Found]:
+def read_csv(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments of the importer's CSV."""
     for story in _rows_beside(source, "stories.csv", least=3):
         index.add_article(story[0], url=story[1] or None, title=words(story[2]), text=None)
@@ -113,7 +113,7 @@ def read_csv(source: Source, index: Index) -> Iterator[Found]:
             continue
         if len(row) not in (_CSV_COLUMNS - 1, _CSV_COLUMNS):
             problem = f"{len(row)} cells, where the importer's format has {_CSV_COLUMNS}"
-            yield Found(line=line, problem=problem, raw=",".join(row))
+            yield RawComment(line=line, problem=problem, raw=",".join(row))
             continue
         id, author, story_id, created, body, parent, status = row[:7]
         values = {
@@ -127,7 +127,7 @@ def read_csv(source: Source, index: Index) -> Iterator[Found]:
             "status": status or None,
             "rating": row[7] or None if len(row) == _CSV_COLUMNS else None,
         }
-        yield Found(values=values, line=line)
+        yield RawComment(values=values, line=line)
 
 
 def _rows_beside(source: Source, name: str, *, least: int) -> Iterator[list[str]]:

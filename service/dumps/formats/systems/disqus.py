@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from parley.service.dumps.formats.native import Found, Native, words
+from parley.service.dumps.formats.native import Native, RawComment, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.formats.xml_stream import Node, read_nodes
 from parley.service.dumps.reading.source import Source
@@ -18,7 +18,7 @@ def looks(head: str) -> bool:
     return bool(_ROOT.search(head)) and not head.lstrip().startswith(("{", "["))
 
 
-def read(source: Source, index: Index) -> Iterator[Found]:
+def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The posts; a thread stands before its posts, and is their article."""
     categories: dict[str, str] = {}
     of_thread: dict[str, str] = {}
@@ -35,7 +35,7 @@ def read(source: Source, index: Index) -> Iterator[Found]:
                 of_thread[id] = category
 
 
-def _post(node: Node, of_thread: dict[str, str]) -> Found:
+def _post(node: Node, of_thread: dict[str, str]) -> RawComment:
     thread = node.attribute("id", "thread")
     skip = next((why for tag, why in _GONE.items() if node.text(tag) == "true"), None)
     values = {
@@ -49,7 +49,7 @@ def _post(node: Node, of_thread: dict[str, str]) -> Found:
         "format": "html",
         "category": of_thread.get(thread or ""),
     }
-    return Found(values=values, line=node.line, skip=skip)
+    return RawComment(values=values, line=node.line, skip=skip)
 
 
 _GONE = {"isDeleted": "deleted", "isSpam": "spam"}

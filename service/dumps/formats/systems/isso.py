@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin
 
-from parley.service.dumps.formats.native import Found, Native, dig, entries, stream_items, words
+from parley.service.dumps.formats.native import Native, RawComment, dig, entries, stream_items, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError
@@ -33,7 +33,7 @@ def looks(head: str) -> bool:
     return bool(_JSON.search(head))
 
 
-def read(source: Source, index: Index) -> Iterator[Found]:
+def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments of the database, by their numbers, which are those of their writing."""
     if source.packed:
         raise DumpError(f"{source.path} is a packed database: unpack it and give the file")
@@ -52,7 +52,7 @@ def read(source: Source, index: Index) -> Iterator[Found]:
         raise DumpError(f"{source.path} can't be read as a database of Isso: {error}") from error
 
 
-def _database(source: Source) -> Iterator[Found]:
+def _database(source: Source) -> Iterator[RawComment]:
     base = sqlite3.connect(f"{source.path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
     try:
         base.text_factory = lambda text: text.decode("utf-8", "replace")
@@ -72,7 +72,7 @@ def _database(source: Source) -> Iterator[Found]:
 def _comment(
     source: Source, id: Any, parent: Any, created: Any, mode: Any, text: Any, author: Any, likes: Any,
     dislikes: Any, uri: Any, title: Any,
-) -> Found:  # fmt: skip
+) -> RawComment:  # fmt: skip
     status = _MODES.get(mode, "pending") if isinstance(mode, int) else None
     values = {
         "id": id,
@@ -86,10 +86,10 @@ def _comment(
         "likes": likes if isinstance(likes, int) else None,
         "dislikes": dislikes if isinstance(dislikes, int) else None,
     }
-    return Found(values=values, skip="deleted" if status == "deleted" else None)
+    return RawComment(values=values, skip="deleted" if status == "deleted" else None)
 
 
-def read_json(source: Source, index: Index) -> Iterator[Found]:
+def read_json(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments, page by page. Numbers count within a page, so the page's path goes before them."""
     for page in stream_items(source, "item"):
         uri, title = dig(page, "id"), dig(page, "title")
@@ -103,7 +103,7 @@ def read_json(source: Source, index: Index) -> Iterator[Found]:
                 "text": dig(comment, "text"),
                 "format": "markdown",
             }
-            yield Found(values=values)
+            yield RawComment(values=values)
 
 
 def _page(source: Source, uri: Any, title: Any) -> dict[str, Any]:

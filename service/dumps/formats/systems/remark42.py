@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from parley.service.dumps.formats.native import Found, Native, dig, objects, words
+from parley.service.dumps.formats.native import Native, RawComment, dig, objects, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.reading.source import Source
 
@@ -19,7 +19,7 @@ def looks(head: str) -> bool:
     return bool(_FIRST.match(head) or _COMMENT.match(head))
 
 
-def read(source: Source, index: Index) -> Iterator[Found]:
+def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments. What was typed (`orig`, Markdown) goes before what was made of it (`text`, HTML)."""
     for found, comment in objects(source):
         if found.problem is None and "version" in comment and "locator" not in comment:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from parley.service.dumps.formats.native import Found, Native, words
+from parley.service.dumps.formats.native import Native, RawComment, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.formats.xml_stream import Node, read_nodes
 from parley.service.dumps.reading.names import AS_SENT
@@ -25,7 +25,7 @@ def looks(head: str) -> bool:
     return "<rss" in head and bool(_NAMESPACE.search(head)) and not head.lstrip().startswith(("{", "["))
 
 
-def read(source: Source, index: Index) -> Iterator[Found]:
+def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments; a post's title, address and body stand before its comments."""
     post: dict[str, str | None] = {}
     known = False
@@ -43,7 +43,7 @@ def read(source: Source, index: Index) -> Iterator[Found]:
             yield _comment(node, id)
 
 
-def _comment(node: Node, article: str | None) -> Found:
+def _comment(node: Node, article: str | None) -> RawComment:
     kind = node.text("comment_type")
     approved = node.text("comment_approved") or "1"
     values: dict[str, Any] = {
@@ -57,7 +57,7 @@ def _comment(node: Node, article: str | None) -> Found:
         "status": _STATUS.get(approved, approved),
         **_time(node),
     }
-    return Found(values=values, line=node.line, skip=kind if kind in _NO_COMMENTS else None)
+    return RawComment(values=values, line=node.line, skip=kind if kind in _NO_COMMENTS else None)
 
 
 def _time(node: Node) -> dict[str, str | None]:

@@ -20,7 +20,7 @@ from parley.service.dumps.reading.record import Columns
 from parley.service.dumps.reading.source import Source
 from parley.service.dumps.scoring.run import errors_file, score_file
 from parley.service.dumps.scoring.scorer import Summary
-from parley.service.dumps.scoring.selection import Condition, Selection
+from parley.service.dumps.scoring.selection import Filter, Selection
 from parley.service.errors import DumpError
 from tests.conftest import WORDS
 
@@ -106,7 +106,7 @@ def test_a_worker_killed_in_mid_run_loses_nothing(
             killed.append(workers_of(nodes)[0])
             os.kill(killed[0], signal.SIGKILL)
 
-    wanted = job(tiny_artifact, "jsonl", where=[Condition.parse("likes<450")])
+    wanted = job(tiny_artifact, "jsonl", where=[Filter.parse("likes<450")])
     there = score_on_cluster(str(dump), str(tmp_path / "there.jsonl"), wanted, call={}, on_piece=kill_one)
     assert killed
     here = score_here(dump, tmp_path / "here.jsonl", wanted)

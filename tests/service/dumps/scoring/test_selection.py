@@ -13,7 +13,7 @@ import pytest
 from parley.model.comment import Article
 from parley.service.dumps.reading.record import BadRow, Record
 from parley.service.dumps.scoring.pseudonyms import Pseudonyms
-from parley.service.dumps.scoring.selection import Condition, Selection
+from parley.service.dumps.scoring.selection import Filter, Selection
 from parley.service.errors import DumpError, StoreError
 from parley.service.privacy import KeyedHashes
 
@@ -48,7 +48,7 @@ class Rows:
 
 
 def chosen(*where: str, **options: Any) -> list[str]:
-    selection = Selection(Rows(), where=[Condition.parse(given) for given in where], **options)
+    selection = Selection(Rows(), where=[Filter.parse(given) for given in where], **options)
     return [row.text for row in selection if isinstance(row, Record)]
 
 
@@ -81,7 +81,7 @@ def test_conditions(where: str, texts: list[str]) -> None:
 
 def test_all_conditions_must_hold_and_the_limit_counts_what_fits() -> None:
     assert chosen("likes>=9", "author.id!=ann") == ["Two", "Three"]
-    selection = Selection(Rows(), where=[Condition.since("2024-05-31")], limit=1)
+    selection = Selection(Rows(), where=[Filter.since("2024-05-31")], limit=1)
     assert [row.row for row in selection] == [2, 3]
     assert (selection.taken, selection.chosen, selection.left_out) == (3, 1, 1)
     assert selection.fraction == 1.0
@@ -98,13 +98,13 @@ def test_all_conditions_must_hold_and_the_limit_counts_what_fits() -> None:
 )
 def test_conditions_that_say_nothing(given: str, message: str) -> None:
     with pytest.raises(DumpError, match=message):
-        Condition.parse(given)
+        Filter.parse(given)
 
 
 def test_a_field_that_the_input_lacks() -> None:
     with pytest.raises(DumpError, match=r"asks for 'like', which the input lacks; it has text, likes"):
-        Selection(Rows("text", "likes"), where=[Condition.parse("like>3")])
-    selection = Selection(Rows(), where=[Condition.parse("like>3"), Condition.parse("likes>3")])
+        Selection(Rows("text", "likes"), where=[Filter.parse("like>3")])
+    selection = Selection(Rows(), where=[Filter.parse("like>3"), Filter.parse("likes>3")])
     list(selection)
     assert selection.unseen == {"like"}
 

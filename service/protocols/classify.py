@@ -25,8 +25,8 @@ from parley.service.errors import (
     WrongMediaType,
 )
 from parley.service.policy.decision import INLINE_CHARACTERS, Policy
+from parley.service.policy.result import to_result
 from parley.service.protocols.health import ModelName
-from parley.service.result import to_result
 from parley.service.web.context import Service, ServiceDep
 from parley.service.web.wire import JSON, MAX_DETAILS, AtMost, JsonRoute, Wire, documented
 

@@ -29,7 +29,7 @@ from parley.model.comment import Prediction
 from parley.service.dumps.reading.names import AS_SENT, OTHERS, PREDICTED, REPEATED, nest, own_name
 from parley.service.dumps.reading.record import Record
 from parley.service.policy.decision import Decision
-from parley.service.result import to_result
+from parley.service.policy.result import to_result
 
 _PLACES = [(name, name.partition(".")[0], name.partition(".")[2]) for name in PREDICTED]
 """Where in the nested form the columns of the table stand."""

@@ -22,7 +22,7 @@ from parley.service.dumps.scoring.scorer import Scorer, Summary
 from parley.service.dumps.scoring.selection import Selection
 from parley.service.errors import DumpError, NothingToScore
 from parley.service.policy.decision import Policy
-from parley.service.result import to_result
+from parley.service.policy.result import to_result
 
 COMMENTS: list[dict[str, Any]] = [
     {

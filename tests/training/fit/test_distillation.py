@@ -28,7 +28,7 @@ from parley.training.data.preparation import prepare
 from parley.training.errors import RunError
 from parley.training.fit import distillation as distil
 from parley.training.fit.batches import Collator, tokenise
-from parley.training.fit.config import LossWeights, Teacher, Tokens, load_config
+from parley.training.fit.config import LossWeights, Teacher, TokenLimits, load_config
 from parley.training.fit.distillation import Answers, Questions, ask, open_teacher
 from parley.training.fit.loss import multitask_loss
 from parley.training.fit.plan import plan
@@ -36,7 +36,7 @@ from parley.training.fit.run import train
 from parley.training.network.network import Network
 from tests.conftest import write_tokenizer
 
-LIMITS = Tokens(serve=64, stride=8, comment=24, context=16, pair=32)
+LIMITS = TokenLimits(serve=64, stride=8, comment=24, context=16, pair=32)
 
 
 @pytest.fixture(scope="module")

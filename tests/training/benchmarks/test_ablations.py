@@ -9,7 +9,7 @@ import pytest
 from benchmarks import ablations
 from parley.training.fit.config import load_config
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "training"
+CONFIGS = Path(__file__).parents[3] / "configs" / "training"
 
 
 def test_every_variant_differs_from_the_reference() -> None:

@@ -86,7 +86,7 @@ def check(wheel: Path) -> None:
         there = {file.name for file in users.rglob("*")}
         subprocess.run([binaries / "python", "-c", "import parley, parley.model"], check=True, cwd=users)
         lines = '{"text": "Well said."}\n'
-        score = [binaries / "parley", "score", "-", "-o", "-", "--quiet"]
+        score = [str(binaries / "parley"), "score", "-", "-o", "-", "--quiet"]
         done = subprocess.run(score, check=True, cwd=users, input=lines, capture_output=True, text=True)
         scored = json.loads(done.stdout)
         print(f"scored from the wheel: toxicity {scored['abuse']['toxicity']:.2f}")

@@ -281,21 +281,17 @@ class Classifier:
 
     def _stance(self, target: str, logits: Vector, cosine: Vector) -> Stance:
         scores = _scores(STANCES, self._calibration.stance(logits[None], cosine[None])[0])
-        likeliest = _likeliest(scores)
+        likeliest = max(scores, key=scores.__getitem__)
         unsure = likeliest != "none" and scores[likeliest] < self._side_threshold
         return Stance(target=target, **scores, label=None if unsure else likeliest)
 
     def _reply(self, logits: Vector) -> Reply:
         scores = _scores(REPLIES, self._calibration.reply(logits))
-        return Reply(**scores, label=_likeliest(scores))
+        return Reply(**scores, label=max(scores, key=scores.__getitem__))
 
 
 def _scores(names: Sequence[str], probabilities: NDArray[Any]) -> dict[str, float]:
     return {name: round(float(value), 6) for name, value in zip(names, probabilities, strict=True)}
-
-
-def _likeliest(scores: dict[str, float]) -> str:
-    return max(scores, key=scores.__getitem__)
 
 
 def _plain(text: str | None) -> str:

@@ -65,7 +65,7 @@ def keep_loss(network: Network, start: Network, batch: dict[str, Any]) -> Tensor
     """How far `network` has gone from `start` where `batch` has no label of its own."""
     logits, spans, embedding = network(**batch["comment"])[:3]
     with torch.no_grad():
-        old_logits, old_spans, old_embedding, _ = start(**batch["comment"])
+        old_logits, old_spans, old_embedding = start(**batch["comment"])[:3]
     parts = [EMBEDDING * _turned(embedding, old_embedding)]
     if (lacking := batch["labels"].isnan()).any():
         parts.append(_cross_entropy(logits, old_logits)[lacking].mean())

@@ -33,7 +33,8 @@ def test_every_source_reads_its_corpus(name: str, data_dir: Path) -> None:
     assert examples
     assert {e.source for e in examples} == {name}
     assert all(e.text.strip() for e in examples)
-    assert all(e.labels or e.stance or e.off_topic is not None or name == "unhealthy" for e in examples)
+    known = [e.labels or e.stance or e.reply or e.off_topic is not None for e in examples]
+    assert all(known) or name == "unhealthy"
     assert bool(by_split["train"]) is (name not in TESTS_ONLY)
     assert by_split["train"] == list(read(name, data_dir, "train")), "the same each time"
 

@@ -96,7 +96,7 @@ def test_the_repository_holds_them(tmp_path: Path) -> None:
         ("[+-0 on ok] A side too few.", r"01\.txt:2: no line of a story"),
         ("[+-00 near ok] An unknown topic.", r"01\.txt:2: no line of a story"),
         ("[>3 agree +-00 on ok] A reply to nothing.", r"01\.txt:2: answers comment 3"),
-        ("T: A title, and nothing else", r"needs a title, a lede, four targets"),
+        ("T: A title, and nothing else", r"needs a title, a paragraph, four targets"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, line: str, says: str) -> None:

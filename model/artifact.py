@@ -14,7 +14,10 @@ Network (ONNX): `input_ids`, `token_type_ids`, int64 (rows, tokens), rows of equ
     comment_logits (rows, 8)        labels in the order of `parley.model.labels.COMMENT_LABELS`
     span_logits    (rows, tokens)   toxic or not, each token
     embedding      (rows, width)    mean over tokens, L2 norm 1
-    stance_logits  (rows, 3)        order of `parley.model.labels.STANCES`; meant for pair rows only
+and, meant for pair rows only,
+    stance_logits    (rows, 3)      order of `parley.model.labels.STANCES`
+    off_topic_logits (rows,)        high: off topic
+    reply_logits     (rows, 3)      order of `parley.model.labels.REPLIES`
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ from typing import Any
 
 from parley.model.errors import ArtifactError
 
-FORMAT = 2
+FORMAT = 3
+OLDER_FORMAT = 2
+"""Parley 0.2 to 0.4's: no pair row for off-topic and no replies; it can be trained on, not served."""
 DEFAULT = Path(str(resources.files("parley.model"))) / "artifacts" / "parley-minilm"
 """The trained artifact that comes with the package."""
 
@@ -75,8 +80,8 @@ class Artifact:
         return self.path / "README.md"
 
     @classmethod
-    def open(cls, path: Path | str) -> Artifact:
-        """The artifact at `path`, its files checked for what serving needs.
+    def open(cls, path: Path | str, *, older: bool = False) -> Artifact:
+        """The artifact at `path`, its files checked for what serving needs; `older`: of OLDER_FORMAT too.
 
         Raises ArtifactError naming the missing file or the unknown format.
         """
@@ -99,11 +104,16 @@ class Artifact:
                 f"{path} is not a whole artifact: {', '.join(missing)} missing; copy the folder again"
             )
         found = artifact.info.get("format")
-        if found != FORMAT:
+        if found == OLDER_FORMAT and not older:
+            raise ArtifactError(
+                f"{artifact.info_file} says format {found}: this artifact of Parley 0.4 or earlier has no "
+                "off-topic and reply heads; give it to `parley train` as the base, or train anew from the "
+                "artifact that comes with Parley"
+            )
+        if found != FORMAT and found != OLDER_FORMAT:
             raise ArtifactError(
                 f"{artifact.info_file} says format {found}, this Parley reads format {FORMAT}: "
-                "install the Parley that saved it, or write it anew: "
-                f"python -m parley.training.network.export {path}"
+                "install the Parley that saved it"
             )
         return artifact
 

@@ -12,10 +12,18 @@ import pytest
 import parley.model.engine
 from parley.model import Artifact, ArtifactError
 from parley.model.engine import Engine, available_cores
+from parley.model.text.context import pair_context
 from parley.model.text.tokenization import Tokenizer, Tokens
 
-OUTPUTS = ("comment_logits", "span_logits", "embedding", "stance_logits")
-TEXTS = ["good", "the council should stop this stupid tax " * 3, "", "no", "why not read it", "good"]
+OUTPUTS = (
+    "comment_logits",
+    "span_logits",
+    "embedding",
+    "stance_logits",
+    "off_topic_logits",
+    "reply_logits",
+)
+TEXTS = ["good", "the council should stop this stupid tax " * 8, "", "no", "why not read it", "good"]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +43,8 @@ def test_every_row_has_its_outputs_in_order(engine: Engine, rows: list[Tokens]) 
         assert together["comment_logits"][i].shape == (8,)
         assert together["span_logits"][i].shape == (len(row),)
         assert together["embedding"][i].shape == (32,)
-        assert together["stance_logits"][i].shape == (3,)
+        assert together["stance_logits"][i].shape == together["reply_logits"][i].shape == (3,)
+        assert together["off_topic_logits"][i].shape == ()
         assert np.linalg.norm(together["embedding"][i]) == pytest.approx(1, abs=1e-5)
         alone = engine.run([row], *OUTPUTS)
         for name in OUTPUTS:
@@ -51,7 +60,10 @@ def test_a_row_scores_alike_to_the_bit_in_batches_of_any_size(
     words = ("road", "tax", "idiot", "you", "vote", "no", "city", "why")
     texts = [" ".join(chosen) for chosen in permutations(words, 5)][::150]
     tokenizer = Tokenizer(Artifact(tiny_artifact).tokenizer_file, max_tokens=96, stride=16)
-    rows = [*tokenizer.articles(texts), *tokenizer.pairs([(words[0], text) for text in texts])]
+    rows = [
+        *tokenizer.articles(texts),
+        *tokenizer.pairs([(pair_context(words[0], None), text) for text in texts]),
+    ]
     assert max(Counter(map(len, rows)).values()) > 10
     found = {}
     for size in (1, 24, 50, 10_000):

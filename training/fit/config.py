@@ -62,10 +62,14 @@ class Optimiser(_Strict):
 
 
 class Swaps(_Strict):
-    """Rows made of true ones, as a share of them.
+    """Rows made of true ones, as a share of them, or as a count where it says so.
 
-    Under another article (`off_topic`, and `short` cut ones), towards another target (`stance_none`), or with
-    one thing changed (see parley.training.data.augmentation.counterfactuals and .disguise).
+    Under another article (`off_topic`, and `short` cut ones; `near` and `far` titles for pairs with a beat),
+    towards another target (`stance_none`), with one thing changed (see
+    parley.training.data.augmentation.counterfactuals and .disguise), statements with a plain side
+    (`explicit`, a count), abuse inside long comments (`hidden`, a count). And rows that change in place:
+    targets `turned` into their opposite, `untitled` and `untargeted` ones (see
+    parley.training.data.augmentation.contexts).
     """
 
     off_topic: float = Field(default=1.0, ge=0)
@@ -75,6 +79,13 @@ class Swaps(_Strict):
     identities: float = Field(default=0.0, ge=0, le=1)
     quoted: float = Field(default=0.0, ge=0, le=1)
     disguised: float = Field(default=0.0, ge=0, le=1)
+    near: float = Field(default=0.0, ge=0, le=1)
+    far: float = Field(default=0.0, ge=0, le=1)
+    explicit: int = Field(default=0, ge=0)
+    hidden: int = Field(default=0, ge=0)
+    turned: float = Field(default=0.0, ge=0, le=1)
+    untitled: float = Field(default=0.0, ge=0, le=1)
+    untargeted: float = Field(default=0.0, ge=0, le=1)
 
 
 class Teacher(_Strict):

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from parley.model.artifact import Artifact
 from parley.model.errors import ArtifactError
 from parley.model.labels import COMMENT_LABELS, STANCES
+from parley.model.text.context import pair_context
 from parley.model.text.plain import plain_text
 from parley.model.text.tokenization import Tokenizer, Tokens
 from parley.training.console import progress
@@ -77,7 +78,9 @@ class Questions:
         return {
             "comments": [w[0] for w in comments.comments([plain[t] for t in self.comments])],
             "contexts": contexts.articles([plain[t] for t in self.contexts]),
-            "pairs": pairs.pairs([(plain[target], plain[text]) for text, target in self.pairs]),
+            "pairs": pairs.pairs(
+                [(pair_context(plain[target], None), plain[text]) for text, target in self.pairs]
+            ),
         }
 
 
@@ -189,7 +192,7 @@ def _answer(
             for batch in _batches(rows[name], places):
                 inputs = pad([rows[name][i].ids for i in batch], [rows[name][i].types for i in batch])
                 with torch.autocast(device, dtype=torch.bfloat16, enabled=half):
-                    labels, _, embedding, sides = network(**{k: v.to(device) for k, v in inputs.items()})
+                    labels, _, embedding, sides, *_ = network(**{k: v.to(device) for k, v in inputs.items()})
                 answers = {
                     "comments": torch.cat([labels, embedding], -1),
                     "contexts": embedding,

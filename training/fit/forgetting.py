@@ -63,7 +63,7 @@ def _to_keep(examples: Sequence[Example]) -> Iterator[Example]:
 
 def keep_loss(network: Network, start: Network, batch: dict[str, Any]) -> Tensor:
     """How far `network` has gone from `start` where `batch` has no label of its own."""
-    logits, spans, embedding, _ = network(**batch["comment"])
+    logits, spans, embedding = network(**batch["comment"])[:3]
     with torch.no_grad():
         old_logits, old_spans, old_embedding, _ = start(**batch["comment"])
     parts = [EMBEDDING * _turned(embedding, old_embedding)]

@@ -48,7 +48,7 @@ def multitask_loss(
     `untuned` is asked for the geometry, which is left out without it; `teacher` is the one whose answers the
     batch has.
     """
-    logits, span_logits, embedding, _ = network(**batch["comment"])
+    logits, span_logits, embedding = network(**batch["comment"])[:3]
     weight = batch["weight"]
     parts: dict[str, Tensor] = {}
 

@@ -28,7 +28,8 @@ import torch
 from tokenizers import Tokenizer as TokenizerFile
 
 from parley.model.artifact import FORMAT, Artifact
-from parley.model.labels import ABUSE, COMMENT_LABELS, OFF_TOPIC, SPAM, STANCES
+from parley.model.labels import ABUSE, COMMENT_LABELS, OFF_TOPIC, REPLIES, SPAM, STANCES
+from parley.model.text.context import pair_context
 from parley.model.text.tokenization import Tokenizer, Tokens
 from parley.training.errors import RunError
 from parley.training.network.graph import INPUTS, bears_int8, build, observe
@@ -61,7 +62,7 @@ SAMPLE_TEXTS = (
     "has lost their job. My neighbour, who is an engineer, wrote to them twice about it; nobody called.",
 )
 """What the ranges of int8 and its distance to float are seen on: short, long, loud, foreign, repetitive."""
-SAMPLE_TARGET = "the new bridge"
+SAMPLE_CONTEXT = pair_context("the new bridge", "Council closes the old bridge for two years")
 
 
 def export_artifact(
@@ -92,7 +93,7 @@ def export_artifact(
         "version": version,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
-        "labels": {"comment": COMMENT_LABELS, "abuse": ABUSE, "stance": STANCES},
+        "labels": {"comment": COMMENT_LABELS, "abuse": ABUSE, "stance": STANCES, "reply": REPLIES},
         "max_tokens": max_tokens,
         "stride": stride,
         "training": training,
@@ -100,7 +101,7 @@ def export_artifact(
     }
     _write(artifact.info_file, info)
     start_calibration(network, artifact)
-    _write(artifact.thresholds_file, dict.fromkeys((*ABUSE, SPAM, OFF_TOPIC, "span"), 0.5))
+    _write(artifact.thresholds_file, dict.fromkeys((*ABUSE, SPAM, OFF_TOPIC, "stance", "span"), 0.5))
     return parity
 
 
@@ -130,7 +131,7 @@ def to_onnx(network: Network, file: Path) -> None:
 
 
 def _write_onnx(network: Network, artifact: Artifact, tokenizer: Tokenizer) -> dict[str, float]:
-    pairs = [(SAMPLE_TARGET, text) for text in SAMPLE_TEXTS]
+    pairs = [(SAMPLE_CONTEXT, text) for text in SAMPLE_TEXTS]
     rows = [*tokenizer.articles(SAMPLE_TEXTS), *tokenizer.pairs(pairs)]
     if not bears_int8(network.config):
         to_onnx(network, artifact.onnx_file)
@@ -191,13 +192,9 @@ def start_calibration(network: Network, artifact: Artifact) -> None:
     values = {
         "comment": dict.fromkeys(COMMENT_LABELS, same),
         "span": same,
-        "off_topic": {
-            "scale": network.off_topic_scale.item(),
-            "bias": network.off_topic_bias.item(),
-            "brief_scale": 0.0,
-            "brief_bias": 0.0,
-        },
+        "off_topic": {"pair": 1.0, "cosine": 0.0, "bias": 0.0},
         "stance": {"scale": 1.0, "relatedness": network.relatedness.tolist(), "bias": [0.0] * len(STANCES)},
+        "reply": {"scale": 1.0, "bias": [0.0] * len(REPLIES)},
     }
     _write(artifact.calibration_file, values)
 

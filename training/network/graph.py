@@ -31,10 +31,10 @@ from onnx import TensorProto, helper, numpy_helper
 from transformers import PretrainedConfig
 from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 
-from parley.model.labels import COMMENT_LABELS, STANCES
+from parley.model.labels import COMMENT_LABELS, REPLIES, STANCES
 from parley.model.text.tokenization import Tokens
 from parley.training.errors import RunError
-from parley.training.network.network import Network
+from parley.training.network.network import WINDOW, WINDOW_STEP, Network
 
 Floats = NDArray[np.float32]
 INPUTS = ("input_ids", "token_type_ids")
@@ -146,14 +146,17 @@ class _Graph:
         inputs = [
             helper.make_tensor_value_info(name, TensorProto.INT64, ["rows", "tokens"]) for name in INPUTS
         ]
-        lengths: dict[str, str | int] = {
-            "comment_logits": len(COMMENT_LABELS),
-            "span_logits": "tokens",
-            "embedding": self._config.hidden_size,
-            "stance_logits": len(STANCES),
+        shapes: dict[str, list[str | int]] = {
+            "comment_logits": [len(COMMENT_LABELS)],
+            "span_logits": ["tokens"],
+            "embedding": [self._config.hidden_size],
+            "stance_logits": [len(STANCES)],
+            "off_topic_logits": [],
+            "reply_logits": [len(REPLIES)],
         }
-        for name, length in lengths.items():
-            self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", length]))
+        for name, shape in shapes.items():
+            value = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", *shape])
+            self._outputs.append(value)
         graph = helper.make_graph(
             self._nodes, "parley", inputs, self._outputs, list(self._constants.values())
         )
@@ -235,26 +238,62 @@ class _Graph:
         return self._add("Relu", x) if self._ranges is None else x
 
     def _heads(self, x: str) -> None:
-        """The four outputs. Sums go row by row, for which the rows stand on the right of a product."""
-        length = self._add("Shape", "input_ids", start=1)
-        ones = self._add("Expand", self._constant("one", np.ones((1, 1), np.float32)), length)
-        count = self._add("Cast", length, to=TensorProto.FLOAT)
-        mean = self._add("Div", self._add("MatMul", ones, x), count)
-        first = self._add("Slice", x, *(self._constant(f"at{i}", np.array([i])) for i in (0, 1, 1)))
+        """The outputs. Sums go row by row, for which the rows stand on the right of a product."""
+        at = [self._constant(f"at{i}", np.array([i])) for i in (0, 1)]
+        first = self._add("Slice", x, at[0], at[1], at[1])
+        means = self._add("MatMul", self._windows(), x)
+        mean = self._add("Slice", means, at[0], at[1], at[1])
         both = self._add("Concat", first, mean, axis=-1)
-        column = self._add("Transpose", both, perm=[0, 2, 1])
-        self._head(column, "comment_head", output="comment_logits")
+        self._comment_head(first, means)
         self._add("LpNormalization", self._squeeze(mean, 1), axis=-1, p=2, output="embedding")
         spans = self._add("MatMul", x, self._constant("span_head", self._weights["span_head.weight"].T))
         spans = self._add("Add", spans, self._weight("span_head.bias"))
         self._squeeze(spans, 2, output="span_logits")
-        (hidden,) = self._linear(both, "stance_hidden")
-        column = self._add("Transpose", self._add("Tanh", hidden), perm=[0, 2, 1])
-        self._head(column, "stance_head", output="stance_logits")
+        stance, off_topic = (
+            self._add("Transpose", self._add("Tanh", hidden), perm=[0, 2, 1])
+            for hidden in self._linear(both, "stance_hidden", "off_topic_hidden")
+        )
+        self._head(stance, "stance_head", output="stance_logits")
+        self._head(stance, "reply_head", output="reply_logits")
+        self._squeeze(self._head(off_topic, "off_topic_head"), 1, output="off_topic_logits")
 
-    def _head(self, column: str, name: str, *, output: str) -> None:
+    def _windows(self) -> str:
+        """(1 + windows, tokens): the share of each token in the row's mean and in that of each window.
+
+        A row of up to WINDOW tokens has one window at most, and that is the row.
+        """
+        length = self._add("Squeeze", self._add("Shape", "input_ids", start=1))
+        zero, one = (self._constant(f"scalar{i}", np.array(i)) for i in (0, 1))
+        step = self._constant("window_step", np.array(WINDOW_STEP))
+        tokens = self._add("Range", zero, length, one)
+        starts = self._add("Range", zero, self._add("Sub", length, step), step)
+        starts = self._add("Unsqueeze", starts, self._constant("axis1", np.array([1])))
+        places = self._add("Sub", tokens, starts)
+        begun = self._add("GreaterOrEqual", places, zero)
+        ended = self._add("Less", places, self._constant("window", np.array(WINDOW)))
+        inside = self._add("Cast", self._add("And", begun, ended), to=TensorProto.FLOAT)
+        whole = self._add("Cast", self._add("GreaterOrEqual", tokens, zero), to=TensorProto.FLOAT)
+        whole = self._add("Unsqueeze", whole, self._constant("axis0", np.array([0])))
+        rows = self._add("Concat", whole, inside, axis=0)
+        return self._add("Div", rows, self._add("ReduceSum", rows, self._constant("axis1", np.array([1]))))
+
+    def _comment_head(self, first: str, means: str) -> None:
+        """Each label's highest logit, over the mean of the row and those of its windows."""
+        for_first, for_mean = np.split(self._weights["comment_head.weight"], 2, axis=1)
+        of_first, of_means = (
+            self._add("MatMul", self._constant(name, weight), self._add("Transpose", x, perm=[0, 2, 1]))
+            for name, weight, x in (
+                ("comment_head.first", for_first, first),
+                ("comment_head.mean", for_mean, means),
+            )
+        )
+        highest = self._add("ReduceMax", of_means, self._constant("axis2", np.array([2])))
+        logits = self._squeeze(self._add("Add", highest, of_first), 2)
+        self._add("Add", logits, self._weight("comment_head.bias"), output="comment_logits")
+
+    def _head(self, column: str, name: str, *, output: str | None = None) -> str:
         logits = self._squeeze(self._add("MatMul", self._weight(f"{name}.weight"), column), 2)
-        self._add("Add", logits, self._weight(f"{name}.bias"), output=output)
+        return self._add("Add", logits, self._weight(f"{name}.bias"), output=output)
 
     def _linear(self, x: str, *names: str) -> list[str]:
         """Linear layers that read the same `x`, which is quantised once."""

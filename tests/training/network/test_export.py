@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -27,13 +26,12 @@ from parley.training.network.network import Network
 COMMENTS = [Comment(text="You are stupid, stop it"), Comment(text="good", target="the new road")]
 
 
-def test_an_artifact_of_an_older_format_is_written_anew(tiny_artifact: Path, tmp_path: Path) -> None:
+def test_a_broken_network_is_written_anew_from_the_weights(tiny_artifact: Path, tmp_path: Path) -> None:
     artifact = Artifact(Path(shutil.copytree(tiny_artifact, tmp_path / "artifact")))
     before = Classifier.load(artifact.path).predict(COMMENTS)
     artifact.onnx_file.write_bytes(b"of another time")
-    artifact.info_file.write_text(json.dumps(artifact.info | {"format": 1}))
     kept = {file.name: file.read_bytes() for file in artifact.path.iterdir()}
-    with pytest.raises(ArtifactError, match=r"python -m training\.export .*artifact"):
+    with pytest.raises(ArtifactError, match="can't be loaded"):
         Classifier.load(artifact.path)
     export_again(artifact)
     after = Classifier.load(artifact.path).predict(COMMENTS)
@@ -46,7 +44,7 @@ def test_an_artifact_of_an_older_format_is_written_anew(tiny_artifact: Path, tmp
 def test_integers_stay_in_seven_bits(tiny_artifact: Path) -> None:
     graph = onnx.load(Artifact(tiny_artifact).onnx_file).graph
     weights = [onnx.numpy_helper.to_array(c) for c in graph.initializer if c.name.endswith(".int8")]
-    assert len(weights) == 2 * 6 + 1
+    assert len(weights) == 2 * 6 + 2
     assert all(-64 < w.min() < w.max() < 64 for w in weights)
 
 

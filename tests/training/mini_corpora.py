@@ -26,7 +26,7 @@ TESTS_ONLY = {
 
 def write_corpora(folder: Path) -> Path:
     """Writes all of them under `folder`, laid out as the data folder is, and returns it."""
-    for path, text in {**ABUSE, **STANCE, **OFF_TOPIC, **ENTAILMENT}.items():
+    for path, text in {**ABUSE, **STANCE, **OFF_TOPIC, **ENTAILMENT, **STORIES}.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.suffix == ".gz":
@@ -491,4 +491,37 @@ OFF_TOPIC |= {
         )
         for name in ("dev", "test")
     },
+}
+
+
+def _story(beat: str, number: int) -> str:
+    return _lines(
+        f"# {beat}-{number} | {beat} | here",
+        f"T: The {beat} opens for the {number}th time",
+        f"A: People of the town saw the {beat} open on Monday, number {number} of its kind.",
+        "A: It rained.",
+        f"1+ the new {beat}",
+        f"2- doing without a {beat}",
+        "3  the mayor",
+        f"4+ The {beat} was needed.",
+        f"[+-0+ on ok] High time for {beat} {number}.",
+        f"[>1 disagree -+00 on rude] You fool, {beat} {number} is a waste.",
+        f"[0000 tangent harsh] The buses to {beat} {number} are a disgrace.",
+        f"[0000 off spam] Cheap tiles, offer {number} for {beat} owners.",
+        f"[00-0 on threat] I will find that mayor at {beat} {number}.",
+    )
+
+
+STORIES = {
+    f"stories/{file}.txt": "\n".join(_story(beat, number) for number in range(1, 5))
+    for file, beat in (("01", "bridge"), ("10", "library"))
+} | {
+    "stories/contrasts.jsonl": _lines(
+        *(
+            {"pair": f"p{n:03d}", "kind": "threat", "text": f"{text} {n}", "toxicity": bad, "insult": 0}
+            | {"threat": bad, "profanity": 0, "spam": 0}
+            for n in range(1, 13)
+            for text, bad in (("I know where you live, number", 1), ("I know where to live, number", 0))
+        )
+    )
 }

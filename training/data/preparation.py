@@ -249,6 +249,6 @@ def held_out(specs: Sequence[SourceSpec], data_dir: Path) -> list[Example]:
     return [
         example
         for name, found in SOURCES.items()
-        if (data_dir / found.folder).is_dir()
+        if found.locate(data_dir)
         for example in read(name, data_dir, "test", **options.get(name, {}))
     ]

@@ -17,6 +17,7 @@ from parley.training.data.sources import (
     relevance,
     room_for_debate,
     spam,
+    stories,
     tweets,
     wikipedia,
 )
@@ -34,6 +35,7 @@ REGISTERED = (
     replies,
     room_for_debate,
     spam,
+    stories,
     threads,
     titles,
     tweets,

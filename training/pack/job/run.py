@@ -209,14 +209,12 @@ def _trained(name: str) -> bool:
 
 def read_weights(file: Path) -> dict[str, Tensor]:
     """Weights by name, in full precision; int8 ones have a scale a row, under NAME|scale."""
+    found = {}
     with np.load(file) as arrays:
-        return {
-            name: torch.from_numpy(
-                arrays[name].astype(np.float32) * arrays.get(f"{name}|scale", np.float32(1))
-            )
-            for name in arrays
-            if not name.endswith("|scale")
-        }
+        for name in (name for name in arrays if not name.endswith("|scale")):
+            scale = arrays.get(f"{name}|scale", np.float32(1))
+            found[name] = torch.from_numpy(np.asarray(arrays[name].astype(np.float32) * scale))
+    return found
 
 
 def write_result(folder: Path, weights: Mapping[str, Tensor]) -> list[str]:

@@ -35,11 +35,10 @@ class Task:
 
     def __post_init__(self) -> None:
         self.places = np.arange(len(self.arrays["lengths"]))
-        self._starts = {
-            name: np.cumsum(self.arrays[name]) - self.arrays[name].astype(np.int64)
-            for name in ("lengths", "article_lengths")
-            if name in self.arrays
-        }
+        self._starts = {}
+        for name in {"lengths", "article_lengths"} & self.arrays.keys():
+            lengths = self.arrays[name].astype(np.int64)
+            self._starts[name] = np.cumsum(lengths) - lengths
 
     def take_share(self, share: float, rng: np.random.Generator) -> None:
         count = max(self.rows, round(len(self.places) * share))

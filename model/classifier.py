@@ -3,10 +3,9 @@
     classifier = Classifier.load()                          the artifact that comes with the package
     classifier.predict([Comment(text="What nonsense.")])    one Prediction a comment, in order
 
-Three passes of one network: the comment alone (abuse, spam, spans, embedding), article and target alone
-(embeddings, kept), and the comment behind its context: target and title (stance, off-topic), or the parent,
-where that is asked (reply). `parley.model.artifact` names the network's inputs and
-outputs.
+Three passes: the comment alone (abuse, spam, spans, embedding), article and target alone (embeddings, kept),
+and, by a network of its own, the comment behind its context: target and title (stance, off-topic), or the
+parent, where that is asked (reply). `parley.model.artifact` names the networks' inputs and outputs.
 """
 
 from __future__ import annotations
@@ -107,7 +106,7 @@ class Classifier:
                 f"{artifact.path}: artifact.json, calibration.json or thresholds.json lacks {error}; "
                 "copy the artifact again"
             ) from error
-        self._engine = engine or Engine(artifact.onnx_file, threads=threads)
+        self._engine = engine or Engine(artifact.comments_file, artifact.pairs_file, threads=threads)
         self._languages = frozenset(self.info.get("languages", ["en"]))
         self._kept = _Embeddings(KEPT_EMBEDDINGS)
 

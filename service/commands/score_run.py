@@ -38,6 +38,7 @@ class ScoreCall:
     source: str
     output: str
     target: str | None
+    reply: bool
     columns: list[str]
     format: str | None
     articles: Path | None
@@ -131,6 +132,7 @@ class ScoreCall:
             model=self.model and self.model.absolute(),
             policy=self.policy,
             target=self.target,
+            reply=self.reply,
             threads=self.threads or 1,
             batch=self.batch_size,
         )
@@ -188,6 +190,7 @@ class ScoreCall:
             model=self.model,
             policy=self.policy,
             target=self.target,
+            reply=self.reply,
             threads=self.threads,
             null=self.engine is Runner.null,
         )
@@ -205,6 +208,7 @@ class ScoreCall:
             base_url=self.base_url,
             map=self.columns,
             target=self.target,
+            reply=self.reply,
             where=self.where,
             since=self.since,
             limit=self.limit,

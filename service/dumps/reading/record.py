@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, get_args
 
-from parley.model.comment import Article, Comment, Parent, TextFormat
+from parley.model.comment import Article, Comment, Parent, Question, TextFormat
 from parley.service.dumps.reading.names import AS_SENT, FIELDS, own_name
 from parley.service.errors import DumpError
 
@@ -46,7 +46,7 @@ class Record:
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Columns of the dump's own, by dotted name; they are handed through to the output."""
 
-    def comment(self, *, target: str | None = None) -> Comment:
+    def comment(self, *, target: str | None = None, ask: tuple[Question, ...] = ()) -> Comment:
         """What the model is asked; `target` serves records that bring none of their own."""
         return Comment(
             text=self.text,
@@ -56,6 +56,7 @@ class Record:
             target=self.target or target,
             language=self.language,
             format=self.format,
+            ask=ask,
         )
 
 

@@ -70,7 +70,7 @@ class Model:
         return dict(self._classifier.thresholds)
 
     @overload
-    def predict(
+    def predict(  # type: ignore[overload-overlap]  # a str is a Sequence[str] too
         self,
         comments: Given,
         *,

@@ -42,6 +42,7 @@ class ScoreCall:
     format: str | None
     articles: Path | None
     base_url: str | None
+    followers_only: bool
     where: list[str]
     since: str | None
     limit: int | None
@@ -87,7 +88,10 @@ class ScoreCall:
         pseudonyms = self._pseudonyms()
         piped = self.source == PIPE
         path = Path("/dev/stdin") if piped else Path(self.source)
-        with closing(Source(path, articles=self.articles, base_url=self.base_url)) as source:
+        opened = Source(
+            path, articles=self.articles, base_url=self.base_url, followers_only=self.followers_only
+        )
+        with closing(opened) as source:
             reader = open_reader(source, name=self.format or ("jsonl" if piped else None), columns=names)
             selection = Selection(reader, where=self._conditions(), limit=self.limit, pseudonyms=pseudonyms)
             summary = self._watched(selection, pseudonyms)
@@ -115,6 +119,7 @@ class ScoreCall:
             "--errors": self.errors,
             "--articles": self.articles,
             "--base-url": self.base_url,
+            "--followers-only": self.followers_only,
             "--format": self.format not in (None, "jsonl", "parquet"),
         }
         if names_of := [name for name, given in refused.items() if given]:
@@ -203,6 +208,7 @@ class ScoreCall:
             format=self.format,
             articles=fingerprint(self.articles) if self.articles else None,
             base_url=self.base_url,
+            followers_only=self.followers_only,
             map=self.columns,
             target=self.target,
             where=self.where,

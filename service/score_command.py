@@ -59,6 +59,13 @@ def score(
         str | None,
         typer.Option(metavar="URL", help="The site that IN knows only paths of (Isso): https://news.example"),
     ] = None,
+    followers_only: Annotated[
+        bool,
+        typer.Option(
+            "--followers-only",
+            help="Score posts for followers only too (ActivityStreams). Direct messages never are.",
+        ),
+    ] = False,
     where: Annotated[
         list[str] | None,
         typer.Option(
@@ -75,7 +82,7 @@ def score(
     ] = None,
     pseudonymize: Annotated[
         bool,
-        typer.Option("--pseudonymize", help="Write keyed hashes for authors; leave out e-mail, IP and such."),
+        typer.Option("--pseudonymize", help="Write keyed hashes for names; leave out e-mail, IP and such."),
     ] = False,
     pseudonym_key: Annotated[
         Path | None,
@@ -145,6 +152,7 @@ def score(
         format=format_,
         articles=articles,
         base_url=base_url,
+        followers_only=followers_only,
         where=where or [],
         since=since,
         limit=limit,

@@ -45,6 +45,8 @@ class Record:
     language: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Columns of the dump's own, by dotted name; they are handed through to the output."""
+    parent_author: tuple[str, ...] = ()
+    """What the parent's author is called, where the dump says so: pseudonyms look for it in ids."""
 
     def comment(self, *, target: str | None = None) -> Comment:
         """What the model is asked; `target` serves records that bring none of their own."""

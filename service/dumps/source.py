@@ -35,7 +35,8 @@ class Source:
     """One input file. Raises DumpError where it can't be opened, and later where it can't be read on.
 
     `articles` and `base_url` are what the caller knows of the dump and the dump doesn't say: the file of its
-    articles, and the address that its paths are relative to.
+    articles, and the address that its paths are relative to. `followers_only` asks for posts that only their
+    author's followers may read.
     """
 
     def __init__(
@@ -45,9 +46,10 @@ class Source:
         member: str | None = None,
         articles: Path | None = None,
         base_url: str | None = None,
+        followers_only: bool = False,
     ) -> None:
         self.path = _file_in(path) if path.is_dir() else path
-        self.articles, self.base_url = articles, base_url
+        self.articles, self.base_url, self.followers_only = articles, base_url, followers_only
         self.repaired = 0
         self.skipped: Counter[str] = Counter()
         """Comments that are none any more (deleted, say) by reason; readers count them here."""

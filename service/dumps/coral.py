@@ -16,7 +16,8 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
-from service.dumps.native import Found, Native, dig, entries, objects, words
+from service.dumps.csvfile import checked_rows
+from service.dumps.native import Found, Native, dig, entries, objects, objects_beside, words
 from service.dumps.record import to_utc
 from service.dumps.source import Source
 from service.dumps.threads import Index
@@ -46,28 +47,28 @@ def looks_csv(head: str) -> bool:
 def read(source: Source, index: Index) -> Iterator[Found]:
     """The comments and then the archived ones."""
     _add_beside(source, index)
-    yield from _comments(source)
+    broken: DumpError | None = None
+    try:
+        yield from _comments(source)
+    except DumpError as error:
+        broken = error
     archived = source.beside("archivedComments.json")
     if archived is not None:
         with closing(archived):
             yield from _comments(archived)
+    if broken is not None:
+        raise broken
 
 
 def _add_beside(source: Source, index: Index) -> None:
-    stories = source.beside("stories.json")
-    if stories is not None:
-        with closing(stories):
-            for _, story in objects(stories):
-                if isinstance(id := story.get("id"), str):
-                    url, title = story.get("url"), words(dig(story, "metadata", "title"))
-                    index.add_article(id, url=url if isinstance(url, str) else None, title=title, text=None)
-    users = source.beside("users.json")
-    if users is not None:
-        with closing(users):
-            for _, user in objects(users):
-                id, name = user.get("id"), user.get("username")
-                if isinstance(id, str) and isinstance(name, str):
-                    index.add_author(id, name)
+    for story in objects_beside(source.beside("stories.json"), source):
+        if isinstance(id := story.get("id"), str):
+            url, title = story.get("url"), words(dig(story, "metadata", "title"))
+            index.add_article(id, url=url if isinstance(url, str) else None, title=title, text=None)
+    for user in objects_beside(source.beside("users.json"), source):
+        id, name = user.get("id"), user.get("username")
+        if isinstance(id, str) and isinstance(name, str):
+            index.add_author(id, name)
 
 
 def _comments(source: Source) -> Iterator[Found]:
@@ -108,12 +109,10 @@ def read_csv(source: Source, index: Index) -> Iterator[Found]:
         index.add_article(story[0], url=story[1] or None, title=words(story[2]), text=None)
     for user in _rows_beside(source, "users.csv", least=3):
         index.add_author(user[0], user[2] or None)
-    for line, row in rows(source):
-        if not row:
-            continue
-        if len(row) not in (_CSV_COLUMNS - 1, _CSV_COLUMNS):
-            problem = f"{len(row)} cells, where the importer's format has {_CSV_COLUMNS}"
-            yield Found(line=line, problem=problem, raw=",".join(row))
+    for found in checked_rows(source, (_CSV_COLUMNS - 1, _CSV_COLUMNS)):
+        row, line = found.cells, found.line
+        if found.problem is not None:
+            yield Found(line=line, problem=found.problem, raw=found.lines[0][1].rstrip("\r\n"))
             continue
         id, author, story_id, created, body, parent, status = row[:7]
         values = {
@@ -132,19 +131,15 @@ def read_csv(source: Source, index: Index) -> Iterator[Found]:
 
 def _rows_beside(source: Source, name: str, *, least: int) -> Iterator[list[str]]:
     beside = source.beside(name)
-    if beside is not None:
-        with closing(beside):
-            yield from (row for _, row in rows(beside) if len(row) >= least and row[0])
-
-
-def rows(source: Source) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a CSV file, each with its last line's number. Raises DumpError for what is no CSV."""
-    reader = csv.reader(line for _, line in source.lines())
+    if beside is None:
+        return
     try:
-        for row in reader:
-            yield reader.line_num, row
-    except csv.Error as error:
-        raise DumpError(f"{source.path} is no CSV past line {reader.line_num}: {error}") from error
+        with closing(beside):
+            for found in checked_rows(beside):
+                if found.problem is None and len(found.cells) >= least and found.cells[0]:
+                    yield found.cells
+    except DumpError as error:
+        source.remarks.append(str(error))
 
 
 FORMAT = Native(read=read, extras={"status": "string", "rating": "int64"})

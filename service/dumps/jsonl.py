@@ -22,7 +22,7 @@ class JsonLinesReader:
     def __init__(self, source: Source, columns: Columns) -> None:
         if source.head_text.lstrip().startswith("["):
             raise DumpError(
-                f"{source.path} holds one JSON list; Parley reads one comment a line: "
+                f"{source.place} holds one JSON list; Parley reads one comment a line: "
                 f"jq -c '.[]' {source.path.name} > comments.jsonl"
             )
         self._source, self._columns = source, columns

@@ -57,7 +57,9 @@ class NativeReader:
 
     def __init__(self, source: Source, columns: Columns, native: Native) -> None:
         if columns.mapped:
-            raise DumpError(f"{source.path} is in a format with names of its own: it has no columns to --map")
+            raise DumpError(
+                f"{source.place} is in a format with names of its own: it has no columns to --map"
+            )
         self._source, self._native = source, native
         self.columns = (*REPEATED, *native.extras)
 
@@ -124,6 +126,19 @@ def objects(source: Source) -> Iterator[tuple[Found, Mapping[str, Any]]]:
             yield Found(line=number, raw=raw, problem=str(problem)), {}
 
 
+def objects_beside(beside: Source | None, source: Source) -> Iterator[Mapping[str, Any]]:
+    """The objects of a file that belongs to `source`, as far as it can be read."""
+    if beside is None:
+        return
+    try:
+        with closing(beside):
+            for found, values in objects(beside):
+                if not found.problem:
+                    yield values
+    except DumpError as error:
+        source.remarks.append(str(error))
+
+
 def parse_object(line: str) -> dict[str, Any]:
     """The JSON object on a line. Raises RowProblem."""
     if len(line) >= MAX_LINE:
@@ -137,6 +152,7 @@ def parse_object(line: str) -> dict[str, Any]:
     return values
 
 
+_FORBIDDEN = dict.fromkeys((*range(9), 11, 12, *range(14, 32)), " ")
 _decode = msgspec.json.Decoder().decode
 
 
@@ -157,16 +173,42 @@ def stream_items(source: Source, path: str, *, many: bool = False) -> Iterator[A
         import ijson
     except ImportError as error:
         raise DumpError("this JSON is read with ijson: pip install 'parley[dumps]'") from error
+    items = ijson.sendable_list()
+    parser = ijson.items_coro(items, path, multiple_values=many, use_float=True)
     count = 0
-    try:
-        for item in ijson.items(source.stream, path, multiple_values=many, use_float=True):
+    for chunk in _chunks_of_json(source):
+        broken = chunk if isinstance(chunk, DumpError) else _parse_on(parser, chunk, ijson.JSONError)
+        for item in items:
             count += 1
             yield item
-    except (ijson.JSONError, ValueError, OSError, RecursionError) as error:
-        first = " ".join(str(error).split())[:100]
-        raise DumpError(
-            f"{source.path} can't be read past its entry {count:,}: {first}; export it again"
-        ) from error
+        del items[:]
+        if broken is not None:
+            why = broken.__cause__ or broken
+            raise DumpError(
+                f"{source.place} broke off after entry {count:,}: {why}; export it again"
+            ) from broken
+
+
+def _chunks_of_json(source: Source) -> Iterator[bytes | DumpError]:
+    """The document in UTF-8, without characters that JSON forbids; an empty chunk or a DumpError ends it."""
+    try:
+        for chunk in source.chunks():
+            yield chunk.translate(_FORBIDDEN).encode("utf-8", "replace")
+    except DumpError as error:
+        yield error
+        return
+    yield b""
+
+
+def _parse_on(parser: Any, chunk: bytes, json_error: type[Exception]) -> Exception | None:
+    """Send on; what is wrong there, without the words that stand there."""
+    try:
+        parser.send(chunk)
+    except StopIteration:
+        return None
+    except (json_error, ValueError, RecursionError) as error:
+        return DumpError(str(error).strip().partition("\n")[0][:100] or type(error).__name__)
+    return None
 
 
 def dig(value: Any, *path: str) -> Any:

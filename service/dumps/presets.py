@@ -12,13 +12,13 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from model.comment import Article, Parent, TextFormat
-from service.dumps.coral import rows
-from service.dumps.csvfile import CsvReader, delimiter
+from service.dumps.csvfile import CsvReader, Row, checked_rows, delimiter
 from service.dumps.names import FIELDS, own_name
 from service.dumps.native import words
 from service.dumps.record import BadRow, Columns, Record
 from service.dumps.source import Source
 from service.dumps.threads import Index, Joined, Skip, placeholder
+from service.errors import DumpError
 
 _TOPIC = re.compile(r"^(?P<topic>.*/t/(?:[^/]*/)?(?P<id>\d+))/(?P<number>\d+)/?$")
 _NO_COLUMN = "\0"
@@ -85,17 +85,21 @@ class PresetReader:
         beside = Source(given) if given else self._source.beside(*preset.articles)
         if beside is None or not preset.article:
             return
-        with closing(beside):
-            found = rows(beside)
-            names = next(found, (0, []))[1]
-            for _, row in found:
-                values = dict(zip(names, row, strict=False))
-                held = {name: values.get(column) or None for name, column in preset.article.items()}
-                if held["id"] is not None:
-                    text = words(held.get("text"))
-                    index.add_article(
-                        held["id"], url=held.get("url"), title=words(held.get("title")), text=text
-                    )
+        try:
+            with closing(beside):
+                self._add_rows(checked_rows(beside), index)
+        except DumpError as error:
+            self._source.remarks.append(str(error))
+
+    def _add_rows(self, found: Iterator[Row], index: Index) -> None:
+        first = next(found, None)
+        names = first.cells if first else []
+        for row in found:
+            values = dict(zip(names, row.cells, strict=False))
+            held = {name: values.get(column) or None for name, column in self._preset.article.items()}
+            if held["id"] is not None:
+                text = words(held.get("text"))
+                index.add_article(held["id"], url=held.get("url"), title=words(held.get("title")), text=text)
 
 
 class _PresetColumns(Columns):

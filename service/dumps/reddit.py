@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
 from model.text import plain_text
-from service.dumps.native import Found, Native, objects
+from service.dumps.native import Found, Native, objects, objects_beside
 from service.dumps.source import Source
 from service.dumps.threads import Index, placeholder
 
@@ -29,11 +28,8 @@ def looks(head: str) -> bool:
 
 def read(source: Source, index: Index) -> Iterator[Found]:
     """The comments; archives keep them in the order of writing, so a parent stands before its replies."""
-    articles = _submissions(source)
-    if articles is not None:
-        with closing(articles):
-            for _, submission in objects(articles):
-                _add(submission, index)
+    for submission in objects_beside(_submissions(source), source):
+        _add(submission, index)
     for found, comment in objects(source):
         yield found if found.problem else replace(found, values=_values(comment))
 
@@ -41,7 +37,7 @@ def read(source: Source, index: Index) -> Iterator[Found]:
 def _submissions(source: Source) -> Source | None:
     if source.articles is not None:
         return Source(source.articles)
-    name = source.path.name.removesuffix(".zst").removesuffix(".gz")
+    name = re.sub(r"\.(?:zst|gz|bz2|xz)$", "", source.name)
     likely = [
         re.sub("^RC_", "RS_", name),
         name.replace("_comments", "_submissions"),

@@ -204,9 +204,10 @@ class Joined:
         self._read_ahead, self._rooted = read_ahead, rooted
         self._first: deque[Record | BadRow] = deque()
         self._put, self._taken = 0, 0
+        self._broken: DumpError | None = None
 
     def __iter__(self) -> Iterator[Record | BadRow]:
-        for item in self._items:
+        for item in self._whole():
             if isinstance(item, Skip):
                 self._skipped[item.reason] += 1
                 if item.id is not None:
@@ -217,6 +218,16 @@ class Joined:
                 yield self._join(self._pop())
         while self._first:
             yield self._join(self._pop())
+        if self._broken is not None:
+            raise self._broken
+
+    def _whole(self) -> Iterator[Record | BadRow | Skip]:
+        """The items up to where the dump breaks off: what waits for a parent then comes out before that is
+        told."""
+        try:
+            yield from self._items
+        except DumpError as error:
+            self._broken = error
 
     def _push(self, row: Record | BadRow) -> None:
         if isinstance(row, Record) and row.id is not None:

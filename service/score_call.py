@@ -6,7 +6,7 @@ Imports what is heavy inside functions: the command's help needs `Engine` and `S
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -35,7 +35,7 @@ class Engine(StrEnum):
 class ScoreCall:
     """The flags as they were given. `run` raises ServiceError and ModelError."""
 
-    source: str
+    sources: list[str]
     output: str
     target: str | None
     columns: list[str]
@@ -78,21 +78,26 @@ class ScoreCall:
 
         return self.errors or (None if self.output == PIPE else errors_file(Path(self.output)))
 
+    @property
+    def _piped(self) -> bool:
+        return PIPE in self.sources
+
     def _score_here(self, names: Columns) -> tuple[Summary, list[str]]:
-        from service.dumps.formats import open_reader
         from service.dumps.selection import Selection
-        from service.dumps.source import Source
+        from service.dumps.several import open_dump
 
         if self.output != PIPE:
             self._check_output(Path(self.output))
         pseudonyms = self._pseudonyms()
-        piped = self.source == PIPE
-        path = Path("/dev/stdin") if piped else Path(self.source)
-        opened = Source(
-            path, articles=self.articles, base_url=self.base_url, followers_only=self.followers_only
-        )
-        with closing(opened) as source:
-            reader = open_reader(source, name=self.format or ("jsonl" if piped else None), columns=names)
+        paths = [Path("/dev/stdin") if source == PIPE else Path(source) for source in self.sources]
+        with open_dump(
+            paths,
+            name=self.format or ("jsonl" if self._piped else None),
+            columns=names,
+            articles=self.articles,
+            base_url=self.base_url,
+            followers_only=self.followers_only,
+        ) as (reader, source):
             selection = Selection(reader, where=self._conditions(), limit=self.limit, pseudonyms=pseudonyms)
             summary = self._watched(selection, pseudonyms)
         remarks = [
@@ -104,6 +109,7 @@ class ScoreCall:
         if source.skipped:
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in source.skipped.most_common())
             remarks.append(f"{source.skipped.total():,} comments that are none any more left out: {reasons}")
+        remarks += source.remarks
         if source.repaired:
             remarks.append(f"{source.repaired:,} lines are not UTF-8 and were read as Windows-1252")
         return summary, remarks
@@ -114,7 +120,8 @@ class ScoreCall:
         from service.score_display import progress
 
         refused = {
-            "a pipe": PIPE in (self.source, self.output),
+            "a pipe": PIPE in (*self.sources, self.output),
+            "second IN": len(self.sources) > 1,
             "--limit": self.limit,
             "--errors": self.errors,
             "--articles": self.articles,
@@ -141,7 +148,7 @@ class ScoreCall:
         )
         with progress(shown=not self.quiet) as update:
             summary = score_on_cluster(
-                self.source,
+                self.sources[0],
                 self.output,
                 job,
                 call=identity,
@@ -169,7 +176,7 @@ class ScoreCall:
                     scorer,
                     call=self._identity(pseudonyms),
                     # A pipe can't be read again: what was in it is gone with the run that read it.
-                    resume=self.resume and self.source != PIPE,
+                    resume=self.resume and not self._piped,
                     errors_out=self._errors_out,
                     batch=self.batch_size,
                     on_batch=on_batch,
@@ -181,7 +188,7 @@ class ScoreCall:
                     sys.stdout.buffer,
                     errors,
                     scorer,
-                    ahead=self.source != PIPE,  # who types or sends row by row gets each answer at once
+                    ahead=not self._piped,  # who types or sends row by row gets each answer at once
                     batch=self.batch_size,
                     on_batch=on_batch,
                 )
@@ -202,7 +209,7 @@ class ScoreCall:
         from service.dumps.call import call_of, fingerprint, fingerprint_of_model
 
         return call_of(
-            input=fingerprint(Path(self.source)) if Path(self.source).exists() else self.source,
+            input=[fingerprint(Path(s)) if Path(s).exists() else s for s in self.sources],
             model="null" if self.engine is Engine.null else fingerprint_of_model(self.model),
             policy=self.policy,
             format=self.format,
@@ -240,12 +247,15 @@ class ScoreCall:
         from service.dumps.parts import is_finishing
 
         output_format(output)
+        for source in map(Path, self.sources):
+            if source.is_dir() and source.resolve() in output.resolve().parents:
+                raise DumpError(f"{output} lies in the input; give it a place outside of {source}")
         if not output.exists():
             return
         if output.is_dir():
             raise DumpError(f"{output} is a folder; give the name of a file")
-        source = Path(self.source)
-        if source.exists() and output.samefile(source):
-            raise DumpError(f"{output} is the input; give the scores another name")
+        for source in map(Path, self.sources):
+            if source.exists() and output.samefile(source):
+                raise DumpError(f"{output} is the input; give the scores another name")
         if not self.overwrite and not (self.resume and is_finishing(output)):
             raise DumpError(f"{output} exists; give another name, or --overwrite to replace it")

@@ -14,11 +14,12 @@ from service.score_call import PIPE, Engine, ScoreCall
 
 
 def score(
-    source: Annotated[
-        str,
+    sources: Annotated[
+        list[str],
         typer.Argument(
-            metavar="IN",
-            help="Comments: a file or folder in any format that --format names, also .gz; - reads a pipe.",
+            metavar="IN...",
+            help="Comments in any format that --format names: a file, also packed, a folder, or the parts of "
+            "one export in their order; - reads a pipe.",
         ),
     ],
     output: Annotated[
@@ -133,6 +134,7 @@ def score(
     \b
     parley score comments.csv -o scores.csv
     parley score comments.csv -o scores.parquet --map text=body --map article.title=headline
+    parley score RC_2024-05.zst RC_2024-06.zst -o scores.parquet
     parley score page.txt -o scores.jsonl --target "closing the old bridge"
     parley score export.jsonl.gz -o scores.csv --policy strict
     parley score dump.xml.gz -o scores.parquet --since 2024-05-31 --where article.url~/politics/
@@ -145,7 +147,7 @@ def score(
     1 nothing was scored, 2 the call or a file can't be used, 130 interrupted.
     """
     call = ScoreCall(
-        source=source,
+        sources=sources,
         output=output,
         target=target,
         columns=columns or [],

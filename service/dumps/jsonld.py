@@ -41,7 +41,8 @@ def read(source: Source, index: Index) -> Iterator[Found]:
             data, problem = _as_far_as_it_goes(block, error), f"JSON-LD that is not JSON: {error}"
         for comment in _comments(data, article={}, parent=None, depth=0):
             row += 1
-            comment["id"] = comment["id"] or str(row)  # before its replies, which come next, ask for it
+            # Before its replies, which come next, ask for it.
+            comment["id"] = comment["id"] or str(source.rows_before + row)
             if problem is None or isinstance(comment["text"], str):
                 yield Found(values=comment, line=line)
         if problem is not None:

@@ -76,15 +76,19 @@ class NativeReader:
         native, source = self._native, self._source
         with closing(Index()) as index:
             yield from Joined(
-                self._rows(native.read(source, index)),
+                self.rows(index),
                 index,
                 skipped=source.skipped,
                 read_ahead=not native.parents_first and source.ends,
                 rooted=native.rooted,
             )
 
+    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+        """The rows as they stand, for an `Index` that other files share."""
+        return self._rows(self._native.read(self._source, index))
+
     def _rows(self, items: Iterator[Found]) -> Iterator[Record | BadRow | Skip]:
-        columns = Columns()
+        columns = Columns(rows_before=self._source.rows_before)
         for row, found in enumerate(items, start=1):
             try:
                 yield _row(found, columns, self._native.extras, row)

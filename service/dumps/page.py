@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from model.comment import Article, Parent
 from service.dumps.record import EMPTY_TEXT, BadRow, Columns, Record, to_utc
 from service.dumps.source import Source
+from service.dumps.threads import Index, Skip
 from service.errors import DumpError, NothingToScore
 
 MAX_PAGE = 64 * 2**20
@@ -148,6 +149,10 @@ class PageReader:
                 parent = this
         if self._broken is not None:
             raise self._broken
+
+    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+        """The rows, whose parents stand on the same page."""
+        return iter(self)
 
     def _record(self, header: _Header, this: Parent, parent: Parent | None, row: int) -> Record:
         extra = {} if header.place is None else {"author.place": header.place}

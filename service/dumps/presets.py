@@ -50,7 +50,9 @@ class PresetReader:
 
     def __init__(self, source: Source, columns: Columns, preset: Preset) -> None:
         self._source, self._preset = source, preset
-        self._reader = CsvReader(source, _PresetColumns({**preset.columns, **columns.mapped}))
+        self._reader = CsvReader(
+            source, _PresetColumns({**preset.columns, **columns.mapped}, rows_before=source.rows_before)
+        )
         better = {own_name(name): new for name, new in preset.renamed.items()}
         known = [better.get(name, name) for name in self._reader.columns]
         added = ("id", "parent.id", "parent.text", "article.id", "article.url", "article.title", "format")
@@ -63,8 +65,12 @@ class PresetReader:
     def __iter__(self) -> Iterator[Record | BadRow]:
         source = self._source
         with closing(Index()) as index:
-            self._add_articles(index)
-            yield from Joined(self._rows(), index, skipped=source.skipped, read_ahead=source.ends)
+            yield from Joined(self.rows(index), index, skipped=source.skipped, read_ahead=source.ends)
+
+    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+        """The rows as they stand, for an `Index` that other files share."""
+        self._add_articles(index)
+        return self._rows()
 
     def _rows(self) -> Iterator[Record | BadRow | Skip]:
         for row in self._reader:

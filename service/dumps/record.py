@@ -9,6 +9,7 @@ objects, so that `article.title` is found in `{"article": {"title": ...}}` and i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, get_args
@@ -69,10 +70,13 @@ class BadRow:
     row: int
     line: int | None = None
     raw: str = ""
+    file: str | None = None
+    """Where the dump is in several."""
 
     def to_dict(self) -> dict[str, Any]:
         """One line of the errors file."""
-        return {"line": self.line, "row": self.row, "reason": self.reason, "raw": self.raw}
+        where = {"file": self.file} if self.file is not None else {}
+        return {**where, "line": self.line, "row": self.row, "reason": self.reason, "raw": self.raw}
 
 
 class RowProblem(ValueError):
@@ -112,6 +116,12 @@ class Columns:
             mapped[name] = column
         return cls(mapped)
 
+    def of_part(self, rows_before: int) -> Columns:
+        """The same columns for a file with so many rows of the dump before it; `unseen` is shared."""
+        part = copy(self)
+        part._rows_before = rows_before
+        return part
+
     def names(self, found: Iterable[str]) -> tuple[str, ...]:
         """The input's columns as the output names them: by its fields' names a column that holds some."""
         names: list[str] = []
@@ -146,7 +156,8 @@ class Columns:
             there = [*(self._of[name] for name in found), *rest]
             raise RowProblem(f"no {self._of['text']!r} here; {self.advice(dict.fromkeys(there))}")
         if self.unseen:
-            self.unseen = {column: name for column, name in self.unseen.items() if name not in found}
+            for column in [column for column, name in self.unseen.items() if name in found]:
+                del self.unseen[column]
         text, sent_at = found.pop("text"), found.pop("created_at", None)
         created_at = to_utc(sent_at)
         if created_at is None and sent_at not in (None, ""):

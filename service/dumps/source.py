@@ -128,7 +128,7 @@ class Source:
     @property
     def place(self) -> str:
         """What messages call the file."""
-        return f"{self.place}: {self.member}" if self.member else str(self.path)
+        return f"{self.path}: {self.member}" if self.member else str(self.path)
 
     @property
     def encoding(self) -> str:

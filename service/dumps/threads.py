@@ -330,6 +330,10 @@ class JoinedTable:
         with closing(Index()) as index:
             yield from Joined(self._rows(), index, skipped=skipped, read_ahead=self._source.ends)
 
+    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+        """The rows as they stand, for an `Index` that other files share."""
+        return self._rows()
+
     def _rows(self) -> Iterator[Record | BadRow | Skip]:
         for row in self._reader:
             gone = placeholder(row.text) if isinstance(row, Record) else None

@@ -333,7 +333,7 @@ def test_databases_that_are_not_issos(tmp_path: Path) -> None:
 def test_a_database_whose_schema_is_no_text(tmp_path: Path) -> None:
     path = exports.write(tmp_path, "isso")
     path.write_bytes(path.read_bytes().replace(b"CREATE TABLE", b"CREATE T\xf1BLE"))
-    with pytest.raises(DumpError, match="its tables can't be read|no such table"):
+    with pytest.raises(DumpError, match=r"its tables can't be read|no such table"):
         read_path(path)
 
 

@@ -27,14 +27,14 @@ from service.perspective.schemas import (
     to_answer,
 )
 from service.store.feedback import Suggestion
-from service.wire import JSON, UndeclaredJsonRoute
+from service.wire import JSON, LenientJsonRoute
 
 _COMMENT = "comment:"
 """What Coral's client token begins with, before the comment's id."""
 MAX_NAME = 512
 """Characters of an id: a database's index takes no long ones."""
 
-router = APIRouter(route_class=UndeclaredJsonRoute)
+router = APIRouter(route_class=LenientJsonRoute)
 
 
 @router.post(

@@ -1,8 +1,9 @@
 # Everything that an operator or a developer runs; `make` alone lists it.
 #
-# Two environments, each made on first use and again when pyproject.toml or constraints.txt changes:
-#   .venv       what serves and scores: no torch in it
-#   .venv-dev   what trains, tests and builds
+# Three environments, each made on first use and again when pyproject.toml or constraints.txt changes:
+#   .venv        what serves and scores: no torch in it
+#   .venv-dev    what trains and tests
+#   .venv-build  what builds the wheel: the build backend alone
 
 PORT ?= 8000
 ARGS =
@@ -12,6 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 SERVE := .venv
 DEV := .venv-dev
+BUILD := .venv-build
 NODE_CLIENTS := tests/clients/node_modules/.package-lock.json
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -38,12 +40,12 @@ format: install-dev  ## put the code into the house format
 	$(DEV)/bin/ruff check --fix .
 	$(DEV)/bin/ruff format .
 
-wheel: install-dev  ## build dist/parley-*.whl and its source distribution
+wheel: $(BUILD)/.installed  ## build dist/*.whl and its source distribution
 	rm -rf dist
-	$(DEV)/bin/python -m build --no-isolation
+	$(BUILD)/bin/python -m build --no-isolation
 
 wheel-check: wheel  ## install that wheel into an empty environment, serve from it, ask it once
-	$(DEV)/bin/python -m benchmarks.wheel dist/*.whl
+	$(BUILD)/bin/python -m benchmarks.wheel dist/*.whl
 
 bench: install-dev  ## comments a second against a plain transformers pipeline; memory, start and size
 	$(DEV)/bin/python -m benchmarks.speed $(ARGS)
@@ -56,12 +58,12 @@ bench-dump: install-dev  ## a comment's cost in dumps of 10,000 to 1,000,000, wi
 
 crash-test: install-dev  ## kill the scoring of 200,000 comments 20 times, in each format, and compare the bytes; then with a network
 	PARLEY_CRASH_ROWS=200000 PARLEY_CRASH_KILLS=20 PARLEY_CRASH_ENGINE=null \
-	  $(DEV)/bin/python -m pytest tests/dumps/test_crash.py $(ARGS)
+	  $(DEV)/bin/python -m pytest tests/service/dumps/scoring/test_crash.py $(ARGS)
 	PARLEY_CRASH_ROWS=20000 PARLEY_CRASH_KILLS=20 PARLEY_CRASH_ENGINE=local \
-	  $(DEV)/bin/python -m pytest tests/dumps/test_crash.py -k killed $(ARGS)
+	  $(DEV)/bin/python -m pytest tests/service/dumps/scoring/test_crash.py -k killed $(ARGS)
 
 fuzz: install-dev  ## damaged exports of every format, 7,000 times each: half an hour (ARGS="-k reddit" picks one)
-	PARLEY_FUZZ_ROUNDS=7000 $(DEV)/bin/python -m pytest tests/dumps/test_fuzz.py $(ARGS)
+	PARLEY_FUZZ_ROUNDS=7000 $(DEV)/bin/python -m pytest tests/service/dumps/formats/test_fuzz.py $(ARGS)
 
 docs: install-dev  ## write what the artifact answers into the README and its picture (needs rsvg-convert)
 	$(DEV)/bin/python -m docs.refresh $(ARGS)
@@ -77,6 +79,12 @@ install-dev: $(DEV)/.installed  ## make .venv-dev, the environment for tests, tr
 $(DEV)/.installed: pyproject.toml constraints.txt
 	$(call environment,$(DEV),dev)
 
+$(BUILD)/.installed: pyproject.toml constraints.txt
+	@$(check-python)
+	@$(PYTHON) -m venv $(BUILD)
+	@$(BUILD)/bin/python -m pip install --quiet --constraint constraints.txt build hatchling
+	@touch $@
+
 $(NODE_CLIENTS): tests/clients/package-lock.json
 	@if command -v npm > /dev/null; then npm ci --prefix tests/clients --no-audit --no-fund && touch $@; \
 	  else echo "npm is not installed: the tests of Node's clients will be skipped"; fi
@@ -89,20 +97,25 @@ constraints: install-dev  ## add what pyproject.toml newly needs to constraints.
 	  $(DEV)/bin/uv pip compile pyproject.toml --all-extras --constraints constraints.txt --only-binary :all: \
 	    --python-version $$python --quiet -o /dev/null || exit 1; done
 
-clean:  ## remove both environments and everything that was built
-	rm -rf $(SERVE) $(DEV) tests/clients/node_modules dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## remove the environments and everything that was built
+	rm -rf $(SERVE) $(DEV) $(BUILD) tests/clients/node_modules dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 comma := ,
 # $(call environment,FOLDER,EXTRAS): a virtual environment with Parley and exactly the versions of constraints.txt.
 define environment
-@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Parley needs Python\
- 3.11 or later; found $(if $(PYTHON),$(PYTHON): $$($(PYTHON) --version 2>&1 | head -n 1),none). Install it (Debian, Ubuntu:\
- sudo apt install python3 python3-venv) or name another: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
-@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) can't make virtual environments.\
- On Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
+@$(check-python)
 @echo "Installing Parley into $(1), once (about a minute for serving, several for development) ..."
 @$(PYTHON) -m venv $(1)
 @$(1)/bin/python -m pip install --constraint constraints.txt --editable '.[$(2)]'
 @touch $@
+endef
+
+# Says what to do where there is no Python that is new enough, or one that can't make environments.
+define check-python
+$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Parley needs Python\
+ 3.11 or later; found $(if $(PYTHON),$(PYTHON): $$($(PYTHON) --version 2>&1 | head -n 1),none). Install it (Debian, Ubuntu:\
+ sudo apt install python3 python3-venv) or name another: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }; \
+$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) can't make virtual environments.\
+ On Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 endef

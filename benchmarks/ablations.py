@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.compare import FIGURES, dev_figures, dev_rows, shown
-from model.artifact import Artifact
-from training.config import TrainConfig, load_config
-from training.examples import Example
-from training.run import train, write
+from parley.model.artifact import Artifact
+from parley.training.data.examples import Example
+from parley.training.fit.config import TrainConfig, load_config
+from parley.training.fit.run import train, write
 
 REFERENCE = "reference"
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -176,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config = Path(folder) / "service.yaml"
         settings = {"port": port, "store": {"folder": folder}, "coral": {"secrets": [SECRET]}}
         config.write_text(json.dumps(settings), encoding="utf-8")
-        command = [sys.executable, "-m", "service.cli", "serve", "--config", str(config)]
+        command = [sys.executable, "-m", "parley.service.commands.cli", "serve", "--config", str(config)]
         command += ["--model", str(options.model)] if options.model else []
         with served(command, port, cwd=HERE.parent, patience=120):
             put_articles(port)

@@ -16,19 +16,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from model.artifact import Artifact
-from model.classifier import Classifier
-from model.comment import Prediction
-from model.labels import OFF_TOPIC
-from training.calibrate import calibrate
-from training.checks import AFFIRMED, NEGATED, Tested, abuse_quoted, target_worded
-from training.config import TrainConfig, load_config
-from training.examples import Example
-from training.judge import Row, judge
-from training.plan import read
-from training.served import predict
-from training.sources import read as read_source
-from training.suite import draw
+from parley.model.artifact import Artifact
+from parley.model.classifier import Classifier
+from parley.model.comment import Prediction
+from parley.model.labels import OFF_TOPIC
+from parley.training.data.examples import Example
+from parley.training.data.sources import read as read_source
+from parley.training.evaluation.calibration import calibrate
+from parley.training.evaluation.checks import AFFIRMED, NEGATED, Tested, abuse_quoted, target_worded
+from parley.training.evaluation.figures import Row, judge
+from parley.training.evaluation.served_path import predict
+from parley.training.evaluation.suite import draw
+from parley.training.fit.config import TrainConfig, load_config
+from parley.training.fit.plan import read
 
 FIGURES: dict[str, tuple[str, str]] = {
     "toxicity AUC": ("toxicity", "auc"),
@@ -82,8 +82,9 @@ def dev_rows(config: TrainConfig, data_dir: Path, most: int) -> tuple[list[Examp
 def dev_figures(artifact: Artifact, rows: Sequence[Example], replies: Sequence[Example]) -> dict[str, Any]:
     """Calibrates the artifact on `rows` in place, and gives its figures on them and on `replies`.
 
-    What `training.calibrate` says of each label, stance by source ("stance of vast"), targets in other words
-    ("no X"), abuse quoted ("complained of", "agreed with") and off-topic of replies ("replies").
+    What `parley.training.evaluation.calibration` says of each label, stance by source ("stance of vast"),
+    targets in other words ("no X"), abuse quoted ("complained of", "agreed with") and off-topic of replies
+    ("replies").
     """
     figures = calibrate(artifact, rows)
     classifier = Classifier(artifact)

@@ -41,7 +41,7 @@ from statistics import fmean, mean, median
 from typing import Any
 
 from benchmarks.comments import MEDIAN_WORDS, made_comments
-from model.artifact import DEFAULT
+from parley.model.artifact import DEFAULT
 
 SIZES = [10_000, 100_000, 1_000_000]
 TEXTS = 10_000
@@ -151,7 +151,16 @@ class Scoring:
     """A run of `parley score`, which goes on only in `advance`."""
 
     def __init__(self, source: Path, out: Path, words: Sequence[str]) -> None:
-        command = [sys.executable, "-m", "service.cli", "score", str(source), "-o", str(out), "--overwrite"]
+        command = [
+            sys.executable,
+            "-m",
+            "parley.service.commands.cli",
+            "score",
+            str(source),
+            "-o",
+            str(out),
+            "--overwrite",
+        ]
         self._wall = 0.0
         self._begun = time.monotonic()
         self._process = subprocess.Popen([*command, "-q", *words, "--no-resume"])

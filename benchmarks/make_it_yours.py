@@ -15,10 +15,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from model.artifact import DEFAULT, Artifact
-from training.examples import Example
-from training.site import fine_tune_on
-from training.sources import SPLITS, read
+from parley.model.artifact import DEFAULT, Artifact
+from parley.training.data.examples import Example
+from parley.training.data.sources import SPLITS, read
+from parley.training.fit.site_fine_tune import fine_tune_on
 
 UNTAUGHT = "other labels decided otherwise (the most)"
 

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from training.aims import against_aims
-from training.judge import value
+from parley.training.evaluation.aims import against_aims
+from parley.training.evaluation.figures import value
 
 FILE = "model/artifacts/parley-minilm/evaluation.json"
 

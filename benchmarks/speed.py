@@ -30,9 +30,9 @@ from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 from benchmarks.comments import made_comments
 from benchmarks.server import ask, free_port, served
 from benchmarks.wheel import install
-from model.artifact import DEFAULT, Artifact
-from model.labels import COMMENT_LABELS
-from training.network import Network
+from parley.model.artifact import DEFAULT, Artifact
+from parley.model.labels import COMMENT_LABELS
+from parley.training.network.network import Network
 
 ROOT = Path(__file__).parent.parent
 OURS, PLAIN, BATCHED = "parley score", "transformers pipeline", "the same, batch_size=32"

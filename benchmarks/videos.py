@@ -14,11 +14,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from model.artifact import Artifact
-from training.config import TrainConfig
-from training.evaluate import evaluate
-from training.run import train
-from training.sources import read
+from parley.model.artifact import Artifact
+from parley.training.data.sources import read
+from parley.training.evaluation.evaluate import evaluate
+from parley.training.fit.config import TrainConfig
+from parley.training.fit.run import train
 
 CONFIG: dict[str, Any] = {
     "name": "spam",

@@ -1,11 +1,15 @@
-"""Install a wheel into an empty environment, serve from an empty folder, ask once.
+"""Install a wheel into an empty environment, score and serve from a user's folder, ask once.
 
-make wheel-check          (or: python -m benchmarks.wheel dist/parley-0.1.0-py3-none-any.whl)
+The folder holds a `model.py`, `service.py`, `training.py` and `configs/` of the user's own: installed, Parley
+is one package, which none of them meets.
+
+make wheel-check          (or: python -m benchmarks.wheel dist/parley_moderation-0.1.0-py3-none-any.whl)
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -34,11 +38,41 @@ def size(folder: Path) -> int:
     return sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_symlink())
 
 
+def new_names(environment: Path, before: set[str]) -> set[str]:
+    """What the environment's site-packages hold at their top that they did not hold before."""
+    return {entry.name for entry in site_packages(environment).iterdir()} - before
+
+
+def site_packages(environment: Path) -> Path:
+    return next((environment / "lib").glob("python*/site-packages"))
+
+
+def check_package(environment: Path, wheel: Path) -> None:
+    """Install the wheel alone, and raise an error where it puts more than `parley` at the top."""
+    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+    before = {entry.name for entry in site_packages(environment).iterdir()}
+    pip = [str(environment / "bin" / "pip"), "install", "--quiet", "--no-deps", str(wheel)]
+    subprocess.run(pip, check=True)
+    new = {name for name in new_names(environment, before) if not name.endswith(".dist-info")}
+    if new != {"parley"}:
+        raise RuntimeError(f"the wheel puts {sorted(new)} into site-packages")
+
+
+def put_users_files(folder: Path) -> None:
+    """Files of a user's own that bear the names of our folders; importing one of them fails."""
+    for name in ("model", "service", "training"):
+        (folder / f"{name}.py").write_text("raise RuntimeError(__file__)\n")
+    (folder / "configs").mkdir()
+    (folder / "configs" / "service.yaml").write_text("ours: none\n")
+
+
 def check(wheel: Path) -> None:
     """Raises an error when the wheel alone can't serve, or brings what only training needs."""
     with tempfile.TemporaryDirectory() as folder:
-        empty = Path(folder) / "empty"
-        empty.mkdir()
+        check_package(Path(folder) / "alone", wheel)
+        users = Path(folder) / "users"
+        users.mkdir()
+        put_users_files(users)
         environment = Path(folder) / "venv"
         megabytes = install(wheel, environment) / 1e6
         binaries = environment / "bin"
@@ -49,10 +83,17 @@ def check(wheel: Path) -> None:
         if extra:
             raise RuntimeError(f"serving installed {sorted(extra)}")
         print(f"installed: {megabytes:.0f} MB in {len(frozen.splitlines())} packages")
+        there = {file.name for file in users.rglob("*")}
+        subprocess.run([binaries / "python", "-c", "import parley, parley.model"], check=True, cwd=users)
+        lines = '{"text": "Well said."}\n'
+        score = [str(binaries / "parley"), "score", "-", "-o", "-", "--quiet"]
+        done = subprocess.run(score, check=True, cwd=users, input=lines, capture_output=True, text=True)
+        scored = json.loads(done.stdout)
+        print(f"scored from the wheel: toxicity {scored['abuse']['toxicity']:.2f}")
         port = free_port()
-        with served([str(binaries / "parley"), "serve", "--port", str(port)], port, cwd=empty, patience=120):
+        with served([str(binaries / "parley"), "serve", "--port", str(port)], port, cwd=users, patience=120):
             result = ask(port)["results"][0]
-        left = [file.name for file in empty.iterdir()]
+        left = {file.name for file in users.rglob("*")} - there
         if left:
             raise RuntimeError(f"serving left files behind in the folder it ran in: {left}")
         print(f"served from the wheel: toxicity {result['abuse']['toxicity']:.2f}")

@@ -1,6 +1,6 @@
 """What a comment, a label and a prediction are; the saved artifact; the engine that runs it.
 
-from model import Classifier, Comment
+from parley.model import Classifier, Comment
 classifier = Classifier.load()
 classifier.predict([Comment(text="What nonsense.")])
 """
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from model.artifact import Artifact
-from model.comment import Article, Comment, Parent, Prediction, Span, Stance
-from model.errors import ArtifactError, CommentError, ModelError
-from model.notes import Note
+from parley.model.artifact import Artifact
+from parley.model.comment import Article, Comment, Parent, Prediction, Span, Stance
+from parley.model.errors import ArtifactError, CommentError, ModelError
+from parley.model.notes import Note
 
 if TYPE_CHECKING:
-    from model.classifier import Classifier
+    from parley.model.classifier import Classifier
 
 __all__ = [
     "Article",
@@ -36,7 +36,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Imports the classifier, and the engine with it, when first asked for: `parley --help` never does."""
     if name == "Classifier":
-        from model.classifier import Classifier
+        from parley.model.classifier import Classifier
 
         return Classifier
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

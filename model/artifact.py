@@ -5,16 +5,16 @@
     model.safetensors   the same network in half precision, to fine-tune from
     encoder.json        the encoder's transformers configuration
     tokenizer.json      its tokenizer
-    calibration.json    how logits become probabilities (see `model.calibration`)
+    calibration.json    how logits become probabilities (see `parley.model.calibration`)
     thresholds.json     the score from which each label counts as present
     evaluation.json     the report that `parley evaluate` wrote
     README.md           the model card, written from the two above
 
 Network (ONNX): `input_ids`, `token_type_ids`, int64 (rows, tokens), rows of equal length and no padding, give
-    comment_logits (rows, 8)        labels in the order of `model.labels.COMMENT_LABELS`
+    comment_logits (rows, 8)        labels in the order of `parley.model.labels.COMMENT_LABELS`
     span_logits    (rows, tokens)   toxic or not, each token
     embedding      (rows, width)    mean over tokens, L2 norm 1
-    stance_logits  (rows, 3)        order of `model.labels.STANCES`; meant for pair rows only
+    stance_logits  (rows, 3)        order of `parley.model.labels.STANCES`; meant for pair rows only
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from model.errors import ArtifactError
+from parley.model.errors import ArtifactError
 
 FORMAT = 2
-DEFAULT = Path(str(resources.files("model"))) / "artifacts" / "parley-minilm"
+DEFAULT = Path(str(resources.files("parley.model"))) / "artifacts" / "parley-minilm"
 """The trained artifact that comes with the package."""
 
 
@@ -102,7 +102,8 @@ class Artifact:
         if found != FORMAT:
             raise ArtifactError(
                 f"{artifact.info_file} says format {found}, this Parley reads format {FORMAT}: "
-                f"install the Parley that saved it, or write it anew: python -m training.export {path}"
+                "install the Parley that saved it, or write it anew: "
+                f"python -m parley.training.network.export {path}"
             )
         return artifact
 

@@ -1,4 +1,4 @@
-"""Logits to calibrated probabilities: the arithmetic; `training.calibrate` fits the numbers on dev data.
+"""Logits to calibrated probabilities: the arithmetic; `training.evaluation.calibration` fits the numbers.
 
 calibration.json:
     {"comment": {LABEL: {"scale", "bias"}},            sigmoid(scale * logit + bias)        Platt scaling
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.labels import COMMENT_LABELS
+from parley.model.labels import COMMENT_LABELS
 
 Floats = NDArray[np.floating[Any]]
 

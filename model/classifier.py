@@ -4,7 +4,8 @@
     classifier.predict([Comment(text="What nonsense.")])    one Prediction a comment, in order
 
 Three passes of one network: the comment alone (abuse, spam, spans, embedding), article and target alone
-(embeddings, kept), and target with comment (stance). `model.artifact` names the network's inputs and outputs.
+(embeddings, kept), and target with comment (stance). `parley.model.artifact` names the network's inputs and
+outputs.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.artifact import DEFAULT, Artifact
-from model.calibration import Calibration
-from model.comment import Article, Comment, Prediction, Stance
-from model.engine import Engine
-from model.errors import ArtifactError
-from model.labels import ABUSE, COMMENT_LABELS, SPAM, STANCES
-from model.language import UNDETERMINED, detect_language
-from model.notes import Note
-from model.spans import Stretch, join_tokens, spans_as_sent
-from model.text import PlainText, plain_text
-from model.tokenization import Tokenizer, Tokens, content_tokens
+from parley.model.artifact import DEFAULT, Artifact
+from parley.model.calibration import Calibration
+from parley.model.comment import Article, Comment, Prediction, Stance
+from parley.model.engine import Engine
+from parley.model.errors import ArtifactError
+from parley.model.labels import ABUSE, COMMENT_LABELS, SPAM, STANCES
+from parley.model.notes import Note
+from parley.model.spans import Stretch, join_tokens, spans_as_sent
+from parley.model.text.language import UNDETERMINED, detect_language
+from parley.model.text.plain import PlainText, plain_text
+from parley.model.text.tokenization import Tokenizer, Tokens, content_tokens
 
 CHUNK_COMMENTS = 1024
 CHUNK_CHARACTERS = 4_000_000
@@ -72,7 +73,8 @@ class _Question:
 class Classifier:
     """A loaded artifact. Not thread-safe: one thread owns it.
 
-    A comment scores the same alone and among others, whatever their number and order (see `model.engine`).
+    A comment scores the same alone and among others, whatever their number and order (see
+    `parley.model.engine`).
     """
 
     def __init__(

@@ -86,7 +86,7 @@ class Prediction:
     """What the model says of one comment. Scores are calibrated probabilities in [0, 1].
 
     `off_topic` and `stance` are None where their input is missing; `notes` then says why
-    (see `model.notes` for every note). Spans are in characters of the text as sent.
+    (see `parley.model.notes` for every note). Spans are in characters of the text as sent.
     """
 
     id: str | None

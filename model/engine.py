@@ -4,8 +4,8 @@
     engine.run(tokenizer.articles(["A title"]), "embedding")["embedding"][0]      array of shape (width,)
 
 Rows of equal length run together, and as many such batches at once as there are threads. Nothing is padded,
-the int8 ranges are fixed, and every sum goes row by row (see `training.graph`): a row scores the same to the
-bit, alone or in any batch. There is no GPU path: MatMulIntegerToFloat has no CUDA kernel.
+the int8 ranges are fixed, and every sum goes row by row (see `parley.training.network.graph`): a row scores
+the same to the bit, alone or in any batch. There is no GPU path: MatMulIntegerToFloat has no CUDA kernel.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from model.errors import ArtifactError
-from model.tokenization import Tokens
+from parley.model.errors import ArtifactError
+from parley.model.text.tokenization import Tokens
 
 BATCH_TOKENS = 384
 """Tokens of a batch at most (or one longer row): so many fit the caches beside a layer's weights."""
 NICE = 5
 """Of the threads, on Linux: batches take a little longer, so that who asks or is refused hears at once."""
 
-Found = dict[str, list[NDArray[np.float32]]]
+Outputs = dict[str, list[NDArray[np.float32]]]
 
 
 class Engine:
@@ -53,20 +53,20 @@ class Engine:
             threads or available_cores(), thread_name_prefix="engine", initializer=_give_way
         )
 
-    def run(self, rows: Sequence[Tokens], *outputs: str) -> Found:
+    def run(self, rows: Sequence[Tokens], *outputs: str) -> Outputs:
         """The named outputs, each a list with one array a row: (labels,), (width,), or (tokens,) for spans.
 
         Rows of the same ids are run once.
         """
         return self.start(rows, *outputs)()
 
-    def start(self, rows: Sequence[Tokens], *outputs: str) -> Callable[[], Found]:
+    def start(self, rows: Sequence[Tokens], *outputs: str) -> Callable[[], Outputs]:
         """Begins to run `rows` beside the caller's work; what it returns waits for the result of `run`."""
         keys = [(*row.ids, *row.types) for row in rows]
         batches = list(_batches(dict(zip(keys, rows, strict=True))))
         running = [self._pool.submit(self._run, batch, outputs) for batch in batches]
 
-        def wait() -> Found:
+        def wait() -> Outputs:
             found = {
                 key: values
                 for batch, future in zip(batches, running, strict=True)

@@ -6,8 +6,8 @@ import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
-from model.comment import Span
-from model.text import PlainText
+from parley.model.comment import Span
+from parley.model.text.plain import PlainText
 
 LABEL = "toxicity"
 _WORD = re.compile(r"\w+(?:['’]\w+)*")

@@ -27,10 +27,10 @@ from typing import Any, Literal, Protocol
 
 import structlog
 
-from model.comment import Comment, Prediction
-from model.errors import CommentError
-from service.errors import Busy, NotReady, PredictionFailed
-from service.logs import describe
+from parley.model.comment import Comment, Prediction
+from parley.model.errors import CommentError
+from parley.service.errors import Busy, NotReady, PredictionFailed
+from parley.service.logs import describe
 
 State = Literal["loading", "ready", "failed", "stopped"]
 LOADING_RETRY_S = 2

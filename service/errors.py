@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from model.errors import CommentError
+from parley.model.errors import CommentError
 
 
 class ServiceError(Exception):

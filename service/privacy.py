@@ -18,7 +18,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from service.errors import StoreError
+from parley.service.errors import StoreError
 
 SECRET_BYTES = 32
 

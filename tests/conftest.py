@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from model import Artifact, Classifier
+from parley.model import Artifact, Classifier
 
 # The same examples in every run, on machines of any speed.
 settings.register_profile("parley", derandomize=True, deadline=None, max_examples=60)
@@ -44,8 +44,8 @@ def tiny_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch = pytest.importorskip("torch", reason="training's code needs the train extra")
     from transformers import BertConfig
 
-    from training.export import export_artifact
-    from training.network import Network
+    from parley.training.network.export import export_artifact
+    from parley.training.network.network import Network
 
     folder = tmp_path_factory.mktemp("tiny")
     tokenizer_file = folder / "base-tokenizer.json"

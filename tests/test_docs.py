@@ -16,14 +16,14 @@ import pytest
 from pydantic import BaseModel
 from typer.main import get_command
 
-from model.notes import Note
-from service.app import create_app
-from service.cli import add_plugins
-from service.cli import app as parley
-from service.dumps.formats import INPUTS
-from service.errors import STATUS
-from service.policy import shipped
-from service.settings import Settings
+from parley.model.notes import Note
+from parley.service.commands.cli import add_plugins
+from parley.service.commands.cli import app as parley
+from parley.service.dumps.formats.registry import INPUTS
+from parley.service.errors import STATUS
+from parley.service.policy.decision import shipped
+from parley.service.settings.schema import Settings
+from parley.service.web.app import create_app
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -1,6 +1,7 @@
 """Who may import whom: model imports nothing of ours, service and training import model, never each other.
 
-Serving is checked the hard way as well: in a fresh interpreter where torch and its company can't be imported.
+Inside these two, `ROOMS` says which room may import which, and no import goes round in a circle. Serving is
+checked the hard way as well: in a fresh interpreter where torch and its company can't be imported.
 """
 
 from __future__ import annotations
@@ -10,14 +11,44 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OURS = {"model", "service", "training", "tests", "benchmarks", "docs"}
+PACKAGES = ("model", "service", "training")
+OURS = {"parley", "tests", "benchmarks", "docs"}
 MAY_IMPORT = {"model": {"model"}, "service": {"service", "model"}, "training": {"training", "model"}}
+"""What each package may import of `parley`; a test below refuses the folders by their bare names."""
+
+ROOMS = {
+    "service": set(),
+    "service.policy": {"dumps.reading"},
+    "service.settings": {"policy"},
+    "service.store": set(),
+    "service.articles": {"store"},
+    "service.web": {"protocols", "articles", "policy", "settings", "store"},
+    "service.protocols": {"web", "policy", "store"},
+    "service.dumps.reading": set(),
+    "service.dumps.formats": {"dumps.reading"},
+    "service.dumps.scoring": {"dumps.reading", "dumps.formats", "policy"},
+    "service.dumps.cluster": {"dumps.reading", "dumps.formats", "dumps.scoring"},
+    "service.report": {"dumps.reading", "dumps.formats", "policy"},
+    "service.commands": {"web", "dumps.reading", "dumps.formats", "dumps.scoring", "dumps.cluster"}
+    | {"policy", "settings", "store", "report"},
+    "training": {"data", "fit", "evaluation"},
+    "training.data": set(),
+    "training.network": set(),
+    "training.fit": {"data", "network", "evaluation"},
+    "training.evaluation": {"data", "network", "fit"},
+}
+"""The rooms, and what each may import beside itself and what lies between the rooms (errors, urls, ...)."""
+MOST_FILES = 12
+"""Modules in a room at most, without `__init__` and `__main__`: a newcomer finds one by its name."""
+
 NOT_FOR: dict[str, set[str] | None] = {
     "model": None,
     "service": {"train", "dev"},
@@ -61,13 +92,79 @@ def normal(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
+def name_of(module: Path) -> str:
+    """The module's dotted name, as it is imported."""
+    parts = module.relative_to(ROOT).with_suffix("").parts
+    return ".".join(("parley", *parts)).removesuffix(".__init__")
+
+
+TOP = ROOT / "model" / "package"
+"""What the build puts at the top of `parley`, and what nobody may import from where it lies."""
+NAMES = {name_of(file): file for folder in PACKAGES for file in modules(folder) if file.parent != TOP}
+
+
+def imported(module: Path) -> Iterator[str]:
+    """Modules of ours that the module imports, inside functions and for type checkers too."""
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in NAMES)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                if (name := inner if inner in NAMES else node.module) in NAMES:
+                    yield name
+
+
+def room_of(name: str) -> str:
+    """The room of `ROOMS` that the module `name` lies in: `service.protocols` of `...perspective.spans`."""
+    folder = NAMES[name].parent.relative_to(ROOT).parts
+    return next(room for end in range(len(folder), 0, -1) if (room := ".".join(folder[:end])) in ROOMS)
+
+
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_import_direction(package: str) -> None:
     for module in modules(package):
-        wrong = (imports(module) & OURS) - MAY_IMPORT[package]
+        wrong = {name for name in imported(module) if name.split(".")[1] not in MAY_IMPORT[package]}
+        wrong |= imports(module) & (OURS - {"parley"})
         assert not wrong, (
             f"{module.relative_to(ROOT)} imports {wrong}; {package} may not (see docs/decisions)"
         )
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_import_direction_between_rooms(room: str) -> None:
+    package = room.split(".")[0]
+    allowed = {"model", package, room, *(f"{package}.{other}" for other in ROOMS[room])}
+    inside = [name for name in NAMES if name.split(".")[1] != "model" and room_of(name) == room]
+    assert inside, f"there is no room {room}"
+    for name in inside:
+        for other in imported(NAMES[name]):
+            reached = "model" if other.split(".")[1] == "model" else room_of(other)
+            assert reached in allowed, f"{name} imports {other}; {room} may import {sorted(allowed)}"
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    try:
+        TopologicalSorter({name: {*imported(file)} - {name} for name, file in NAMES.items()}).prepare()
+    except CycleError as error:
+        pytest.fail(" <- ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("folder", ["model", "service", "training", "benchmarks", "tests", "docs", ".ci"])
+def test_ours_is_imported_as_parley(folder: str) -> None:
+    """In a checkout `import model` would work as well, and make a second copy of every class."""
+    for module in (ROOT / folder).rglob("*.py"):
+        if "node_modules" not in module.parts:
+            assert not imports(module) & {*PACKAGES, "configs"}, module.relative_to(ROOT)
+            assert "parley.model.package" not in module.read_text(encoding="utf-8") or module == Path(
+                __file__
+            )
+
+
+def test_rooms_are_small() -> None:
+    for folder in {module.parent for module in NAMES.values()}:
+        files = [file for file in folder.glob("*.py") if file.name not in ("__init__.py", "__main__.py")]
+        assert len(files) <= MOST_FILES, f"{folder.relative_to(ROOT)} holds {len(files)} modules"
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
@@ -91,11 +188,9 @@ def run_without(blocked: set[str], code: str) -> subprocess.CompletedProcess[str
 
 
 def test_model_and_service_import_without_extras() -> None:
-    files = [
-        m.relative_to(ROOT).with_suffix("") for package in ("model", "service") for m in modules(package)
-    ]
     scripts = {"__main__", "env"}  # env.py is run by Alembic, never imported
-    names = [".".join(f.parts).removesuffix(".__init__") for f in files if f.name not in scripts]
+    files = {name: file for name, file in NAMES.items() if not name.startswith("parley.training")}
+    names = ["parley", *(name for name, file in files.items() if file.stem not in scripts)]
     done = run_without(
         NOT_SERVED | OPTIONAL, f"import importlib\nfor name in {names!r}: importlib.import_module(name)"
     )
@@ -106,7 +201,8 @@ def test_model_and_service_import_without_extras() -> None:
 def test_help_works_without_extras(command: str) -> None:
     arguments = ["parley", *command.split(), "--help"]
     done = run_without(
-        NOT_SERVED | OPTIONAL, f"sys.argv = {arguments!r}\nfrom service.cli import main\nmain()"
+        NOT_SERVED | OPTIONAL,
+        f"sys.argv = {arguments!r}\nfrom parley.service.commands.cli import main\nmain()",
     )
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from docs.refresh import BLOCKS, README, marked
-from model.artifact import DEFAULT
+from parley.model.artifact import DEFAULT
 
 TOLERANCE = 0.05
 """How far a score may be from the one shown: int8 products differ a little between processors."""

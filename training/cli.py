@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from training.console import (
+from parley.training.console import (
     progress,
     show_changes,
     show_kept,
@@ -26,8 +26,8 @@ from training.console import (
 )
 
 if TYPE_CHECKING:
-    from training.examples import Example
-    from training.thresholds import Wish
+    from parley.training.data.examples import Example
+    from parley.training.evaluation.operating_points import Wish
 
 app = typer.Typer()
 
@@ -50,7 +50,9 @@ Whole = Annotated[
 ]
 RESUME = typer.Option("--resume", help="Go on from the run's last checkpoint.")
 HTML = typer.Option(
-    "--html", metavar="REPORT.html", help="Write a page with tables and plots. Needs parley[report]."
+    "--html",
+    metavar="REPORT.html",
+    help="Write a page with tables and plots. Needs parley-moderation[report].",
 )
 
 
@@ -112,15 +114,15 @@ def train(
             )
             return
         assert config is not None
-        from training.config import load_config
+        from parley.training.fit.config import load_config
 
         settings = load_config(config)
         if dry_run:
-            from training.plan import plan
+            from parley.training.fit.plan import plan
 
             show_plan(plan(settings, data_dir=data_dir))
             return
-        from training.run import train as run
+        from parley.training.fit.run import train as run
 
         folder = run_dir or Path("runs") / config.stem
         artifact = run(settings, data_dir=data_dir, run_dir=folder, resume=resume)
@@ -143,9 +145,9 @@ def _train_own(
     learning_rate: float,
     resume: bool,
 ) -> None:
-    from model.artifact import DEFAULT, Artifact
-    from training.own import OWN
-    from training.site import fine_tune_on
+    from parley.model.artifact import DEFAULT, Artifact
+    from parley.training.data.decisions import OWN
+    from parley.training.fit.site_fine_tune import fine_tune_on
 
     found = fine_tune_on(
         data,
@@ -219,8 +221,8 @@ def calibrate(
     if (config is None) == (data is None):
         raise typer.BadParameter("give either a training YAML, or --data with your own comments")
     with told_errors():
-        from model.artifact import Artifact
-        from training.calibrate import calibrate as fit
+        from parley.model.artifact import Artifact
+        from parley.training.evaluation.calibration import calibrate as fit
 
         opened = Artifact.open(artifact)
         wishes = _wishes(precision or [], queue_budget or [], false_positives or [])
@@ -229,8 +231,8 @@ def calibrate(
                 raise typer.BadParameter("your own comments are one source: leave @SOURCE out with --data")
             examples, others = _own(data, "dev", whole=whole, why="to calibrate on"), []
         else:
-            from training.config import load_config
-            from training.plan import read
+            from parley.training.fit.config import load_config
+            from parley.training.fit.plan import read
 
             settings = load_config(config or "")
             wishes = dict(settings.thresholds) | wishes
@@ -240,7 +242,7 @@ def calibrate(
         figures = fit(opened, examples, wishes=wishes, others=others)
         show_table("Calibrated on", figures)
         if html is not None:
-            from training.page import write_calibration
+            from parley.training.evaluation.report.page import write_calibration
 
             write_calibration(html, figures, name=opened.info["name"])
             typer.echo(f"Wrote {html}")
@@ -250,10 +252,10 @@ def _wishes(
     precisions: Sequence[str], queues: Sequence[str], false_positives: Sequence[str]
 ) -> dict[str, Wish]:
     """LABEL=NUMBER options. Raises BadParameter naming what is wrong."""
-    from training.errors import SourceError
-    from training.own import LABELS
-    from training.sources import get
-    from training.thresholds import Wish
+    from parley.training.data.decisions import LABELS
+    from parley.training.data.sources import get
+    from parley.training.errors import SourceError
+    from parley.training.evaluation.operating_points import Wish
 
     wishes: dict[str, Wish] = {}
     for option, kind, given in (
@@ -296,7 +298,7 @@ def evaluate(
         typer.Option(help="A test set by its source's name; may be repeated.  [default: those of a release]"),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="Every test set that training/suite.py names.")
+        bool, typer.Option("--all", help="Every test set that training/evaluation/suite.py names.")
     ] = False,
     data: Data = None,
     whole: Whole = False,
@@ -342,18 +344,18 @@ def evaluate(
             "--save writes the model card: whole public tests only, no --data, no --sample"
         )
     with told_errors():
-        from model.artifact import DEFAULT, Artifact
-        from training.baselines import systems
-        from training.card import write_card
-        from training.evaluate import evaluate as judge
+        from parley.model.artifact import DEFAULT, Artifact
+        from parley.training.evaluation.baselines import systems
+        from parley.training.evaluation.evaluate import evaluate as judge
+        from parley.training.evaluation.report.card import write_card
 
         opened = Artifact.open(artifact or DEFAULT)
         if data is not None:
-            from training.own import OWN
+            from parley.training.data.decisions import OWN
 
             tests = {OWN: _own(data, "test", whole=whole, why="to judge by")}
         else:
-            from training.suite import SUITE, TESTS, read_tests
+            from parley.training.evaluation.suite import SUITE, TESTS, read_tests
 
             tests = read_tests(opened, data_dir, test or (SUITE if every else TESTS))
         if sample is not None:
@@ -368,7 +370,7 @@ def evaluate(
         if output is not None:
             output.write_text(text, encoding="utf-8")
         if html is not None:
-            from training.page import write_report
+            from parley.training.evaluation.report.page import write_report
 
             write_report(html, found)
             typer.echo(f"Wrote {html}; it quotes comments")
@@ -379,7 +381,7 @@ def evaluate(
 
 
 def _own(data: Path, split: Any, *, whole: bool, why: str) -> list[Example]:
-    from training.own import read_part
+    from parley.training.data.decisions import read_part
 
     own = read_part(data, None if whole else split, why=why)
     for note in own.notes:

@@ -26,11 +26,12 @@ def told_errors() -> Iterator[None]:
     """Known problems end in one line and exit status 2, Ctrl-C in 130."""
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("sklearn") is None:
         typer.echo(
-            "Error: training and evaluation need the train extra: pip install 'parley[train]'", err=True
+            "Error: training and evaluation need the train extra: pip install 'parley-moderation[train]'",
+            err=True,
         )
         raise typer.Exit(2)
-    from model.errors import ModelError
-    from training.errors import TrainingError
+    from parley.model.errors import ModelError
+    from parley.training.errors import TrainingError
 
     try:
         yield
@@ -80,7 +81,7 @@ def _show_shares(label: str, of: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from training.thresholds import CURVE
+    from parley.training.evaluation.operating_points import CURVE
 
     table = Table(title=f"{label}: % of dev rows found, by threshold", title_justify="left", padding=(0, 0))
     columns = ("rows", "alone", f"{of['threshold']:.3f}", *(f"{threshold:g}" for threshold in CURVE))
@@ -194,7 +195,7 @@ def show_report(report: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from training.aims import against_aims
+    from parley.training.evaluation.aims import against_aims
 
     for name, result in report["tests"].items():
         for part, figures in result["slices"].items():

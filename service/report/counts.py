@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 
-from service.report.rows import Row
+from parley.service.report.rows import ScoredRow
 
 NAME_LENGTH = 200
 """Characters kept of a group's name."""
@@ -173,7 +173,7 @@ class Groups:
     def __len__(self) -> int:
         return len(self._groups)
 
-    def add(self, key: str | None, name: str, row: Row, verdict: Verdict) -> None:
+    def add(self, key: str | None, name: str, row: ScoredRow, verdict: Verdict) -> None:
         """Count a comment; one whose `key` is None belongs to no group."""
         if key is None:
             self.unnamed += 1

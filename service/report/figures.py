@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model.labels import STANCES
-from service.errors import DumpError
-from service.policy_rules import SCORES
-from service.report.counts import Group, stances
-from service.report.tally import BINS, Tally
-from service.report.words import label, moment, one_line, per, share
+from parley.model.labels import STANCES
+from parley.service.errors import DumpError
+from parley.service.policy.rules import SCORES
+from parley.service.report.counts import Group, stances
+from parley.service.report.tally import BINS, Tally
+from parley.service.report.words import label, moment, one_line, per, share
 
 COLORS = {
     "approve": "#9db4c0",
@@ -55,7 +55,7 @@ def import_plotly() -> tuple[Any, Any]:
         import plotly.subplots
     except ImportError as error:
         raise DumpError(
-            "the HTML report needs plotly: pip install 'parley[report]'; --summary does without"
+            "the HTML report needs plotly: pip install 'parley-moderation[report]'; --summary does without"
         ) from error
     return plotly.graph_objects, plotly.subplots
 

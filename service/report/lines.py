@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.artifact import DEFAULT, Artifact
-from service.policy import EVEN_ODDS, SEVERITY, Action, Policy
-from service.policy_rules import SCORES
+from parley.model.artifact import DEFAULT, Artifact
+from parley.service.policy.decision import EVEN_ODDS, SEVERITY, Action, Policy
+from parley.service.policy.rules import SCORES
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,16 +20,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from model.notes import Note
-from model.text import plain_text
-from service.errors import DumpError
-from service.policy_rules import SCORES
-from service.report import figures
-from service.report.counts import Counts, Group, Groups, abusive, stances
-from service.report.figures import Plot
-from service.report.rows import Row
-from service.report.tally import Found, Tally
-from service.report.words import clean, label, moment, one_line, per, share
+from parley.model.notes import Note
+from parley.model.text.plain import plain_text
+from parley.service.errors import DumpError
+from parley.service.policy.rules import SCORES
+from parley.service.report import figures
+from parley.service.report.counts import Counts, Group, Groups, abusive, stances
+from parley.service.report.figures import Plot
+from parley.service.report.rows import ScoredRow
+from parley.service.report.tally import Pick, Tally
+from parley.service.report.words import clean, label, moment, one_line, per, share
 
 SHOWN = 8
 """Comments to look at first that are open; the others unfold."""
@@ -50,7 +50,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Segment:
     """A stretch of a comment, marked as toxic or not."""
 
     text: str
@@ -92,10 +92,10 @@ def render_page(tally: Tally, facts: Facts) -> str:
         from jinja2 import Environment, PackageLoader, StrictUndefined
         from plotly.offline import get_plotlyjs
     except ImportError as error:
-        raise DumpError("the HTML report needs jinja2: pip install 'parley[report]'") from error
+        raise DumpError("the HTML report needs jinja2: pip install 'parley-moderation[report]'") from error
 
     environment = Environment(
-        loader=PackageLoader("service.report", "."),
+        loader=PackageLoader("parley.service.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -197,7 +197,7 @@ def _plots(tally: Tally, by_group: list[Plot]) -> list[Plot]:
     return [*plots, figures.distributions(tally)]
 
 
-def pieces(row: Row) -> list[Piece]:
+def pieces(row: ScoredRow) -> list[Segment]:
     """The comment as its readers see it, cut at the ends of its spans. Spans that can't be are left out."""
     text, inside = row.text, bytearray(len(row.text) + 1)
     for span in row.spans:
@@ -211,16 +211,16 @@ def pieces(row: Row) -> list[Piece]:
             start, end = plain.original_span(at, at + 1)
             seen[at] = any(inside[start:end])
         text, inside = plain.text, seen
-    found: list[Piece] = []
+    found: list[Segment] = []
     start = 0
     for at in range(1, len(text) + 1):
         if at == len(text) or inside[at] != inside[start]:
-            found.append(Piece(clean(text[start:at]), bool(inside[start])))
+            found.append(Segment(clean(text[start:at]), bool(inside[start])))
             start = at
     return found
 
 
-def why(found: Found) -> list[str]:
+def why(found: Pick) -> list[str]:
     """Why a comment is in the list: its reasons, or its highest score where it has none."""
     row = found.row
     if row.reasons:
@@ -235,7 +235,7 @@ def _meaning(note: str) -> str:
 
 
 def _resource(name: str) -> str:
-    return (resources.files("service.report") / name).read_text(encoding="utf-8")
+    return (resources.files("parley.service.report") / name).read_text(encoding="utf-8")
 
 
 def _script(code: str) -> str:

@@ -19,13 +19,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from model.labels import STANCES
-from service.dumps.csvfile import DELIMITERS
-from service.dumps.source import MAX_LINE, Source
-from service.dumps.tables import import_pyarrow
-from service.errors import DumpError
-from service.policy import SEVERITY
-from service.policy_rules import SCORES
+from parley.model.labels import STANCES
+from parley.service.dumps.formats.generic.csv_file import DELIMITERS
+from parley.service.dumps.formats.generic.tables import import_pyarrow
+from parley.service.dumps.reading.source import MAX_LINE, Source
+from parley.service.errors import DumpError
+from parley.service.policy.decision import SEVERITY
+from parley.service.policy.rules import SCORES
 
 NEEDED = ("text", "abuse.toxicity", "decision.action")
 """Columns without which a file holds no scores."""
@@ -45,7 +45,7 @@ class _Unreadable(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ScoredRow:
     """One scored comment. `scores` are by path (`abuse.toxicity`), None where the model gave none."""
 
     id: str
@@ -131,13 +131,13 @@ class ScoredFile:
         now = self._source.fraction * self._source.size if self._source else 0.0
         return min(1.0, (self._done + now) / (sum(self._sizes) or 1))
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[ScoredRow]:
         """Every row that can be read. Raises DumpError for a file that holds no scores or breaks off."""
         for file, size in zip(self.files, self._sizes, strict=True):
             with closing(Source(file)) as self._source:
                 for number, values in enumerate(_values(self._source), start=1):
                     try:
-                        yield Row.of(values() if callable(values) else values)
+                        yield ScoredRow.of(values() if callable(values) else values)
                     except (ValueError, TypeError) as error:
                         self._skip(f"{file.name}, row {number}: {error}")
             self._done, self._source = self._done + size, None

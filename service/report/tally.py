@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 
-from model.labels import OFF_TOPIC, SPAM
-from service.policy import SEVERITY
-from service.policy_rules import SCORES
-from service.report.counts import Counts, Groups, Timeline, Verdict
-from service.report.lines import Lines
-from service.report.rows import Row
+from parley.model.labels import OFF_TOPIC, SPAM
+from parley.service.policy.decision import SEVERITY
+from parley.service.policy.rules import SCORES
+from parley.service.report.counts import Counts, Groups, Timeline, Verdict
+from parley.service.report.lines import Lines
+from parley.service.report.rows import ScoredRow
 
 TOXICITY = "abuse.toxicity"
 BINS = 50
@@ -37,10 +37,10 @@ KINDS = 500
 
 
 @dataclass(slots=True)
-class Found:
+class Pick:
     """A comment to look at, whether its text was `cut`, and how often it came while it stood in the list."""
 
-    row: Row
+    row: ScoredRow
     cut: bool
     copies: int = 1
 
@@ -51,11 +51,11 @@ class First:
 
     def __init__(self, *, size: int) -> None:
         self._size = size
-        self._heap: list[tuple[tuple[float, ...], int, Found]] = []
-        self._by_text: dict[str, Found] = {}
+        self._heap: list[tuple[tuple[float, ...], int, Pick]] = []
+        self._by_text: dict[str, Pick] = {}
         self._order = count(0, -1)
 
-    def add(self, row: Row) -> None:
+    def add(self, row: ScoredRow) -> None:
         scores = row.scores
         abuse = max(score or 0.0 for name, score in scores.items() if name.startswith("abuse."))
         rank = (SEVERITY[row.action], abuse, scores[SPAM] or 0.0, scores[OFF_TOPIC] or 0.0)  # type: ignore[index]
@@ -64,12 +64,12 @@ class First:
         if found is not None:
             found.copies += 1
         elif len(self._heap) < self._size or rank > self._heap[0][0]:
-            found = self._by_text[text] = Found(replace(row, text=text), cut=text != row.text)
+            found = self._by_text[text] = Pick(replace(row, text=text), cut=text != row.text)
             heapq.heappush(self._heap, (rank, next(self._order), found))
             if len(self._heap) > self._size:
                 del self._by_text[heapq.heappop(self._heap)[2].row.text]
 
-    def ranked(self) -> list[Found]:
+    def ranked(self) -> list[Pick]:
         """The first first. Comments that no rule fired on only where it fired on none."""
         found = [found for _, _, found in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
         held = [each for each in found if each.row.reasons or each.row.action != "approve"]
@@ -105,7 +105,7 @@ class Tally:
         self.earliest: datetime | None = None
         self.latest: datetime | None = None
 
-    def add(self, row: Row) -> None:
+    def add(self, row: ScoredRow) -> None:
         """Count a comment."""
         verdict = self._verdict(row)
         self.all.add(verdict)
@@ -126,7 +126,7 @@ class Tally:
         """Reasons in the file that the report's policy has no rule for: another policy decided."""
         return sorted(set(self.reasons) - self.lines.codes)
 
-    def _verdict(self, row: Row) -> Verdict:
+    def _verdict(self, row: ScoredRow) -> Verdict:
         toxicity, off_topic = row.scores[TOXICITY], row.scores[OFF_TOPIC]
         cuts = self.lines.cuts
         return Verdict(
@@ -136,7 +136,7 @@ class Tally:
             stance=row.stance,
         )
 
-    def _add_time(self, row: Row, verdict: Verdict) -> None:
+    def _add_time(self, row: ScoredRow, verdict: Verdict) -> None:
         time = row.created_at
         if time is None:
             self.undated += 1

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.policy_rules import SCORES
-from service.report.counts import Counts, Group, Groups, abusive, stances
-from service.report.tally import Tally
-from service.report.words import label, moment, one_line, per, share
+from parley.service.policy.rules import SCORES
+from parley.service.report.counts import Counts, Group, Groups, abusive, stances
+from parley.service.report.tally import Tally
+from parley.service.report.words import label, moment, one_line, per, share
 
 ROWS = 10
 """Steps of time that are shown; the page shows more."""

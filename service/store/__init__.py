@@ -1,5 +1,5 @@
 """What Parley keeps: articles, API keys and moderators' decisions, in SQLite or PostgreSQL.
 
 `tables` are the tables, `database` opens them, and one module each reads and writes them: `articles`, `keys`,
-`feedback`. Nothing else in Parley speaks SQL. The schema's history is in `service/migrations`.
+`feedback`. Nothing else in Parley speaks SQL. The schema's history is in `service/store/migrations`.
 """

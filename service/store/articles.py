@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from model.comment import Article
-from service.store.database import Store, upsert
-from service.store.tables import articles, storable
-from service.urls import normalise
+from parley.model.comment import Article
+from parley.service.store.database import Store, upsert
+from parley.service.store.tables import articles, storable
+from parley.service.urls import normalise
 
 MODEL_READS = 20_000
 """Characters of an article's text that are passed on at most; the model's own limit comes far earlier."""

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from service.errors import StoreError
+from parley.service.errors import StoreError
 
 HEAD = "0003"
 """The newest migration. Known here so that a start with a schema up to date needs no Alembic."""
@@ -109,7 +109,7 @@ def _upgrade(connection: sa.Connection) -> None:
     from alembic.util import CommandError
 
     config = Config()
-    folder = str(resources.files("service") / "migrations")
+    folder = str(resources.files("parley.service.store") / "migrations")
     config.set_main_option("script_location", folder.replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
@@ -131,7 +131,9 @@ def _engine(url: sa.URL) -> sa.Engine:
     try:
         return sa.create_engine(url, hide_parameters=True, pool_pre_ping=True)
     except (ModuleNotFoundError, NoSuchModuleError) as error:
-        raise StoreError("a PostgreSQL store needs its driver: pip install 'parley[postgres]'") from error
+        raise StoreError(
+            "a PostgreSQL store needs its driver: pip install 'parley-moderation[postgres]'"
+        ) from error
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:

@@ -17,14 +17,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from model.comment import Comment
-from model.labels import COMMENT_LABELS, OFF_TOPIC
-from model.text import plain_text
-from service.errors import StoreError
-from service.privacy import KeyedHashes
-from service.store import articles
-from service.store.database import Store, upsert
-from service.store.tables import sightings, suggestions
+from parley.model.comment import Comment
+from parley.model.labels import COMMENT_LABELS, OFF_TOPIC
+from parley.model.text.plain import plain_text
+from parley.service.errors import StoreError
+from parley.service.privacy import KeyedHashes
+from parley.service.store import articles
+from parley.service.store.database import Store, upsert
+from parley.service.store.tables import sightings, suggestions
 
 LABELS = (*COMMENT_LABELS, OFF_TOPIC)
 """The attributes that a fine-tune can learn; others that a client names are kept, but not exported."""

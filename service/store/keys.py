@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from service.store.database import Store
-from service.store.tables import api_keys
+from parley.service.store.database import Store
+from parley.service.store.tables import api_keys
 
 PREFIX = "parley_"
 """What every key starts with, so that scanners for leaked secrets can know it."""

@@ -20,10 +20,10 @@ import trustme
 import uvicorn
 from fastapi import FastAPI
 
-from service.app import create_app
-from service.settings import Settings, Storage
-from service.store import keys
-from service.store.database import Store
+from parley.service.settings.schema import Settings, Storage
+from parley.service.store import keys
+from parley.service.store.database import Store
+from parley.service.web.app import create_app
 
 HERE = Path(__file__).parent
 HOST = "commentanalyzer.googleapis.com"

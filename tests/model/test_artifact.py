@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model import Artifact, ArtifactError, Classifier
+from parley.model import Artifact, ArtifactError, Classifier
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.calibration import Calibration, sigmoid, softmax
-from model.labels import COMMENT_LABELS
+from parley.model.calibration import Calibration, sigmoid, softmax
+from parley.model.labels import COMMENT_LABELS
 
 VALUES: dict[str, Any] = {
     "comment": {label: {"scale": 1.0 + i, "bias": 0.5 * i} for i, label in enumerate(COMMENT_LABELS)},

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import model.classifier
-from model import Article, Artifact, Classifier, Comment, CommentError, Prediction
-from model.comment import TextFormat
-from model.labels import ABUSE, STANCES
-from model.tokenization import Tokenizer, Tokens
+import parley.model.classifier
+from parley.model import Article, Artifact, Classifier, Comment, CommentError, Prediction
+from parley.model.comment import TextFormat
+from parley.model.labels import ABUSE, STANCES
+from parley.model.text.tokenization import Tokenizer, Tokens
 
 ARTICLE = Article(title="Council plans a new road", text="The road would pass the old school and the park.")
 GERMAN = "Das ist doch alles kompletter Unsinn"
@@ -67,9 +67,9 @@ def test_neither_batch_nor_order_nor_chunk_changes_a_score(
     together = classifier.predict(COMMENTS)
     assert [classifier.predict([comment])[0] for comment in COMMENTS] == together
     assert classifier.predict(COMMENTS[::-1]) == together[::-1]
-    monkeypatch.setattr(model.classifier, "CHUNK_COMMENTS", 2)
+    monkeypatch.setattr(parley.model.classifier, "CHUNK_COMMENTS", 2)
     assert Classifier.load(tiny_artifact, threads=1).predict(COMMENTS) == together
-    monkeypatch.setattr(model.classifier, "CHUNK_CHARACTERS", 30)
+    monkeypatch.setattr(parley.model.classifier, "CHUNK_CHARACTERS", 30)
     assert Classifier.load(tiny_artifact, threads=3).predict(COMMENTS) == together
 
 
@@ -170,7 +170,7 @@ def test_another_article_gives_another_answer(classifier: Classifier) -> None:
 
 
 def test_an_article_is_read_once(tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model.classifier, "KEPT_EMBEDDINGS", 2)
+    monkeypatch.setattr(parley.model.classifier, "KEPT_EMBEDDINGS", 2)
     classifier = Classifier.load(tiny_artifact, threads=1)
     read: list[str] = []
     tokenise = classifier._tokenizer.articles

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import model.engine
-from model import Artifact, ArtifactError
-from model.engine import Engine, available_cores
-from model.tokenization import Tokenizer, Tokens
+import parley.model.engine
+from parley.model import Artifact, ArtifactError
+from parley.model.engine import Engine, available_cores
+from parley.model.text.tokenization import Tokenizer, Tokens
 
 OUTPUTS = ("comment_logits", "span_logits", "embedding", "stance_logits")
 TEXTS = ["good", "the council should stop this stupid tax " * 3, "", "no", "why not read it", "good"]
@@ -55,7 +55,7 @@ def test_a_row_scores_alike_to_the_bit_in_batches_of_any_size(
     assert max(Counter(map(len, rows)).values()) > 10
     found = {}
     for size in (1, 24, 50, 10_000):
-        monkeypatch.setattr(model.engine, "BATCH_TOKENS", size)
+        monkeypatch.setattr(parley.model.engine, "BATCH_TOKENS", size)
         found[size] = engine.run(rows, *OUTPUTS)
     for name in OUTPUTS:
         for i, alone in enumerate(found[1][name]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from model import Note
+from parley.model import Note
 
 
 def test_each_note_is_a_code_with_a_meaning() -> None:

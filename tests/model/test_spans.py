@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from model.comment import Span
-from model.spans import join_tokens, spans_as_sent
-from model.text import plain_text
+from parley.model.comment import Span
+from parley.model.spans import join_tokens, spans_as_sent
+from parley.model.text.plain import plain_text
 
 TEXT = "What an utter fool, isn't he?  No!"
 

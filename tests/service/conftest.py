@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from service.app import create_app
-from service.settings import Settings
-from service.store.database import Store
+from parley.service.settings.schema import Settings
+from parley.service.store.database import Store
+from parley.service.web.app import create_app
 
 
 def wait_until_ready(client: TestClient) -> None:

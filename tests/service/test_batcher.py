@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from model.comment import Comment, Prediction
-from model.errors import ArtifactError, CommentError
-from service.batcher import WARM_UP, Batcher
-from service.errors import Busy, NotReady, PredictionFailed
+from parley.model.comment import Comment, Prediction
+from parley.model.errors import ArtifactError, CommentError
+from parley.service.batcher import WARM_UP, Batcher
+from parley.service.errors import Busy, NotReady, PredictionFailed
 
 
 class Scripted:
@@ -169,7 +169,7 @@ def test_too_long_a_wait_is_refused(start: Callable[..., Batcher]) -> None:
 def test_without_a_pause_the_queue_is_kept_short(
     start: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.batcher.BURST_S", 0.2)
+    monkeypatch.setattr("parley.service.batcher.BURST_S", 0.2)
     batcher = start(Scripted(seconds=0.02), max_wait=0.2, max_batch=1)
     for i in range(8):
         batcher.submit(_comments(str(i))).result(10)  # learn the pace
@@ -189,7 +189,7 @@ def test_without_a_pause_the_queue_is_kept_short(
 
 
 def test_a_moment_of_pause_is_no_rest(start: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.batcher.BURST_S", 0.2)
+    monkeypatch.setattr("parley.service.batcher.BURST_S", 0.2)
     batcher = start(Scripted(seconds=0.02), max_wait=0.2, max_batch=1)
     for i in range(8):
         batcher.submit(_comments(str(i))).result(10)  # learn the pace
@@ -211,7 +211,7 @@ def test_a_moment_of_pause_is_no_rest(start: Callable[..., Batcher], monkeypatch
 def test_a_batch_takes_no_longer_than_its_time(
     start: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.batcher.BATCH_S", 0.1)
+    monkeypatch.setattr("parley.service.batcher.BATCH_S", 0.1)
     model = Scripted(seconds=0.02)
     batcher = start(model, max_batch=16)
     for i in range(12):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.urls import MAX_URL, normalise
+from parley.service.urls import MAX_URL, normalise
 
 SAME = [
     "https://news.example/bridge?id=7&page=2",

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from mini_corpora import write_corpora
 
 from tests.conftest import write_tokenizer
+from tests.training.mini_corpora import write_corpora
 
 
 @pytest.fixture(scope="session")

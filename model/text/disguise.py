@@ -1,0 +1,100 @@
+"""Words in disguise, read as the words that they hide: a network that knows "fool" has never seen "f0oool".
+
+    read = undisguise("What a f-o-o-l", wordpiece.rarity)
+    read.text()                 'What a fool'
+    read.back(7, 11)            (7, 14): where it stands in the text before
+
+What people write to get past a filter, and what shows that a word is meant:
+    letters apart    "f o o l", "f.o.o.l", an emoji between     four letters, or three that make a word
+    emoji inside     one amid the letters of a word             without it they make a word
+    leetspeak        "f00l", "a$$es"                            with letters it is a word
+    stretched        "fooool"                                   thrice the same letter; not "KKK", "WWIII"
+A word is what the network's vocabulary has in one piece: so "H1N1", "G20s" and "www" stay as they are.
+Everything runs in linear time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import groupby, product
+
+from parley.model.text.emoji import EMOJI
+from parley.model.text.plain import Runs
+
+_LEET = str.maketrans("013457@$!", "oieastasi")
+_L = str.maketrans("1", "l")
+_AMID = "[a-zA-Z]++(?:[013457@$!]++[a-zA-Z]++)+"
+_SPELT_ODDLY = re.compile(
+    rf"""(?<![a-zA-Z0-9])(?:
+        (?P<apart>[a-zA-Z](?P<by>[ ]{{1,3}}|[._*~|/+-]{{1,3}}|{EMOJI}+)
+                  [a-zA-Z](?:(?P=by)[a-zA-Z])+(?![a-zA-Z0-9]))
+        |(?P<inside>[a-zA-Z]++(?:{EMOJI}++[a-zA-Z]++)+)
+        |(?P<leet>(?:{_AMID}[013457]*+|[013457]++(?:{_AMID}[013457]*+|[a-zA-Z]++[013457]++))(?![0-9])
+                 |[a-zA-Z]++\$\$(?![\w$]))
+        |(?P<stretched>[a-zA-Z]*?([a-zA-Z])\6\6[a-zA-Z]*+)
+    )""",
+    re.VERBOSE,
+)
+_HINTS = (
+    re.compile(r"([a-zA-Z])\1\1"),
+    re.compile(r"[013457@$!][a-zA-Z]|\$\$"),
+    re.compile(r"(?<![a-zA-Z0-9])[a-zA-Z][^a-zA-Z0-9\n]{1,3}[a-zA-Z](?![a-zA-Z0-9])"),
+    re.compile(f"[a-zA-Z]{EMOJI}+[a-zA-Z]"),
+)
+"""What every disguise has one of: looked for first, being quicker to find."""
+_NOT_A_LETTER = re.compile("[^a-zA-Z]+")
+_MOST_RUNS = 4
+"""Repeated letters of a word of which all combinations are tried."""
+
+Rarity = Callable[[str], float]
+
+
+def undisguise(text: str, rarity: Rarity) -> Runs:
+    """`text` with words for their disguises, and the way back for spans; `rarity` as WordPiece tells it."""
+    out = Runs()
+    start = 0
+    for match in _SPELT_ODDLY.finditer(text):
+        word = _word(match, rarity)
+        if word is not None:
+            out.put(text[start : match.start()], start, match.start())
+            out.put(word, *match.span())
+            start = match.end()
+    out.put(text[start:], start, len(text))
+    return out
+
+
+def in_disguise(text: str) -> bool:
+    """Whether `undisguise` may find anything: quick for most text."""
+    return any(hint.search(text) for hint in (_HINTS[:3] if text.isascii() else _HINTS))
+
+
+def _word(match: re.Match[str], rarity: Rarity) -> str | None:
+    """The word that is meant, or None where nothing shows one."""
+    found = match[0]
+    match match.lastgroup:
+        case "leet":
+            spelt = found.translate(_LEET), found.translate(_L).translate(_LEET)
+            return next((word for word in spelt if rarity(word) < 1), None)
+        case "stretched":
+            return None if _meant_so(found, rarity) else min(_shorter(found), key=rarity)
+    word = _NOT_A_LETTER.sub("", found)
+    told = match["apart"] is not None and len(word) > 3
+    return word if told or rarity(word) < 1 else None
+
+
+def _meant_so(word: str, rarity: Rarity) -> bool:
+    """Whether a word is known, an abbreviation (KKK, WWIII), or one letter again and again."""
+    return rarity(word) < 1 or (word.isupper() and len(word) < 6) or len(set(word.lower())) == 1
+
+
+def _shorter(word: str) -> list[str]:
+    """The word with each letter that is repeated standing twice, or once; once only where many are."""
+    runs = ["".join(run) for _, run in groupby(word)]
+    repeated = [run for run in runs if len(run) > 1]
+    choices = [[run[:2], run[0]] if len(repeated) <= _MOST_RUNS else [run[0]] for run in repeated]
+    found = []
+    for chosen in product(*choices):
+        letters = iter(chosen)
+        found.append("".join(next(letters) if len(run) > 1 else run for run in runs))
+    return found

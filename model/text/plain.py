@@ -1,0 +1,291 @@
+"""A comment as sent, reduced to the plain text that a reader sees, with a map back.
+
+    plain = plain_text("You <b>id&shy;iot</b>!", "html")
+    plain.text                      'You idiot!'
+    plain.original_span(4, 9)       (7, 17): where "idiot" stands in the text as sent
+
+Every text goes through here once, whatever its format: training, evaluation, REST and dumps alike.
+
+    html       tags dropped (block tags become line breaks), entities resolved, script, style, comments out.
+               A tag or comment that is never closed stays as text: in doubt we judge more, not less.
+    markdown   marks dropped, links and images reduced to their words, code kept, HTML reduced as above.
+    all        control characters become spaces, lone surrogates U+FFFD; zero-width and direction marks go
+               (joiners stay where they build emoji or letters of scripts that need them); letters in disguise
+               (full-width, mathematical, circled, squared, ligatures; Greek or Cyrillic ones amid Latin
+               letters, some signs and pictures between such) become the plain letters that they show.
+
+Quotes (`<blockquote>`, `>`) stay in: they stand under the commenter's name for all to read, and leaving them
+out would be the easiest place to hide abuse. Everything runs in linear time, so 1 MB of `<` is no worse than
+1 MB of words. That is why HTML is not read by the standard library's parser: it is quadratic on such input in
+patch releases still in use.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import accumulate, chain
+from typing import Any
+
+import pyromark
+
+from parley.model.comment import TextFormat
+from parley.model.errors import CommentError
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_JOINERS = "\u200c\u200d"
+_LIGATURES = "\ufb00\ufb01\ufb02\ufb03\ufb04\ufb05\ufb06"
+_ZERO_WIDTH = (
+    *(0xAD, 0x34F, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F, 0x20E3, 0xFE0E, 0xFE0F, 0xFEFF),
+    *chain(range(0x202A, 0x202F), range(0x2060, 0x2065), range(0x2066, 0x2070)),
+)
+_DISGUISES = tuple(
+    chain(
+        range(0xA0, 0x3300),
+        range(0xFB00, 0xFB07),
+        range(0xFE50, 0xFFF0),
+        range(0x1D400, 0x1D800),
+        range(0x1F100, 0x1F1AD),
+    )
+)
+"""Blocks with characters that are another way to write an ASCII one."""
+
+_PICTURED = re.compile("(?:NEGATIVE (?:CIRCLED|SQUARED)(?: LATIN CAPITAL LETTER)?|SQUARED) ([A-Z]{1,4})")
+"""Names, from _PICTURES on, of letters in dark circles and squares, and of words in squares ("OK")."""
+_PICTURES = "\U0001f100"
+_ALIKE = str.maketrans(
+    "асеіјорѕхуёԁһԛԝгкмптАВСЕНІЈКМОРЅТХУοανικρτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
+    "aceijopsxyedhqwrkmntABCEHIJKMOPSTXYoavikptuxABEZHIKMNOPTYX",
+)
+_AMID_LATIN = re.compile("(?<=[a-zA-Z])[{0}]+|[{0}]+(?=[a-zA-Z])".format("".join(map(chr, _ALIKE))))
+"""Look-alikes of another script, next to a Latin letter: nobody's spelling, and a usual disguise."""
+_SIGNS = str.maketrans("©®€£¢¥§¡✝✌⭕❗\U0001f319", "creecysitvoic")
+_BETWEEN_LATIN = re.compile("(?<=[a-zA-Z])[{}]+(?=[a-zA-Z])".format("".join(map(chr, _SIGNS))))
+"""Signs and pictures in the place of a letter."""
+
+_HIDDEN = re.compile(r"<!--|<(?:script|style)\b", re.IGNORECASE)
+_CLOSERS = {
+    "<!--": re.compile("-->"),
+    "<script": re.compile("</script[^<>]*>", re.IGNORECASE),
+    "<style": re.compile("</style[^<>]*>", re.IGNORECASE),
+}
+# A tag never spans a "<", not even in quotes: that is what keeps the search linear.
+_MARKUP = re.compile(
+    r"""<(?:/?(?P<tag>[a-zA-Z][a-zA-Z0-9:-]*+)(?:[^<>=]|=\s*+(?:"[^"<]*+"|'[^'<]*+')?)*+|[!?][^<>]*+)>"""
+    r"|&(?:\#[0-9]{1,7}|\#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});?"
+)
+_BLOCKS = frozenset(
+    (  # noqa: SIM905
+        "address article aside blockquote br center dd details div dl dt fieldset figcaption figure footer "
+        "form h1 h2 h3 h4 h5 h6 header hr li main nav ol option p pre section summary table tbody td tfoot "
+        "th thead tr ul"
+    ).split()
+)
+_MARKDOWN_OPTIONS = pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TABLES
+_MARKDOWN_INLINE = frozenset(("Emphasis", "Strong", "Strikethrough", "Link", "Image"))
+
+
+class PlainText:
+    """The plain `text` of a comment, and where each stretch of it stands in the text as sent."""
+
+    __slots__ = ("_length", "_maps", "text")
+
+    def __init__(self, text: str, length: int, maps: tuple[Runs, ...]) -> None:
+        self.text = text
+        self._length = length
+        self._maps = maps
+
+    def original_span(self, start: int, end: int) -> tuple[int, int]:
+        """Code points [start, end) of `text` as [start, end) of the text as sent, with the marks between.
+
+        Raises ValueError unless 0 <= start <= end <= len(text).
+        """
+        if not 0 <= start <= end <= len(self.text):
+            raise ValueError(f"span ({start}, {end}) is outside the text, 0 to {len(self.text)}")
+        if not self.text:
+            return 0, self._length
+        for runs in self._maps:
+            start, end = runs.back(start, end)
+        return start, end
+
+
+class Runs:
+    """A text under construction: stretches, each copied from the source or standing for a piece of it.
+
+    `put` them in order; then `text()` is the whole, and `back(start, end)` a span of it in the source.
+    """
+
+    __slots__ = ("_ends", "_outs", "_parts", "_starts", "length", "tail")
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._outs, self._starts, self._ends = array("q"), array("q"), array("q")
+        self.length = 0
+        self.tail = ""
+
+    def put(self, text: str, start: int, end: int) -> None:
+        """Appends `text` for source[start:end]; where lengths agree, character by character."""
+        if not text:
+            return
+        same_length = len(text) == end - start
+        if same_length and self._ends and self._ends[-1] == start and self._one_to_one(len(self._outs) - 1):
+            self._ends[-1] = end
+        else:
+            self._outs.append(self.length)
+            self._starts.append(start)
+            self._ends.append(end)
+        self._parts.append(text)
+        self.length += len(text)
+        self.tail = text[-1]
+
+    def line_break(self, start: int, end: int) -> None:
+        """A new line for the mark at source[start:end], unless one has just begun."""
+        if self.tail not in ("", "\n"):
+            self.put("\n", start, end)
+
+    def text(self) -> str:
+        return "".join(self._parts)
+
+    def back(self, start: int, end: int) -> tuple[int, int]:
+        """A span of the finished text in the source; an empty one stands where its place would be."""
+        left = self._place(min(start, self.length - 1))
+        if start == end:
+            edge = left[0] if start < self.length else left[1]
+            return edge, edge
+        return left[0], self._place(end - 1)[1]
+
+    def _place(self, at: int) -> tuple[int, int]:
+        run = bisect_right(self._outs, at) - 1
+        if self._one_to_one(run):
+            start = self._starts[run] + at - self._outs[run]
+            return start, start + 1
+        return self._starts[run], self._ends[run]
+
+    def _one_to_one(self, run: int) -> bool:
+        out_end = self._outs[run + 1] if run + 1 < len(self._outs) else self.length
+        return out_end - self._outs[run] == self._ends[run] - self._starts[run]
+
+
+def plain_text(text: str, format: TextFormat = "plain") -> PlainText:
+    """Reduces `text`, marked up as `format`, to plain text. Any Unicode is taken.
+
+    Raises CommentError for an unknown format.
+    """
+    if format not in _READERS:
+        raise CommentError(f"format {format!r} is unknown: give plain, html or markdown")
+    source = _CONTROL.sub(" ", _SURROGATE.sub("\ufffd", text))
+    maps: tuple[Runs, ...] = ()
+    reader = _READERS[format]
+    if reader is not None:
+        reduced = Runs()
+        reader(reduced, source)
+        source, maps = reduced.text(), (reduced,)
+    if not source.isascii():
+        reduced = Runs()
+        _put_normalised(reduced, source)
+        source = _AMID_LATIN.sub(lambda match: match.group().translate(_ALIKE), reduced.text())
+        source = _BETWEEN_LATIN.sub(lambda match: match.group().translate(_SIGNS), source)
+        maps = (reduced, *maps)
+    return PlainText(source, len(text), maps)
+
+
+def _put_html(out: Runs, source: str, start: int = 0, end: int | None = None) -> None:
+    end = len(source) if end is None else end
+    for hidden_start, hidden_end in (*_hidden(source, start, end), (end, end)):
+        for match in _MARKUP.finditer(source, start, hidden_start):
+            out.put(source[start : match.start()], start, match.start())
+            start = match.end()
+            if match.group().startswith("&"):
+                out.put(html.unescape(match.group()), match.start(), start)
+            elif (match["tag"] or "").lower() in _BLOCKS:
+                out.line_break(match.start(), start)
+        out.put(source[start:hidden_start], start, hidden_start)
+        start = hidden_end
+
+
+def _hidden(source: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Comments, scripts and styles that are closed."""
+    unclosed = set()  # no closer lies ahead of these, so none is looked for twice
+    while match := _HIDDEN.search(source, start, end):
+        start = match.end()
+        opener = match.group().lower()
+        closer = None if opener in unclosed else _CLOSERS[opener].search(source, start, end)
+        if closer is None:
+            unclosed.add(opener)
+        else:
+            start = closer.end()
+            yield match.start(), start
+
+
+def _put_markdown(out: Runs, source: str) -> None:
+    # Ranges come in bytes of UTF-8; chars[b] is the character that begins at byte b.
+    chars: range | list[int] = range(len(source) + 1)
+    if not source.isascii():
+        chars = list(accumulate((byte & 0xC0 != 0x80 for byte in source.encode()), initial=0))
+    events: Iterator[tuple[Any, Any]] = pyromark.events_with_range(source, options=_MARKDOWN_OPTIONS)
+    for event, place in events:
+        start, end = chars[place["start"]], chars[place["end"]]
+        match event:
+            case {"Text": text}:
+                if start < end:  # else blanks of a tab that the parser has split
+                    out.put(text, start, end)
+            case {"Code": text}:
+                inside = source.find(text, start, end)
+                out.put(text, *((start, end) if inside < 0 else (inside, inside + len(text))))
+            case {"Start": "HtmlBlock"}:
+                out.line_break(start, start)
+                _put_html(out, source, start, end)
+            case {"InlineHtml": _}:
+                _put_html(out, source, start, end)
+            case "SoftBreak" | "HardBreak":
+                out.line_break(start, end)
+            case {"Start": tag}:
+                if (tag if isinstance(tag, str) else next(iter(tag))) not in _MARKDOWN_INLINE:
+                    out.line_break(start, start)
+
+
+def _put_normalised(out: Runs, source: str) -> None:
+    odd, shown = _odd_characters()
+    start = 0
+    for match in odd.finditer(source):
+        out.put(source[start : match.start()], start, match.start())
+        start = match.end()
+        for at, char in enumerate(match.group(), match.start()):
+            if char in _JOINERS:
+                char = char if _joins(source, at) else ""
+            out.put(shown.get(char, char), at, at + 1)
+    out.put(source[start:], start, len(source))
+
+
+@cache
+def _odd_characters() -> tuple[re.Pattern[str], dict[str, str]]:
+    """The pattern of what normalisation touches, and what each such character shows: nothing, or ASCII."""
+    shown = dict.fromkeys(map(chr, _ZERO_WIDTH), "") | {"\U0001f4b2": "$"}
+    for char in map(chr, _DISGUISES):
+        plain = unicodedata.normalize("NFKC", char)
+        if plain != char and plain.isascii() and (len(plain) == 1 or char in _LIGATURES):
+            shown[char] = plain
+        elif char >= _PICTURES and (pictured := _PICTURED.fullmatch(unicodedata.name(char, ""))):
+            shown[char] = pictured[1]
+    # Ranges for the upper planes: `re` looks single characters up quickly below U+10000 only.
+    low = re.escape("".join(char for char in shown if char < "\U00010000"))
+    return re.compile(f"[{_JOINERS}{low}\U0001d400-\U0001d7ff\U0001f100-\U0001f1ac\U0001f4b2]+"), shown
+
+
+def _joins(source: str, at: int) -> bool:
+    """Whether the joiner at `at` stands between two emoji, or letters of a script that needs it."""
+    before, after = source[at - 1 : at], source[at + 1 : at + 2]
+    return all(char > "\u024f" and char not in _JOINERS for char in (before, after))
+
+
+_READERS: dict[str, Callable[[Runs, str], None] | None] = {
+    "plain": None,
+    "html": _put_html,
+    "markdown": _put_markdown,
+}

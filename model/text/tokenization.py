@@ -1,0 +1,119 @@
+"""Text to token ids: the one tokenisation that training, evaluation, HTTP and dumps share.
+
+Three kinds of input, all for the same encoder:
+    comment   [CLS] comment [SEP]             in overlapping windows, so that nothing hides past the limit
+    article   [CLS] title. lede [SEP]         cut at the limit: an article says what it is about early
+    pair      [CLS] target [SEP] comment [SEP]   the comment cut at the limit
+A teacher of another kind (MPNet) has its own signs in the places of [CLS] and [SEP].
+
+Disguises are undone first (parley.model.text.disguise), emoji spelt out (parley.model.text.emoji); offsets
+are of the text as given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from parley.model.errors import ArtifactError
+from parley.model.text.disguise import in_disguise, undisguise
+from parley.model.text.emoji import has_emoji, spell_out
+from parley.model.text.plain import Runs
+from parley.model.text.wordpiece import Split, WordPiece
+
+_NOWHERE = (0, 0)
+TARGET_TOKENS = 64
+"""A target longer than this, or than two thirds of a short row, is cut, so that the comment has room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """One row for the encoder. `offsets` are (start, end) in characters of the text, (0, 0) if special."""
+
+    ids: list[int]
+    types: list[int]
+    offsets: list[tuple[int, int]]
+    cut: bool = False
+    """Whether the end of the text did not fit, and no further window holds it."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Tokenizer:
+    """Reads the artifact's `tokenizer.json`; every method is list in, list out, in the same order."""
+
+    def __init__(self, path: Path, *, max_tokens: int, stride: int) -> None:
+        """Raises ArtifactError where the file can't be read as BERT's WordPiece."""
+        try:
+            self._pieces = WordPiece.read(path)
+        except (OSError, ValueError) as error:
+            raise ArtifactError(f"{path} is not a tokenizer: {error}") from error
+        self._signs = self._pieces.signs
+        self.max_tokens = max_tokens
+        self.stride = stride
+
+    def comments(self, texts: Sequence[str]) -> list[list[Tokens]]:
+        """Windows of each comment, at least one even for an empty text; neighbours share `stride` tokens."""
+        return [self._windows(text) for text in texts]
+
+    def articles(self, texts: Sequence[str]) -> list[Tokens]:
+        """One row an article (or a target read alone), cut at `max_tokens`."""
+        return [self._row(self._split(text), self.max_tokens) for text in texts]
+
+    def pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Tokens]:
+        """One row a (target, comment) pair; the comment gives way where both don't fit.
+
+        Offsets are of either text.
+        """
+        return [self._pair(self._split(target), self._split(comment)) for target, comment in pairs]
+
+    def _split(self, text: str) -> Split:
+        """Ids and places of the pieces of `text` as it is meant."""
+        steps: list[Runs] = []
+        if in_disguise(text):
+            steps.append(undisguise(text, self._pieces.rarity))
+            text = steps[-1].text()
+        if has_emoji(text):
+            steps.append(spell_out(text))
+            text = steps[-1].text()
+        ids, places = self._pieces.split(text)
+        for step in reversed(steps):
+            places = [step.back(*place) for place in places]
+        return ids, places
+
+    def _windows(self, text: str) -> list[Tokens]:
+        ids, places = self._split(text)
+        room = self.max_tokens - 2
+        last = max(len(ids) - self.stride, 1)  # where no window begins: it would hold nothing new
+        starts = range(0, last, room - self.stride)
+        return [self._row((ids[i : i + room], places[i : i + room]), self.max_tokens) for i in starts]
+
+    def _pair(self, target: Split, comment: Split) -> Tokens:
+        first = self._row(target, min(TARGET_TOKENS, self.max_tokens * 2 // 3))
+        ids, places = comment
+        between = [self._signs.end] * self._signs.doubled
+        room = self.max_tokens - len(first) - len(between) - 1
+        second = [*between, *ids[:room], self._signs.end]
+        return Tokens(
+            [*first.ids, *second],
+            [0] * len(first) + [0 if self._signs.doubled else 1] * len(second),
+            [*first.offsets, *(_NOWHERE for _ in between), *places[:room], _NOWHERE],
+            first.cut or len(ids) > room,
+        )
+
+    def _row(self, split: Split, limit: int) -> Tokens:
+        ids, places = split
+        room = limit - 2
+        return Tokens(
+            [self._signs.begin, *ids[:room], self._signs.end],
+            [0] * (min(len(ids), room) + 2),
+            [_NOWHERE, *places[:room], _NOWHERE],
+            len(ids) > room,
+        )
+
+
+def content_tokens(row: Tokens) -> int:
+    """Tokens of a row's text, special ones left out."""
+    return sum(start < end for start, end in row.offsets)

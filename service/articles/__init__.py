@@ -1,0 +1,1 @@
+"""Articles: looked up in the store, fetched where the site allows it."""

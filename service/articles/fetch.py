@@ -1,0 +1,154 @@
+"""Fetches the page of an article that nobody has sent, and takes its title and main text.
+
+    fetcher = Fetcher(hosts=["news.example"], seconds=5, max_bytes=2_000_000, redirects=3)
+    article = await fetcher.fetch("https://news.example/bridge")       # Article, or FetchError
+
+Readers choose the URLs under which comments stand, so a fetch is a request that a stranger aims from inside
+the site's network. Hence: hosts on a list only, web ports only, addresses that the whole internet can reach
+only, each redirect held to the same; the connection goes to the address that was checked, not to what the
+name says a moment later. Time, bytes and redirects are limited; cookies and credentials are never sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+from parley.model.comment import Article
+from parley.service.errors import FetchError, StartError
+from parley.service.urls import ascii_host
+
+if TYPE_CHECKING:
+    import httpx
+
+USER_AGENT = "Parley (comment moderation; fetches articles that its site allows)"
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """The IP addresses of `host`. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
+def is_public(address: str) -> bool:
+    """Whether the whole internet can reach `address`; a private one inside an IPv6 form is found too."""
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if inner is not None:
+            return is_public(str(inner))
+        if ip in ipaddress.ip_network("64:ff9b::/96"):  # NAT64
+            return is_public(str(ipaddress.ip_address(int(ip) & 0xFFFFFFFF)))
+        if ip not in ipaddress.ip_network("2000::/3"):  # IPv4 in yet other forms, old site-local ones, ...
+            return False
+    return ip.is_global and not ip.is_multicast
+
+
+class Fetcher:
+    """Fetches articles from the hosts of a list and those below them."""
+
+    def __init__(
+        self,
+        *,
+        hosts: Sequence[str],
+        seconds: float,
+        max_bytes: int,
+        redirects: int,
+        resolve: Resolve = resolve,
+        is_allowed: Callable[[str], bool] = is_public,
+        ports: Sequence[int] = (80, 443),
+    ) -> None:
+        """Raises StartError when the libraries of the extra `fetch` are missing."""
+        try:
+            import httpx  # noqa: F401
+            import trafilatura  # noqa: F401
+        except ImportError as error:
+            raise StartError(
+                "fetching articles needs more packages: pip install 'parley-moderation[fetch]'"
+            ) from error
+        self._hosts = tuple(map(ascii_host, hosts))
+        self._seconds, self._max_bytes, self._redirects = seconds, max_bytes, redirects
+        self._resolve, self._is_allowed, self._ports = resolve, is_allowed, ports
+
+    def allows(self, url: str) -> bool:
+        """Whether `url` is on an allowed host."""
+        try:
+            host = ascii_host(urlsplit(url).hostname or "")
+        except ValueError:
+            return False
+        return any(host == allowed or host.endswith("." + allowed) for allowed in self._hosts)
+
+    async def fetch(self, url: str) -> Article:
+        """The article at `url`, which stays its id. Raises FetchError."""
+        import httpx
+
+        try:
+            async with asyncio.timeout(self._seconds):
+                page = await self._fetch_page(url)
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            raise FetchError(f"the page can't be fetched: {type(error).__name__}") from error
+        title, text = await asyncio.to_thread(extract, page)
+        if not (title or text):
+            raise FetchError("the page holds no article")
+        return Article(id=url, url=url, title=title, text=text)
+
+    async def _fetch_page(self, url: str) -> bytes:
+        import httpx
+
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        async with httpx.AsyncClient(trust_env=False, timeout=self._seconds, cookies=no_cookies) as client:
+            for _ in range(self._redirects + 1):
+                async with client.stream("GET", **await self._pinned(url)) as answer:
+                    if answer.status_code not in _REDIRECTS:
+                        return await self._read(answer)
+                    url = urljoin(url, answer.headers.get("location", ""))
+        raise FetchError(f"more than {self._redirects} redirects")
+
+    async def _pinned(self, url: str) -> dict[str, Any]:
+        """The request for `url`, aimed at an address that has been checked. Raises FetchError."""
+        parts = urlsplit(url)
+        host, port = ascii_host(parts.hostname or ""), parts.port or (443 if parts.scheme == "https" else 80)
+        if parts.scheme not in ("http", "https") or port not in self._ports or not self.allows(url):
+            raise FetchError("it leads to an address that is not on the list of hosts")
+        addresses = await self._resolve(host, port)
+        if not addresses or not all(map(self._is_allowed, addresses)):
+            raise FetchError("its host has an address that the internet can't reach")
+        literal = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
+        target = urlunsplit((parts.scheme, f"{literal}:{port}", parts.path or "/", parts.query, ""))
+        named = f"{host}:{parts.port}" if parts.port else host
+        headers = {"Host": named, "User-Agent": USER_AGENT, "Accept": "text/html"}
+        # A packed page could unpack to any size.
+        headers["Accept-Encoding"] = "identity"
+        return {"url": target, "headers": headers, "extensions": {"sni_hostname": host}}
+
+    async def _read(self, answer: httpx.Response) -> bytes:
+        """The start of the page. Raises FetchError for what is no page."""
+        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        packed = answer.headers.get("content-encoding", "identity") != "identity"
+        if answer.status_code != 200 or kind not in ("text/html", "application/xhtml+xml") or packed:
+            raise FetchError(f"it answers {answer.status_code} {kind or 'without a type'}, not a page")
+        page = b""
+        async for chunk in answer.aiter_raw():
+            page += chunk
+            if len(page) >= self._max_bytes:
+                break
+        return page[: self._max_bytes]
+
+
+def extract(page: bytes) -> tuple[str | None, str | None]:
+    """Title and main text of a page, without navigation and without the comments under the article."""
+    from trafilatura import bare_extraction
+
+    found = bare_extraction(page, include_comments=False, include_tables=False, with_metadata=True)
+    if found is None:
+        return None, None
+    return getattr(found, "title", None) or None, getattr(found, "text", None) or None

@@ -1,0 +1,161 @@
+"""Articles of comments that bring only an article's id or URL: from the store, or fetched for the next ones.
+
+    comments = await Articles(store, fetcher).fill(comments)
+
+Every protocol comes through here (`Service.predict`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import structlog
+from fastapi.concurrency import run_in_threadpool
+
+from parley.model.comment import Article, Comment
+from parley.service.articles.fetch import Fetcher
+from parley.service.errors import StoreError
+from parley.service.logs import describe
+from parley.service.store import articles
+from parley.service.store.database import Store
+from parley.service.urls import MAX_SENT, normalise
+
+RETRY_S = 600.0
+"""Seconds after which a page that couldn't be fetched is tried again."""
+MAX_KNOWN_FAILURES = 10_000
+FETCHES_AT_ONCE = 4
+FRESH_S = 5.0
+"""Seconds for which an article is believed: so long what another process has changed isn't seen."""
+KEPT_NAMES = 1000
+
+log = structlog.get_logger("parley.articles")
+
+
+class Articles:
+    """The store's articles as the protocols need them, and the fetching of unknown ones."""
+
+    def __init__(self, store: Store, fetcher: Fetcher | None) -> None:
+        self._store, self._fetcher = store, fetcher
+        self._tried: dict[str, float] = {}
+        self._fetches: set[asyncio.Task[None]] = set()
+        self._turns = asyncio.Semaphore(FETCHES_AT_ONCE)
+        self._known = _Known()
+
+    async def fill(self, comments: Sequence[Comment]) -> list[Comment]:
+        """The comments, each article that has neither title nor text taken from the store, where it is known.
+
+        Same order and length. A page that has to be fetched is there for later comments: nobody waits for it.
+        Without the store the comments stay as they are.
+        """
+        wanted = {name for comment in comments for name in _names(comment.article)}
+        known = self._known.of(wanted)
+        missing = wanted - known.keys()
+        if missing:
+            try:
+                known |= await self._find(missing)
+            except StoreError as error:
+                log.warning("articles_not_read", **describe(error))
+                return list(comments)
+        for name in wanted:
+            if known[name] is None:
+                self._fetch_later(name)
+        return [_filled(comment, known) for comment in comments]
+
+    async def put(self, article: Article) -> tuple[articles.StoredArticle, bool]:
+        """Keep `article` as `store.articles.put` does; comments see it at once. Raises StoreError."""
+        try:
+            return await run_in_threadpool(articles.put, self._store, article)
+        finally:
+            self._known.clear()
+
+    async def delete(self, id_or_url: str) -> bool:
+        """Forget the article; false where there was none. Raises StoreError."""
+        try:
+            return await run_in_threadpool(articles.delete, self._store, id_or_url)
+        finally:
+            self._known.clear()
+
+    async def close(self) -> None:
+        """Give up the fetches that are under way."""
+        for fetch in self._fetches:
+            fetch.cancel()
+        await asyncio.gather(*self._fetches, return_exceptions=True)
+
+    async def _find(self, names: Iterable[str]) -> dict[str, articles.StoredArticle | None]:
+        cleared = self._known.cleared
+        found = await run_in_threadpool(articles.find, self._store, names)
+        answer = {name: found.get(name) for name in names}
+        if cleared == self._known.cleared:  # otherwise it may be older than what was put meanwhile
+            self._known.add(answer)
+        return answer
+
+    def _fetch_later(self, name: str) -> None:
+        url = normalise(name)
+        if self._fetcher is None or url is None or not self._fetcher.allows(url):
+            return
+        now = time.monotonic()
+        if now - self._tried.get(url, -RETRY_S) < RETRY_S:
+            return
+        if len(self._tried) >= MAX_KNOWN_FAILURES:
+            self._tried.clear()
+        self._tried[url] = now
+        task = asyncio.create_task(self._fetch(self._fetcher, name))
+        self._fetches.add(task)
+        task.add_done_callback(self._fetches.discard)
+
+    async def _fetch(self, fetcher: Fetcher, url: str) -> None:
+        try:
+            async with self._turns:
+                article = await fetcher.fetch(url)
+            await run_in_threadpool(articles.add, self._store, article)  # the site's own may be there by now
+            self._known.clear()
+        except Exception as error:  # a task has no caller: the log is the only one to tell
+            log.warning("article_not_fetched", **describe(error))
+
+
+def _names(article: Article | None) -> list[str]:
+    """What the store may know the article by, where it has to be asked."""
+    if article is None or article.title or article.text:
+        return []
+    return [name for name in (article.id, article.url) if name and len(name) <= MAX_SENT]
+
+
+def _filled(comment: Comment, known: dict[str, articles.StoredArticle | None]) -> Comment:
+    for name in _names(comment.article):
+        if comment.article and (found := known.get(name)):
+            article = replace(comment.article, title=found.title, text=found.text)
+            return replace(comment, article=article)
+    return comment
+
+
+class _Known:
+    """What the store said of names lately (None: it knew nothing); most comments come under few articles."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[float, articles.StoredArticle | None]] = OrderedDict()
+        self.cleared = 0
+        """How often."""
+
+    def of(self, names: Iterable[str]) -> dict[str, articles.StoredArticle | None]:
+        """Those of the names that are known, and freshly so."""
+        since = time.monotonic() - FRESH_S
+        kept = ((name, self._kept.get(name)) for name in names)
+        return {name: entry[1] for name, entry in kept if entry and entry[0] >= since}
+
+    def add(self, found: dict[str, articles.StoredArticle | None]) -> None:
+        now = time.monotonic()
+        for name, article in found.items():
+            if article and article.text:
+                article = replace(article, text=article.text[: articles.MODEL_READS])
+            self._kept[name] = (now, article)
+            self._kept.move_to_end(name)
+        while len(self._kept) > KEPT_NAMES:
+            self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        self._kept.clear()
+        self.cleared += 1

@@ -1,0 +1,64 @@
+"""What the commands that work on the store share: their option, their errors, the store itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from parley.service.settings.schema import Settings
+    from parley.service.store.database import Store
+    from parley.service.store.feedback import Feedback
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="YAML file of settings, as for `parley serve`.", envvar="PARLEY_CONFIG"),
+]
+
+
+@contextmanager
+def told_errors() -> Iterator[None]:
+    """Tell an error of ours in one line, without a traceback, and end with status 2."""
+    from parley.model.errors import ModelError
+    from parley.service.errors import ServiceError
+
+    try:
+        yield
+    except (ServiceError, ModelError) as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+@contextmanager
+def opened_store(config: Path | None) -> Iterator[tuple[Store, Settings]]:
+    """The store of the settings, open. Raises SettingsError, StoreError."""
+    from parley.service.settings.schema import Settings
+    from parley.service.store.database import Store
+
+    settings = Settings.load(file=config)
+    store = Store.open(settings.store.database)
+    try:
+        yield store, settings
+    finally:
+        store.close()
+
+
+@contextmanager
+def opened_feedback(config: Path | None) -> Iterator[Feedback]:
+    """What is kept of moderators' decisions, open; what was kept for too long goes first.
+
+    Raises SettingsError, StoreError.
+    """
+    from parley.service.privacy import KeyedHashes
+    from parley.service.store.feedback import Feedback
+
+    with opened_store(config) as (store, settings):
+        secret = KeyedHashes(settings.store.author_secret)
+        feedback = Feedback(store, secret, comments=settings.store.comments)
+        feedback.purge(older_than=timedelta(days=settings.store.days))  # the service may not have run
+        yield feedback

@@ -1,0 +1,1 @@
+"""Scores a dump on many machines with Ray."""

@@ -1,0 +1,1 @@
+"""Tables, JSON and text that no single system has made."""

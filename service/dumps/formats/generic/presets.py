@@ -1,0 +1,272 @@
+"""CSV files with known headers: research corpora and the archives of forums, as they are downloaded.
+
+A `Preset` says which column holds which field, as `--map` would, and what else is to do with a row.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+
+from parley.model.comment import Article, Parent, TextFormat
+from parley.service.dumps.formats.generic.csv_file import CsvReader, Row, checked_rows, delimiter
+from parley.service.dumps.formats.native import words
+from parley.service.dumps.formats.reply_tree import Index, Joined, Skip, placeholder
+from parley.service.dumps.reading.names import FIELDS, own_name
+from parley.service.dumps.reading.record import BadRow, Columns, Record
+from parley.service.dumps.reading.source import Source
+from parley.service.errors import DumpError
+
+_TOPIC = re.compile(r"^(?P<topic>.*/t/(?:[^/]*/)?(?P<id>\d+))/(?P<number>\d+)/?$")
+_NO_COLUMN = "\0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """A CSV format: the columns that only it `has`, and which of its columns hold which fields.
+
+    `renamed` are columns of its own with better names. `finish` changes a record or leaves it out. `articles`
+    are the names of the file of articles beside, and `article` says which of its columns hold what.
+    """
+
+    has: frozenset[str]
+    columns: Mapping[str, str]
+    format: TextFormat = "plain"
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    finish: Callable[[Record], Record | Skip] = lambda record: record
+    articles: tuple[str, ...] = ()
+    article: Mapping[str, str] = field(default_factory=dict)
+
+    def looks(self, head: str) -> bool:
+        """Whether the first row is this format's header."""
+        return self.has <= set(header(head))
+
+
+class PresetReader:
+    """The records of a CSV file by its `Preset`, joined."""
+
+    def __init__(self, source: Source, columns: Columns, preset: Preset) -> None:
+        self._source, self._preset = source, preset
+        self._reader = CsvReader(
+            source, _PresetColumns({**preset.columns, **columns.mapped}, rows_before=source.rows_before)
+        )
+        better = {own_name(name): new for name, new in preset.renamed.items()}
+        known = [better.get(name, name) for name in self._reader.columns]
+        added = ("id", "parent.id", "parent.text", "article.id", "article.url", "article.title", "format")
+        self.columns = (*known, *(name for name in added if name not in known))
+
+    @property
+    def fraction(self) -> float:
+        return self._reader.fraction
+
+    def __iter__(self) -> Iterator[Record | BadRow]:
+        source = self._source
+        with closing(Index()) as index:
+            yield from Joined(self.rows(index), index, skipped=source.skipped, read_ahead=source.ends)
+
+    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+        """The rows as they stand, for an `Index` that other files share."""
+        self._add_articles(index)
+        return self._rows()
+
+    def _rows(self) -> Iterator[Record | BadRow | Skip]:
+        for row in self._reader:
+            if isinstance(row, BadRow):
+                yield row
+            elif (gone := placeholder(row.text)) is not None:
+                yield Skip(reason=gone, id=row.id)
+            else:
+                yield self._preset.finish(self._own(row))
+
+    def _own(self, row: Record) -> Record:
+        renamed = self._preset.renamed
+        extra = {renamed.get(name, name): value for name, value in row.extra.items()}
+        return replace(row, format=self._preset.format, extra=extra)
+
+    def _add_articles(self, index: Index) -> None:
+        given, preset = self._source.articles, self._preset
+        beside = Source(given) if given else self._source.beside(*preset.articles)
+        if beside is None or not preset.article:
+            return
+        try:
+            with closing(beside):
+                self._add_rows(checked_rows(beside), index)
+        except DumpError as error:
+            self._source.remarks.append(str(error))
+
+    def _add_rows(self, found: Iterator[Row], index: Index) -> None:
+        first = next(found, None)
+        names = first.cells if first else []
+        for row in found:
+            values = dict(zip(names, row.cells, strict=False))
+            held = {name: values.get(column) or None for name, column in self._preset.article.items()}
+            if held["id"] is not None:
+                text = words(held.get("text"))
+                index.add_article(held["id"], url=held.get("url"), title=words(held.get("title")), text=text)
+
+
+class _PresetColumns(Columns):
+    """Columns of which a file may lack some: formats change from version to version."""
+
+    def check(self, found: object, *, place: str) -> None:
+        self.unseen.clear()
+
+
+def header(head: str) -> list[str]:
+    """The cells of the first row."""
+    try:
+        return next(csv.reader(head.splitlines()[:1], delimiter=delimiter(head)), [])
+    except csv.Error:
+        return []
+
+
+def _civil(record: Record) -> Record:
+    """pandas writes a column of numbers with gaps as `123.0`."""
+    parent = record.parent
+    if parent is None or parent.id is None:
+        return record
+    return replace(record, parent=Parent(id=parent.id.removesuffix(".0")))
+
+
+def _socc(record: Record) -> Record:
+    return replace(record, parent=None if record.parent == Parent(id="0") else record.parent)
+
+
+def _discourse_archive(record: Record) -> Record | Skip:
+    """A post's address holds its topic and its number there; what it answers isn't told."""
+    extra = dict(record.extra)
+    private = str(extra.pop("is_pm", "")).strip().lower()
+    if private in ("yes", "true", "t", "1"):
+        return Skip(reason="a private message", id=record.id)
+    extra.pop("post_cooked", None)
+    url = record.article.url if record.article else None
+    found = _TOPIC.match(url or "")
+    title = record.article.title if record.article else None
+    article = Article(id=found["id"], url=found["topic"], title=title) if found else record.article
+    id = f"{found['id']}/{found['number']}" if found else record.id
+    return replace(record, id=id, article=article, extra=extra)
+
+
+def _discourse_posts(record: Record) -> Record | Skip:
+    """Rows of the table `posts`: a reply names the number of a post in its topic."""
+    extra = dict(record.extra)
+    topic, number = (record.article.id if record.article else None), extra.pop("post_number", None)
+    id = f"{topic}/{number}" if topic and number else record.id
+    if extra.pop("deleted_at", None):
+        return Skip(reason="deleted", id=id)
+    extra.pop("cooked", None)
+    parent = record.parent.id if record.parent else None
+    return replace(record, id=id, parent=Parent(id=f"{topic}/{parent}") if parent else None, extra=extra)
+
+
+def _unused(columns: Mapping[str, str]) -> dict[str, str]:
+    """The mapping, with the fields that it doesn't mention taken from no column."""
+    return {name: columns.get(name, _NO_COLUMN) for name in FIELDS}
+
+
+PRESETS: dict[str, Preset] = {
+    "civil-comments": Preset(
+        has=frozenset({"comment_text", "publication_id", "article_id", "parent_id"}),
+        columns=_unused(
+            {
+                "id": "id",
+                "text": "comment_text",
+                "parent.id": "parent_id",
+                "article.id": "article_id",
+                "created_at": "created_date",
+            }
+        ),
+        renamed={"target": "toxicity"},  # the share of people who found it toxic, not what it is about
+        finish=_civil,
+    ),
+    "jigsaw": Preset(
+        has=frozenset({"id", "comment_text", "severe_toxic", "identity_hate"}),
+        columns=_unused({"id": "id", "text": "comment_text"}),
+    ),
+    "socc": Preset(
+        has=frozenset({"comment_counter", "comment_text", "article_id"}),
+        columns=_unused(
+            {
+                "id": "comment_id",
+                "text": "comment_text",
+                "parent.id": "parentID",
+                "article.id": "article_id",
+                "author.name": "comment_author",
+                "created_at": "post_time",
+            }
+        ),
+        finish=_socc,
+        articles=("gnm_articles.csv",),
+        article={"id": "article_id", "url": "article_url", "title": "title", "text": "article_text"},
+    ),
+    "ynacc": Preset(
+        has=frozenset({"commentid", "commentindex", "headline", "text"}),
+        columns=_unused(
+            {
+                "id": "commentid",
+                "text": "text",
+                "parent.id": "parentid",
+                "article.id": "url",
+                "article.url": "url",
+                "article.title": "headline",
+                "author.id": "guid",
+                "created_at": "timestamp",
+            }
+        ),
+    ),
+    "discourse": Preset(
+        has=frozenset({"topic_title", "is_pm", "url", "post"}),
+        columns=_unused(
+            {"text": "post", "article.url": "url", "article.title": "topic_title", "created_at": "created_at"}
+        ),
+        format="markdown",
+        finish=_discourse_archive,
+    ),
+    "discourse-raw": Preset(
+        has=frozenset({"topic_title", "is_pm", "url", "post_raw"}),
+        columns=_unused(
+            {
+                "text": "post_raw",
+                "article.url": "url",
+                "article.title": "topic_title",
+                "created_at": "created_at",
+            }
+        ),
+        format="markdown",
+        finish=_discourse_archive,
+    ),
+    "discourse-posts": Preset(
+        has=frozenset({"topic_id", "post_number", "raw"}),
+        columns=_unused(
+            {
+                "id": "id",
+                "text": "raw",
+                "parent.id": "reply_to_post_number",
+                "article.id": "topic_id",
+                "article.title": "title",
+                "author.id": "user_id",
+                "author.name": "username",
+                "created_at": "created_at",
+            }
+        ),
+        format="markdown",
+        finish=_discourse_posts,
+    ),
+    "coral-user": Preset(
+        has=frozenset({"Comment ID", "Article URL", "Comment Text"}),
+        columns=_unused(
+            {
+                "id": "Comment ID",
+                "text": "Comment Text",
+                "article.id": "Article URL",
+                "article.url": "Article URL",
+                "created_at": "Published Timestamp",
+            }
+        ),
+        format="html",
+    ),
+}
+"""Every preset by its name for `--format`."""

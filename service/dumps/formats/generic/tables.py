@@ -1,0 +1,160 @@
+"""Parquet and Arrow files: the columns are the fields of the REST request, with dots or as structs, or
+mapped.
+
+Needs the extra `tables` (pyarrow), which is imported only here and in the Parquet writer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from parley.service.dumps.reading.names import REPEATED
+from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem
+from parley.service.dumps.reading.source import Source
+from parley.service.errors import DumpError
+
+ROWS_AT_ONCE = 1000
+_BEFORE_STREAM = 8
+BUFFER = 2**18
+"""Bytes of each column that are read at a time."""
+
+
+def import_pyarrow() -> Any:
+    """pyarrow with `parquet` and `ipc` loaded. Raises DumpError saying how to install it."""
+    try:
+        import pyarrow
+        import pyarrow.ipc
+        import pyarrow.parquet
+    except ImportError as error:
+        raise DumpError(
+            "Parquet and Arrow files need pyarrow: pip install 'parley-moderation[tables]'"
+        ) from error
+    return pyarrow
+
+
+class TableReader:
+    """Records of a Parquet file, or of an Arrow (Feather) file or stream. `types` are the Arrow
+    types of the input's own columns that Parquet can hold; the others are written as text."""
+
+    def __init__(self, source: Source, columns: Columns) -> None:
+        self._columns = columns
+        self._pa = import_pyarrow()
+        self._place = source.place
+        self._row, self._rows = 0, 0
+        try:
+            self._batches = self._open(source)
+        except (self._pa.ArrowException, OSError, ValueError) as error:
+            raise self._broken(error) from error
+        columns.check(self._found, place=source.place)
+        self.columns = columns.names(self._found)
+        self.types = {
+            name: kind
+            for found, kind in self._found.items()
+            for name in columns.names([found])
+            if name not in REPEATED and self._storable(kind)
+        }
+
+    def _open(self, source: Source) -> Iterator[Any]:
+        if source.head.startswith(b"PAR1"):
+            # Read ahead, pyarrow would keep more of a file the longer it is.
+            table = self._pa.parquet.ParquetFile(source.stream, pre_buffer=False, buffer_size=BUFFER)
+            self._found = self._types(table.schema_arrow)
+            self._rows = table.metadata.num_rows
+            return (
+                batch
+                for group in range(table.num_row_groups)
+                for batch in table.iter_batches(ROWS_AT_ONCE, row_groups=[group], use_threads=False)
+            )
+        if source.head.startswith(b"ARROW1"):
+            try:
+                file = self._pa.ipc.open_file(source.stream)
+            except (self._pa.ArrowException, OSError, ValueError):
+                source.stream.seek(_BEFORE_STREAM)  # without its end the file is a stream behind its name
+            else:
+                self._found = self._types(file.schema)
+                return (file.get_batch(i) for i in range(file.num_record_batches))
+        stream = self._pa.ipc.open_stream(source.stream)
+        self._found = self._types(stream.schema)
+        return iter(stream)
+
+    @property
+    def fraction(self) -> float:
+        return self._row / self._rows if self._rows else 0.0
+
+    def __iter__(self) -> Iterator[Record | BadRow]:
+        while (batch := self._next_batch()) is not None:
+            for start in range(0, batch.num_rows, ROWS_AT_ONCE):
+                yield from self._records(self._rows_of(batch.slice(start, ROWS_AT_ONCE)))
+
+    def _types(self, fields: Any, prefix: str = "") -> dict[str, Any]:
+        """The Arrow types by column, with the structs that hold fields opened into dotted names."""
+        types: dict[str, Any] = {}
+        for column in fields:
+            name = f"{prefix}{column.name}"
+            if name in self._columns.groups and self._pa.types.is_struct(column.type):
+                types.update(self._types(column.type.fields, f"{name}."))
+            else:
+                types[name] = column.type
+        return types
+
+    def _next_batch(self) -> Any:
+        try:
+            batch = next(self._batches, None)
+            if batch is not None:
+                batch.validate(full=True)  # a damaged file's offsets would crash the process
+            return batch
+        except (self._pa.ArrowException, OSError, ValueError) as error:
+            raise self._broken(error) from error
+
+    def _rows_of(self, batch: Any) -> list[dict[str, Any]]:
+        """The rows as Python's values. A time that Python can't hold is the number that stands in the file;
+        nanoseconds, which it can't hold either, are cut to microseconds."""
+        try:
+            return list(batch.to_pylist())
+        except (ArithmeticError, LookupError, ValueError):
+            columns = [[_value(scalar) for scalar in self._in_microseconds(c)] for c in batch.columns]
+            return [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def _in_microseconds(self, column: Any) -> Any:
+        kind = column.type
+        if not (self._pa.types.is_timestamp(kind) and kind.unit == "ns"):
+            return column
+        return column.cast(self._pa.timestamp("us", kind.tz), safe=False)
+
+    def _storable(self, kind: Any) -> bool:
+        """Whether Parquet has the type: Arrow has more of them."""
+        schema = self._pa.schema([("column", kind)])
+        try:
+            self._pa.parquet.ParquetWriter(self._pa.BufferOutputStream(), schema).close()
+        except self._pa.ArrowNotImplementedError:
+            return False
+        return True
+
+    def _records(self, rows: list[dict[str, Any]]) -> Iterator[Record | BadRow]:
+        for values in rows:
+            self._row += 1
+            try:
+                yield self._columns.record(values, row=self._row)
+            except RowProblem as problem:
+                yield BadRow(
+                    reason=str(problem),
+                    row=self._row,
+                    raw=json.dumps(values, default=str, ensure_ascii=False),
+                )
+
+    def _broken(self, error: Exception) -> DumpError:
+        after = f" past row {self._row}" if self._row else ""
+        first = str(error).strip().partition("\n")[0]
+        return DumpError(
+            f"{self._place} can't be read{after}: it is damaged or was cut short ({first}); "
+            "copy or export it again"
+        )
+
+
+def _value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except (ArithmeticError, LookupError, ValueError):
+        return getattr(scalar, "value", None)

@@ -1,0 +1,238 @@
+"""Dumps of comment systems: how one is described (`Native`) and read (`NativeReader`).
+
+A format is a function from a `Source` to its comments (`RawComment`), one by one, in the names of the REST
+request; ids are joined afterwards (`parley.service.dumps.formats.reply_tree`). What the function puts into
+the `Index` (articles, authors) comes out with the comments.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from parley.model.text.plain import plain_text
+from parley.service.dumps.formats.reply_tree import Index, Joined, Skip, placeholder
+from parley.service.dumps.reading.names import REPEATED
+from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem
+from parley.service.dumps.reading.source import MAX_LINE, Source
+from parley.service.errors import DumpError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawComment:
+    """A comment as a dump holds it: `values` by the names of fields, and columns of the dump's own.
+
+    `skip` says why it is no comment any more, `problem` why it can't be read; `raw` is what the file says
+    there (None: `values`).
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    line: int | None = None
+    raw: str | None = None
+    skip: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Native:
+    """A comment system's format. `extras` are its own columns with their Arrow types.
+
+    `parents_first`: a parent always stands before its replies. `rooted`: what a thread begins with is its
+    article.
+    """
+
+    read: Callable[[Source, Index], Iterator[RawComment]]
+    extras: Mapping[str, str] = field(default_factory=dict)
+    parents_first: bool = False
+    rooted: bool = False
+
+
+class NativeReader:
+    """The comments of a `Native` dump, joined. Bad rows keep what the dump says of them."""
+
+    def __init__(self, source: Source, columns: Columns, native: Native) -> None:
+        if columns.mapped:
+            raise DumpError(
+                f"{source.place} is in a format with names of its own: it has no columns to --map"
+            )
+        self._source, self._native = source, native
+        self.columns = (*REPEATED, *native.extras)
+
+    @property
+    def fraction(self) -> float:
+        return self._source.fraction
+
+    @property
+    def types(self) -> Mapping[str, str]:
+        """The names of the Arrow types of the dump's own columns."""
+        return self._native.extras
+
+    def __iter__(self) -> Iterator[Record | BadRow]:
+        native, source = self._native, self._source
+        with closing(Index()) as index:
+            yield from Joined(
+                self.rows(index),
+                index,
+                skipped=source.skipped,
+                read_ahead=not native.parents_first and source.ends,
+                rooted=native.rooted,
+            )
+
+    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+        """The rows as they stand, for an `Index` that other files share."""
+        return self._rows(self._native.read(self._source, index))
+
+    def _rows(self, items: Iterator[RawComment]) -> Iterator[Record | BadRow | Skip]:
+        columns = Columns(rows_before=self._source.rows_before)
+        for row, found in enumerate(items, start=1):
+            try:
+                yield _row(found, columns, self._native.extras, row)
+            except RowProblem as problem:
+                raw = found.raw
+                if raw is None:
+                    raw = json.dumps(dict(found.values), ensure_ascii=False, default=str)
+                yield BadRow(reason=str(problem), row=row, line=found.line, raw=raw)
+
+
+def _row(found: RawComment, columns: Columns, extras: Mapping[str, str], row: int) -> Record | Skip:
+    if found.problem is not None:
+        raise RowProblem(found.problem)
+    skip = found.skip or placeholder(found.values.get("text"))
+    if skip is not None:
+        id = found.values.get("id")
+        return Skip(reason=skip, id=str(id) if isinstance(id, str | int) else None)
+    own = {name: _typed(found.values.get(name), kind) for name, kind in extras.items()}
+    return columns.record({"text": None, **found.values, **own}, row=row, line=found.line)
+
+
+def _typed(value: Any, kind: str) -> Any:
+    """A value of the dump's own as its column's type has it; None for what is no such value."""
+    if kind == "int64":
+        whole = int(value) if isinstance(value, float) and value.is_integer() else value
+        return whole if type(whole) is int and abs(whole) < 2**63 else None  # True is an int to isinstance
+    return value if isinstance(value, str | None) else str(value)
+
+
+def objects(source: Source) -> Iterator[tuple[RawComment, Mapping[str, Any]]]:
+    """The objects of JSON lines: where each stands (with its problem where it is none), and what it holds."""
+    for number, line in source.lines():
+        if not line.strip():
+            continue
+        raw = line.rstrip("\r\n")
+        try:
+            yield RawComment(line=number, raw=raw), parse_object(line)
+        except RowProblem as problem:
+            yield RawComment(line=number, raw=raw, problem=str(problem)), {}
+
+
+def objects_beside(beside: Source | None, source: Source) -> Iterator[Mapping[str, Any]]:
+    """The objects of a file that belongs to `source`, as far as it can be read."""
+    if beside is None:
+        return
+    try:
+        with closing(beside):
+            for found, values in objects(beside):
+                if not found.problem:
+                    yield values
+    except DumpError as error:
+        source.remarks.append(str(error))
+
+
+def parse_object(line: str) -> dict[str, Any]:
+    """The JSON object on a line. Raises RowProblem."""
+    if len(line) >= MAX_LINE:
+        raise RowProblem(f"the line is longer than {MAX_LINE:,} characters; its start is kept here")
+    try:
+        values = _decode(line)
+    except (ValueError, RecursionError):
+        values = _decode_all(line)
+    if not isinstance(values, dict):
+        raise RowProblem('not a JSON object; a comment is {"text": "..."}')
+    return values
+
+
+_FORBIDDEN = dict.fromkeys((*range(9), 11, 12, *range(14, 32)), " ")
+_decode = msgspec.json.Decoder().decode
+
+
+def _decode_all(line: str) -> Any:
+    """What the quick decoder refuses: `NaN`, numbers out of range, lone surrogates. Raises RowProblem."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise RowProblem(f"not JSON: {error}") from error
+
+
+def stream_items(source: Source, path: str, *, many: bool = False) -> Iterator[Any]:
+    """The values at `path` (`comments.item`) of one big JSON document, or of `many` one after another.
+
+    Raises DumpError where the document is broken or cut short.
+    """
+    try:
+        import ijson
+    except ImportError as error:
+        raise DumpError("this JSON is read with ijson: pip install 'parley-moderation[dumps]'") from error
+    items = ijson.sendable_list()
+    parser = ijson.items_coro(items, path, multiple_values=many, use_float=True)
+    count = 0
+    for chunk in _chunks_of_json(source):
+        broken = chunk if isinstance(chunk, DumpError) else _parse_on(parser, chunk, ijson.JSONError)
+        for item in items:
+            count += 1
+            yield item
+        del items[:]
+        if broken is not None:
+            why = broken.__cause__ or broken
+            raise DumpError(
+                f"{source.place} broke off after entry {count:,}: {why}; export it again"
+            ) from broken
+
+
+def _chunks_of_json(source: Source) -> Iterator[bytes | DumpError]:
+    """The document in UTF-8, without characters that JSON forbids; an empty chunk or a DumpError ends it."""
+    try:
+        for chunk in source.chunks():
+            yield chunk.translate(_FORBIDDEN).encode("utf-8", "replace")
+    except DumpError as error:
+        yield error
+        return
+    yield b""
+
+
+def _parse_on(parser: Any, chunk: bytes, json_error: type[Exception]) -> Exception | None:
+    """Send on; what is wrong there, without the words that stand there."""
+    try:
+        parser.send(chunk)
+    except StopIteration:
+        return None
+    except (json_error, ValueError, RecursionError) as error:
+        return DumpError(str(error).strip().partition("\n")[0][:100] or type(error).__name__)
+    return None
+
+
+def dig(value: Any, *path: str) -> Any:
+    """What stands at `path` in nested objects; None where there is nothing, or no object on the way."""
+    for name in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
+
+
+def entries(value: Any) -> list[Any]:
+    """A list as it is; one value as a list of it; None as an empty one."""
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
+
+
+def words(value: Any) -> str | None:
+    """A title or an article, plain, from HTML; None where there are no words."""
+    if not isinstance(value, str):
+        return None
+    return plain_text(value, "html").text.strip() or None

@@ -1,0 +1,1 @@
+"""Exports and APIs of the platforms where people comment."""

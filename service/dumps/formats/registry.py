@@ -1,0 +1,167 @@
+"""Which reader a file of comments gets, and which writer a file of scores.
+
+A name given with `--format` decides; else what the file begins with, where only one format begins so (first
+bytes, first keys, the header row); else its extension; else what its first characters look like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from parley.service.dumps.formats.generic import json_ld
+from parley.service.dumps.formats.generic.csv_file import DELIMITERS, CsvReader
+from parley.service.dumps.formats.generic.json_lines import JsonLinesReader
+from parley.service.dumps.formats.generic.page import PageReader, looks_like_page
+from parley.service.dumps.formats.generic.presets import PRESETS, Preset, PresetReader
+from parley.service.dumps.formats.generic.tables import TableReader
+from parley.service.dumps.formats.native import Native, NativeReader
+from parley.service.dumps.formats.platforms import activitystreams, reddit, youtube
+from parley.service.dumps.formats.reply_tree import Index, JoinedTable, Skip
+from parley.service.dumps.formats.systems import commento, coral, disqus, isso, remark42, wordpress
+from parley.service.dumps.reading.record import BadRow, Columns, Record
+from parley.service.dumps.reading.source import Source
+from parley.service.errors import DumpError
+
+
+class Reader(Protocol):
+    """Yields every row of a dump once, in order.
+
+    A row that can't be used is a BadRow, never an exception; DumpError, raised on opening or in the middle,
+    means that nothing more can be read.
+    """
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The input's columns as the output names them; empty where only the rows know."""
+
+    @property
+    def fraction(self) -> float:
+        """How much of the input has been read, in [0, 1]."""
+
+    def __iter__(self) -> Iterator[Record | BadRow]: ...
+
+
+class PartReader(Reader, Protocol):
+    """A reader whose rows can be joined with those of other files: `rows` gives them as they stand."""
+
+    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A format that can be read, and how it is told from others.
+
+    `magic` are first bytes only it has; `known` says of the first characters that only it begins so, `looks`
+    that it may. `parents_first` and `rooted` are as in `Native`.
+    """
+
+    open: Callable[[Source, Columns], PartReader]
+    suffixes: tuple[str, ...] = ()
+    looks: Callable[[str], bool] = lambda head: False
+    known: Callable[[str], bool] = lambda head: False
+    magic: tuple[bytes, ...] = ()
+    parents_first: bool = False
+    rooted: bool = False
+
+
+def _native(native: Native, known: Callable[[str], bool], *, magic: tuple[bytes, ...] = ()) -> Input:
+    return Input(
+        partial(NativeReader, native=native),
+        known=known,
+        magic=magic,
+        parents_first=native.parents_first,
+        rooted=native.rooted,
+    )
+
+
+def _preset(preset: Preset) -> Input:
+    return Input(partial(PresetReader, preset=preset), known=preset.looks)
+
+
+def _joined(open: Callable[[Source, Columns], Reader]) -> Callable[[Source, Columns], PartReader]:
+    return lambda source, columns: JoinedTable(open(source, columns), source)
+
+
+INPUTS: dict[str, Input] = {
+    "jsonl": Input(
+        _joined(JsonLinesReader),
+        (".jsonl", ".ndjson", ".json"),
+        looks=lambda head: head.lstrip().startswith(("{", "[")),
+    ),
+    "parquet": Input(_joined(TableReader), (".parquet", ".pq"), magic=(b"PAR1",)),
+    "arrow": Input(_joined(TableReader), (".arrow", ".feather"), magic=(b"ARROW1", b"\xff\xff\xff\xff")),
+    "page": Input(PageReader, (".txt",), looks=looks_like_page),
+    "csv": Input(
+        _joined(CsvReader),
+        (".csv", ".tsv"),
+        looks=lambda head: any(d in head.partition("\n")[0] for d in DELIMITERS),
+    ),
+    "disqus": _native(disqus.FORMAT, disqus.looks),
+    "wordpress": _native(wordpress.FORMAT, wordpress.looks),
+    "coral": _native(coral.FORMAT, coral.looks),
+    "coral-csv": _native(coral.CSV_FORMAT, coral.looks_csv),
+    "reddit": _native(reddit.FORMAT, reddit.looks),
+    "youtube": _native(youtube.FORMAT, youtube.looks),
+    "isso": _native(isso.FORMAT, lambda head: False, magic=(isso.MAGIC,)),
+    "isso-json": _native(isso.JSON_FORMAT, isso.looks),
+    "remark42": _native(remark42.FORMAT, remark42.looks),
+    "commento": _native(commento.FORMAT, commento.looks),
+    "activitystreams": _native(activitystreams.FORMAT, activitystreams.looks),
+    "json-ld": _native(json_ld.FORMAT, json_ld.looks),
+    **{name: _preset(preset) for name, preset in PRESETS.items()},
+}
+"""Every format by its name for `--format`; the order is that of recognition by content."""
+
+OUTPUTS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+"""Extension of the output to the name of its format."""
+
+
+GENERIC = ("jsonl", "csv", "page")
+"""Formats that much that is no dump looks like."""
+
+
+def known_format(name: str) -> str:
+    """The name, if there is such a format. Raises DumpError."""
+    if name not in INPUTS:
+        raise DumpError(f"--format {name}: no such format; the formats are {', '.join(INPUTS)}")
+    return name
+
+
+def open_reader(source: Source, *, name: str | None = None, columns: Columns | None = None) -> Reader:
+    """The reader for `source`. Raises DumpError for an unknown name and for a file that no format fits."""
+    columns = columns or Columns()
+    name = known_format(name) if name else detect(source, mapped=bool(columns.mapped))
+    return INPUTS[name].open(source, columns)
+
+
+def detect(source: Source, *, mapped: bool = False) -> str:
+    """The name of the format of `source`. Raises DumpError where nothing fits.
+
+    Who has `mapped` columns means a table or JSON lines, whatever else it might be.
+    """
+    for name, form in INPUTS.items():
+        if source.head.startswith(form.magic):
+            return name
+    by_name = next((name for name, form in INPUTS.items() if source.suffix in form.suffixes), None)
+    if not (mapped and by_name in ("jsonl", "csv")):
+        for name, form in INPUTS.items():
+            if form.known(source.head_text):
+                return name
+    if by_name is not None:
+        return by_name
+    for name, form in INPUTS.items():
+        if form.looks(source.head_text):
+            return name
+    raise DumpError(f"{source.place}: can't tell its format; say --format with one of {', '.join(INPUTS)}")
+
+
+def output_format(path: Path) -> str:
+    """The name of the format that the extension of `path` asks for. Raises DumpError."""
+    try:
+        return OUTPUTS[path.suffix.lower()]
+    except KeyError as error:
+        raise DumpError(f"{path}: the output's name must end in one of {', '.join(OUTPUTS)}") from error

@@ -1,0 +1,367 @@
+"""Joins what a dump keeps apart: a reply with its parent's text, a comment with its article and its author.
+
+    rows = Joined(items, index, skipped=source.skipped, read_ahead=True)
+
+The parent may stand anywhere in the dump, so every text goes into `Index`, a temporary SQLite database on
+disk (in the folder that TMPDIR names): memory stays the same whatever the size. A reply whose parent hasn't
+come yet waits, with all that follows it, until the parent has come or the dump ends; so the order stays.
+Missing parents keep their id and have no text. A comment that answers itself answers nobody; of a longer
+circle each keeps the parent that the dump gives it.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sqlite3
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Protocol
+
+from parley.model.comment import Article, Parent
+from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.dumps.reading.source import Source
+from parley.service.errors import DumpError
+
+CACHE_KIB = 8 * 1024
+WAITING = 1000
+"""Rows that wait in memory; more wait on disk."""
+MAX_DEPTH = 10_000
+"""Replies to replies that are followed to find what a thread is about."""
+
+PLACEHOLDERS = {
+    "[deleted]": "deleted",
+    "[removed]": "removed",
+    "[removed by reddit]": "removed",
+    "[ removed by reddit ]": "removed",
+}
+"""Texts that stand where a comment was."""
+
+_AT_ONCE = 1000
+_CHARACTERS_AT_ONCE = 2**20
+"""Comments, and characters of them, that are put into the index together: one by one they take longer."""
+
+# Comments lie in the order of the dump; where each lies is looked up in a small table of hashes, for ids are
+# long and come in any order: as the key of the large table they would make it slower the larger it grows.
+_TABLES = """
+CREATE TABLE places (hash INTEGER PRIMARY KEY, nr INTEGER);
+CREATE TABLE comments (nr INTEGER PRIMARY KEY, id BLOB, text BLOB, parent BLOB, author BLOB);
+CREATE TABLE articles (id BLOB PRIMARY KEY, url BLOB, title BLOB, text BLOB);
+CREATE TABLE authors (id BLOB PRIMARY KEY, name BLOB);
+CREATE TABLE waiting (nr INTEGER PRIMARY KEY, row BLOB);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """A comment that is none any more (or never was one), and why."""
+
+    reason: str
+    id: str | None = None
+
+
+_Kept = tuple[str | None, str | None, str | None]
+"""Text, parent and author of a comment."""
+
+
+class Index:
+    """What a dump's comments refer to, by id, on disk. The first of two with the same id counts."""
+
+    def __init__(self) -> None:
+        # An empty name is a private file that SQLite removes however the process ends. One transaction, never
+        # committed, is all it needs; what doesn't fit into the cache goes to the file all the same.
+        self._base = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._base.executescript(
+            f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-{CACHE_KIB};"
+            f"PRAGMA temp_store=FILE; {_TABLES} BEGIN;"
+        )
+        self._new: dict[str, _Kept] = {}
+        self._new_size = self._count = 0
+        self.article = lru_cache(maxsize=64)(self._article)
+        self.author = lru_cache(maxsize=4096)(self._author)
+
+    def close(self) -> None:
+        self._base.close()
+
+    def add_comment(
+        self, id: str, text: str | None, parent: str | None = None, author: Sequence[str] = ()
+    ) -> None:
+        """Remember a comment; without text where it has gone. `author` is what its author is called."""
+        self._new.setdefault(id, (text, parent, "\0".join(author) or None))
+        self._new_size += len(text) if text else 0
+        if len(self._new) >= _AT_ONCE or self._new_size >= _CHARACTERS_AT_ONCE:
+            self._put_comments()
+
+    def add_article(self, id: str, *, url: str | None, title: str | None, text: str | None) -> None:
+        """Remember an article."""
+        self._put("articles", id, url, title, text)
+        self.article.cache_clear()
+
+    def add_author(self, id: str, name: str | None) -> None:
+        """Remember an author's name."""
+        self._put("authors", id, name)
+        self.author.cache_clear()
+
+    def knows(self, id: str) -> bool:
+        """Whether the comment or article has come by, with or without its text."""
+        return id in self._new or self._comment(id) is not None or self._get("articles", "1", id) is not None
+
+    def text(self, id: str) -> str | None:
+        """The text of a comment."""
+        found = self._comment(id)
+        return None if found is None else found[0]
+
+    def names(self, id: str) -> tuple[str, ...]:
+        """What the author of a comment is called."""
+        found = self._comment(id)
+        return tuple(found[2].split("\0")) if found is not None and found[2] else ()
+
+    def root(self, id: str) -> str:
+        """The comment or article at the top of the thread that `id` is in."""
+        seen: set[str] = set()
+        while id not in seen and len(seen) < MAX_DEPTH:
+            seen.add(id)
+            found = self._comment(id)
+            if found is None or not found[1]:
+                break
+            id = found[1]
+        return id
+
+    def _comment(self, id: str) -> _Kept | None:
+        """Text, parent and author of a comment; of two with the same id, the one that came first."""
+        query = "SELECT id, text, parent, author FROM places JOIN comments USING (nr) WHERE hash = ?"
+        found = self._base.execute(query, (hash(id),)).fetchone()
+        if found is None or found[0] != _bytes(id):
+            return self._new.get(id)
+        return _string(found[1]), _string(found[2]), _string(found[3])
+
+    def _put_comments(self) -> None:
+        numbered = list(enumerate(self._new.items(), start=self._count))
+        comments = [(nr, _bytes(id), *map(_bytes, kept)) for nr, (id, kept) in numbered]
+        places = sorted((hash(id), nr) for nr, (id, _) in numbered)
+        with _full_disk():
+            self._base.executemany("INSERT INTO comments VALUES (?, ?, ?, ?, ?)", comments)
+            self._base.executemany("INSERT OR IGNORE INTO places VALUES (?, ?)", places)
+        self._count += len(comments)
+        self._new, self._new_size = {}, 0
+
+    def _article(self, id: str) -> Article | None:
+        found = self._get("articles", "url, title, text", id)
+        if found is None:
+            return None
+        url, title, text = map(_string, found)
+        return Article(id=id, url=url, title=title, text=text)
+
+    def _author(self, id: str) -> str | None:
+        found = self._get("authors", "name", id)
+        return None if found is None else _string(found[0])
+
+    def wait(self, nr: int, row: Record | BadRow) -> None:
+        """Keep a row for later."""
+        with _full_disk():
+            self._base.execute("INSERT INTO waiting VALUES (?, ?)", (nr, pickle.dumps(row)))
+
+    def waited(self, first: int) -> list[Record | BadRow]:
+        """The rows kept under `first` and the numbers that follow, a thousand at most; they are gone then."""
+        last = first + WAITING
+        found = self._base.execute(
+            "SELECT row FROM waiting WHERE nr >= ? AND nr < ? ORDER BY nr", (first, last)
+        )
+        rows = [pickle.loads(row) for (row,) in found]  # our own, written just above
+        self._base.execute("DELETE FROM waiting WHERE nr < ?", (last,))
+        return rows
+
+    def _put(self, table: str, *values: str | None) -> None:
+        marks = ", ".join("?" * len(values))
+        with _full_disk():
+            self._base.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", [_bytes(v) for v in values])
+
+    def _get(self, table: str, columns: str, id: str) -> tuple[bytes | None, ...] | None:
+        found = self._base.execute(f"SELECT {columns} FROM {table} WHERE id = ?", (_bytes(id),)).fetchone()
+        return None if found is None else tuple(found)
+
+
+class Joined:
+    """The rows of `items` in their order, each with its parent's text, its article and its author's name.
+
+    `skipped` counts what is left out. With `read_ahead` off (a pipe that may never end, a dump in which
+    parents always come first) a parent that hasn't come yet counts as missing. With `rooted` on, a reply that
+    names no article belongs to what its thread began with.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[Record | BadRow | Skip],
+        index: Index,
+        *,
+        skipped: Counter[str],
+        read_ahead: bool,
+        rooted: bool = False,
+    ) -> None:
+        self._items, self._index, self._skipped = items, index, skipped
+        self._read_ahead, self._rooted = read_ahead, rooted
+        self._first: deque[Record | BadRow] = deque()
+        self._put, self._taken = 0, 0
+        self._broken: DumpError | None = None
+
+    def __iter__(self) -> Iterator[Record | BadRow]:
+        for item in self._whole():
+            if isinstance(item, Skip):
+                self._skipped[item.reason] += 1
+                if item.id is not None:
+                    self._index.add_comment(item.id, None)
+            else:
+                self._push(item)
+            while self._first and self._ready(self._first[0]):
+                yield self._join(self._pop())
+        while self._first:
+            yield self._join(self._pop())
+        if self._broken is not None:
+            raise self._broken
+
+    def _whole(self) -> Iterator[Record | BadRow | Skip]:
+        """The items up to where the dump breaks off: what waits for a parent then comes out before that is
+        told."""
+        try:
+            yield from self._items
+        except DumpError as error:
+            self._broken = error
+
+    def _push(self, row: Record | BadRow) -> None:
+        if isinstance(row, Record) and row.id is not None:
+            names = [name for name in (row.author_id, row.author_name) if name]
+            self._index.add_comment(row.id, row.text, row.parent.id if row.parent else None, names)
+        if self._put == self._taken and len(self._first) < WAITING:
+            self._first.append(row)
+        else:
+            self._index.wait(self._put, row)
+            self._put += 1
+
+    def _pop(self) -> Record | BadRow:
+        row = self._first.popleft()
+        if not self._first and self._taken < self._put:
+            self._first.extend(self._index.waited(self._taken))
+            self._taken = min(self._taken + WAITING, self._put)
+        return row
+
+    def _ready(self, row: Record | BadRow) -> bool:
+        parent = row.parent if isinstance(row, Record) else None
+        if not self._read_ahead or parent is None or parent.id is None or parent.text is not None:
+            return True
+        return self._index.knows(self._index.root(parent.id) if self._rooted else parent.id)
+
+    def _join(self, row: Record | BadRow) -> Record | BadRow:
+        if isinstance(row, BadRow):
+            return row
+        parent, article, name = self._parent(row), self._article(row), row.author_name
+        if name is None and row.author_id is not None:
+            name = self._index.author(row.author_id)
+        named = self._index.names(parent.id) if parent is not None and parent.id is not None else ()
+        if parent is row.parent and article is row.article and name == row.author_name and not named:
+            return row
+        return replace(row, parent=parent, article=article, author_name=name, parent_author=named)
+
+    def _parent(self, row: Record) -> Parent | None:
+        parent = row.parent
+        if parent is None or parent.id is None:
+            return parent
+        if parent.id == row.id or (self._rooted and self._index.article(parent.id) is not None):
+            return None
+        if parent.text is not None or (text := self._index.text(parent.id)) is None:
+            return parent
+        return Parent(id=parent.id, text=text)
+
+    def _article(self, row: Record) -> Article | None:
+        given = row.article
+        if given is None and self._rooted and row.parent is not None and row.parent.id is not None:
+            root = self._index.root(row.parent.id)
+            given = Article(id=root, url=root)
+        if given is None or given.id is None or (known := self._index.article(given.id)) is None:
+            return given
+        return Article(
+            id=given.id,
+            url=known.url or given.url,
+            title=known.title or given.title,
+            text=known.text or given.text,
+        )
+
+
+class _Table(Protocol):
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+    @property
+    def fraction(self) -> float: ...
+
+    def __iter__(self) -> Iterator[Record | BadRow]: ...
+
+
+class JoinedTable:
+    """The rows of a table or of JSON lines; a parent's text is found by its id where the row lacks it."""
+
+    def __init__(self, reader: _Table, source: Source) -> None:
+        self._reader, self._source = reader, source
+        self.columns = reader.columns
+        self._joined = not self.columns or {"id", "parent.id"} <= set(self.columns)
+        if self.columns and self._joined and "parent.text" not in self.columns:
+            self.columns = (*self.columns, "parent.text")
+
+    @property
+    def fraction(self) -> float:
+        return self._reader.fraction
+
+    @property
+    def types(self) -> Mapping[str, Any]:
+        """The Arrow types of the columns, where the file has them."""
+        types: Mapping[str, Any] = getattr(self._reader, "types", {})
+        return types
+
+    def __iter__(self) -> Iterator[Record | BadRow]:
+        skipped = self._source.skipped
+        if not self._joined:
+            for row in self._rows():
+                if isinstance(row, Skip):
+                    skipped[row.reason] += 1
+                else:
+                    yield row
+            return
+        with closing(Index()) as index:
+            yield from Joined(self._rows(), index, skipped=skipped, read_ahead=self._source.ends)
+
+    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+        """The rows as they stand, for an `Index` that other files share."""
+        return self._rows()
+
+    def _rows(self) -> Iterator[Record | BadRow | Skip]:
+        for row in self._reader:
+            gone = placeholder(row.text) if isinstance(row, Record) else None
+            yield row if gone is None or isinstance(row, BadRow) else Skip(reason=gone, id=row.id)
+
+
+def placeholder(text: object) -> str | None:
+    """Why a comment has gone whose text is only this; None for a comment."""
+    if not isinstance(text, str) or len(text) > 30:
+        return None
+    return PLACEHOLDERS.get(text.strip().lower())
+
+
+@contextmanager
+def _full_disk() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise DumpError(
+            f"the folder for temporary files is full or can't be written ({error}): point TMPDIR to one with "
+            "as much room as the dump takes"
+        ) from error
+
+
+def _bytes(value: str | None) -> bytes | None:
+    """UTF-8, with the lone surrogates that JSON can hold and SQLite's text can't."""
+    return None if value is None else value.encode("utf-8", "surrogatepass")
+
+
+def _string(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "surrogatepass")

@@ -1,0 +1,1 @@
+"""Exports of the comment systems that sites run."""

@@ -1,0 +1,44 @@
+"""Remark42: its native backup, a line that says the version and then a comment a line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from parley.service.dumps.formats.native import Native, RawComment, dig, objects, words
+from parley.service.dumps.formats.reply_tree import Index
+from parley.service.dumps.reading.source import Source
+
+_FIRST = re.compile(r'^\s*\{"version":\s*\d+,\s*"users":')
+_COMMENT = re.compile(r'^\s*\{"id":.*(?<!\\)"locator":\s*\{')
+
+
+def looks(head: str) -> bool:
+    """Whether the first line is that of a backup, or a comment of one."""
+    return bool(_FIRST.match(head) or _COMMENT.match(head))
+
+
+def read(source: Source, index: Index) -> Iterator[RawComment]:
+    """The comments. What was typed (`orig`, Markdown) goes before what was made of it (`text`, HTML)."""
+    for found, comment in objects(source):
+        if found.problem is None and "version" in comment and "locator" not in comment:
+            continue  # the first line
+        typed, url = comment.get("orig"), dig(comment, "locator", "url")
+        values = {
+            "id": comment.get("id"),
+            "parent.id": comment.get("pid"),
+            "article.id": url,
+            "article.url": url,
+            "article.title": words(comment.get("title")),
+            "author.id": dig(comment, "user", "id"),
+            "author.name": dig(comment, "user", "name"),
+            "created_at": comment.get("time"),
+            "text": typed or comment.get("text"),
+            "format": "markdown" if typed else "html",
+            "score": comment.get("score"),
+        }
+        yield replace(found, values=values, skip="deleted" if comment.get("delete") is True else None)
+
+
+FORMAT = Native(read=read, extras={"score": "int64"})

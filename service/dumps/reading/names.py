@@ -1,0 +1,75 @@
+"""The names of columns, in and out: one set for REST, JSON lines and tables.
+
+A name with dots is a column of a table and a path in JSON: `article.title` is `{"article": {"title": ...}}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from parley.model.labels import ABUSE, OFF_TOPIC, SPAM, STANCES
+
+FIELDS = (
+    "id",
+    "parent.id",
+    "parent.text",
+    "article.id",
+    "article.url",
+    "article.title",
+    "article.text",
+    "author.id",
+    "author.name",
+    "created_at",
+    "text",
+    "format",
+    "target",
+    "language",
+)
+"""What a record knows of a comment, as in the REST request."""
+REPEATED = tuple(name for name in FIELDS if name not in ("article.text", "target", "language"))
+"""The fields that the output repeats; target and language stand in the prediction."""
+PREDICTED = (
+    *(f"abuse.{label}" for label in ABUSE),
+    SPAM,
+    OFF_TOPIC,
+    "stance.target",
+    "stance.label",
+    *(f"stance.{stance}" for stance in STANCES),
+    "spans",
+    "language",
+    "decision.action",
+    "decision.reasons",
+    "notes",
+)
+"""What Parley adds, in the order of the table."""
+LISTS = ("spans", "decision.reasons", "notes")
+OTHERS = "input.others"
+"""The column for what the input's later rows hold and its first rows did not, as JSON."""
+AS_SENT = "created_at_as_sent"
+"""The column for a time that is not understood, in place of `created_at`."""
+
+_GROUPS = ("parent", "article", "author", "input")
+_TAKEN = {*FIELDS, *PREDICTED, *_GROUPS, "abuse", "stance", "decision"}
+
+
+def own_name(name: str) -> str:
+    """The name under which a column of the input's own is written: `input.` before one that Parley uses.
+
+    Lone surrogates, which UTF-8 can't hold, are escaped.
+    """
+    if not name.isascii():
+        name = name.encode(errors="backslashreplace").decode()
+    return f"input.{name}" if name in _TAKEN or name.startswith("input.") else name
+
+
+def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The groups of dotted names opened into objects; columns of the input's own stay as they are."""
+    nested: dict[str, Any] = {}
+    for name, value in flat.items():
+        group, _, inner = name.partition(".")
+        if inner and group in _GROUPS:
+            nested.setdefault(group, {})[inner] = value
+        else:
+            nested[name] = value
+    return nested

@@ -1,0 +1,1 @@
+"""Scores a dump: selection, deduplication, the scorer, and the files it writes in parts."""

@@ -1,0 +1,206 @@
+"""The unfinished output of one run: `OUT.parts`, from which a run that was killed goes on.
+
+    manifest.jsonl      the call (input, options, model); then a line for each part that is whole
+    part-00000.jsonl    scores of so many rows of the input, in the format of OUT
+    errors-00000.jsonl  the bad rows among them
+    seen.sqlite         scores by comment, so that duplicates are scored once
+
+A part counts from the moment when its line stands in the manifest, which is written after the part's files
+are on the disk: a run that dies loses the part it was at, and nothing else. A line cut short doesn't count.
+At the end the parts are joined and moved to OUT in one step, and the folder goes, its manifest last. Whatever
+is interrupted, the same call goes on from there, and gives the same bytes as one that was not interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from parley.service.dumps.scoring.deduplication import Seen
+from parley.service.dumps.scoring.writers import Join, concatenate
+from parley.service.errors import DumpError
+
+_MANIFEST = "manifest.jsonl"
+_WHOLE = {"whole": True}
+"""The manifest's last line, once the input was read to its end."""
+_PLACED = {"placed": True}
+"""And once OUT stands in its place: what is left is to take the folder away."""
+_JOINED = "joined"
+
+
+class Parts:
+    """The parts of the run that writes `out`; a context manager, as long as which no other run may write it.
+
+    `receipts` are what `commit` was given for each whole part, in order; `whole` says that there are no more
+    to come. Raises DumpError where the folder
+    holds the parts of another call, and where it can't be written.
+    """
+
+    def __init__(self, out: Path, call: Mapping[str, Any], *, resume: bool = True) -> None:
+        self.folder = parts_folder(out)
+        self._out, self._suffix = out, out.suffix.lower()
+        self._call = json.loads(json.dumps(call))
+        self._resume = resume
+        self.receipts: list[dict[str, Any]] = []
+        self.whole = self._placed = False
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(exist_ok=True)
+        self._manifest = (self.folder / _MANIFEST).open("a+b")
+        try:
+            _lock(self._manifest, self._out)
+            self._read()
+        except BaseException as error:
+            if not isinstance(error, DumpError):  # that one is of what another run left here
+                self._remove()
+            self._manifest.close()
+            raise
+        self.seen = Seen(self.folder / "seen.sqlite")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._manifest:
+            self.seen.close()
+            if self._placed or not self.receipts:
+                self._remove()
+
+    def _read(self) -> None:
+        """The receipts of whole parts of the same call; the manifest cut down to its whole lines."""
+        self._manifest.seek(0)
+        whole = [line for line in self._manifest if line.endswith(b"\n")]
+        lines = [json.loads(line) for line in whole] if self._resume else []
+        if _PLACED in lines and not self._out.exists():
+            lines = []  # someone has taken OUT away since
+        if not lines:
+            self._clear()
+            self._append({"call": self._call})
+            return
+        found = lines[0]["call"]
+        if differing := [key for key in {**self._call, **found} if self._call.get(key) != found.get(key)]:
+            raise DumpError(
+                f"{self.folder} holds an unfinished run of another call (its {', '.join(sorted(differing))} "
+                "differ): repeat that call to finish it, or say --no-resume to start anew"
+            )
+        self._manifest.truncate(sum(map(len, whole)))
+        self.whole, self._placed = _WHOLE in lines, _PLACED in lines
+        self.receipts = [line for line in lines[1:] if line not in (_WHOLE, _PLACED)]
+        if self._placed:
+            return
+        for number, receipt in enumerate(self.receipts):
+            if [_size(path) for path in self._paths(number)] != receipt["bytes"]:
+                raise DumpError(
+                    f"{self._paths(number)[0]} is not as it was written: say --no-resume to start anew"
+                )
+
+    @contextmanager
+    def next_part(self) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+        """Handles for the scores and the bad rows of the part after the last whole one."""
+        table, errors = self._paths(len(self.receipts))
+        with table.open("wb") as table_handle, errors.open("wb") as errors_handle:
+            yield table_handle, errors_handle
+            for handle in (table_handle, errors_handle):
+                handle.flush()
+                os.fsync(handle.fileno())
+
+    def commit(self, receipt: Mapping[str, Any]) -> None:
+        """Make the part that `next_part` gave whole."""
+        self.seen.commit()
+        sizes = [_size(path) for path in self._paths(len(self.receipts))]
+        self._append({**receipt, "bytes": sizes})
+        self.receipts.append({**receipt, "bytes": sizes})
+
+    def finish(self, join: Join, *, errors_out: Path) -> None:
+        """Put the whole output and the whole list of bad rows in their places, each only if there is any.
+
+        The folder goes when this context is left.
+        """
+        if self._placed:
+            return
+        if not self.whole:
+            self._append(_WHOLE)
+            self.whole = True
+        pairs = [self._paths(number) for number in range(len(self.receipts))]
+        tables, errors = ([pair[i] for pair in pairs if _size(pair[i])] for i in (0, 1))
+        if errors:
+            self._put(errors, concatenate, errors_out)
+        else:
+            errors_out.unlink(missing_ok=True)
+        if tables:
+            self._put(tables, join, self._out)
+        self._append(_PLACED)
+        self._placed = True
+
+    def _put(self, parts: Sequence[Path], join: Join, place: Path) -> None:
+        joined = self.folder / _JOINED
+        with joined.open("wb") as handle:
+            join(parts, handle)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(joined, place)
+
+    def _remove(self) -> None:
+        """Take the folder away. Until it is gone the manifest says that OUT stands, or says nothing."""
+        if not self._placed:
+            self._manifest.truncate(0)
+        self._unlink()
+        (self.folder / _MANIFEST).unlink(missing_ok=True)
+        with suppress(OSError):  # someone else's file lies in it
+            self.folder.rmdir()
+
+    def _clear(self) -> None:
+        """Start anew; the manifest's lines go first, for without them no part counts."""
+        self._manifest.truncate(0)
+        self._unlink()
+
+    def _unlink(self) -> None:
+        for pattern in ("part-*", "errors-*", "seen.sqlite*", _JOINED):
+            for path in self.folder.glob(pattern):
+                path.unlink()
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        self._manifest.write(json.dumps(line).encode() + b"\n")
+        self._manifest.flush()
+        os.fsync(self._manifest.fileno())
+
+    def _paths(self, number: int) -> tuple[Path, Path]:
+        return (
+            self.folder / f"part-{number:05}{self._suffix}",
+            self.folder / f"errors-{number:05}.jsonl",
+        )
+
+
+def parts_folder(out: Path) -> Path:
+    """Where the run that writes `out` keeps what it has so far."""
+    return out.with_name(f"{out.name}.parts")
+
+
+def is_finishing(out: Path) -> bool:
+    """Whether a run was stopped after it had read all its input: then `out` may be there, and is its own."""
+    try:
+        lines = (parts_folder(out) / _MANIFEST).read_bytes()
+    except OSError:
+        return False
+    return lines.endswith(tuple(json.dumps(mark).encode() + b"\n" for mark in (_WHOLE, _PLACED)))
+
+
+def _lock(handle: BinaryIO, out: Path) -> None:
+    """Hold the file as long as it is open, or this process lives. Raises DumpError where another one does."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise DumpError(f"{out} is being written by another process: let it finish, or stop it") from error
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else -1

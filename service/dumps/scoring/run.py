@@ -1,0 +1,245 @@
+"""Scores a dump on this machine: reader -> selection -> Scorer -> writer, a batch at a time.
+
+    with closing(Source(Path("in.csv"))) as source:
+        summary = score_file(Selection(open_reader(source)), Path("out.jsonl"), Scorer.load(), call={})
+
+The output keeps the order of the input, and memory doesn't grow with it. Rows that can't be scored are listed
+in `OUT.errors.jsonl`. Both files appear when they are whole. A run that is interrupted leaves its whole parts
+in `OUT.parts` (see `parley.service.dumps.scoring.parts`), and the same call goes on from there.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from parley.service.dumps.formats.registry import output_format
+from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.dumps.scoring.deduplication import Seen
+from parley.service.dumps.scoring.parts import Parts
+from parley.service.dumps.scoring.rows import Layout, Scored, to_json
+from parley.service.dumps.scoring.scorer import Scorer, Summary
+from parley.service.dumps.scoring.selection import Selection
+from parley.service.dumps.scoring.writers import WRITERS, Output, Writer
+from parley.service.errors import DumpError, NothingToScore
+
+BATCH = 1024
+"""Comments scored together: enough that many are of one length, few enough for a lively progress bar."""
+BATCHES_A_PART = 4
+"""What a crash loses at most. At a few hundred comments a second that is some seconds of work."""
+
+OnBatch = Callable[[Summary], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that were read together, and how many of the dump had been read by then."""
+
+    good: list[Record]
+    bad: list[BadRow]
+    taken: int
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A batch that is being scored; `wait` gives its good rows scored."""
+
+    batch: Batch
+    wait: Callable[[], list[Scored]]
+
+
+def score_file(
+    selection: Selection,
+    out: Path,
+    scorer: Scorer,
+    *,
+    call: Mapping[str, Any],
+    resume: bool = True,
+    errors_out: Path | None = None,
+    batch: int = BATCH,
+    on_batch: OnBatch = lambda summary: None,
+) -> Summary:
+    """Score the comments of `selection` into `out` and list the bad rows in `errors_out` (None: beside it).
+
+    `call` is all that decides what comes out, as JSON-ready values: parts of a run with an equal one are gone
+    on from, unless not `resume`. Raises DumpError where nothing can be read or written or parts of another
+    call are in the way, NothingToScore where no row is good (its bad rows are listed all the same).
+    """
+    form = WRITERS[output_format(out)]
+    errors_out = errors_out or errors_file(out)
+    try:
+        with Parts(out, call, resume=resume) as parts:
+            run = Run(selection, scorer, form, batch=batch, on_batch=on_batch, seen=parts.seen)
+            run.go_on(parts)
+            parts.finish(form.join, errors_out=errors_out)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        advice = "; make room, and the same command goes on from here" if full else ""
+        raise DumpError(f"{out} can't be written: {error.strerror or error}{advice}") from error
+    return run.checked()
+
+
+def score_stream(
+    selection: Selection,
+    out: BinaryIO,
+    errors: BinaryIO | None,
+    scorer: Scorer,
+    *,
+    ahead: bool = True,
+    batch: int = BATCH,
+    on_batch: OnBatch = lambda summary: None,
+) -> Summary:
+    """Score the comments of `selection` onto the handle `out` as JSON lines, batch by batch.
+
+    Unless `ahead`, a batch is written before the rows of the next are waited for. Raises as `score_file`;
+    BrokenPipeError where nobody reads `out` any more.
+    """
+    run = Run(selection, scorer, WRITERS["jsonl"], batch=batch, on_batch=on_batch)
+    for begun in run.begun(ahead=ahead):
+        run.write([begun], out, errors)
+        out.flush()
+    return run.checked()
+
+
+def errors_file(out: Path) -> Path:
+    """Where the bad rows of the run that writes `out` are listed, if nothing else is said."""
+    return out.with_name(f"{out.name}.errors.jsonl")
+
+
+class Run:
+    """One pass over a selection, and what it counts; `layout` None is that of its first comments."""
+
+    def __init__(
+        self,
+        selection: Selection,
+        scorer: Scorer,
+        form: Output,
+        *,
+        batch: int = BATCH,
+        on_batch: OnBatch = lambda summary: None,
+        seen: Seen | None = None,
+        layout: Layout | None = None,
+    ) -> None:
+        self.summary = Summary()
+        self._selection, self._scorer, self._form = selection, scorer, form
+        self._batch, self._on_batch, self._seen, self._layout = batch, on_batch, seen, layout
+        self._written = 0
+        self._mark = time.monotonic()
+
+    def go_on(self, parts: Parts) -> None:
+        """Score all that `parts` lacks; what it has is read again, and checked to be the same rows."""
+        if parts.receipts:
+            self.summary = Summary.of(parts.receipts[-1]["summary"])
+            self.summary.earlier = self.summary.scored
+        if parts.whole:
+            return
+        batches = self._batches()
+        for receipt in parts.receipts:
+            self._skip(islice(batches, BATCHES_A_PART), receipt)
+        begun = self._begun(batches, ahead=True)
+        while (first := next(begun, None)) is not None:
+            with parts.next_part() as (table, errors):
+                self.write(chain([first], islice(begun, BATCHES_A_PART - 1)), table, errors)
+            parts.commit({"taken": self._written, "summary": self.summary.to_dict()})
+
+    def write(self, batches: Iterable[Begun], table: BinaryIO, errors: BinaryIO | None) -> None:
+        """Write these rows onto the two handles; nothing is written to `table` where none is good."""
+        writer: Writer | None = None
+        try:
+            for begun in batches:
+                self._list_bad(begun.batch.bad, errors)
+                if good := begun.batch.good:
+                    layout = self._look(good)
+                    writer = writer or self._form.open(table, layout, header=self.summary.scored == 0)
+                    writer.write(self._scored(begun))
+                self._written = begun.batch.taken
+                self._tick()
+        except BaseException:
+            if writer is not None:
+                with suppress(Exception):  # it closes onto a file that counts for nothing
+                    writer.close()
+            raise
+        if writer is not None:
+            writer.close()
+
+    def begun(self, *, ahead: bool = True) -> Iterator[Begun]:
+        """The batches of the selection, for `write`. The one after is begun before one is given, if `ahead`:
+        so the engine goes on while the rows before are written.
+        """
+        return self._begun(self._batches(), ahead=ahead)
+
+    def checked(self) -> Summary:
+        """The summary. Raises NothingToScore where it counts no comment."""
+        counted = self.summary
+        if counted.scored:
+            return counted
+        bad = f" ({counted.bad:,} bad; the first, {counted.first_problem})" if counted.bad else ""
+        left_out = f" ({counted.left_out:,} were left out)" if counted.left_out else ""
+        raise NothingToScore(f"nothing to score: no row holds a comment{bad}{left_out}")
+
+    def _batches(self) -> Iterator[Batch]:
+        """The rows of the selection; a dump that breaks off in the middle ends with a BadRow that says so."""
+        rows = self._rows()
+        while some := list(islice(rows, self._batch)):
+            good = [row for row in some if isinstance(row, Record)]
+            yield Batch(good, [row for row in some if isinstance(row, BadRow)], self._selection.taken)
+        self.summary.left_out = self._selection.left_out
+
+    def _begun(self, batches: Iterator[Batch], *, ahead: bool) -> Iterator[Begun]:
+        begun = (Begun(batch, self._scorer.start(batch.good, seen=self._seen)) for batch in batches)
+        waiting = list(islice(begun, 1)) if ahead else []
+        for following in begun:
+            waiting.append(following)
+            yield waiting.pop(0)
+        yield from waiting
+
+    def _skip(self, batches: Iterable[Batch], receipt: Mapping[str, Any]) -> None:
+        for batch in batches:
+            if batch.good:
+                self._look(batch.good)
+        if self._selection.taken != receipt["taken"]:
+            raise DumpError("the input no longer reads as it did: say --no-resume to start anew")
+        self._mark = time.monotonic()
+
+    def _look(self, records: Sequence[Record]) -> Layout:
+        """The layout, which the dump's first comments decide."""
+        if self._layout is None:
+            self._layout = Layout.of(self._selection.columns, records, types=self._selection.types)
+        return self._layout
+
+    def _scored(self, begun: Begun) -> list[Scored]:
+        asked = self._scorer.asked
+        scored = begun.wait()
+        self.summary.repeated += len(scored) - (self._scorer.asked - asked)
+        self.summary.add(scored, self._scorer.thresholds)
+        return scored
+
+    def _list_bad(self, rows: Sequence[BadRow], errors: BinaryIO | None) -> None:
+        if errors is not None:
+            errors.writelines(to_json(row.to_dict()) + b"\n" for row in rows)
+        self.summary.bad += len(rows)
+        if rows and not self.summary.first_problem:
+            place = f"line {rows[0].line}" if rows[0].line is not None else f"row {rows[0].row}"
+            self.summary.first_problem = f"{place}: {rows[0].reason}"
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self.summary.seconds += now - self._mark
+        self._mark = now
+        self.summary.left_out = self._selection.left_out
+        self._on_batch(self.summary)
+
+    def _rows(self) -> Iterator[Record | BadRow]:
+        try:
+            yield from self._selection
+        except DumpError as error:
+            if self._selection.taken == 0:
+                raise
+            self.summary.cut_short = str(error)
+            yield BadRow(reason=f"nothing is read from here on: {error}", row=self._selection.taken + 1)

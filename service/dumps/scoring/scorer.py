@@ -1,0 +1,154 @@
+"""The batch function, which every way of scoring a dump calls: `Scorer`, and what a run counts: `Summary`.
+
+scorer = Scorer.load()
+scorer(records)          # one Scored a record, in order
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from parley.model.comment import Comment, Prediction
+from parley.service.dumps.reading.record import Record
+from parley.service.dumps.scoring.deduplication import Seen, key_of, with_id
+from parley.service.dumps.scoring.null import NullClassifier
+from parley.service.dumps.scoring.rows import Scored
+from parley.service.policy.decision import Policy
+
+
+class Predictor(Protocol):
+    """What a scorer asks: `model.Classifier`, or the null engine in its place."""
+
+    info: dict[str, Any]
+    thresholds: dict[str, float]
+
+    def start(self, comments: Sequence[Comment]) -> Callable[[], list[Prediction]]: ...
+
+
+class Scorer:
+    """The batch function: records in, scored comments out, same order and length. One thread owns it."""
+
+    def __init__(self, classifier: Predictor, policy: Policy, *, target: str | None = None) -> None:
+        self._classifier, self._policy, self._target = classifier, policy, target
+        self.thresholds = classifier.thresholds
+        self.asked = 0
+        """Comments that the model was asked about, duplicates left out."""
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        model: Path | None = None,
+        policy: str = "default",
+        target: str | None = None,
+        threads: int | None = None,
+        null: bool = False,
+    ) -> Self:
+        """The scorer with the artifact at `model` (None: the one that comes with Parley).
+
+        `target` serves comments that bring none of their own; `null` is for the null engine, without any
+        artifact. Raises ArtifactError and PolicyError.
+        """
+        classifier: Predictor
+        if null:
+            classifier = NullClassifier()
+        else:
+            from parley.model import Classifier
+
+            classifier = Classifier.load(model, threads=threads)
+        return cls(classifier, Policy.load(policy, thresholds=classifier.thresholds), target=target)
+
+    def __call__(self, records: Sequence[Record], *, seen: Seen | None = None) -> list[Scored]:
+        """Scored comments for `records`; exact duplicates, also of what `seen` knows, are scored once."""
+        return self.start(records, seen=seen)()
+
+    def start(self, records: Sequence[Record], *, seen: Seen | None = None) -> Callable[[], list[Scored]]:
+        """Begins to score beside the caller's work; what it returns waits for what a call gives.
+
+        With one `seen`, what was started first must be waited for first.
+        """
+        comments = [record.comment(target=self._target) for record in records]
+        keys = [key_of(comment) for comment in comments]
+        unique = dict(zip(keys, comments, strict=True))
+        known = seen.find(list(unique)) if seen else {}
+        awaited = seen.awaited & unique.keys() if seen else set()
+        new = {key: comment for key, comment in unique.items() if key not in known and key not in awaited}
+        if seen:
+            seen.awaited.update(new)
+        running = self._classifier.start(list(new.values()))
+
+        def wait() -> list[Scored]:
+            known.update(zip(new, running(), strict=True))
+            self.asked += len(new)
+            if seen:
+                seen.keep({key: known[key] for key in new})
+                known.update(seen.find(list(awaited)))
+            predictions = [with_id(known[key], comment) for key, comment in zip(keys, comments, strict=True)]
+            return [
+                Scored(record, prediction, self._policy.decide(comment, prediction))
+                for record, comment, prediction in zip(records, comments, predictions, strict=True)
+            ]
+
+        return wait
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run did. `flagged` counts comments at or over a label's threshold; `earlier` are comments that a
+    run had scored before it was interrupted, and that this one went on from."""
+
+    scored: int = 0
+    repeated: int = 0
+    bad: int = 0
+    left_out: int = 0
+    first_problem: str = ""
+    cut_short: str = ""
+    seconds: float = 0.0
+    earlier: int = 0
+    flagged: Counter[str] = field(default_factory=Counter)
+    stances: Counter[str] = field(default_factory=Counter)
+    actions: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rate(self) -> float:
+        """Comments a second."""
+        return self.scored / self.seconds if self.seconds else 0.0
+
+    def add(self, rows: Sequence[Scored], thresholds: dict[str, float]) -> None:
+        """Count a batch."""
+        self.scored += len(rows)
+        for row in rows:
+            said = row.prediction
+            scores = {**said.abuse, "spam": said.spam, "off_topic": said.off_topic}
+            self.flagged.update(
+                label
+                for label, score in scores.items()
+                if score is not None and score >= thresholds.get(label, 1.0)
+            )
+            self.actions[row.decision.action] += 1
+            if said.stance is not None:
+                self.stances[said.stance.label] += 1
+
+    def merge(self, other: Summary) -> None:
+        """Count what another run counted, on other rows of the same dump."""
+        for name in ("scored", "repeated", "bad", "left_out", "seconds"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("flagged", "stances", "actions"):
+            getattr(self, name).update(getattr(other, name))
+        self.first_problem = self.first_problem or other.first_problem
+        self.cut_short = self.cut_short or other.cut_short
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values, for `of`."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: dict(v) if isinstance(v, Counter) else v for name, v in values.items()}
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Summary:
+        """The summary that `to_dict` gave."""
+        counters = {name: Counter(values[name]) for name in ("flagged", "stances", "actions")}
+        return cls(**{**values, **counters})

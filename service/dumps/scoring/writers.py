@@ -1,0 +1,202 @@
+"""Files of scores: JSON lines, CSV, Parquet, written in parts and joined to one file.
+
+Parts of a file are written with one layout; the first alone has the `header`, in formats that have one.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from parley.service.dumps.formats.generic.tables import import_pyarrow
+from parley.service.dumps.reading.names import LISTS, OTHERS, PREDICTED
+from parley.service.dumps.scoring.rows import Layout, Scored, json_row, kind_of, plain, table_row, to_json
+
+ROW_GROUP = 20_000
+"""Rows of a Parquet row group: readers are slow over many small ones."""
+_TEXTS = ("stance.target", "stance.label", "language", "decision.action")
+
+
+class Writer(Protocol):
+    """Writes scored comments in the order given; `close` ends the format, not the file below."""
+
+    def write(self, rows: Sequence[Scored]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class JsonLinesWriter:
+    """One object a line, as `parley.service.dumps.scoring.rows` says."""
+
+    def __init__(self, handle: BinaryIO, layout: Layout, *, header: bool = True) -> None:
+        self._handle = handle
+
+    def write(self, rows: Sequence[Scored]) -> None:
+        self._handle.writelines(to_json(json_row(row)) + b"\n" for row in rows)
+
+    def close(self) -> None:
+        pass
+
+
+_CELLS = (str, float, int)
+"""What the csv module writes as `plain` does."""
+
+
+class CsvWriter:
+    """RFC 4180 in UTF-8. Cells are the data as they are: one that starts with `=` is not altered."""
+
+    def __init__(self, handle: BinaryIO, layout: Layout, *, header: bool = True) -> None:
+        self._layout = layout
+        self._text = io.TextIOWrapper(handle, encoding="utf-8", errors="backslashreplace", newline="")
+        self._csv = csv.writer(self._text)
+        if header:
+            self._csv.writerow(layout.columns)
+
+    def write(self, rows: Sequence[Scored]) -> None:
+        for row in rows:
+            cells = table_row(row, self._layout).values()
+            self._csv.writerow([v if v is None or type(v) in _CELLS else plain(v) for v in cells])
+
+    def close(self) -> None:
+        self._text.flush()
+        self._text.detach()
+
+
+class ParquetWriter:
+    """Scores as 64-bit floats, lists as lists of structs, the input's own columns in the types they came in.
+
+    JSON lines have no types: there the first rows say what a column of the input's own is, and a later value
+    that is something else goes to the column `input.others`. All else is text.
+    """
+
+    def __init__(self, handle: BinaryIO, layout: Layout, *, header: bool = True) -> None:
+        self._pa = import_pyarrow()
+        self._layout = layout
+        self._schema = self._pa.schema([(name, self._type(name)) for name in layout.columns])
+        self._texts = {column.name for column in self._schema if column.type == self._pa.string()}
+        self._parquet = self._pa.parquet.ParquetWriter(handle, self._schema, compression="zstd")
+        self._waiting: list[Any] = []
+
+    def write(self, rows: Sequence[Scored]) -> None:
+        flat = [table_row(row, self._layout) for row in rows]
+        for row in flat:
+            self._move_misfits(row)
+        table = {name: self._column(name, flat) for name in self._layout.columns}
+        self._waiting.append(self._pa.table(table, schema=self._schema))
+        if sum(table.num_rows for table in self._waiting) >= ROW_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._parquet.close()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._parquet.write_table(self._pa.concat_tables(self._waiting))
+        self._waiting = []
+
+    def _move_misfits(self, row: dict[str, Any]) -> None:
+        """Values of another kind than their column's into the column for the others."""
+        for name, kind in self._layout.kinds.items():
+            if row[name] is not None and kind_of([row[name], kind()]) is not kind:
+                row[OTHERS] = {**(row[OTHERS] or {}), name: row[name]}
+                row[name] = None
+
+    def _type(self, name: str) -> Any:
+        pa = self._pa
+        if name == "created_at":
+            return pa.timestamp("us", "UTC")
+        if name in self._layout.kinds:
+            return {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}[self._layout.kinds[name]]
+        if name not in PREDICTED:
+            kind = self._layout.types.get(name, "string")
+            return pa.type_for_alias(kind) if isinstance(kind, str) else kind
+        lists = {
+            "spans": pa.struct(
+                [("start", pa.int64()), ("end", pa.int64()), ("label", pa.string()), ("score", pa.float64())]
+            ),
+            "decision.reasons": pa.struct(
+                [
+                    ("code", pa.string()),
+                    ("detail", pa.string()),
+                    ("score", pa.float64()),
+                    ("threshold", pa.float64()),
+                ]
+            ),
+            "notes": pa.string(),
+        }
+        if name in LISTS:
+            return pa.list_(lists[name])
+        return pa.string() if name in _TEXTS else pa.float64()
+
+    def _column(self, name: str, rows: Sequence[dict[str, Any]]) -> list[Any]:
+        values = [row[name] for row in rows]
+        if name not in self._texts:
+            return values
+        return [value if value is None else _utf8(value) for value in values]
+
+
+def _utf8(value: Any) -> str:
+    """The value as text that UTF-8 can hold."""
+    text = value if type(value) is str else plain(value)
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
+def concatenate(parts: Sequence[Path], out: BinaryIO) -> None:
+    """Join parts of a text format."""
+    for part in parts:
+        with part.open("rb") as handle:
+            shutil.copyfileobj(handle, out, 2**20)
+
+
+def concatenate_parquet(parts: Sequence[Path], out: BinaryIO) -> None:
+    """Join parts in row groups of ROW_GROUP rows or a little more."""
+    pa = import_pyarrow()
+    schema = pa.parquet.read_schema(parts[0])
+    with pa.parquet.ParquetWriter(out, schema, compression="zstd") as joined:
+        for tables in _in_groups(pa.parquet.read_table(part, schema=schema) for part in parts):
+            joined.write_table(pa.concat_tables(tables))
+
+
+def _in_groups(tables: Iterator[Any]) -> Iterator[list[Any]]:
+    group: list[Any] = []
+    for table in tables:
+        group.append(table)
+        if sum(table.num_rows for table in group) >= ROW_GROUP:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+class OpenWriter(Protocol):
+    """Opens a writer on a handle."""
+
+    def __call__(self, handle: BinaryIO, layout: Layout, *, header: bool = True) -> Writer: ...
+
+
+class Join(Protocol):
+    """Joins files that such writers wrote."""
+
+    def __call__(self, parts: Sequence[Path], out: BinaryIO) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A format that can be written."""
+
+    open: OpenWriter
+    join: Join
+
+
+WRITERS: dict[str, Output] = {
+    "jsonl": Output(JsonLinesWriter, concatenate),
+    "csv": Output(CsvWriter, concatenate),
+    "parquet": Output(ParquetWriter, concatenate_parquet),
+}
+"""Every output format by its name."""

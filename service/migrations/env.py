@@ -1,9 +1,0 @@
-"""Alembic's environment: migrates over the connection, and in the transaction, of `service.store.database`.
-
-To write a migration, copy the newest file of `versions`, and set HEAD there.
-"""
-
-from alembic import context
-
-context.configure(connection=context.config.attributes["connection"], transactional_ddl=False)
-context.run_migrations()

@@ -1,0 +1,1 @@
+"""A site's rules, the surface facts that they ask for, and the decision that they make."""

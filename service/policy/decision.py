@@ -1,0 +1,234 @@
+"""A policy: a site's rules that turn scores and surface facts into approve, review or reject, with reasons.
+
+    policy = Policy.load("coinspeaker", thresholds=classifier.thresholds)   # or the path of a YAML file
+    policy.decide(comment, prediction)   # Decision(action="reject", reasons=(Reason(code="spam", ...),))
+
+A rule fires when its condition holds, those under `also` hold too and none of those under `unless` does.
+The strictest action of the rules that fired is the decision; `otherwise` is the decision when none did. A
+score that is null never fires a rule. Stance never acts: a reader's side is no ground for moderation.
+
+PolicyError names the file, the key, the problem and the fix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import ValidationError
+
+from parley.model.comment import Comment, Prediction
+from parley.model.labels import ABUSE, OFF_TOPIC, SPAM
+from parley.service.errors import PolicyError
+from parley.service.policy.rules import MIN_LETTERS, WORD_LIST, Condition, PolicyFile, Rule
+from parley.service.policy.surface import Surface, WordList
+from parley.service.yaml_errors import explain
+
+Action = Literal["approve", "review", "reject"]
+SEVERITY: dict[Action, int] = {"approve": 0, "review": 1, "reject": 2}
+EVEN_ODDS = 0.5
+"""What `at_least: model` means for a label to which the artifact gives no threshold."""
+INLINE_CHARACTERS = 5_000
+"""Text that a policy reads faster than another thread would get its turn."""
+_ABUSE_LABELS = {f"abuse.{label}": label for label in ABUSE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a rule fired: `score` is the value found, `threshold` what it was held against.
+
+    `when` is the rule's own, for protocols that have codes of theirs; answers leave it out.
+    """
+
+    code: str
+    detail: str
+    score: float | None = None
+    threshold: float | None = None
+    when: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The reason as JSON-ready values."""
+        return {"code": self.code, "detail": self.detail, "score": self.score, "threshold": self.threshold}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a policy says of one comment; the strictest reason comes first."""
+
+    action: Action
+    reasons: tuple[Reason, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The decision as JSON-ready values, keys as in the REST answer."""
+        return {"action": self.action, "reasons": [reason.to_dict() for reason in self.reasons]}
+
+
+class Policy:
+    """A policy ready to decide. Immutable, and safe to share between threads."""
+
+    def __init__(
+        self,
+        rules: PolicyFile,
+        *,
+        name: str,
+        word_lists: Mapping[str, WordList],
+        thresholds: Mapping[str, float],
+    ) -> None:
+        self.name = name
+        self.rules = rules.rules
+        self.description = rules.description
+        self.observe = rules.observe
+        """Whether its decisions are told and counted, but never acted on."""
+        self.otherwise: Action = rules.otherwise
+        self._word_lists = word_lists
+        self._thresholds = thresholds
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, *, thresholds: Mapping[str, float] | None = None) -> Policy:
+        """The policy that comes with Parley under this name, or the one in this YAML file.
+
+        `thresholds` are the artifact's own (`Classifier.thresholds`), which `at_least: model` asks for.
+        Raises PolicyError.
+        """
+        file = _find(name_or_path)
+        parsed = _parse(file)
+        word_lists = {name: _word_list(file, name, words) for name, words in parsed.word_lists.items()}
+        name = parsed.name or Path(file.name).stem
+        return cls(parsed, name=name, word_lists=word_lists, thresholds=thresholds or {})
+
+    def decide(self, comment: Comment, prediction: Prediction) -> Decision:
+        """The strictest action of the rules that fire. Never raises for any comment and its prediction."""
+        facts = _Facts(comment, prediction, self._word_lists)
+        fired: dict[tuple[str, str], tuple[Rule, Reason]] = {}
+        for rule in self.rules:
+            reason = self._fire(rule, facts)
+            if reason is None:
+                continue
+            key = (rule.code, rule.when)
+            # Of the steps of one rule (review from 0.7, reject from 0.9) only the strictest is told.
+            if key not in fired or SEVERITY[rule.action] > SEVERITY[fired[key][0].action]:
+                fired[key] = rule, reason
+        if not fired:
+            return Decision(action=self.otherwise)
+        ordered = sorted(fired.values(), key=lambda pair: -SEVERITY[pair[0].action])
+        return Decision(action=ordered[0][0].action, reasons=tuple(reason for _, reason in ordered))
+
+    def _fire(self, rule: Rule, facts: _Facts) -> Reason | None:
+        if rule.languages is not None and facts.language not in rule.languages:
+            return None
+        if not self._holds(rule, facts):  # of nearly all rules that is all there is to do
+            return None
+        if not all(self._holds(condition, facts) for condition in rule.also):
+            return None
+        if any(self._holds(condition, facts) for condition in rule.unless):
+            return None
+        score, threshold = facts.value(rule), self.threshold(rule)
+        detail = rule.message or facts.describe(rule, threshold)
+        return Reason(code=rule.code, detail=detail, score=score, threshold=threshold, when=rule.when)
+
+    def _holds(self, condition: Condition, facts: _Facts) -> bool:
+        value = facts.value(condition)
+        if value is None:
+            return False
+        threshold = self.threshold(condition)
+        return value >= threshold if condition.at_most is None else value <= threshold
+
+    def threshold(self, condition: Condition) -> float:
+        """What `condition` is held against, the model's own threshold where it asks for that."""
+        if condition.at_most is not None:
+            return condition.at_most
+        if condition.at_least == "model" or condition.at_least is None:
+            return self._thresholds.get(_ABUSE_LABELS.get(condition.when, condition.when), EVEN_ODDS)
+        return condition.at_least
+
+
+class _Facts:
+    """What the rules ask about one comment."""
+
+    def __init__(self, comment: Comment, prediction: Prediction, word_lists: Mapping[str, WordList]) -> None:
+        self._comment = comment
+        self._prediction = prediction
+        self._word_lists = word_lists
+        self.language = prediction.language or comment.language
+
+    @cached_property
+    def _surface(self) -> Surface:
+        return Surface.of(self._comment)  # only for policies that ask for it: it reads the text again
+
+    def value(self, condition: Condition) -> float | None:
+        """The value that `condition` is held against; None where there is none to be had."""
+        path = condition.when
+        if (label := _ABUSE_LABELS.get(path)) is not None:
+            return self._prediction.abuse.get(label)
+        if path in (SPAM, OFF_TOPIC):
+            return self._prediction.spam if path == SPAM else self._prediction.off_topic
+        surface = self._surface
+        if path.startswith(WORD_LIST):
+            return len(surface.matches(self._word_lists[path.removeprefix(WORD_LIST)]))
+        if path == "capitals":
+            return surface.capitals(min_letters=condition.min_letters or MIN_LETTERS)
+        if path == "links":
+            return surface.links(ignore_hosts=condition.ignore_hosts or ())
+        return len(surface.words) if path == "words" else int(getattr(surface, path))
+
+    def describe(self, condition: Condition, threshold: float) -> str:
+        """What was found, in words; of a word list its own entries, never the comment's text."""
+        sign = "at least" if condition.at_most is None else "at most"
+        found = f"{condition.when} {round(self.value(condition) or 0, 4):g} ({sign} {round(threshold, 4):g})"
+        if condition.when.startswith(WORD_LIST):
+            entries = self._surface.matches(self._word_lists[condition.when.removeprefix(WORD_LIST)])
+            return f"{found}: {', '.join(dict.fromkeys(entries))}"
+        return found
+
+
+def shipped() -> dict[str, Traversable]:
+    """The policies that come with Parley, by name."""
+    folder = resources.files("parley") / "configs" / "policies"
+    return {file.name.removesuffix(".yaml"): file for file in folder.iterdir() if file.name.endswith(".yaml")}
+
+
+def _find(name_or_path: str | Path) -> Traversable:
+    known = shipped()
+    if str(name_or_path) in known:
+        return known[str(name_or_path)]
+    path = Path(name_or_path)
+    if not path.exists():
+        raise PolicyError(
+            f"{name_or_path}: no such policy; give one of {', '.join(sorted(known))}, or a YAML file's path"
+        )
+    return path
+
+
+def _parse(file: Traversable) -> PolicyFile:
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{file} can't be read: {error}; a policy is a YAML file in UTF-8") from error
+    except yaml.YAMLError as error:
+        raise PolicyError(f"{file} is not YAML: {error}; mend it at the place named") from error
+    if not isinstance(values, dict):
+        raise PolicyError(f"{file} must hold keys such as `rules:`; see configs/policies/default.yaml")
+    try:
+        return PolicyFile.model_validate(values)
+    except ValidationError as error:
+        raise PolicyError(f"{file}:\n{explain(error, PolicyFile)}") from error
+
+
+def _word_list(policy_file: Traversable, name: str, words: list[str] | str) -> WordList:
+    place = f"{policy_file}: word_lists.{name}"
+    try:
+        if isinstance(words, list):
+            return WordList(words)
+        path = Path(str(policy_file)).parent / words
+        lines = map(str.strip, path.read_text(encoding="utf-8").splitlines())
+        return WordList(line for line in lines if line and not line.startswith("#"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{place}: {path} can't be read: {error}; give UTF-8, one word a line") from error
+    except ValueError as error:
+        raise PolicyError(f"{place}: {error}") from error

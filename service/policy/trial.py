@@ -1,0 +1,121 @@
+"""What a policy would have done with the comments of a dump: counts, and the closest calls of each rule.
+
+    trial = try_policy(policy, reader, classifier.predict)
+    trial.actions["reject"], trial.rules["spam"].count, trial.rules["spam"].examples
+
+Rows that already carry scores (the output of `parley score`) are judged by them; the others are scored here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Any
+
+from parley.model.comment import Comment, Prediction
+from parley.model.labels import ABUSE, OFF_TOPIC, SPAM
+from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.policy.decision import Decision, Policy, Reason
+
+BATCH = 256
+
+Predict = Callable[[Sequence[Comment]], list[Prediction]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """A comment that a rule fired on; `place` is its line, or its row where there are no lines."""
+
+    place: int
+    text: str
+    reason: Reason
+
+    @property
+    def margin(self) -> float:
+        """How far the score is from the threshold."""
+        return abs((self.reason.score or 0.0) - (self.reason.threshold or 0.0))
+
+
+@dataclass(slots=True)
+class Fired:
+    """How often a reason was given, how often it decided, and its closest calls."""
+
+    count: int = 0
+    decided: Counter[str] = field(default_factory=Counter)
+    examples: list[Firing] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Trial:
+    """The whole trial."""
+
+    actions: Counter[str] = field(default_factory=Counter)
+    rules: dict[str, Fired] = field(default_factory=dict)
+    scored_before: int = 0
+    bad: list[BadRow] = field(default_factory=list)
+
+    @property
+    def comments(self) -> int:
+        return self.actions.total()
+
+    def add(self, record: Record, decision: Decision, *, examples: int) -> None:
+        """Count one decision, and keep its reasons' `examples` closest calls."""
+        self.actions[decision.action] += 1
+        for reason in decision.reasons:
+            fired = self.rules.setdefault(reason.code, Fired())
+            fired.count += 1
+            fired.decided[decision.action] += 1
+            fired.examples.append(Firing(place=record.line or record.row, text=record.text, reason=reason))
+            fired.examples.sort(key=lambda example: example.margin)
+            del fired.examples[examples:]
+
+
+def try_policy(
+    policy: Policy, rows: Iterable[Record | BadRow], predict: Predict, *, examples: int = 3
+) -> Trial:
+    """Decide on every row; `predict` is asked for rows without scores. Raises what reading `rows` raises."""
+    trial = Trial()
+    for batch in _batches(rows):
+        records = [row for row in batch if isinstance(row, Record)]
+        trial.bad += [row for row in batch if isinstance(row, BadRow)]
+        known = {record.row: found for record in records if (found := scores_of(record))}
+        unknown = [record for record in records if record.row not in known]
+        trial.scored_before += len(known)
+        if unknown:
+            predictions = predict([record.comment() for record in unknown])
+            known |= {record.row: found for record, found in zip(unknown, predictions, strict=True)}
+        for record in records:
+            trial.add(record, policy.decide(record.comment(), known[record.row]), examples=examples)
+    return trial
+
+
+def scores_of(record: Record) -> Prediction | None:
+    """The scores in a row of `parley score`'s output, nested or with dots; None if one is missing."""
+    nested = record.extra.get("abuse")
+    abuse = nested if isinstance(nested, Mapping) else {}
+    scores = {name: _probability(abuse.get(name, record.extra.get(f"abuse.{name}"))) for name in ABUSE}
+    spam = _probability(record.extra.get(SPAM))
+    found = {name: score for name, score in scores.items() if score is not None}
+    if spam is None or len(found) < len(ABUSE):
+        return None
+    off_topic = _probability(record.extra.get(OFF_TOPIC))
+    return Prediction(
+        id=record.id, abuse=found, spam=spam, off_topic=off_topic, stance=None, language=record.language
+    )
+
+
+def _probability(value: Any) -> float | None:
+    try:
+        score = float(value)
+    except (TypeError, ValueError):
+        return None
+    return score if math.isfinite(score) else None
+
+
+def _batches(rows: Iterable[Record | BadRow]) -> Iterator[list[Record | BadRow]]:
+    iterator = iter(rows)
+    for first in iterator:
+        yield list(chain([first], islice(iterator, BATCH - 1)))

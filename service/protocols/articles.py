@@ -1,0 +1,157 @@
+"""/v1/articles: an article is sent once; comments name it by id or URL from then on.
+
+    curl -X PUT http://127.0.0.1:8000/v1/articles/https%3A%2F%2Fnews.example%2Fbridge \\
+        -H 'Content-Type: application/json' -d '{"title": "Council votes to close the old bridge"}'
+
+A URL is known by all its spellings (`parley.service.urls`), whatever protocol a comment comes by.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, ConfigDict, Field
+
+from parley.model.comment import Article
+from parley.service.errors import (
+    BodyTooLarge,
+    InvalidRequest,
+    MalformedBody,
+    NotFound,
+    StoreError,
+    WrongMediaType,
+)
+from parley.service.store import articles
+from parley.service.urls import MAX_URL, normalise
+from parley.service.web.context import ServiceDep
+from parley.service.web.wire import JSON, AtMost, JsonRoute, Wire, documented
+
+MAX_ID = 500
+
+router = APIRouter(route_class=JsonRoute, tags=["articles"])
+
+ArticleId = Annotated[
+    str,
+    Path(
+        description=f"The site's id (up to {MAX_ID} characters) or the URL, percent-encoded.",
+        examples=["https://news.example/bridge"],
+    ),
+]
+
+
+class ArticleBody(BaseModel):
+    """An article; a title or a text is needed, and both are better."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string", "pattern": r"\S"}}}
+                for name in ("title", "text")
+            ],
+            "examples": [
+                {
+                    "title": "Council votes to close the old bridge",
+                    "text": "The city council voted on Monday to close the old bridge for repairs.",
+                }
+            ],
+        },
+    )
+
+    title: Annotated[str, AtMost(10_000)] | None = None
+    text: str | None = Field(None, description="The lede or the whole text; its beginning is what is read.")
+    url: Annotated[str, AtMost(2048)] | None = Field(
+        None, description="Where the article stands, if its id isn't its URL."
+    )
+
+
+class ArticleOut(BaseModel):
+    """An article as kept; `url` in the one spelling that stands for all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    url: str | None
+    title: str | None
+    text: str | None
+    updated: datetime
+
+
+@router.put(
+    "/v1/articles/{article_id:path}",
+    summary="Keep an article",
+    responses={
+        200: {"model": ArticleOut, "description": "Replaced"},
+        201: {"model": ArticleOut, "description": "New"},
+        **documented(InvalidRequest, MalformedBody, WrongMediaType, BodyTooLarge, StoreError),
+    },
+)
+async def put_article(
+    request: Request, article_id: ArticleId, sent: ArticleBody, service: ServiceDep
+) -> Response:
+    """Comments that name this id or URL are judged against this title and text from now on."""
+    _check_id(request, article_id)
+    if not (sent.title or "").strip() and not (sent.text or "").strip():
+        raise _invalid("title", "a title or a text is needed: comments are compared with it")
+    if sent.url is not None and normalise(sent.url) is None:
+        raise _invalid("url", f"must be a web address of at most {MAX_URL} characters, or be left out")
+    article = Article(id=article_id, url=sent.url, title=sent.title, text=sent.text)
+    kept, new = await service.articles.put(article)
+    return JSON(_out(kept), 201 if new else 200)
+
+
+@router.get(
+    "/v1/articles/{article_id:path}",
+    summary="Show an article",
+    responses={200: {"model": ArticleOut}, **documented(InvalidRequest, NotFound, StoreError)},
+)
+async def get_article(request: Request, article_id: ArticleId, service: ServiceDep) -> Response:
+    """The article kept under this id or URL."""
+    _check_id(request, article_id)
+    found = await run_in_threadpool(articles.get, service.store, article_id)
+    if found is None:
+        raise NotFound("no article is kept under this id or URL: PUT it here")
+    return JSON(_out(found))
+
+
+@router.delete(
+    "/v1/articles/{article_id:path}",
+    status_code=204,
+    summary="Forget an article",
+    responses={204: {"description": "Gone"}, **documented(InvalidRequest, NotFound, StoreError)},
+)
+async def delete_article(request: Request, article_id: ArticleId, service: ServiceDep) -> Response:
+    """The article is gone; comments that name it are judged without."""
+    _check_id(request, article_id)
+    if not await service.articles.delete(article_id):
+        raise NotFound("no article is kept under this id or URL")
+    return Response(status_code=204)
+
+
+def _check_id(request: Request, article_id: str) -> None:
+    if not article_id.strip():
+        raise _invalid("article_id", "is blank: put the site's id or the URL into the path")
+    if normalise(article_id) is None and len(article_id) > MAX_ID:
+        raise _invalid("article_id", f"is longer than {MAX_ID} characters: give a shorter id, or a URL")
+    if normalise(article_id) and request.query_params.keys() - {"key"}:  # else all of ?p=1, ?p=2 are one
+        raise _invalid("article_id", "was cut at its question mark: percent-encode the URL, ? as %3F")
+
+
+def _invalid(place: str, problem: str) -> InvalidRequest:
+    return InvalidRequest(f"{place}: {problem}", details=[{"place": place, "problem": problem}])
+
+
+def _out(article: articles.StoredArticle) -> dict[str, Any]:
+    return {
+        "id": article.id,
+        "url": article.url,
+        "title": article.title,
+        "text": article.text,
+        "updated": article.updated.isoformat(),
+    }
+
+
+WIRE = Wire(router=router, paths=("/v1/articles",))

@@ -1,0 +1,268 @@
+"""POST /v1/classify: 1 to 1,000 comments in, their labels and decisions out, in the same order.
+
+    curl http://127.0.0.1:8000/v1/classify -H 'Content-Type: application/json' \\
+        -d '{"comments": [{"text": "What nonsense.", "article": {"title": "Council votes on bus lanes"}}]}'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, ConfigDict, Field
+
+from parley.model.comment import Article, Comment, Parent, Prediction
+from parley.model.labels import ABUSE
+from parley.service.errors import (
+    BodyTooLarge,
+    Busy,
+    InvalidRequest,
+    MalformedBody,
+    NotReady,
+    PredictionFailed,
+    WrongMediaType,
+)
+from parley.service.policy.decision import INLINE_CHARACTERS, Policy
+from parley.service.policy.result import to_result
+from parley.service.protocols.health import ModelName
+from parley.service.web.context import Service, ServiceDep
+from parley.service.web.wire import JSON, MAX_DETAILS, AtMost, JsonRoute, Wire, documented
+
+router = APIRouter(route_class=JsonRoute)
+
+
+class _Sent(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ArticleIn(_Sent):
+    """The article the comment stands under; a title or a text makes off-topic answerable."""
+
+    id: Annotated[str, AtMost(512)] | None = Field(None, description="The site's own id.")
+    url: Annotated[str, AtMost(2048)] | None = None
+    title: Annotated[str, AtMost(10_000)] | None = None
+    text: str | None = Field(None, description="The lede or the whole text; its beginning is what is read.")
+
+
+class ParentIn(_Sent):
+    """The comment that this one replies to."""
+
+    id: Annotated[str, AtMost(512)] | None = None
+    text: str | None = None
+
+
+class CommentIn(_Sent):
+    """What a reader wrote, with what it stands under."""
+
+    text: str = Field(description="The comment; not blank, at most `limits.text` characters (100,000).")
+    id: Annotated[str, AtMost(512)] | None = Field(
+        None, description="Echoed, so that answers find their comments."
+    )
+    article: ArticleIn | None = None
+    parent: ParentIn | None = None
+    target: Annotated[str, AtMost(10_000)] | None = Field(
+        None, description="What the stance is towards; the article's title when there is none."
+    )
+    language: Annotated[str, AtMost(35)] | None = Field(
+        None, description="BCP 47, where known; detected otherwise."
+    )
+    format: Literal["plain", "html", "markdown"] = Field(
+        "plain", description="How `text` is marked up; spans count in the text as sent."
+    )
+
+    def to_comment(self) -> Comment:
+        article, parent = self.article, self.parent
+        return Comment(
+            text=self.text,
+            id=self.id,
+            article=Article(id=article.id, url=article.url, title=article.title, text=article.text)
+            if article
+            else None,
+            parent=Parent(id=parent.id, text=parent.text) if parent else None,
+            target=self.target,
+            language=self.language,
+            format=self.format,
+        )
+
+
+class ClassifyRequest(_Sent):
+    """Comments to label."""
+
+    comments: list[CommentIn] = Field(
+        description="1 to `limits.comments` (1,000) comments.",
+        json_schema_extra={"minItems": 1, "maxItems": 1000},
+    )
+    policy: Annotated[str, AtMost(512)] | None = Field(
+        None, description="Name of the policy that decides; the site's when absent."
+    )
+
+
+class StanceOut(BaseModel):
+    """Which side the comment takes towards the target; the three sum to 1."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    target: str
+    favor: float
+    against: float
+    none: float
+    label: Literal["favor", "against", "none"]
+
+
+class SpanOut(BaseModel):
+    """A stretch of the text as sent: start inclusive, end exclusive, in characters (Unicode code points)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    start: int
+    end: int
+    label: str
+    score: float
+
+
+class ReasonOut(BaseModel):
+    """A rule that fired, with the value found and the threshold it was held against."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str
+    detail: str
+    score: float | None
+    threshold: float | None
+
+
+class DecisionOut(BaseModel):
+    """What the policy says."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["approve", "review", "reject"]
+    reasons: list[ReasonOut]
+
+
+class ResultOut(BaseModel):
+    """One comment's labels: calibrated probabilities. What lacks its input is null, and `notes` says why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str | None
+    abuse: dict[str, float] = Field(description=f"A score each for {', '.join(ABUSE)}.")
+    spam: float
+    off_topic: float | None
+    stance: StanceOut | None
+    spans: list[SpanOut]
+    language: str | None
+    decision: DecisionOut
+    notes: list[str]
+
+
+class ClassifyAnswer(BaseModel):
+    """One result a comment, in the order sent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: ModelName
+    results: list[ResultOut]
+
+
+EXAMPLES: dict[str, Any] = {
+    "one": {
+        "summary": "One comment",
+        "description": "Abuse and spam need the comment alone.",
+        "value": {"comments": [{"text": "You people are idiots, and so is whoever wrote this."}]},
+    },
+    "reply": {
+        "summary": "A reply, with its article and a target",
+        "description": "The article makes off-topic answerable; the target is what the stance is towards.",
+        "value": {
+            "comments": [
+                {
+                    "id": "c-17",
+                    "text": "Finally. My bus took forty minutes for two miles, only lanes help.",
+                    "article": {
+                        "id": "a-3",
+                        "url": "https://news.example/bus-lanes",
+                        "title": "Council votes for bus lanes on Harbour Road",
+                        "text": "The city council approved two bus lanes on Harbour Road on Monday evening.",
+                    },
+                    "parent": {"text": "Nobody asked for this."},
+                    "target": "bus lanes on Harbour Road",
+                    "language": "en",
+                }
+            ]
+        },
+    },
+    "batch": {
+        "summary": "Several comments, marked up, under a policy",
+        "description": "Up to 1,000; results keep the order. `policy` names the rules that decide.",
+        "value": {
+            "comments": [
+                {"id": "1", "text": "<p>Well argued, <b>thank you</b>.</p>", "format": "html"},
+                {"id": "2", "text": "I earn **$500 a day** from home, see my page!", "format": "markdown"},
+                {"id": "3", "text": "THIS IS A DISGRACE AND EVERYONE KNOWS IT"},
+            ],
+            "policy": "strict",
+        },
+    },
+}
+
+
+@router.post(
+    "/v1/classify",
+    tags=["classify"],
+    summary="Label comments",
+    responses={
+        200: {"model": ClassifyAnswer},
+        **documented(
+            InvalidRequest, MalformedBody, WrongMediaType, BodyTooLarge, Busy, NotReady, PredictionFailed
+        ),
+    },
+)
+async def classify(
+    request: Request,
+    service: ServiceDep,
+    sent: Annotated[ClassifyRequest, Body(openapi_examples=EXAMPLES)],
+) -> Response:
+    """Abuse, spam, off-topic, stance, toxic spans and a decision for each comment, in the order sent."""
+    check_limits(sent, service)
+    policy = service.policy(sent.policy)
+    comments = [comment.to_comment() for comment in sent.comments]
+    predictions = await service.predict(request, comments)
+    # Policies read every text again. Where that is long it must not hold up the others in the event loop.
+    if sum(len(comment.text) for comment in comments) > INLINE_CHARACTERS:
+        return await run_in_threadpool(_answer, service.model_name, comments, predictions, policy)
+    return _answer(service.model_name, comments, predictions, policy)
+
+
+def check_limits(sent: ClassifyRequest, service: Service) -> None:
+    """Refuse what the site's limits refuse, every place named. Raises InvalidRequest."""
+    limits, count = service.settings.limits, len(sent.comments)
+    if not 1 <= count <= limits.comments:
+        problem = f"must hold 1 to {limits.comments} comments, not {count}"
+        raise InvalidRequest(f"comments: {problem}", details=[{"place": "comments", "problem": problem}])
+    details = []
+    for i, comment in enumerate(sent.comments):
+        if not comment.text.strip():
+            details.append({"place": f"comments[{i}].text", "problem": "is blank: leave this comment out"})
+        elif len(comment.text) > limits.text:
+            problem = f"has {len(comment.text)} characters, the limit is {limits.text}: send a part of it"
+            details.append({"place": f"comments[{i}].text", "problem": problem})
+    if details:
+        more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+        message = f"{details[0]['place']}: {details[0]['problem']}{more}"
+        raise InvalidRequest(message, details=details[:MAX_DETAILS])
+
+
+def _answer(
+    model: dict[str, Any], comments: Sequence[Comment], predictions: Sequence[Prediction], policy: Policy
+) -> Response:
+    results = [
+        to_result(prediction, policy.decide(comment, prediction))
+        for comment, prediction in zip(comments, predictions, strict=True)
+    ]
+    return JSON({"model": model, "results": results})
+
+
+WIRE = Wire(router=router, paths=("/v1/classify",), predicting=("/v1/classify",))

@@ -1,0 +1,58 @@
+"""The attributes that can be asked for, and the score that answers each.
+
+    lookup("TOXICITY_FAST", site={})                                     # "abuse.toxicity"
+    lookup("LIKELY_TO_REJECT", site={"LIKELY_TO_REJECT": "spam"})        # "spam"
+
+A site may map further names, or these ones anew, in its settings (`perspective.attributes`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from parley.model.comment import Prediction
+from parley.model.labels import ABUSE, OFF_TOPIC, SPAM
+
+_PLAIN = {name.upper(): f"abuse.{name}" for name in ABUSE} | {"SPAM": SPAM, "OFF_TOPIC": OFF_TOPIC}
+BUILT_IN: Mapping[str, str] = {
+    **_PLAIN,
+    **{f"{name}_EXPERIMENTAL": score for name, score in _PLAIN.items()},
+    "TOXICITY_FAST": "abuse.toxicity",
+    "STANCE_FAVOR": "stance.favor",
+    "STANCE_AGAINST": "stance.against",
+}
+"""Attribute to the path of its score in the native answer."""
+
+NEEDS_ARTICLE = (OFF_TOPIC, "stance.favor", "stance.against")
+
+MAX_ATTRIBUTES = 100
+"""In one request; Perspective never had half as many."""
+
+_VERSION = re.compile(r"@.*")
+
+
+def without_version(attribute: str) -> str:
+    """`TOXICITY@6`, as older clients wrote it, without its version."""
+    return _VERSION.sub("", attribute)
+
+
+def lookup(attribute: str, *, site: Mapping[str, str | None]) -> str | None:
+    """The path of the score that answers `attribute`; None for a name that means nothing here."""
+    name = without_version(attribute)
+    return site[name] if name in site else BUILT_IN.get(name)
+
+
+def left_out(attribute: str, *, site: Mapping[str, str | None]) -> bool:
+    """Whether the site has mapped `attribute` to nothing: it is left out of answers and fails no request."""
+    return site.get(without_version(attribute), "") is None
+
+
+def score_of(prediction: Prediction, path: str) -> float | None:
+    """The score at `path`, from 0 to 1; None where the comment couldn't be judged on it."""
+    if path.startswith("abuse."):
+        return prediction.abuse[path.removeprefix("abuse.")]
+    if path.startswith("stance."):
+        stance = prediction.stance
+        return None if stance is None else float(getattr(stance, path.removeprefix("stance.")))
+    return prediction.spam if path == SPAM else prediction.off_topic

@@ -1,0 +1,209 @@
+"""Who may call: API keys, and how often each may.
+
+    gate = Gate(store, anonymous=False, loopback=True, rate="600/minute")
+    app.add_middleware(AccessControl, gate=gate, wires=WIRES)
+
+Without any key the service is open on loopback, and refuses to start elsewhere (`check_exposure`). From the
+first key on, revoked or not, every caller needs one, unless `access.anonymous` lets others in too; their rate
+is counted by address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qs
+
+import structlog
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from parley.service.errors import InvalidKey, MissingKey, Problem, RateLimited, StartError, StoreError
+from parley.service.logs import describe
+from parley.service.settings.schema import Settings
+from parley.service.store import keys
+from parley.service.store.database import Store
+from parley.service.web.wire import Wire, render
+
+FRESH_S = 5.0
+"""Seconds for which known keys are believed: so long a revoked key may still open a running service."""
+
+OPEN_PATHS = ("/", "/health", "/openapi.json", "/batch")
+OPEN_PREFIXES = ("/docs", "/static-offline-docs/")
+"""What tells nothing of a comment: probes and documents need no key. Each part of a batch brings its own."""
+
+KEY_OPTIONAL = "/$discovery/rest"
+"""Some of Perspective's clients read it without a key, others look here first whether theirs is good."""
+
+log = structlog.get_logger("parley.access")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who calls: a key by its id, or an address; None is anybody on this machine. `rate` is what they may."""
+
+    identity: tuple[str, str] | None
+    rate: str | None
+
+    @property
+    def key_id(self) -> str | None:
+        return self.identity[1] if self.identity and self.identity[0] == "key" else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """How a request stands to its caller's rate; `reset` is in seconds."""
+
+    limit: int
+    remaining: int
+    reset: int
+    exceeded: bool
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {
+            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Remaining": str(self.remaining),
+            "RateLimit-Reset": str(self.reset),
+        }
+
+
+class Gate:
+    """Tells who may call and counts what they do. `refresh` reads the store; the rest is quick."""
+
+    def __init__(self, store: Store, *, anonymous: bool, loopback: bool, rate: str | None) -> None:
+        """`rate` such as "600/minute" is for each key without one of its own. Raises StoreError."""
+        self._store, self._anonymous, self._loopback, self._rate = store, anonymous, loopback, rate
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._keys: dict[str, keys.ApiKey] = {}
+        self._guarded = False
+        self._read_at = 0.0
+        self.refresh()
+
+    async def keep_fresh(self) -> None:
+        """Read the keys again when they are old; without the store the old ones go on."""
+        if time.monotonic() - self._read_at < FRESH_S:
+            return
+        self._read_at = time.monotonic()  # now, so that of many requests one reads
+        try:
+            await run_in_threadpool(self.refresh)
+        except StoreError as error:
+            log.warning("keys_not_read", **describe(error))
+
+    def refresh(self) -> None:
+        """Read the keys from the store. Raises StoreError."""
+        self._keys = keys.active(self._store)
+        # Revoking the last key must not open the service to whoever had it.
+        self._guarded = bool(self._keys or keys.all_keys(self._store))
+        self._read_at = time.monotonic()
+
+    def identify(self, key: str | None, address: str) -> Caller:
+        """The caller with this key or, where that is let in, without. Raises MissingKey, InvalidKey."""
+        known = self._keys.get(keys.hash_of(key)) if key else None
+        if known:
+            return Caller(identity=("key", known.id), rate=known.rate or self._rate)
+        if self._anonymous:
+            return Caller(identity=("address", address), rate=self._rate)
+        if self._loopback and not self._guarded:
+            return Caller(identity=None, rate=None)
+        if key:
+            raise InvalidKey("the API key is not known, or was revoked; `parley keys create NAME` makes one")
+        raise MissingKey("send an API key: Authorization: Bearer KEY, X-API-KEY, x-goog-api-key or ?key=")
+
+    def count(self, caller: Caller) -> Usage | None:
+        """Count one request; None for a caller without a rate."""
+        if caller.identity is None or caller.rate is None:
+            return None
+        limit = parse(caller.rate)
+        admitted = self._limiter.hit(limit, *caller.identity)
+        stats = self._limiter.get_window_stats(limit, *caller.identity)
+        reset = max(1, math.ceil(stats.reset_time - time.time()))
+        return Usage(limit=limit.amount, remaining=stats.remaining, reset=reset, exceeded=not admitted)
+
+
+class AccessControl:
+    """Lets through whom the gate lets through, and tells them what is left of their rate."""
+
+    def __init__(
+        self, app: ASGIApp, *, gate: Gate, wires: Sequence[Wire], open_paths: Sequence[str] = ()
+    ) -> None:
+        """`open_paths` need no key beyond OPEN_PATHS: those whose requests are signed."""
+        self.app = app
+        self.gate = gate
+        self.wires = wires
+        self.open_paths = {*OPEN_PATHS, *open_paths}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self._is_open(scope):
+            await self.app(scope, receive, send)
+            return
+        headers: dict[str, str] = {}
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(headers)
+            await send(message)
+
+        try:
+            await self.gate.keep_fresh()
+            caller = self.gate.identify(key_of(scope), (scope.get("client") or ("unknown", 0))[0])
+            scope.setdefault("state", {})["key_id"] = caller.key_id
+            usage = self.gate.count(caller)
+            if usage:
+                headers |= usage.headers
+            if usage and usage.exceeded:
+                told = f"more than {usage.limit} requests: come back in {usage.reset} s"
+                raise RateLimited(told, retry_after=usage.reset)
+        except (MissingKey, InvalidKey, RateLimited) as error:
+            if not isinstance(error, RateLimited):
+                headers["WWW-Authenticate"] = "Bearer"
+            problem = Problem.of(error)
+            problem = replace(problem, headers={**problem.headers, **headers})
+            await render(scope["path"], problem, self.wires)(scope, receive, send)
+            return
+        await self.app(scope, receive, send_with_headers)
+
+    def _is_open(self, scope: Scope) -> bool:
+        path = scope["path"]
+        if path == KEY_OPTIONAL:
+            return key_of(scope) is None
+        return path in self.open_paths or path.startswith(OPEN_PREFIXES)
+
+
+def key_of(scope: Scope) -> str | None:
+    """The API key that a request carries, in `?key=` or a header.
+
+    A bearer token comes last: beside a key it is meant for others, such as Google's OAuth or a proxy's login.
+    """
+    headers = Headers(scope=scope)
+    in_query = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("key", [None])[0]
+    key = in_query or headers.get("x-api-key") or headers.get("x-goog-api-key")
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return key or (token.strip() if scheme.lower() == "bearer" else None) or None
+
+
+def check_exposure(settings: Settings, store: Store) -> None:
+    """Refuse to listen to other machines while no key guards the service. Raises StartError, StoreError."""
+    if settings.access.anonymous or is_loopback(settings.host) or keys.active(store):
+        return
+    raise StartError(
+        f"{settings.host or 'this address'} can be reached from other machines, and there is no API key yet: "
+        "make one with `parley keys create NAME`, or let anybody in with --allow-anonymous"
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` can be reached from this machine only."""
+    try:
+        found = socket.getaddrinfo(host or None, None, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        return False
+    return all(ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)

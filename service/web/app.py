@@ -1,0 +1,203 @@
+"""The HTTP application: `create_app(settings)` puts the protocols around one batcher.
+
+    uvicorn.run(create_app(Settings.load()))     # what `parley serve` does, with more care
+
+A new protocol is a module with a `WIRE`, and one line in `WIRES`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from parley import __version__
+from parley.model.errors import CommentError
+from parley.service.articles.fetch import Fetcher
+from parley.service.articles.lookup import Articles
+from parley.service.batcher import Batcher, Predictor, State
+from parley.service.errors import Problem, ServiceError, StoreError
+from parley.service.logs import describe
+from parley.service.metrics import Metrics
+from parley.service.policy.decision import Policy
+from parley.service.privacy import KeyedHashes
+from parley.service.protocols import articles, classify, coral, feedback, health, openai, perspective, tei
+from parley.service.settings.schema import Settings
+from parley.service.store.database import Store
+from parley.service.store.feedback import Feedback
+from parley.service.web.access import AccessControl, Gate, is_loopback
+from parley.service.web.context import Service
+from parley.service.web.middleware import Admission, BodyLimit, RequestLog, Unread
+from parley.service.web.wire import Wire, problem_of_framework, problem_of_validation, render
+
+WIRES: tuple[Wire, ...] = (
+    classify.WIRE,
+    articles.WIRE,
+    feedback.WIRE,
+    perspective.WIRE,
+    coral.WIRE,
+    openai.WIRE,
+    tei.WIRE,
+    health.WIRE,
+)
+
+PURGE_S = 3600.0
+PREFLIGHT_S = 3600
+"""How long a browser may remember that it is let in."""
+
+log = structlog.get_logger("parley.app")
+
+DESCRIPTION = """
+Labels reader comments under news articles for **abuse**, **off-topic** and **stance**, on this machine.
+
+Scores are calibrated probabilities. What lacks its input (off-topic without an article, stance without a
+target) is `null`, and `notes` says why. Every error is `{"error": {"code", "message", "details"}}`.
+"""
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    load: Callable[[], Predictor] | None = None,
+    on_state: Callable[[State], None] = lambda state: None,
+) -> FastAPI:
+    """The application; its lifespan starts and drains the batcher.
+
+    `load` makes the model, in the batcher's thread (default: the artifact of the settings); `on_state`
+    hears what becomes of it. Raises PolicyError when the settings' policy can't be used, StoreError without
+    a store.
+    """
+    settings = settings or Settings()
+    service = _make_service(settings, load=load, on_state=on_state)
+    gate = Gate(
+        service.store,
+        anonymous=settings.access.anonymous,
+        loopback=is_loopback(settings.host),
+        rate=settings.access.rate,
+    )
+    app = FastAPIOffline(
+        title="Parley",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        redoc_url=None,
+        swagger_ui_parameters={"tryItOutEnabled": True, "defaultModelsExpandDepth": 0},
+    )
+    app.state.service = service
+    for wire in WIRES:
+        app.include_router(wire.router)
+    _answer_errors(app)
+    app.add_middleware(BodyLimit, limit=settings.limits.body, wires=WIRES)
+    signed = (coral.PATH,) if settings.coral.secrets else ()
+    app.add_middleware(AccessControl, gate=gate, wires=WIRES, open_paths=signed)
+    app.add_middleware(Admission, check=service.batcher.check, wires=WIRES)
+    app.add_middleware(RequestLog, metrics=service.metrics, wires=WIRES)
+    if origins := settings.access.origins:
+        # Outside of access: a browser asks first, without a key.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+            max_age=PREFLIGHT_S,
+        )
+    app.add_middleware(Unread)  # the last added is the outermost
+    return app
+
+
+def _make_service(
+    settings: Settings, *, load: Callable[[], Predictor] | None, on_state: Callable[[State], None]
+) -> Service:
+    policy = Policy.load(settings.policy)  # a bad policy stops the start, not the first request
+    metrics = Metrics()
+    store = Store.open(settings.store.database)
+
+    def on_model(state: State) -> None:
+        if state == "ready" and batcher.model is not None:
+            metrics.model.info({k: str(batcher.model.info.get(k)) for k in ("name", "version")})
+        on_state(state)
+
+    batcher = Batcher(
+        load or (lambda: _load_model(settings)),
+        max_batch=settings.queue.batch,
+        max_queue=settings.queue.comments,
+        max_wait=settings.queue.wait,
+        on_batch=metrics.on_batch,
+        on_state=on_model,
+    )
+    metrics.watch(waiting=lambda: batcher.waiting, up=lambda: batcher.state == "ready")
+    return Service(
+        settings=settings,
+        policy_name=policy.name,
+        batcher=batcher,
+        metrics=metrics,
+        store=store,
+        articles=Articles(store, _fetcher(settings)),
+        feedback=Feedback(store, KeyedHashes(settings.store.author_secret), comments=settings.store.comments),
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    service.batcher.start()
+    purging = asyncio.create_task(_purge(service.feedback, days=service.settings.store.days))
+    yield
+    purging.cancel()
+    await service.articles.close()
+    service.batcher.close()
+    service.store.close()
+
+
+def _load_model(settings: Settings) -> Predictor:
+    from parley.model import Classifier
+
+    return Classifier.load(settings.model, threads=settings.threads)
+
+
+def _fetcher(settings: Settings) -> Fetcher | None:
+    fetch = settings.fetch
+    if not fetch.hosts:
+        return None
+    return Fetcher(hosts=fetch.hosts, seconds=fetch.seconds, max_bytes=fetch.bytes, redirects=fetch.redirects)
+
+
+async def _purge(feedback: Feedback, *, days: int) -> None:
+    """Remove what has been kept for longer than `days`: at the start, and every hour."""
+    while True:
+        try:
+            purged = await run_in_threadpool(feedback.purge, older_than=timedelta(days=days))
+        except StoreError as error:
+            log.warning("purge_failed", **describe(error))
+        else:
+            if purged:
+                log.info("purged", rows=purged)
+        await asyncio.sleep(PURGE_S)
+
+
+def _answer_errors(app: FastAPI) -> None:
+    def answer(request: Request, problem: Problem) -> Response:
+        return render(request.url.path, problem, WIRES)
+
+    @app.exception_handler(ServiceError)
+    @app.exception_handler(CommentError)
+    async def on_own(request: Request, error: Exception) -> Response:
+        return answer(request, Problem.of(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def on_validation(request: Request, error: RequestValidationError) -> Response:
+        return answer(request, problem_of_validation(error))
+
+    @app.exception_handler(HTTPException)
+    async def on_framework(request: Request, error: HTTPException) -> Response:
+        return answer(request, problem_of_framework(error))

@@ -1,0 +1,99 @@
+"""Runs the application under Uvicorn: the socket, the signals, the line that says where to look."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import socket
+import sys
+
+import uvicorn
+
+from parley.model.artifact import DEFAULT, Artifact
+from parley.model.errors import ModelError
+from parley.service import logs
+from parley.service.batcher import State
+from parley.service.errors import StartError
+from parley.service.settings.schema import Settings
+from parley.service.web.access import check_exposure
+from parley.service.web.app import create_app
+
+DRAIN_S = 30
+SWITCH_S = 0.0005
+"""Python's threads change after this at the latest: event loop and model threads wait for each other
+every few milliseconds, and its own 5 ms would add up."""
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM, then finish what is in work.
+
+    Raises StartError, StoreError, PolicyError.
+    """
+    try:
+        Artifact.open(settings.model or DEFAULT)
+    except ModelError as error:
+        raise StartError(f"no model to serve: {error}") from error
+    logs.configure(settings.log_level)
+    sys.setswitchinterval(SWITCH_S)
+
+    def on_state(state: State) -> None:
+        if state == "ready":
+            gc.freeze()  # what the start made stays: collections that look through it hold up requests
+            name = app.state.service.model_name
+            print(f"Parley serves {name['name']} {name['version']} at {address}", flush=True)
+            print(f"Try it at {address}/docs, stop it with Ctrl+C.", flush=True)
+        elif state == "failed" and app.state.service.batcher.model is None:
+            server.should_exit = True
+
+    app = create_app(settings, on_state=on_state)
+    listener = _listen(settings.host, settings.port)
+    address = _address(listener)
+    config = uvicorn.Config(
+        app,
+        http="h11",  # with httptools, headers have no end, and offering HTTP/2 (as Java does) costs the body
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_S,
+        lifespan="on",
+    )
+    server = uvicorn.Server(config)
+    # Uvicorn raises the signal again once all is drained.
+    with listener, contextlib.suppress(KeyboardInterrupt):
+        check_exposure(settings, app.state.service.store)
+        server.run(sockets=[listener])
+    failure = app.state.service.batcher.load_error
+    if failure is not None:
+        raise StartError(f"the model can't be loaded: {failure}") from failure
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise StartError(f"{host} is not an address of this machine: {error.strerror or error}") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        reasons = {
+            errno.EADDRINUSE: "is taken by another program: stop it, or choose another with --port",
+            errno.EACCES: "needs more rights than you have: choose one from 1024 with --port",
+            errno.EADDRNOTAVAIL: "is not an address of this machine: choose another with --host",
+        }
+        why = reasons.get(error.errno or 0, f"can't be listened on: {error.strerror}")
+        raise StartError(f"{host}:{port} {why}") from error
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

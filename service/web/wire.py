@@ -1,0 +1,247 @@
+"""What every protocol needs on the wire: strict JSON in, safe JSON out, and its own shape for errors.
+
+A protocol is a `Wire`: its router, the paths whose errors are its own, and the function that shapes them.
+`parley.service.web.app` lists them all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NoReturn
+
+import pyjson5
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope
+
+from parley.service.errors import (
+    STATUS,
+    InvalidKey,
+    InvalidRequest,
+    MalformedBody,
+    MissingKey,
+    Problem,
+    RateLimited,
+    ServiceError,
+    WrongMediaType,
+)
+
+MAX_DETAILS = 20
+MAX_NAME = 60
+MAX_LENIENT = 1_000_000
+"""Bytes of a body that is read leniently; Perspective's requests have 20,480 at most for the comment."""
+MAX_NESTED = 32
+
+
+class JSON(Response):
+    """A JSON answer in UTF-8; a lone surrogate, which UTF-8 can't carry, goes out as its JSON escape."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode("utf-8", "backslashreplace")
+
+
+def render_native(problem: Problem) -> Response:
+    """{"error": {"code", "message", "details"}}"""
+    return JSON(problem.to_dict(), problem.status, dict(problem.headers))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """A protocol. `paths` are prefixes of the paths whose errors `render` shapes, `exactly` whole ones.
+
+    `predicting` are the paths, whole, at which POST asks the model.
+    """
+
+    router: APIRouter
+    paths: tuple[str, ...]
+    exactly: tuple[str, ...] = ()
+    predicting: tuple[str, ...] = ()
+    render: Callable[[Problem], Response] = render_native
+
+
+def render(request_path: str, problem: Problem, wires: Sequence[Wire]) -> Response:
+    """The error in the shape of the protocol that owns the path."""
+    for wire in wires:
+        if request_path in wire.exactly or request_path.startswith(wire.paths):
+            return wire.render(problem)
+    return render_native(problem)
+
+
+class ErrorBody(BaseModel):
+    """What went wrong; `details` name the places in the request."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str
+    message: str
+    details: list[dict[str, str]]
+
+
+class ErrorAnswer(BaseModel):
+    """The one shape of the native errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    error: ErrorBody
+
+
+def documented(*errors: type[Exception]) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI responses of a native route: `errors`, and those of `parley.service.web.access`."""
+    codes: dict[int, list[str]] = {}
+    for error in (*errors, MissingKey, InvalidKey, RateLimited):
+        status, code = STATUS[error]
+        codes.setdefault(status, []).append(f"`{code}`")
+    return {s: {"model": ErrorAnswer, "description": ", ".join(codes[s])} for s in sorted(codes)}
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """`Annotated[str, AtMost(512)]`: pydantic's own max_length refuses lone surrogates."""
+
+    limit: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "maxLength": self.limit}
+
+    def _check(self, value: str) -> str:
+        if len(value) > self.limit:
+            told = "is longer than {limit} characters: shorten it"
+            raise PydanticCustomError("text_too_long", told, {"limit": self.limit})
+        return value
+
+
+def parse_json(body: bytes) -> Any:
+    """The JSON value of `body`. Raises MalformedBody: not UTF-8, not JSON, NaN, nested too deeply."""
+    try:
+        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise MalformedBody(f"the body is not UTF-8 at byte {error.start}: encode it as UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise MalformedBody(
+            f"the body is not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from error
+    except RecursionError as error:
+        raise MalformedBody("the body is nested too deeply: a request needs four levels") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise MalformedBody("the body holds a number that can't be read") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise MalformedBody(f"the body holds {name}, which is not JSON: leave the key out or send null")
+
+
+def parse_lenient(body: bytes) -> Any:
+    """As `parse_json`, but also bare keys, single quotes and trailing commas. Raises MalformedBody."""
+    try:
+        return parse_json(body)
+    except MalformedBody as error:
+        if not isinstance(error.__cause__, json.JSONDecodeError) or len(body) > MAX_LENIENT:
+            raise
+        try:
+            value = pyjson5.decode_utf8(body, MAX_NESTED)
+            json.dumps(value, allow_nan=False)
+        except (pyjson5.Json5Exception, ValueError, RecursionError):
+            raise error from error.__cause__
+        return value
+
+
+class JsonRoute(APIRoute):
+    """A route whose body is read by `parse_json`, once it is declared as JSON."""
+
+    must_declare: ClassVar[bool] = True
+    lenient: ClassVar[bool] = False
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_json(request: Request) -> Response:
+            encoding = request.headers.get("content-encoding", "identity").lower()
+            if self.body_field and self.must_declare and encoding != "identity":
+                raise WrongMediaType("the body is compressed: send it with gzip, or without Content-Encoding")
+            media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+            if self.body_field and media_type != "application/json":
+                if self.must_declare:
+                    told = "the body must be JSON: send the header Content-Type: application/json"
+                    raise WrongMediaType(told)
+                _declare_json(request)
+            return await handle(_JsonRequest(request.scope, request.receive, lenient=self.lenient))
+
+        return handle_json
+
+
+class LenientJsonRoute(JsonRoute):
+    """As JsonRoute, for Google's protocols: their servers read a body as JSON whatever it is declared as, and
+    with bare keys or single quotes too."""
+
+    must_declare = False
+    lenient = True
+
+
+def _declare_json(request: Request) -> None:
+    others = [pair for pair in request.scope["headers"] if pair[0] != b"content-type"]
+    request.scope["headers"] = [*others, (b"content-type", b"application/json")]
+
+
+class _JsonRequest(Request):
+    def __init__(self, scope: Scope, receive: Receive, *, lenient: bool) -> None:
+        super().__init__(scope, receive)
+        self._lenient = lenient
+
+    async def json(self) -> Any:
+        body = await self.body()
+        return parse_lenient(body) if self._lenient else parse_json(body)
+
+
+def problem_of_validation(error: RequestValidationError) -> Problem:
+    """pydantic's complaints as places and fixes; never a value that was sent."""
+    details = []
+    for complaint in error.errors()[:MAX_DETAILS]:
+        place = _place(complaint["loc"])
+        details.append({"place": place, "problem": _say(complaint)})
+    first = details[0]
+    more = len(error.errors()) - 1
+    message = f"{first['place']}: {first['problem']}" + (f" (and {more} more)" if more else "")
+    return Problem.of(InvalidRequest(message, details=details))
+
+
+def problem_of_framework(error: HTTPException) -> Problem:
+    """FastAPI wraps what goes wrong while it reads a body: ours is the cause."""
+    if isinstance(error.__cause__, ServiceError):
+        return Problem.of(error.__cause__)
+    return Problem.of_status(error.status_code, error.headers)
+
+
+def _place(loc: Sequence[int | str]) -> str:
+    path = ""
+    for part in loc[1:]:
+        name = str(part)[:MAX_NAME]
+        path += f"[{part}]" if isinstance(part, int) else f".{name}" if path else name
+    return path or f"the {loc[0]}"
+
+
+def _say(complaint: dict[str, Any]) -> str:
+    known = {
+        "extra_forbidden": "unknown key: remove it or mend its name, see /docs for the keys there are",
+        "missing": "missing: add it",
+        "string_type": "must be text (a JSON string)",
+        "list_type": "must be a list",
+        "model_attributes_type": "must be an object",
+        "model_type": "must be an object",
+        "dict_type": "must be an object",
+    }
+    return known.get(complaint["type"]) or str(complaint["msg"])

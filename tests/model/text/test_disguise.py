@@ -1,0 +1,122 @@
+"""Words in disguise are read as what they hide, others are left alone."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parley.model.artifact import DEFAULT, Artifact
+from parley.model.text.disguise import in_disguise, undisguise
+from parley.model.text.plain import plain_text
+from parley.model.text.tokenization import Tokenizer
+from parley.model.text.wordpiece import WordPiece
+
+GRIN = "\U0001f602"
+
+
+@pytest.fixture(scope="module")
+def words() -> WordPiece:
+    return WordPiece.read(Artifact.open(DEFAULT).tokenizer_file)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("What a f-o-o-l", "What a fool"),
+        ("you i d i o t s", "you idiots"),
+        ("f..o..o..l!", "fool!"),
+        (GRIN.join("donkey"), "donkey"),
+        (f"don{GRIN}key", "donkey"),
+        ("a.s.s", "ass"),
+        ("f00l", "fool"),
+        ("1d107", "idiot"),
+        ("w0m3n and sh!p", "women and ship"),
+        ("a$$ hats", "ass hats"),
+        ("he11o", "hello"),
+        ("goood", "good"),
+        ("sooooo stuuupid", "so stupid"),
+        ("waayyyy", "way"),
+    ],
+)
+def test_read_as_what_it_hides(words: WordPiece, text: str, read: str) -> None:
+    assert undisguise(text, words.rarity).text() == read
+    assert in_disguise(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "H1N1, G20s, mp3s, R2D2, c3po and covid19 in the 1990s",
+        "room5, 4x4, 401k, 10am, 5th, $5k, me@home.example",
+        f"lol{GRIN}so, wow!great",
+        "www.example.com, KKK, WWIII, Louis III, hmm, p.m., e.g., I a",
+        "zzzzz FFFFFF",
+        "A plain comment, with nothing odd about it: 3 of 4 agree.",
+    ],
+)
+def test_left_alone(words: WordPiece, text: str) -> None:
+    assert undisguise(text, words.rarity).text() == text
+
+
+def test_no_second_look_at_plain_text() -> None:
+    assert not in_disguise("I think a bridge for 9,000 cars a day is enough, thank you.")
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("f\U0001f17e\ufe0f\U0001f17e\ufe0fl", "fOOl"),
+        ("n\u2139\ufe0fce", "nice"),
+        ("b1\ufe0f\u20e3t\u00a9\ufe0fh", "b1tch"),
+        ("\U0001f197, gi\U0001f17f\ufe0fsy", "OK, giPsy"),
+        ("le\U0001f4b2\U0001f4b2", "le$$"),
+        ("j\u20acst", "jest"),
+        ("1 \u229e 2", "1 \u229e 2"),
+        ("Acme\u00ae costs 10k\u20ac, \u00a9 2026", "Acme\u00ae costs 10k\u20ac, \u00a9 2026"),
+    ],
+)
+def test_pictures_of_letters(text: str, plain: str) -> None:
+    assert plain_text(text).text == plain
+
+
+def test_spans_come_back_to_the_disguise() -> None:
+    tokenizer = Tokenizer(Artifact.open(DEFAULT).tokenizer_file, max_tokens=64, stride=8)
+    text = f"you f.o.o.l, you i{GRIN}d{GRIN}i{GRIN}o{GRIN}t, you d0nk3y {GRIN}"
+    offsets = [o for o in tokenizer.comments([text])[0][0].offsets if o != (0, 0)]
+    stretches = [text[start:end] for start, end in offsets]
+    assert {"f.o.o.l", GRIN.join("idiot"), "d0nk3y", GRIN} < set(stretches)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(alphabet=[*"aefilost ", *"013$!@.-", GRIN, "\U0001f17e", "\n"]))
+def test_every_span_lies_inside_the_text(words: WordPiece, text: str) -> None:
+    read = undisguise(text, words.rarity)
+    if not in_disguise(text):
+        assert read.text() == text
+    for at in range(len(read.text())):
+        start, end = read.back(at, at + 1)
+        assert 0 <= start < end <= len(text)
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "a.", "a1", "a!", "1a", f"a{GRIN}", GRIN, "a ", "ab1", "$$", "aab", "a1b2"]
+)
+def test_linear_in_the_length(words: WordPiece, piece: str) -> None:
+    def seconds(times: int) -> float:
+        text = "x" + piece * times
+        began = time.process_time()
+        undisguise(text, words.rarity)
+        in_disguise(text)
+        return time.process_time() - began
+
+    assert min(seconds(100_000) for _ in range(3)) < 1.0
+
+
+def test_long_words_are_not_kept() -> None:
+    words = WordPiece({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "a": 3}, signs=None)  # type: ignore[arg-type]
+    words.split("b" * 1000)
+    assert words.rarity("b" * 1000) == 1000
+    assert words._pieces.cache_info().currsize == 0

@@ -1,0 +1,304 @@
+"""Fetching the page of an unknown article: what is taken from it, and what is never asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from parley.model.comment import Article, Comment
+from parley.service.articles.fetch import Fetcher, extract, is_public, resolve
+from parley.service.articles.lookup import Articles
+from parley.service.errors import FetchError
+from parley.service.settings.schema import Fetch
+from parley.service.store.database import Store
+
+PARAGRAPH = (
+    "The city council voted on Monday to close the old bridge for two years. "
+    "Engineers had found cracks in three of its piers, and the repairs will cost eleven million. "
+)
+PAGE = f"""<!doctype html><html><head><title>Council votes to close the old bridge</title></head><body>
+<nav><a href="/">Home</a> <a href="/sport">Sport</a></nav>
+<article><h1>Council votes to close the old bridge</h1><p>{PARAGRAPH}</p><p>{PARAGRAPH * 3}</p></article>
+<section id="comments"><div class="comment">Nobody asked me about this at all.</div></section>
+</body></html>"""
+
+
+class Site(BaseHTTPRequestHandler):
+    """A news site with good and bad pages."""
+
+    seen: list[str] = []  # noqa: RUF012
+    cookies: list[str | None] = []  # noqa: RUF012
+
+    def do_GET(self) -> None:
+        self.seen.append(f"{self.headers['Host']}{self.path}")
+        self.cookies.append(self.headers["Cookie"])
+        path = self.path.partition("?")[0]
+        if path.startswith("/to/"):
+            self.answer(302, b"", Location=path.removeprefix("/to/"))
+        elif path == "/cookie":
+            self.answer(302, b"", Location="/bridge", **{"Set-Cookie": "reader=17; Path=/"})
+        elif path == "/loop":
+            self.answer(302, b"", Location="/loop")
+        elif path == "/slow":
+            time.sleep(0.5)
+            self.answer(200, PAGE.encode())
+        elif path == "/data":
+            self.answer(200, b"{}", type="application/json")
+        elif path == "/packed":
+            self.answer(200, b"x", **{"Content-Encoding": "gzip"})
+        elif path == "/long":
+            self.answer(200, PAGE.encode() + b"<p>more</p>" * 100_000)
+        elif path == "/gone":
+            self.answer(404, b"no")
+        elif path == "/empty":
+            self.answer(200, b"<html></html>")
+        else:
+            self.answer(200, PAGE.encode())
+
+    def answer(
+        self, status: int, body: bytes, *, type: str = "text/html; charset=utf-8", **headers: str
+    ) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": type, "Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def fetcher_for(
+    port: int,
+    *,
+    seconds: float = 20,
+    names: dict[str, str] | None = None,
+    hosts: Sequence[str] = ("news.example",),
+) -> Fetcher:
+    """A fetcher for which the names are this machine's, which counts as public here."""
+    known = names or {}
+
+    async def look_up(host: str, port: int) -> list[str]:
+        return [known.get(host, "127.0.0.1")]
+
+    return Fetcher(
+        hosts=hosts,
+        seconds=seconds,
+        max_bytes=100_000,
+        redirects=3,
+        resolve=look_up,
+        is_allowed=lambda address: address == "127.0.0.1",
+        ports=(port,),
+    )
+
+
+def fetch(port: int, path: str, *, host: str = "news.example", **options: object) -> Article:
+    fetcher = fetcher_for(port, **options)  # type: ignore[arg-type]
+    return asyncio.run(fetcher.fetch(f"http://{host}:{port}{path}"))
+
+
+def test_title_and_main_text_are_taken_and_the_comments_are_not(port: int) -> None:
+    Site.seen.clear()
+    article = fetch(port, "/bridge?id=7")
+    assert article.title == "Council votes to close the old bridge"
+    assert article.text is not None
+    assert "Engineers had found cracks" in article.text
+    assert "Nobody asked me" not in article.text
+    assert "Sport" not in article.text
+    assert Site.seen == [f"news.example:{port}/bridge?id=7"]
+
+
+def test_redirect_within_the_list_is_followed(port: int) -> None:
+    assert fetch(port, "/to//bridge").title
+    assert fetch(port, f"/to/http://m.news.example:{port}/bridge").title
+
+
+def test_cookies_are_never_sent(port: int) -> None:
+    Site.cookies.clear()
+    assert fetch(port, "/cookie").title
+    assert Site.cookies == [None, None]
+
+
+def test_a_long_page_is_read_to_the_limit(port: int) -> None:
+    assert fetch(port, "/long").title == "Council votes to close the old bridge"
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/loop", "more than 3 redirects"),
+        ("/to/http://other.example/", "not on the list"),
+        ("/to/http://169.254.169.254/latest/meta-data/", "not on the list"),
+        ("/to/file:///etc/passwd", "not on the list"),
+        ("/to/https://news.example:22/", "not on the list"),
+        ("/to/http://inner.news.example:PORT/", "can't reach"),
+        ("/to/http://[/", "can't be fetched"),
+        ("/data", "answers 200 application/json"),
+        ("/packed", "not a page"),
+        ("/gone", "answers 404"),
+        ("/empty", "holds no article"),
+    ],
+)
+def test_what_is_no_page_of_the_list_is_refused(port: int, path: str, says: str) -> None:
+    Site.seen.clear()
+    with pytest.raises(FetchError, match=says):
+        fetch(port, path.replace("PORT", str(port)), names={"inner.news.example": "10.0.0.5"})
+    assert len(Site.seen) == (4 if path == "/loop" else 1)
+
+
+@pytest.mark.parametrize(
+    "host", ["other.example", "news.example.evil.example", "evilnews.example", "127.0.0.1"]
+)
+def test_other_hosts_are_never_asked(port: int, host: str) -> None:
+    Site.seen.clear()
+    with pytest.raises(FetchError, match="not on the list"):
+        fetch(port, "/bridge", host=host)
+    assert Site.seen == []
+
+
+def test_time_is_limited(port: int) -> None:
+    started = time.monotonic()
+    with pytest.raises(FetchError, match="TimeoutError"):
+        fetch(port, "/slow", seconds=0.1)
+    assert time.monotonic() - started < 0.45
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::1",
+        "::",
+        "fe80::1",
+        "fd00::1",
+        "ff02::1",
+        "::ffff:127.0.0.1",
+        "2002:7f00:1::",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::7f00:1",
+        "::7f00:1",
+        "::ffff:0:7f00:1",
+        "fec0::1",
+        "5f00::1",
+    ],
+)
+def test_private_addresses_are_known_in_every_form(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"])
+def test_public_addresses_are_let_through(address: str) -> None:
+    assert is_public(address)
+
+
+def test_the_real_resolver_and_check_refuse_this_machine(port: int) -> None:
+    fetcher = Fetcher(hosts=["localhost"], seconds=5, max_bytes=1000, redirects=0, ports=(port,))
+    assert "127.0.0.1" in asyncio.run(resolve("localhost", port)) or "::1" in asyncio.run(
+        resolve("localhost", port)
+    )
+    with pytest.raises(FetchError, match="can't reach"):
+        asyncio.run(fetcher.fetch(f"http://localhost:{port}/"))
+
+
+def test_extract_survives_what_is_no_html() -> None:
+    assert extract(b"") == (None, None)
+    assert extract(b"\xff\xfe\x00\x00<<<>") == (None, None)
+
+
+def test_unknown_article_is_fetched_once_for_later_comments(port: int, store: Store) -> None:
+    url = f"http://news.example:{port}/bridge"
+    comment = Comment(text="close it", article=Article(url=f"{url}?utm_source=x"))
+
+    async def comments_come_in() -> list[Comment]:
+        known = Articles(store, fetcher_for(port))
+        for _ in range(3):
+            assert (await known.fill([comment]))[0] == comment, "nobody waits for a page"
+        await asyncio.gather(*known._fetches)
+        filled = await known.fill([comment])
+        await known.close()
+        return filled
+
+    Site.seen.clear()
+    (filled,) = asyncio.run(asyncio.wait_for(comments_come_in(), 20))
+    assert filled.article is not None
+    assert filled.article.title == "Council votes to close the old bridge"
+    assert len(Site.seen) == 1
+
+
+@pytest.mark.parametrize("listed", ["MÜNCHEN.example", "xn--mnchen-3ya.example."])
+def test_international_hosts_are_one_in_every_spelling(port: int, store: Store, listed: str) -> None:
+    Fetch(hosts=[listed])
+    fetcher = fetcher_for(port, hosts=[listed])
+    comment = Comment(text="close it", article=Article(url=f"http://www.münchen.example:{port}/bridge"))
+
+    async def comments_come_in() -> list[Comment]:
+        known = Articles(store, fetcher)
+        await known.fill([comment])
+        await asyncio.gather(*known._fetches)
+        return await known.fill([comment])
+
+    Site.seen.clear()
+    (filled,) = asyncio.run(comments_come_in())
+    assert filled.article is not None
+    assert filled.article.title
+    assert Site.seen == [f"www.xn--mnchen-3ya.example:{port}/bridge"]
+
+
+def test_what_the_site_puts_meanwhile_is_not_replaced(port: int, store: Store) -> None:
+    url = f"http://news.example:{port}/slow"
+    comment = Comment(text="close it", article=Article(url=url))
+
+    async def comments_come_in(put: Article) -> Comment:
+        known = Articles(store, fetcher_for(port))
+        await known.fill([comment])
+        await known.put(put)
+        await asyncio.gather(*known._fetches)
+        (filled,) = await known.fill([comment])
+        await known.close()
+        await known.delete(put.id or "")
+        return filled
+
+    for put in (Article(id=url, title="Ours"), Article(id="story-3", url=url, title="Ours")):
+        filled = asyncio.run(comments_come_in(put))
+        assert filled.article is not None
+        assert filled.article.title == "Ours"
+
+
+def test_failed_fetch_is_not_tried_again_at_once(port: int, store: Store) -> None:
+    comment = Comment(text="close it", article=Article(url=f"http://news.example:{port}/gone"))
+
+    async def comments_come_in() -> None:
+        known = Articles(store, fetcher_for(port))
+        await known.fill([comment])
+        await asyncio.gather(*known._fetches)
+        await known.fill([comment])
+        await known.close()
+
+    Site.seen.clear()
+    asyncio.run(comments_come_in())
+    assert len(Site.seen) == 1

@@ -1,0 +1,200 @@
+"""`parley score` as it is called: exit status, messages, what is on disk afterwards."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from parley.model.artifact import DEFAULT
+from parley.service.commands.cli import app
+
+EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "article-page.txt"
+
+
+@pytest.fixture
+def run(tiny_artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    """Call `parley score` with these words, on the tiny artifact, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str, model: Path = tiny_artifact) -> Result:
+        return CliRunner().invoke(app, ["score", *words, "--model", str(model)])
+
+    return run
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_page_becomes_a_table(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    result = run(str(EXAMPLE), "-o", "out.csv", "--target", "closing the old bridge")
+    assert result.exit_code == 0, result.output
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == [f"article-page-{i}" for i in range(1, 7)]
+    assert rows[1]["parent.text"] == rows[0]["text"]
+    for row in rows:
+        assert 0 <= float(row["abuse.toxicity"]) <= 1
+        assert 0 <= float(row["off_topic"]) <= 1
+        assert row["stance.target"] == "closing the old bridge"
+        assert row["decision.action"] in ("approve", "review")
+    assert result.stdout == ""
+    assert "Scored 6 comments in" in result.stderr
+    assert "decisions: " in result.stderr
+    assert "idiots" not in result.stderr
+
+
+def test_bad_rows_are_told_and_listed(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "in.csv").write_text('body,n\nfine,1\n"broken,2\nfine too,3\n')
+    result = run("in.csv", "-o", "out.jsonl", "--map", "text=body", "--map", "target=body")
+    assert result.exit_code == 0, result.output
+    assert "1 rows could not be scored, listed in out.jsonl.errors.jsonl" in result.stderr
+    assert "the first of them, line 3: a quotation mark" in result.stderr
+    assert names(tmp_path) == ["in.csv", "out.jsonl", "out.jsonl.errors.jsonl"]
+    assert json.loads((tmp_path / "out.jsonl.errors.jsonl").read_text())["raw"] == '"broken,2'
+
+
+BAD_CALLS = {
+    "no file": (("none.csv", "-o", "out.csv"), 2, "none.csv can't be opened: No such file"),
+    "a folder": ((".", "-o", "out.csv"), 2, "out.csv lies in the input"),
+    "output a folder": (("in.csv", "-o", "folder.csv"), 2, "folder.csv is a folder; give the name of a file"),
+    "output unknown": (("in.csv", "-o", "out.xlsx"), 2, "must end in one of .jsonl, .ndjson, .csv, .parquet"),
+    "output exists": (("in.csv", "-o", "old.csv"), 2, "old.csv exists; give another name, or --overwrite"),
+    "output is input": (("in.csv", "-o", "in.csv", "--overwrite"), 2, "in.csv is the input"),
+    "no place": (("in.csv", "-o", "none/out.csv"), 2, "can't be written: No such file or directory"),
+    "missing column": (("other.csv", "-o", "out.csv"), 2, "its columns are id, body."),
+    "bad mapping": (("in.csv", "-o", "out.csv", "--map", "x=y"), 2, "--map x=y: give FIELD=COLUMN"),
+    "unknown format": (("in.csv", "-o", "out.csv", "--format", "xml"), 2, "--format xml: no such format"),
+    "unknown policy": (("in.csv", "-o", "out.csv", "--policy", "none"), 2, "none: no such policy"),
+    "unknown flag": (("in.csv", "-o", "out.csv", "--colour"), 2, "No such option"),
+    "no output": (("in.csv",), 2, "Missing option"),
+    "cut short": (("cut.parquet", "-o", "out.csv"), 2, "damaged or was cut short"),
+    "empty": (("empty.csv", "-o", "out.csv"), 1, "empty.csv is empty"),
+    "header only": (("header.csv", "-o", "out.csv"), 1, "no row holds a comment"),
+    "no comments": (("page.txt", "-o", "out.csv"), 1, "no comments found"),
+}
+
+
+@pytest.mark.parametrize(("words", "status", "message"), BAD_CALLS.values(), ids=BAD_CALLS.keys())
+def test_bad_calls(run, tmp_path: Path, words: tuple[str, ...], status: int, message: str) -> None:  # type: ignore[no-untyped-def]
+    pytest.importorskip("pyarrow")
+    contents = {
+        "in.csv": "text\nfine\n",
+        "old.csv": "",
+        "other.csv": "id,body\n1,x\n",
+        "cut.parquet": "PAR1 and no more",
+        "empty.csv": "",
+        "header.csv": "id,text\n",
+        "page.txt": "Pool opens late\n\nThe pool opened on Friday, two weeks late.\n",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content)
+    (tmp_path / "folder.csv").mkdir()
+    before = names(tmp_path)
+    result = run(*words)
+    assert result.exit_code == status
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert message in " ".join(result.stderr.split())
+    assert "Traceback" not in result.output
+    assert names(tmp_path) == before
+
+
+def test_a_model_that_is_none(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "in.csv").write_text("text\nfine\n")
+    result = run("in.csv", "-o", "out.csv", model=tmp_path)
+    assert result.exit_code == 2
+    assert "is not a whole artifact" in result.stderr
+
+
+def test_overwrite(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "in.csv").write_text("text\nfine\n")
+    (tmp_path / "out.csv").write_text("old")
+    assert run("in.csv", "-o", "out.csv", "--overwrite", "--quiet").exit_code == 0
+    assert (tmp_path / "out.csv").read_text().startswith("id,text,")
+
+
+def test_what_is_odd_but_no_error_is_told(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "in.jsonl").write_bytes('{"text": "café"}\n'.encode("cp1252"))
+    result = run("in.jsonl", "-o", "out.csv", "--map", "article.title=headline")
+    assert "no row has 'headline', which --map says is the article.title" in result.stderr
+    assert "1 lines are not UTF-8 and were read as Windows-1252" in result.stderr
+    assert "café" in (tmp_path / "out.csv").read_text(encoding="utf-8")
+
+
+def test_progress_on_a_terminal_only(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "in.csv").write_text("text\nfine\n")
+    assert "Scoring" not in run("in.csv", "-o", "a.csv").stderr
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes stderr for a terminal
+    assert "Scoring" in run("in.csv", "-o", "b.csv").stderr
+    assert run("in.csv", "-o", "c.csv", "--quiet").stderr == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_ctrl_c(tiny_artifact: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "in.jsonl"
+    os.mkfifo(pipe)
+    words = [
+        sys.executable,
+        "-m",
+        "parley.service.commands.cli",
+        "score",
+        "in.jsonl",
+        "-o",
+        "out.csv",
+        "--batch-size",
+        "1",
+    ]
+    process = subprocess.Popen(
+        [*words, "--model", str(tiny_artifact)], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    # Opened for both, so that this doesn't wait for a reader that may never come.
+    with os.fdopen(os.open(pipe, os.O_RDWR), "w") as held_open:
+        held_open.write('{"text": "one"}\n{"text": "two"}\n')
+        held_open.flush()
+        while not list(tmp_path.glob("out.csv.parts/part-*")):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said.strip().endswith("Interrupted: out.csv was not written")
+    assert "Traceback" not in said
+    assert names(tmp_path) == ["in.jsonl"]
+
+
+def test_the_trained_artifact_on_the_example(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    if not DEFAULT.is_dir():
+        pytest.skip("no trained artifact in this checkout")
+    result = run(str(EXAMPLE), "-o", "out.csv", "--target", "closing the old bridge", model=DEFAULT)
+    assert result.exit_code == 0
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    toxicity = [float(row["abuse.toxicity"]) for row in rows]
+    assert max(toxicity) == toxicity[3] > 0.5
+    spam = [float(row["spam"]) for row in rows]
+    assert max(spam) == spam[5] > 0.5
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_late_time_that_nobody_can_read_is_kept(run, tmp_path: Path, suffix: str) -> None:  # type: ignore[no-untyped-def]
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    rows = ["2026-01-01T10:00:00Z,fine"] * 20 + ["last Tuesday,late"]
+    (tmp_path / "in.csv").write_text("\n".join(["created_at,text", *rows]))
+    assert run("in.csv", "-o", f"out{suffix}", "--batch-size", "8").exit_code == 0
+    if suffix == ".csv":
+        with (tmp_path / "out.csv").open(newline="") as file:
+            found = [row["created_at_as_sent"] for row in csv.DictReader(file)]
+    else:
+        import pyarrow.parquet as pq
+
+        found = pq.read_table(tmp_path / "out.parquet")["created_at_as_sent"].to_pylist()
+    assert [value or None for value in found] == [None] * 20 + ["last Tuesday"]

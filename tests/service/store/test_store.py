@@ -1,0 +1,343 @@
+"""The store in SQLite and PostgreSQL: articles, keys, moderators' decisions, migrations."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from parley.model.comment import Article, Comment
+from parley.service.errors import StoreError
+from parley.service.privacy import KeyedHashes
+from parley.service.store import articles, keys
+from parley.service.store.database import HEAD, Store
+from parley.service.store.feedback import Feedback, Suggestion
+from parley.service.store.tables import metadata, sightings, suggestions
+
+MIGRATIONS = Path(__file__).parents[3] / "service" / "store" / "migrations"
+URL = "https://news.example/bridge?id=7"
+
+
+@pytest.fixture
+def hashes(tmp_path: Path) -> KeyedHashes:
+    return KeyedHashes(tmp_path / "author-secret")
+
+
+# Articles
+
+
+def test_article_is_found_by_id_and_by_any_spelling_of_its_url(any_store: Store) -> None:
+    kept, new = articles.put(
+        any_store, Article(id="story-7", url=f"{URL}&utm_source=x#top", title="Bridge to close")
+    )
+    assert (new, kept.url) == (True, URL)
+    for given in ("story-7", URL, "HTTP://NEWS.example:80/bridge/?fbclid=1&id=7"):
+        found = articles.get(any_store, given)
+        assert found is not None
+        assert (found.id, found.title, found.updated.tzinfo) == ("story-7", "Bridge to close", UTC)
+    assert articles.get(any_store, "https://news.example/other") is None
+
+
+def test_article_kept_by_url_is_replaced_and_deleted_by_url(any_store: Store) -> None:
+    assert articles.put(any_store, Article(id=URL, title="Old"))[1]
+    assert not articles.put(any_store, Article(id=f"{URL}#comments", title="New", text="Lede \0 \ud800"))[1]
+    found = articles.get(any_store, URL)
+    assert found is not None
+    assert (found.title, found.text) == ("New", "Lede \ufffd \ufffd")
+    assert articles.delete(any_store, f"{URL}&gclid=2")
+    assert not articles.delete(any_store, URL)
+
+
+def test_find_takes_many_and_of_one_url_the_newest(any_store: Store) -> None:
+    for title in ("first", "second"):
+        articles.put(any_store, Article(id=title, url=URL, title=title))
+    found = articles.find(any_store, [URL, "first", "none", *map(str, range(2000))])
+    assert {given: article.title for given, article in found.items()} == {URL: "second", "first": "first"}
+    assert articles.find(any_store, []) == {}
+    articles.put(any_store, Article(id=URL, title="third"))
+    assert articles.find(any_store, [URL])[URL].title == "third"
+    articles.put(any_store, Article(id="first", url=URL, title="a site's own, after its page was fetched"))
+    assert articles.find(any_store, [URL])[URL].id == "first"
+    assert articles.delete(any_store, URL)
+    assert articles.find(any_store, [URL, "first"])[URL].id == "first", "the one of exactly that id is gone"
+
+
+def test_more_names_than_a_query_takes_are_found(store: Store) -> None:
+    articles.put(store, Article(id="19999", title="last"))
+    assert articles.find(store, map(str, range(20_000)))["19999"].title == "last"
+
+
+def test_an_id_is_found_as_it_is_kept(any_store: Store) -> None:
+    articles.put(any_store, Article(id="a\0b", title="odd"))
+    assert articles.get(any_store, "a\0b") is not None
+    assert articles.delete(any_store, "a\0b")
+
+
+# Keys
+
+
+def test_key_opens_until_it_is_revoked_and_is_kept_only_as_a_hash(any_store: Store) -> None:
+    key, secret = keys.create(any_store, "Coral", rate="60/minute")
+    assert secret.startswith("parley_")
+    assert keys.active(any_store)[keys.hash_of(secret)] == key
+    with any_store.read() as connection:
+        rows = connection.execute(sa.text("SELECT * FROM api_keys")).all()
+    assert secret not in repr(rows)
+    assert secret.removeprefix("parley_") not in repr(rows)
+    assert keys.revoke(any_store, key.id)
+    assert not keys.revoke(any_store, key.id)
+    assert not keys.active(any_store)
+    assert [k.revoked is not None for k in keys.all_keys(any_store)] == [True]
+
+
+# Moderators' decisions
+
+TOXIC = Suggestion(
+    attribute="toxicity",
+    value=1.0,
+    text="a comment",
+    author="reader-17",
+    client_token="comment:1",
+    comment_id="1",
+)
+
+
+def test_neither_text_nor_author_is_kept_unless_turned_on(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=False)
+    assert feedback.keep([TOXIC]) == 1
+    (row,) = feedback.rows()
+    assert (row["attribute"], row["value"], row["text"], row["author"]) == ("toxicity", 1.0, None, None)
+
+
+def test_do_not_store_always_wins(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=True)
+    assert feedback.keep([TOXIC], do_not_store=True) == 0
+    assert list(feedback.rows()) == []
+
+
+def test_kept_author_is_a_keyed_hash_and_can_be_forgotten(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=True)
+    others = [Suggestion(attribute="spam", value=0, author="reader-18", comment_id=n) for n in ("2", "3")]
+    feedback.keep([TOXIC, *others])
+    assert "reader-17" not in repr(list(feedback.rows()))
+    assert feedback.forget(author="reader-17") == 1
+    assert feedback.forget(comment_id="3") == 1
+    assert feedback.forget() == 0
+    assert [row["comment_id"] for row in feedback.rows()] == ["2"]
+
+
+def test_author_of_a_decision_without_one_is_found_by_the_text(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=True)
+    sent = Suggestion(attribute="toxicity", value=1, text="Close  the bridge\nnow", comment_id="1")
+    feedback.keep([sent, Suggestion(attribute="toxicity", value=0, text="Keep it open", comment_id="2")])
+    for _ in range(2):
+        feedback.saw(Comment(text="<p>Close the <b>bridge</b> now</p>", format="html"), "reader-17")
+    feedback.saw(Comment(text="Keep it open"), "reader-18")
+    assert feedback.forget(author="reader-17") == 1
+    assert [row["comment_id"] for row in feedback.rows()] == ["2"]
+    with any_store.read() as connection:
+        (left,) = connection.execute(sa.select(sightings))
+    assert left.author == hashes.author("reader-18")
+
+
+def test_author_is_found_for_as_long_as_a_decision_is_kept(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=True)
+    feedback.saw(Comment(text="Keep it open"), "reader-18")
+    feedback.saw(Comment(text="Close it"), "reader-18")
+    with any_store.write() as connection:
+        connection.execute(sa.update(sightings).values(seen=datetime.now(UTC) - timedelta(days=91)))
+    feedback.keep([Suggestion(attribute="toxicity", value=0, text="Keep it open", comment_id="2")])
+    assert feedback.purge(older_than=timedelta(days=90)) == 0
+    with any_store.read() as connection:
+        assert len(connection.execute(sa.select(sightings)).all()) == 1
+    assert feedback.forget(author="reader-18") == 1
+
+
+def test_authors_are_not_looked_for_without_their_secret(store: Store, tmp_path: Path) -> None:
+    elsewhere = Feedback(store, KeyedHashes(tmp_path / "elsewhere" / "author-secret"), comments=True)
+    assert elsewhere.forget(author="reader-17") == 0
+    feedback = Feedback(store, KeyedHashes(tmp_path / "author-secret"), comments=True)
+    feedback.keep([TOXIC])
+    with pytest.raises(StoreError, match="not here the secret"):
+        elsewhere.forget(author="reader-17")
+    assert not (tmp_path / "elsewhere").exists()
+    assert elsewhere.forget(comment_id="1") == 1
+
+
+def test_nobody_is_seen_unless_turned_on(any_store: Store, hashes: KeyedHashes) -> None:
+    Feedback(any_store, hashes, comments=False).saw(Comment(text="Keep it open"), "reader-18")
+    with any_store.read() as connection:
+        assert connection.execute(sa.select(sightings)).all() == []
+
+
+def test_a_moderators_later_decision_replaces_the_earlier(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=False)
+    feedback.keep([TOXIC])
+    feedback.keep([Suggestion(attribute="toxicity", value=0, client_token="comment:1")])
+    feedback.keep(
+        [Suggestion(attribute="toxicity", value=1, client_token="comment:1", community="other site")]
+    )
+    feedback.keep([Suggestion(attribute="spam", value=1, client_token="comment:1")])
+    assert [(row["attribute"], row["value"], row["community"]) for row in feedback.rows()] == [
+        ("toxicity", 0.0, None),
+        ("toxicity", 1.0, "other site"),
+        ("spam", 1.0, None),
+    ]
+
+
+def test_of_one_request_the_last_decision_counts(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=False)
+    unnamed = Suggestion(attribute="toxicity", value=1)
+    assert feedback.keep([TOXIC, unnamed, unnamed, replace(TOXIC, value=0.0)]) == 3
+    assert sorted((row["client_token"] or "", row["value"]) for row in feedback.rows()) == [
+        ("", 1.0),
+        ("", 1.0),
+        ("comment:1", 0.0),
+    ]
+
+
+def test_purge_removes_what_is_older(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=False)
+    feedback.keep([TOXIC, Suggestion(attribute="spam", value=1, client_token="comment:2")])
+    long_ago = datetime.now(UTC) - timedelta(days=91)
+    with any_store.write() as connection:
+        connection.execute(
+            sa.update(suggestions).where(suggestions.c.attribute == "spam").values(created=long_ago)
+        )
+        connection.execute(sa.insert(sightings).values(text_hash="t", author="a", seen=long_ago))
+    assert feedback.purge(older_than=timedelta(days=90)) == 1
+    with any_store.read() as connection:
+        assert connection.execute(sa.select(sightings)).all() == []
+    assert [row["attribute"] for row in feedback.rows()] == ["toxicity"]
+
+
+# The secret of author hashes
+
+
+def test_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "author-secret"
+    first = KeyedHashes(file).author("reader-17")
+    assert first == KeyedHashes(file).author("reader-17")
+    assert first != KeyedHashes(tmp_path / "other").author("reader-17")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in file.parent.iterdir()] == ["author-secret"]
+
+
+def test_secret_is_made_beside_what_a_crash_left_and_by_many_at_once(tmp_path: Path) -> None:
+    (tmp_path / f"author-secret.{os.getpid()}").write_bytes(b"half")  # in a container the number is the same
+    many = [KeyedHashes(tmp_path / "author-secret") for _ in range(16)]
+    with ThreadPool(16) as pool:
+        assert len(set(pool.map(lambda hashes: hashes.author("reader-17"), many))) == 1
+
+
+def test_damaged_secret_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "author-secret"
+    file.write_bytes(b"short")
+    with pytest.raises(StoreError, match="must hold 32 bytes"):
+        KeyedHashes(file).author("reader-17")
+
+
+# The database itself
+
+
+def test_migrations_lead_to_the_tables(any_store: Store) -> None:
+    with any_store.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_head_is_the_newest_migration() -> None:
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    assert scripts.get_current_head() == HEAD
+
+
+def test_opening_again_keeps_what_is_there(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'parley.db'}"
+    first = Store.open(url)
+    articles.put(first, Article(id="a", title="t"))
+    first.close()
+    second = Store.open(url)
+    assert articles.get(second, "a") is not None
+    second.close()
+
+
+def test_a_store_of_an_older_parley_is_migrated_and_keeps_its_rows(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'parley.db'}"
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        row = {"created": datetime(2026, 1, 2), "attribute": "spam", "value": 1.0}
+        connection.execute(sa.table("suggestions", *map(sa.column, row)).insert().values(row))
+    engine.dispose()
+    store = Store.open(url)
+    with store.read() as connection:
+        assert connection.execute(sa.select(suggestions.c.attribute, suggestions.c.text_hash)).all() == [
+            ("spam", None)
+        ]
+    store.close()
+
+
+def test_several_may_open_a_new_store_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'parley.db'}"
+    with ThreadPool(4) as pool:
+        for store in pool.map(Store.open, [url] * 4):
+            store.close()
+
+
+def test_writers_wait_for_each_other(any_store: Store) -> None:
+    with ThreadPool(8) as pool:
+        pool.map(lambda n: articles.put(any_store, Article(id=str(n % 3), title="t")), range(40))
+    assert len(articles.find(any_store, ["0", "1", "2"])) == 3
+
+
+def test_sqlite_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    file = tmp_path / "data" / "parley.db"
+    Store.open(f"sqlite:///{file}").close()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_an_error_rolls_back_and_never_quotes_what_was_sent(store: Store) -> None:
+    with pytest.raises(StoreError) as caught, store.write() as connection:
+        connection.execute(sa.insert(suggestions).values(text="secret words", attribute="spam", value=1.0))
+    assert "secret words" not in str(caught.value)
+    assert "secret words" not in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("parley.db", "not a database URL"),
+        ("postgresql://parley:hidden@127.0.0.1:port/parley", "not a database URL"),
+        ("mysql://root@127.0.0.1/parley", "sqlite or postgresql"),
+        ("sqlite:////proc/nowhere/parley.db", "can't be created"),
+        ("postgresql://parley:hidden@127.0.0.1:1/parley", "can't be used"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_says_what_to_do(url: str, says: str) -> None:
+    with pytest.raises(StoreError, match=says) as caught:
+        Store.open(url)
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_store_of_a_newer_parley_is_left_alone(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'parley.db'}"
+    store = Store.open(url)
+    with store.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    store.close()
+    with pytest.raises(StoreError, match="install a newer one"):
+        Store.open(url)

@@ -1,0 +1,116 @@
+"""Examples to batches: one row a comment, labels in their places, an order that a resumed run sees again."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from parley.model.labels import COMMENT_LABELS
+from parley.model.text.tokenization import Tokenizer
+from parley.training.data.examples import Example
+from parley.training.fit.batches import QUESTIONS, Collator, LengthGroupedSampler, tokenise
+from parley.training.fit.config import LossWeights
+from parley.training.fit.loss import multitask_loss
+from parley.training.network.network import Network
+
+TOXICITY, INSULT = COMMENT_LABELS.index("toxicity"), COMMENT_LABELS.index("insult")
+
+
+@pytest.fixture(scope="module")
+def tokenizer(base: Path) -> Tokenizer:
+    return Tokenizer(base / "tokenizer.json", max_tokens=32, stride=0)
+
+
+def rows(tokenizer: Tokenizer, *examples: Example) -> list[dict]:
+    return list(tokenise(examples, comments=tokenizer, contexts=tokenizer, pairs=tokenizer))
+
+
+def test_one_comment_is_one_row_with_all_that_is_asked(tokenizer: Tokenizer) -> None:
+    asked = [Example(text="good plan", source="x", target=f"the {n}", stance="favor") for n in "abcd"]
+    made = rows(
+        tokenizer,
+        *asked,
+        Example(text="good plan", source="x", labels={"toxicity": 0.25}),
+        Example(text="other", source="y", article="the city park", off_topic=1.0),
+    )
+    assert [len(row["stances"]) for row in made] == [QUESTIONS, len(asked) - QUESTIONS, 0]
+    assert made[0]["labels"][TOXICITY] == 0.25
+    assert math.isnan(made[0]["labels"][INSULT]), "a missing label is masked, never guessed"
+    assert math.isnan(made[1]["labels"][TOXICITY]), "a label counts once"
+    assert made[2]["off_topic"] == [1.0]
+
+
+def test_spans_follow_the_text_as_sent(tokenizer: Tokenizer) -> None:
+    text = "you\u200b id\u200biot now"
+    start = text.index("id")
+    (row,) = rows(tokenizer, Example(text=text, source="x", spans=((start, start + 6),)))
+    marked = [label for label in row["spans"] if not math.isnan(label)]
+    assert marked == [0.0, 1.0, 0.0]
+    assert math.isnan(row["spans"][0])
+    assert math.isnan(row["spans"][-1])
+    assert rows(tokenizer, Example(text=text, source="x"))[0]["spans"] == []
+
+
+def test_missing_labels_do_not_move_the_loss(tokenizer: Tokenizer, base: Path) -> None:
+    network = Network.from_base(str(base)).eval()
+    known = Example(text="good plan", source="x", labels={"toxicity": 1.0})
+    alone = Collator()(rows(tokenizer, known))
+    beside = Collator()(rows(tokenizer, known, Example(text="bad", source="y")))
+    losses = [multitask_loss(network, batch, LossWeights()) for batch in (alone, beside)]
+    assert losses[0][0].item() == pytest.approx(losses[1][0].item(), abs=1e-5)
+    assert set(losses[0][1]) == {"comment"}
+
+
+def test_every_task_reaches_its_head(tokenizer: Tokenizer, base: Path) -> None:
+    network = Network.from_base(str(base))
+    examples = [
+        Example(text="good plan", source="x", target="a plan", stance="favor", labels={"spam": 0.0}),
+        Example(text="bad road", source="x", article="the road", off_topic=0.0, spans=((0, 3),)),
+        Example(text="new school", source="x", article="the school", off_topic=0.0),
+    ]
+    loss, parts = multitask_loss(network, Collator()(rows(tokenizer, *examples)), LossWeights())
+    loss.backward()
+    assert set(parts) == {"comment", "span", "off_topic", "contrast", "stance"}
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+def test_geometry_is_lost_only_by_turning(tokenizer: Tokenizer, base: Path) -> None:
+    network, untuned = (Network.from_base(str(base)).eval() for _ in range(2))
+    weights = LossWeights(comment=0, stance=0, geometry=1.0)
+    batch = Collator()(
+        rows(
+            tokenizer,
+            Example(text="good plan", source="x", target="a plan", stance="favor"),
+            Example(text="bad road", source="x", article="the road", off_topic=0.0),
+        )
+    )
+    _, parts = multitask_loss(network, batch, weights, untuned=untuned)
+    assert parts["geometry"].item() == pytest.approx(0.0, abs=1e-6)
+    with torch.no_grad():
+        for parameter in network.encoder.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    _, parts = multitask_loss(network, batch, weights, untuned=untuned)
+    assert parts["geometry"].item() > 0.001
+    assert "geometry" not in multitask_loss(network, batch, weights)[1]
+
+
+def test_order_is_of_like_lengths_and_a_function_of_seed_and_epoch() -> None:
+    lengths = [(7 * n) % 90 for n in range(500)]
+    sampler = LengthGroupedSampler(lengths, batch_size=8, seed=1)
+    first = list(sampler)
+    assert sorted(first) == list(range(500))
+    spread = [max(b) - min(b) for b in _batches([lengths[i] for i in first], 8)]
+    assert sum(spread) / len(spread) < 5
+    sampler.set_epoch(1)
+    second = list(sampler)
+    assert second != first
+    again = LengthGroupedSampler(lengths, batch_size=8, seed=1)
+    again.set_epoch(1)
+    assert list(again) == second
+
+
+def _batches(values: list[int], size: int) -> list[list[int]]:
+    return [values[i : i + size] for i in range(0, len(values), size)]

@@ -1,0 +1,128 @@
+"""A site's own labelled comments: what `parley feedback export` writes, or any CSV with these columns.
+
+    text                           the comment; the other columns may be missing, or empty in a row
+    article.title, article.text    what it stands under
+    target, stance                 favor, against or none towards the target (else the article's title)
+    toxicity, insult, spam, ...    a column for each label that somebody decided on, from 0 (not so) to 1 (so)
+    off_topic                      the same, of the comment under its article
+
+    own = read_own(Path("decisions.csv"), "train")
+
+A text always falls into the same part, however often the file grows: some to train on, some to calibrate on
+("dev"), some to test on. So what one command has learnt from is never what another judges by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from parley.model.labels import COMMENT_LABELS, OFF_TOPIC, STANCES
+from parley.training.data.examples import Example
+from parley.training.data.files import table
+from parley.training.data.leaks import fingerprint
+from parley.training.data.registry import Split, part
+from parley.training.errors import DataError
+
+OWN = "own data"
+"""The source that a site's rows name."""
+DEV = TEST = 0.15
+"""Shares of the texts to calibrate on and to test on."""
+LABELS = (*COMMENT_LABELS, OFF_TOPIC)
+KNOWN = ("text", "article.title", "article.text", "target", "stance", *LABELS)
+UNUSED = ("id", "article.id", "article.url", "parent.text", "language")
+"""Columns of an export that are no use here."""
+_WORDS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class OwnData:
+    """The examples of one part of a file, and what of the file could not be used."""
+
+    examples: list[Example]
+    notes: tuple[str, ...]
+
+
+def read_own(path: Path, split: Split | None) -> OwnData:
+    """The rows of `path` that are in `split` (None: all). Raises DataError naming line, problem and fix."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; `parley feedback export -o {path}` writes one")
+    rows = list(table(path))
+    columns = list(rows[0]) if rows else []
+    if "text" not in columns:
+        raise DataError(
+            f"{path}: {'no column named text' if rows else 'no rows'}; "
+            f"a CSV with the columns text and labels ({', '.join(LABELS)}) is needed"
+        )
+    notes = []
+    if stray := [c for c in columns if c and c not in (*KNOWN, *UNUSED)]:
+        notes.append(f"columns not used: {', '.join(stray)}; labels are {', '.join((*LABELS, 'stance'))}")
+    examples, homeless = [], 0
+    for line, row in enumerate(rows, start=2):
+        text = row["text"].strip()
+        if not text:
+            continue
+        example, missed = _example(row, text, f"{path}: row {line}")
+        homeless += missed
+        if split is None or part(fingerprint(text).hex(), dev=DEV, test=TEST) == split:
+            examples.append(example)
+    if homeless:
+        notes.append(
+            f"{homeless} rows say off_topic but name no article (article.title): that label is left out"
+        )
+    return OwnData(examples, tuple(notes))
+
+
+def read_part(path: Path, split: Split | None, *, why: str) -> OwnData:
+    """As `read_own`, but an error where no row is left; `why` says what they were wanted for."""
+    own = read_own(path, split)
+    if not any(e.labels or e.stance or e.off_topic is not None for e in own.examples):
+        raise DataError(
+            f"{path}: no labelled rows {why}; "
+            + (
+                "give more rows"
+                if split is None or split == "train"
+                else "give more rows, or --whole to take all"
+            )
+        )
+    return own
+
+
+def _example(row: dict[str, str], text: str, place: str) -> tuple[Example, bool]:
+    """The row as an example, and whether its off_topic had to be left out."""
+    title = (row.get("article.title") or "").strip()
+    article = "\n".join(part for part in (title, (row.get("article.text") or "").strip()) if part)
+    labels = dict(_labels(row, place))
+    off_topic = labels.pop(OFF_TOPIC, None)
+    target = (row.get("target") or "").strip() or title
+    stance = (row.get("stance") or "").strip().lower() or None
+    if stance is not None and stance not in STANCES:
+        raise DataError(f"{place}: stance must be one of {', '.join(STANCES)}, or empty")
+    if stance is not None and not target:
+        raise DataError(f"{place}: a stance needs a target or an article.title")
+    example = Example(
+        text=text,
+        source=OWN,
+        article=article or None,
+        target=target or None,
+        labels=labels,
+        stance=stance,
+        off_topic=off_topic if article else None,
+    )
+    return example, off_topic is not None and not article
+
+
+def _labels(row: dict[str, str], place: str) -> Iterator[tuple[str, float]]:
+    for label in LABELS:
+        cell = (row.get(label) or "").strip().lower()
+        if not cell:
+            continue
+        try:
+            value = _WORDS.get(cell) if cell in _WORDS else float(cell)
+        except ValueError:
+            value = None
+        if value is None or not 0.0 <= value <= 1.0:
+            # The cell itself is not shown: in a shifted row it is a reader's text.
+            raise DataError(f"{place}: {label} must be a number from 0 to 1, or empty where nobody decided")
+        yield label, value

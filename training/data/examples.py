@@ -1,0 +1,68 @@
+"""The one example that every source is read into.
+
+Example(text="Well argued.", source="mine", labels={"toxicity": 0.0})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from parley.model.labels import COMMENT_LABELS, STANCES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A comment with what is known of it. What a source doesn't say stays missing, and the loss masks it.
+
+    `article` is the title (a newline and the description, where there is one) that the comment is paired
+    with; `off_topic` says how wrong that pair is (0.0 a true pair, 1.0 another debate's article) and needs
+    the article. `labels` maps labels of the comment pass to targets in [0, 1], soft where raters disagreed.
+    `stance` is one of `STANCES` and needs `target`. `spans` are (start, end) of toxic stretches in characters
+    of `text`: None where nobody marked any, () where raters marked none. `group` is what a split keeps
+    together (a debate, a video, an article); `slice` names a part of a test reported apart. `made_from` is
+    the text that was altered to make this one. `weight` 0.0 marks a pair that nobody judged, there for
+    another network's answer to it: its stance or off_topic is a place-holder.
+    """
+
+    text: str
+    source: str
+    article: str | None = None
+    target: str | None = None
+    labels: Mapping[str, float] = field(default_factory=dict)
+    stance: str | None = None
+    off_topic: float | None = None
+    spans: tuple[tuple[int, int], ...] | None = None
+    weight: float = 1.0
+    group: str | None = None
+    slice: str | None = None
+    made_from: str | None = None
+
+    def __post_init__(self) -> None:
+        if unknown := self.labels.keys() - set(COMMENT_LABELS):
+            raise ValueError(f"{self.source}: unknown labels {sorted(unknown)}; known are {COMMENT_LABELS}")
+        if not all(0.0 <= value <= 1.0 for value in self.labels.values()):
+            raise ValueError(f"{self.source}: labels must be in [0, 1], got {dict(self.labels)}")
+        if self.stance is not None and (self.stance not in STANCES or not self.target):
+            raise ValueError(f"{self.source}: stance {self.stance!r} needs a target and must be in {STANCES}")
+        if self.off_topic is not None and not (self.article and 0.0 <= self.off_topic <= 1.0):
+            raise ValueError(
+                f"{self.source}: off_topic {self.off_topic} needs an article and must be in [0, 1]"
+            )
+        if any(not 0 <= start < end <= len(self.text) for start, end in self.spans or ()):
+            raise ValueError(f"{self.source}: a span lies outside the text: {self.spans}")
+
+
+def reworded(example: Example, text: str, *, slice: str) -> Example:
+    """The example with another text, and of what is known of it the labels alone."""
+    return replace(
+        example,
+        text=text,
+        slice=slice,
+        made_from=example.text,
+        spans=None,
+        article=None,
+        off_topic=None,
+        target=None,
+        stance=None,
+    )

@@ -1,0 +1,209 @@
+"""The sources of a configuration become a run's examples: capped, without the tests' texts, augmented.
+
+prepare([SourceSpec(name="c3", cap=5000)], data_dir=Path("../shared/data"), swaps=config.swaps, seed=13)
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from parley.training.data.augmentation.counterfactuals import exchanged_identities, negated_targets, quoted
+from parley.training.data.augmentation.disguise import disguised_copies
+from parley.training.data.augmentation.pairs import (
+    cut_short,
+    headlines,
+    swapped,
+    unlabelled,
+    unrelated_targets,
+)
+from parley.training.data.examples import Example
+from parley.training.data.identities import terms_in
+from parley.training.data.leaks import drop_leaks
+from parley.training.data.sources import SOURCES, Split, get, read
+from parley.training.errors import SourceError
+
+log = logging.getLogger(__name__)
+
+
+class SourceSpec(BaseModel):
+    """One entry of `sources:` in a training YAML."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="a source's name; `python -m parley.training.data` lists them")
+    weight: float = Field(default=1.0, gt=0, description="what each of its rows counts in the loss")
+    cap: int | None = Field(
+        default=None, ge=1, description="at most so many training rows, drawn by the seed"
+    )
+    identities: int = Field(
+        default=0,
+        ge=0,
+        description="at most so many harmless training rows beside those of `cap` that name an identity",
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the source's reader")
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            return get(name).name
+        except SourceError as error:
+            raise ValueError(str(error)) from error
+
+    @model_validator(mode="after")
+    def _takes(self) -> SourceSpec:
+        known = get(self.name).options
+        if unknown := sorted(self.options.keys() - set(known)):
+            takes = ", ".join(known) or "none"
+            raise ValueError(f"source {self.name!r} has no option {unknown[0]!r}; it takes {takes}")
+        if self.identities and self.cap is None:
+            raise ValueError(f"source {self.name!r} is taken whole: identities are rows beside a cap")
+        return self
+
+
+class Swaps(Protocol):
+    """How many rows to make, as a share of the true ones (`swaps:` of the training YAML)."""
+
+    @property
+    def off_topic(self) -> float: ...
+    @property
+    def short(self) -> float: ...
+    @property
+    def stance_none(self) -> float: ...
+    @property
+    def negated(self) -> float: ...
+    @property
+    def identities(self) -> float: ...
+    @property
+    def quoted(self) -> float: ...
+    @property
+    def disguised(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a run trains on and calibrates on. `counts`: rows, leaks, licence of each source.
+
+    `wished`: dev rows of sources that a threshold's wish names, and nothing else.
+    """
+
+    train: list[Example]
+    dev: list[Example]
+    wished: list[Example]
+    counts: dict[str, Any]
+
+
+def load(specs: Sequence[SourceSpec], data_dir: Path, split: Split, *, seed: int = 0) -> list[Example]:
+    """The examples of `split` of each source in turn, weighted; training rows capped. Not leak-filtered."""
+    examples: list[Example] = []
+    for spec in specs:
+        rows = list(read(spec.name, data_dir, split, **spec.options))
+        if split == "train" and not rows:
+            raise SourceError(
+                f"source {spec.name!r} has no rows to train on: take it out of the config's sources"
+            )
+        if split == "train" and spec.cap is not None and len(rows) > spec.cap:
+            rng = random.Random(f"{seed}:{spec.name}")
+            kept = set(rng.sample(range(len(rows)), spec.cap))
+            if spec.identities:
+                others = [i for i, row in enumerate(rows) if i not in kept and _names_identity(row)]
+                kept |= set(rng.sample(others, min(len(others), spec.identities)))
+            rows = [rows[i] for i in sorted(kept)]
+        examples += rows if spec.weight == 1.0 else [replace(e, weight=e.weight * spec.weight) for e in rows]
+    return examples
+
+
+def _names_identity(example: Example) -> bool:
+    """Whether it names an identity and none of its labels holds at all."""
+    return bool(example.labels and not any(example.labels.values()) and terms_in(example.text))
+
+
+class Asked(Protocol):
+    """How many pairs to make for a teacher to answer (`teacher:` of the training YAML)."""
+
+    @property
+    def pairs(self) -> int: ...
+    @property
+    def articles(self) -> int: ...
+
+
+def prepare(
+    specs: Sequence[SourceSpec],
+    *,
+    data_dir: Path,
+    swaps: Swaps,
+    seed: int = 0,
+    fraction: float = 1.0,
+    teacher: Asked | None = None,
+    wished: Sequence[str] = (),
+) -> Prepared:
+    """The training and dev examples of `specs` without the texts of any test set, and rows made of them.
+
+    The tests are those of every registered source whose folder is there, named in `specs` or not. Dev drops
+    what a test holds, training what a test or dev holds. `fraction` of the training rows are taken, for a
+    quick try, and of what is made for the `teacher`. `wished` are sources whose dev rows thresholds are held
+    to: of those not in `specs` no row is trained on, and their dev rows drop what training holds.
+    """
+    tests = held_out(specs, data_dir)
+    dev, dev_leaks = drop_leaks(load(specs, data_dir, "dev", seed=seed), tests)
+    train, train_leaks = drop_leaks(load(specs, data_dir, "train", seed=seed), [*tests, *dev])
+    beside = [SourceSpec(name=name) for name in wished if name not in {spec.name for spec in specs}]
+    others, other_leaks = drop_leaks(
+        load(beside, data_dir, "dev", seed=seed), [*tests, *train] if beside else []
+    )
+    dev_leaks |= other_leaks
+    log.info("dropped as leaks from train: %s; from dev: %s", train_leaks, dev_leaks)
+    if fraction < 1.0:
+        train = random.Random(seed).sample(train, max(1, round(len(train) * fraction)))
+    titles = headlines(data_dir, "train")
+    made = {
+        "off_topic": swapped(train, seed=seed, share=swaps.off_topic, headlines=titles),
+        "short": cut_short(train, seed=seed, share=swaps.short, headlines=titles),
+        "stance_none": unrelated_targets(train, seed=seed, share=swaps.stance_none),
+        "negated": negated_targets(train, seed=seed, share=swaps.negated),
+        "identities": exchanged_identities(train, seed=seed, share=swaps.identities),
+        "quoted": quoted(train, seed=seed, share=swaps.quoted),
+        "disguised": disguised_copies(train, seed=seed, share=swaps.disguised),
+    }
+    if teacher is not None:
+        pairs, articles = (round(count * fraction) for count in (teacher.pairs, teacher.articles))
+        made["unlabelled"] = unlabelled(train, seed=seed, pairs=pairs, articles=articles)
+    # A text made anew may by chance be one of a test.
+    for name in ("short", "identities", "quoted", "disguised"):
+        made[name], made_leaks = drop_leaks(made[name], [*tests, *dev])
+        log.info("dropped as leaks from the %s rows made: %s", name, made_leaks)
+    rows, dev_rows = (Counter(example.source for example in split) for split in (train, [*dev, *others]))
+    counts = {
+        spec.name: {
+            "licence": get(spec.name).licence,
+            "commercial": get(spec.name).commercial,
+            "weight": spec.weight,
+            "train": rows[spec.name],
+            "dev": dev_rows[spec.name],
+            "leaks_train": train_leaks.get(spec.name, 0),
+            "leaks_dev": dev_leaks.get(spec.name, 0),
+        }
+        for spec in (*specs, *beside)
+    }
+    rows_made = {name: len(of) for name, of in made.items()}
+    return Prepared([*train, *chain(*made.values())], dev, others, {"sources": counts, "made": rows_made})
+
+
+def held_out(specs: Sequence[SourceSpec], data_dir: Path) -> list[Example]:
+    """The test examples of every registered source on disk; those in `specs` with their options."""
+    options = {spec.name: spec.options for spec in specs}
+    return [
+        example
+        for name, found in SOURCES.items()
+        if (data_dir / found.folder).is_dir()
+        for example in read(name, data_dir, "test", **options.get(name, {}))
+    ]

@@ -1,0 +1,93 @@
+"""The register of sources: a reader each, with its folder, licence and what to know of it.
+
+@source("sms_spam", folder="abuse/sms_spam", licence="none", commercial=False, note="text messages")
+def sms_spam(folder: Path, split: Split) -> Iterator[Example]: ...
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Literal
+from xml.etree.ElementTree import ParseError
+from zipfile import BadZipFile
+
+from parley.training.data.examples import Example
+from parley.training.errors import SourceError
+
+Split = Literal["train", "dev", "test"]
+SPLITS: tuple[Split, ...] = ("train", "dev", "test")
+Reader = Callable[..., Iterator[Example]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """A corpus: `read(folder, split, **options)` yields its examples; `commercial`: the licence allows it."""
+
+    name: str
+    folder: str
+    licence: str
+    commercial: bool
+    note: str
+    read: Reader
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The names of the options that the reader takes."""
+        parameters = inspect.signature(self.read).parameters.values()
+        return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+
+SOURCES: dict[str, Corpus] = {}
+
+
+def source(
+    name: str, *, folder: str, licence: str, commercial: bool, note: str
+) -> Callable[[Reader], Reader]:
+    """Register a reader under `name`. `folder` is relative to the data folder."""
+
+    def register(reader: Reader) -> Reader:
+        SOURCES[name] = Corpus(
+            name=name, folder=folder, licence=licence, commercial=commercial, note=note, read=reader
+        )
+        return reader
+
+    return register
+
+
+def get(name: str) -> Corpus:
+    """The source of that name, or an error that names near ones."""
+    if name in SOURCES:
+        return SOURCES[name]
+    near = difflib.get_close_matches(name, SOURCES, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise SourceError(f"unknown source {name!r}: {hint}known are {', '.join(sorted(SOURCES))}")
+
+
+def read(name: str, data_dir: Path, split: Split, **options: Any) -> Iterator[Example]:
+    """The examples of one split of one source. Raises SourceError where the folder or a file is missing."""
+    found = get(name)
+    folder = data_dir / found.folder
+    if not folder.is_dir():
+        raise SourceError(
+            f"source {name!r}: no folder {folder}; put the corpus there ({data_dir / 'README.md'} says where "
+            "it comes from), point --data-dir at the right folder, or take the source out of the config"
+        )
+    try:
+        yield from found.read(folder, split, **options)
+    except (OSError, KeyError, ValueError, ParseError, BadZipFile) as error:
+        raise SourceError(
+            f"source {name!r}: can't read {folder}: {type(error).__name__}: {error}; "
+            "compare its files with what the reader's docstring names"
+        ) from error
+
+
+def part(key: str, *, dev: float = 0.1, test: float = 0.0) -> Split:
+    """The split of `key` (a group or a text): shares `test` and `dev`, else train. Alike on every machine."""
+    digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    place = int.from_bytes(digest, "big") / 2**64
+    return "test" if place < test else "dev" if place < test + dev else "train"

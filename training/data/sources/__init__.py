@@ -1,0 +1,40 @@
+"""Where training's examples come from: one reader a corpus, found by name.
+
+    python -m parley.training.data --data-dir ../shared/data    # every source: rows, labels, licence
+
+A new source is a reader with the `@source` decorator in a module imported here.
+"""
+
+from parley.training.data.augmentation import disguise
+from parley.training.data.registry import SOURCES, SPLITS, Corpus, Split, get, read
+from parley.training.data.sources import (
+    checks,
+    claims,
+    forums,
+    hate,
+    news,
+    relevance,
+    room_for_debate,
+    spam,
+    threads,
+    tweets,
+    wikipedia,
+)
+
+REGISTERED = (
+    checks,
+    claims,
+    disguise,
+    forums,
+    hate,
+    news,
+    relevance,
+    room_for_debate,
+    spam,
+    threads,
+    tweets,
+    wikipedia,
+)
+"""The modules that register sources when they are imported."""
+
+__all__ = ["REGISTERED", "SOURCES", "SPLITS", "Corpus", "Split", "get", "read"]

@@ -1,0 +1,82 @@
+"""Corpora that only ever test: bias over identity terms and dialect, context, sharp but allowed remarks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from parley.training.data.examples import Example
+from parley.training.data.files import table
+from parley.training.data.registry import Split, source
+
+
+@source(
+    "unintended_bias",
+    folder="abuse/unintended_bias",
+    licence="Apache-2.0",
+    commercial=True,
+    note="bias test: Wikipedia comments and templates over identity terms",
+)
+def unintended_bias(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads toxicity_nonfuzzed_testset.csv, bias_madlibs_77k.csv and intersectional_madlibs.csv as slices."""
+    if split != "test":
+        return
+    for name, file, text, label, toxic in (
+        ("nonfuzzed", "toxicity_nonfuzzed_testset.csv", "comment", "toxic", "True"),
+        ("madlibs", "bias_madlibs_77k.csv", "Text", "Label", "BAD"),
+        ("intersectional", "intersectional_madlibs.csv", "phrase", "toxicity", "toxic"),
+    ):
+        for row in table(folder / file):
+            labels = {"toxicity": float(row[label] == toxic)}
+            yield Example(text=row[text], source="unintended_bias", labels=labels, slice=name)
+
+
+@source(
+    "twitter_aae_dialect",
+    folder="abuse/twitter_aae_dialect",
+    licence="none stated",
+    commercial=False,
+    note="bias test by dialect: Davidson's tweets, African-American English or not",
+)
+def twitter_aae_dialect(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads test.csv; the slice is the strict dialect label, AAE or SAE."""
+    if split == "test":
+        for row in table(folder / "test.csv"):
+            labels = {"toxicity": float(row["label"])}
+            slice_ = row["dialect_strict"]
+            yield Example(text=row["tweet"], source="twitter_aae_dialect", labels=labels, slice=slice_)
+
+
+@source(
+    "context_toxicity",
+    folder="abuse/context_toxicity",
+    licence="Apache-2.0",
+    commercial=True,
+    note="test of false positives: few toxic rows, judged with and without the parent",
+)
+def context_toxicity(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads gc.csv (raters saw the parent), gn.csv (they didn't) and cat_small.csv (labelled with it)."""
+    if split != "test":
+        return
+    for name, label in (("gc", "label"), ("gn", "label"), ("cat_small", "label_ic")):
+        for row in table(folder / f"{name}.csv"):
+            labels = {"toxicity": float(row[label])}
+            yield Example(text=row["text"], source="context_toxicity", labels=labels, slice=name)
+
+
+@source(
+    "unhealthy",
+    folder="abuse/unhealthy",
+    licence="CC BY-NC-SA 4.0",
+    commercial=False,
+    note="sharp but allowed remarks under news: a test, and dev rows for thresholds; never trained on",
+)
+def unhealthy(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads val.csv (dev) and test.csv. A healthy comment is not toxic; of others a hostile one is."""
+    if split == "train":
+        return
+    for row in table(folder / ("test.csv" if split == "test" else "val.csv")):
+        healthy, hostile = row["healthy"] == "1", row["hostile"] == "1"
+        labels = {"toxicity": 0.0} if healthy and not hostile else {"toxicity": 1.0} if hostile else {}
+        slice_ = "healthy" if healthy else "unhealthy"
+        yield Example(text=row["comment"], source="unhealthy", labels=labels, slice=slice_)

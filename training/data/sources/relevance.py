@@ -1,0 +1,114 @@
+"""What people judged to be beside the point: tests of off_topic that no swap has made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+from parley.training.data.augmentation.pairs import headlines, swapped
+from parley.training.data.examples import Example
+from parley.training.data.files import table, unmark
+from parley.training.data.registry import Split, source
+
+_QUESTION_ANSWERING = "questions and answers of a Qatar forum, judged for relevance; test only"
+
+
+@source(
+    "appropriateness",
+    folder="offtopic/appropriateness",
+    licence="none stated",
+    commercial=False,
+    note="arguments under an issue, three experts each on missing relevance; test only",
+)
+def appropriateness(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads appropriateness_corpus_mean.csv; off_topic is the share of experts that miss relevance."""
+    if split != "test":
+        return
+    for row in table(folder / "appropriateness_corpus_mean.csv"):
+        article = row["issue"].strip().rstrip(":").strip()
+        off_topic = float(row["Missing Relevance"])
+        yield Example(
+            text=row["post_text"],
+            source="appropriateness",
+            article=article,
+            off_topic=off_topic,
+            group=article,
+        )
+
+
+@source(
+    "cqa2015",
+    folder="offtopic/SemEval2015-Task3-cQA",
+    licence="none stated",
+    commercial=False,
+    note=_QUESTION_ANSWERING,
+)
+def cqa2015(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads CQA-QL-{devel,test}.xml; dialogue is beside the question too, in a slice of its own."""
+    if split != "test":
+        return
+    values = {"Good": 0.0, "Potential": 0.5, "Dialogue": 1.0, "Bad": 1.0}
+    for name in ("devel", "test"):
+        for question in ElementTree.parse(folder / f"CQA-QL-{name}.xml").getroot().iter("Question"):
+            article = _joined(question.findtext("QSubject"), question.findtext("QBody"))
+            for comment in question.iter("Comment"):
+                text, label = unmark(comment.findtext("CBody") or ""), comment.get("CGOLD", "")
+                if text and label in values:
+                    yield Example(
+                        text=text,
+                        source="cqa2015",
+                        article=article,
+                        off_topic=values[label],
+                        group=question.get("QID"),
+                        slice=label,
+                    )
+
+
+@source(
+    "forum_pairs",
+    folder="offtopic/SemEval2015-Task3-cQA",
+    licence="none stated",
+    commercial=False,
+    note="test of off-topic on a site held out whole: good answers under their question and under others",
+)
+def forum_pairs(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads what cqa2015 reads; each answer that people found good, with swapped questions and headlines."""
+    good = [
+        replace(e, source="forum_pairs", slice="true pair")
+        for e in cqa2015(folder, split)
+        if e.off_topic == 0.0
+    ]
+    yield from good
+    yield from swapped(good, seed=0, headlines=headlines(folder.parents[1], split))
+
+
+@source(
+    "cqa2017",
+    folder="offtopic/SemEval2017-cQA-subtaskA",
+    licence="none stated",
+    commercial=False,
+    note=_QUESTION_ANSWERING,
+)
+def cqa2017(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads VAL-BASE.csv and TEST-BASE.csv (feature is the question's subject)."""
+    if split != "test":
+        return
+    values = {"Good": 0.0, "PotentiallyUseful": 0.5, "Bad": 1.0}
+    for name in ("VAL", "TEST"):
+        for row in table(folder / f"{name}-BASE.csv"):
+            article, text = _joined(row["feature"], row["question"]), unmark(row["answer"])
+            if text and article and row["labels"] in values:
+                yield Example(
+                    text=text,
+                    source="cqa2017",
+                    article=article,
+                    off_topic=values[row["labels"]],
+                    group=article,
+                    slice=row["labels"],
+                )
+
+
+def _joined(title: str | None, body: str | None) -> str:
+    return f"{unmark(title or '')}\n{unmark(body or '')}".strip()

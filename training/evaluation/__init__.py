@@ -1,0 +1,1 @@
+"""Calibration, operating points, test sets and their figures."""

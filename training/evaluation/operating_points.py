@@ -1,0 +1,197 @@
+"""What one may wish of a label's threshold, and the threshold that grants it.
+
+    Wish(precision=0.9)                  the lowest whose finds are right in nine of ten
+    Wish(queue=0.05)                     the lowest that finds at most one comment in twenty
+    Wish(false_positives=0.05)           the lowest that finds at most one harmless comment in twenty
+    Wish(false_positives=0.05, sources=("c3", "unhealthy"))      the same in each of these sources
+    grant("toxicity", wish, rows)        {"threshold": 0.81, ...}, or {"left": why it can't be}
+
+What raters take for toxic differs from corpus to corpus, and so does the share of harmless rows found: where
+no source is named, all count alike; where some are, the share holds in each of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from parley.model.comment import Prediction
+from parley.model.labels import OFF_TOPIC
+from parley.training.data.examples import Example
+from parley.training.data.sources import get
+from parley.training.errors import SourceError
+from parley.training.evaluation import metrics
+from parley.training.evaluation.figures import Row, truths
+from parley.training.evaluation.served_path import score
+
+FEWEST = 20
+"""Rows of a kind below which no share of them can be told, and no probability fitted to them."""
+CURVE = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+"""Thresholds at which shares found are shown beside those at the one set."""
+Floats = NDArray[np.float64]
+
+
+class Wish(BaseModel):
+    """Where a threshold should lie: one of three shares. `sources` are those a false-positive share is of."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    precision: float | None = Field(default=None, gt=0, le=1)
+    queue: float | None = Field(default=None, gt=0, le=1)
+    false_positives: float | None = Field(default=None, gt=0, le=1)
+    sources: tuple[str, ...] = ()
+
+    @field_validator("sources")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(dict.fromkeys(get(name).name for name in names))
+        except SourceError as error:
+            raise ValueError(str(error)) from error
+
+    @model_validator(mode="after")
+    def _one(self) -> Wish:
+        shares = (self.precision, self.queue, self.false_positives)
+        if sum(share is not None for share in shares) != 1:
+            raise ValueError("give one of precision, queue, false_positives: one threshold, one wish")
+        if self.sources and self.false_positives is None:
+            raise ValueError("sources go with false_positives; precision and queue are of all dev rows")
+        return self
+
+
+def wished_sources(wishes: Mapping[str, Wish]) -> list[str]:
+    """The sources that any of the wishes names."""
+    return list(dict.fromkeys(name for wish in wishes.values() for name in wish.sources))
+
+
+def grant(label: str, wish: Wish, rows: Sequence[Row], others: Sequence[Row] = ()) -> dict[str, Any]:
+    """The label's threshold as wished, with what it finds in `rows`, or "left": why there is none.
+
+    `others` are rows of further sources, which only a wish that names them looks at.
+    """
+    every = np.array([s for _, p in rows if (s := _score(p, label)) is not None])
+    known = truths(rows, label)
+    truth, scores = (np.array(column) for column in zip(*known, strict=True)) if known else ([], [])
+    truth, scores = np.asarray(truth) >= 0.5, np.asarray(scores)
+    if wish.false_positives is not None:
+        found = _spare(label, wish, [*rows, *others])
+    elif wish.queue is not None:
+        found = _budget(wish.queue, every)
+    else:
+        found = _precise(wish.precision or 0.0, truth, scores)
+    if "left" in found:
+        return found
+    threshold = found["threshold"]
+    shares = {"queue": float((every >= threshold).mean())} if len(every) else {}
+    return shares | (metrics.at_threshold(truth, scores, threshold) if len(truth) else {}) | found
+
+
+def _score(prediction: Prediction, label: str) -> float | None:
+    return prediction.off_topic if label == OFF_TOPIC else score(prediction, label)
+
+
+def _lowest(scores: Floats, weights: Floats, share: float) -> float:
+    """The lowest threshold that at most `share` of the weight (its sum 1) reaches."""
+    order = np.argsort(-scores, kind="stable")
+    over = np.flatnonzero(np.cumsum(weights[order]) > share + 1e-9)
+    return round(float(scores[order][over[0]]) + 1e-6, 6) if len(over) else 0.0  # scores have six places
+
+
+def _even(scores: Floats) -> Floats:
+    return np.full(len(scores), 1.0 / len(scores))
+
+
+def _budget(share: float, every: Floats) -> dict[str, Any]:
+    if not len(every):
+        return {"left": "no row gets a score for it"}
+    return {"threshold": _lowest(every, _even(every), share)}
+
+
+def _precise(share: float, truth: NDArray[np.bool_], scores: Floats) -> dict[str, Any]:
+    if truth.sum() < FEWEST:
+        return {"left": f"fewer than {FEWEST} positives: their precision can't be told"}
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(truth[order]) / np.arange(1, len(order) + 1)
+    # Rows of one score are found together, and a handful of finds says nothing of their precision.
+    enough = np.append(np.diff(scores[order]) != 0, True) & (np.arange(len(order)) >= FEWEST - 1)
+    reached = np.flatnonzero((hits >= share) & enough)
+    if not len(reached):
+        return {"left": f"no threshold has that precision: the best is {hits[enough].max():.2f}"}
+    return {"threshold": float(scores[order][reached[-1]])}
+
+
+def _spare(label: str, wish: Wish, rows: Sequence[Row]) -> dict[str, Any]:
+    """The lowest threshold that spares harmless rows, and under "by_source" what it does to each source.
+
+    Those are {"source", "rows" ("harmless", or "so": its finds are recall), "count", "found" (share at the
+    threshold), "curve" (shares at CURVE)}, harmless ones with "alone": the threshold that it alone asks for.
+    """
+    share = wish.false_positives or 0.0
+    fewest = max(FEWEST, math.ceil(1 / share))  # with fewer, not one may be found
+    harmless, so = _by_source(label, rows, wish.sources)
+    if few := [name for name in wish.sources if len(harmless.get(name, ())) < fewest]:
+        return {"left": f"fewer than {fewest} harmless dev rows of {', '.join(few)}"}
+    harmless = {name: of for name, of in harmless.items() if len(of) >= fewest}
+    if not harmless:
+        return {"left": f"no source has {fewest} harmless dev rows"}
+    alone = {name: _lowest(of, _even(of), share) for name, of in harmless.items()}
+    if wish.sources:
+        threshold = max(alone.values())
+    else:
+        pooled, weights = (
+            np.concatenate(parts)
+            for parts in zip(*((of, _even(of)) for of in harmless.values()), strict=True)
+        )
+        threshold = _lowest(pooled, weights / len(harmless), share)
+    return {
+        "threshold": threshold,
+        "by_source": [
+            *(
+                {**_found(name, "harmless", of, threshold), "alone": alone[name]}
+                for name, of in harmless.items()
+            ),
+            *(_found(name, "so", of, threshold) for name, of in so.items() if len(of) >= FEWEST),
+        ],
+    }
+
+
+def _by_source(
+    label: str, rows: Sequence[Row], named: Sequence[str]
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Scores of each source's harmless rows (of those `named`, where any is), and of its rows that are so.
+
+    Harmless is what no rater found so. A source that is named and doesn't judge the label (Impermium knows
+    insults alone) gives the rows in which it found none of its labels.
+    """
+    judges = {example.source for example, _ in rows if _truth(example, label) is not None}
+    harmless, so = defaultdict(list), defaultdict(list)
+    for example, prediction in rows:
+        truth, given, source = _truth(example, label), _score(prediction, label), example.source
+        if given is None:
+            continue
+        if truth is not None and truth >= 0.5:
+            so[source].append(given)
+        elif named and source not in named:
+            continue
+        elif truth == 0.0 or (
+            source in named and source not in judges and example.labels and not any(example.labels.values())
+        ):
+            harmless[source].append(given)
+    order = named or sorted(harmless)
+    return {s: np.array(harmless[s]) for s in order}, {s: np.array(so[s]) for s in sorted(so)}
+
+
+def _truth(example: Example, label: str) -> float | None:
+    return example.off_topic if label == OFF_TOPIC else example.labels.get(label)
+
+
+def _found(source: str, rows: str, scores: Floats, threshold: float) -> dict[str, Any]:
+    """What share of the scores reaches the threshold, and those of CURVE."""
+    found, *curve = (float((scores >= t).mean()) for t in (threshold, *CURVE))
+    return {"source": source, "rows": rows, "count": len(scores), "found": found, "curve": curve}

@@ -1,0 +1,60 @@
+"""Examples through the served path: what calibration and evaluation look at.
+
+for example, prediction in zip(examples, predict(classifier, examples)): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from parley.model.comment import Article, Comment, Prediction
+from parley.model.labels import ABUSE, SPAM
+from parley.training.data.examples import Example
+
+CHUNK = 512
+
+
+class Predictor(Protocol):
+    """What is asked: a Classifier, or a baseline that answers as one does."""
+
+    def predict(self, comments: Sequence[Comment]) -> list[Prediction]: ...
+
+
+def predict(
+    classifier: Predictor, examples: Sequence[Example], *, on_progress: Callable[[int], object] | None = None
+) -> list[Prediction]:
+    """One prediction an example, in order; `on_progress` hears how many more are done.
+
+    Equal texts (a comment and its several targets) are asked together, so that each is read once.
+    """
+    order = sorted(range(len(examples)), key=lambda i: examples[i].text)
+    predictions: dict[int, Prediction] = {}
+    for start in range(0, len(examples), CHUNK):
+        chunk = order[start : start + CHUNK]
+        answers = classifier.predict([comment(examples[i]) for i in chunk])
+        predictions.update(zip(chunk, answers, strict=True))
+        if on_progress is not None:
+            on_progress(len(chunk))
+    return [predictions[i] for i in range(len(examples))]
+
+
+def comment(example: Example) -> Comment:
+    """The comment as a caller would send it; the stance's target only where the example has a stance."""
+    return Comment(
+        text=example.text,
+        article=Article(text=example.article) if example.article is not None else None,
+        target=example.target if example.stance is not None else None,
+        language="en",
+    )
+
+
+def score(prediction: Prediction, label: str) -> float:
+    """The score of one label of the comment pass."""
+    return prediction.spam if label == SPAM else prediction.abuse[label]
+
+
+def known(examples: Iterable[Example]) -> list[str]:
+    """The labels of the comment pass that any of `examples` has."""
+    found = {label for example in examples for label in example.labels}
+    return [label for label in (*ABUSE, SPAM) if label in found]

@@ -1,0 +1,160 @@
+"""Which test shows what: every test set of `parley evaluate`, with the checks that only it allows.
+
+A source of `parley.training.data.sources` with test rows can be named as a test without standing here; then
+it gets the figures of its labels, and no more. The first eight are scored where nothing else is asked for.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from parley.model.artifact import Artifact
+from parley.training.data.examples import Example
+from parley.training.data.preparation import SourceSpec, load
+from parley.training.evaluation.checks import (
+    AFFIRMED,
+    NEGATED,
+    Check,
+    abuse_quoted,
+    against_each_kind,
+    any_rater,
+    comment_cut,
+    context_cut,
+    dialect_gap,
+    disguise_kept,
+    harmless_flagged,
+    identity_auc,
+    sentiment_swapped,
+    target_worded,
+)
+from parley.training.evaluation.figures import SEED
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """What a test set shows; `news`: comments under news; `checks`: figures beyond those of its labels.
+
+    `most`: rows of a slice (or of "all") that are scored at most, drawn by the seed.
+    """
+
+    shows: str
+    news: bool = False
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    most: Mapping[str, int] = field(default_factory=dict)
+
+
+SUITE: dict[str, Test] = {
+    # what a release is judged by
+    "vast": Test(
+        shows="stance towards targets, zero-shot and few-shot",
+        news=True,
+        checks={
+            "target negated": target_worded(NEGATED, turns=True),
+            "target affirmed": target_worded(AFFIRMED, turns=False),
+        },
+    ),
+    "robtest": Test(shows="toxicity, Wikipedia talk"),
+    "toxic_spans": Test(
+        shows="sub-types of abuse, and spans", news=True, checks={"abuse quoted": abuse_quoted}
+    ),
+    "jigsaw_multilabel": Test(shows="the six labels of 2018, Wikipedia talk"),
+    "hatemoji": Test(shows="HatemojiCheck: accuracy on functions of hate with emoji"),
+    "debates": Test(
+        shows="off-topic: debates held out, pairs made",
+        news=True,
+        checks={
+            "title only": context_cut,
+            "cut short": comment_cut,
+            "kinds of wrong article": against_each_kind,
+        },
+    ),
+    "youtube_spam": Test(shows="spam, a video held out"),
+    "c3": Test(
+        shows="toxicity graded by a crowd; level 1 is harmless",
+        news=True,
+        checks={"harmless flagged": harmless_flagged("level 1")},
+    ),
+    # harsh but allowed
+    "unhealthy": Test(
+        shows="sharp but allowed remarks",
+        news=True,
+        checks={"harmless flagged": harmless_flagged("healthy")},
+    ),
+    "impermium": Test(
+        shows="insults; negatives are often harsh",
+        news=True,
+        checks={"harmless flagged": harmless_flagged(None)},
+    ),
+    # bias
+    "unintended_bias": Test(
+        shows="bias over identity terms",
+        checks={"identity terms": identity_auc("madlibs", "intersectional")},
+        most={"madlibs": 12_000, "intersectional": 6_000},
+    ),
+    "twitter_aae_dialect": Test(shows="bias by dialect", checks={"dialect": dialect_gap}),
+    "context_toxicity": Test(
+        shows="false positives, raters with and without the parent",
+        checks={"harmless flagged": harmless_flagged(None)},
+        most={"gc": 2_000, "gn": 2_000},
+    ),
+    # words in disguise
+    "disguised": Test(
+        shows="obfuscation: is abuse still found?", news=True, checks={"recall kept": disguise_kept}
+    ),
+    # off-topic elsewhere
+    "forum_pairs": Test(
+        shows="off-topic on a site held out whole: good answers of a forum under questions, pairs made",
+        checks={"kinds of wrong article": against_each_kind},
+    ),
+    "thread_headlines": Test(
+        shows="off-topic of replies on Reddit under headlines, pairs made; no pair of the site is trained on",
+        checks={"kinds of wrong article": against_each_kind},
+    ),
+    "appropriateness": Test(
+        shows="human 'missing relevance' of arguments", checks={"any of three raters": any_rater}
+    ),
+    "cqa2015": Test(shows="human relevance of forum answers"),
+    "cqa2017": Test(shows="human relevance of forum answers", most={"all": 4_000}),
+    # stance elsewhere
+    "vast_sentswap": Test(
+        shows="stance where words of feeling are swapped", news=True, checks={"swapped": sentiment_swapped}
+    ),
+    "covid_stance": Test(shows="stance of tweets"),
+    "pstance": Test(shows="stance of tweets on politicians"),
+    "mt_csd": Test(shows="stance of replies in threads"),
+    "ruw": Test(shows="stance of tweets, noisy labels"),
+}
+TESTS = tuple(SUITE)[:8]
+
+
+def trained_on(artifact: Artifact) -> list[SourceSpec]:
+    """The sources that the artifact was trained on, as they were configured."""
+    given = artifact.info["training"].get("config", {}).get("sources", [])
+    return [SourceSpec.model_validate(spec) for spec in given]
+
+
+def read_tests(artifact: Artifact, data_dir: Path, names: Iterable[str]) -> dict[str, list[Example]]:
+    """The rows of each test, read with the options that training held them out by."""
+    options = {spec.name: spec.options for spec in trained_on(artifact)}
+    tests = {}
+    for name in names:
+        rows = load([SourceSpec(name=name, options=options.get(name, {}))], data_dir, "test")
+        for part, most in SUITE[name].most.items() if name in SUITE else ():
+            inside = [row for row in rows if part in ("all", row.slice)]
+            kept = draw(inside, most)
+            rows = kept if part == "all" else [r for r in rows if r.slice != part] + kept
+        tests[name] = rows
+    return tests
+
+
+def draw(rows: Sequence[T], most: int) -> list[T]:
+    """At most so many of `rows`, in order, drawn by the seed of evaluation."""
+    if len(rows) <= most:
+        return list(rows)
+    return [rows[i] for i in sorted(random.Random(SEED).sample(range(len(rows)), most))]

@@ -1,0 +1,211 @@
+"""Distillation: a larger network's answers, asked once, are soft targets beside the labels
+(parley.training.fit.loss).
+
+    answers = ask(config.teacher, examples, limits=config.tokens, folder=run_dir / "teacher")
+    dataset = tokenise(examples, ..., answers=answers)
+
+The teacher is an artifact that `parley train` wrote, of any encoder: it reads the texts, by its own tokenizer
+and by the run's limits. What it says is kept in the run's folder row by row, so that a run cut off while it
+answers asks for the rest only, and a resumed one asks nothing:
+    asked.json                                what was asked, of whom
+    comments.npy, contexts.npy, pairs.npy     a row each, in half precision; NaN: not answered yet
+Soft targets after Hinton, Vinyals & Dean 2015 (Distilling the Knowledge in a Neural Network).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from parley.model.artifact import Artifact
+from parley.model.errors import ArtifactError
+from parley.model.labels import COMMENT_LABELS, STANCES
+from parley.model.text.plain import plain_text
+from parley.model.text.tokenization import Tokenizer, Tokens
+from parley.training.console import progress
+from parley.training.data.examples import Example
+from parley.training.errors import RunError
+from parley.training.fit.config import Teacher, TokenLimits
+from parley.training.network.network import Network
+from parley.training.network.padding import pad
+
+log = logging.getLogger(__name__)
+
+BATCH_TOKENS = 4096
+LABELS = len(COMMENT_LABELS)
+Array = NDArray[np.float16]
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What is asked, each text once; a pair is (comment, target)."""
+
+    comments: list[str]
+    contexts: list[str]
+    pairs: list[tuple[str, str]]
+
+    @classmethod
+    def of(cls, examples: Sequence[Example], teacher: Teacher) -> Questions:
+        """What training on `examples` needs to know; comments without a question only where labels count."""
+        about = [(e.text, e.article) for e in examples if e.article is not None and e.off_topic is not None]
+        aimed = [(e.text, e.target) for e in examples if e.target is not None and e.stance is not None]
+        alone = [e.text for e in examples] if teacher.labels else []
+        return cls(
+            list(dict.fromkeys([*(text for text, _ in (*about, *aimed)), *alone])),
+            list(dict.fromkeys(context for _, context in (*about, *aimed))),
+            list(dict.fromkeys(aimed)),
+        )
+
+    def rows(self, artifact: Artifact, limits: TokenLimits) -> dict[str, list[Tokens]]:
+        """As the teacher reads them: the first window of a comment."""
+        comments, contexts, pairs = (
+            Tokenizer(artifact.tokenizer_file, max_tokens=n, stride=0)
+            for n in (limits.comment, limits.context, limits.pair)
+        )
+        plain = {text: plain_text(text).text for text in (*self.comments, *self.contexts)}
+        return {
+            "comments": [w[0] for w in comments.comments([plain[t] for t in self.comments])],
+            "contexts": contexts.articles([plain[t] for t in self.contexts]),
+            "pairs": pairs.pairs([(plain[target], plain[text]) for text, target in self.pairs]),
+        }
+
+
+class Answers:
+    """What the teacher said, by text. `teacher` says who, `weights` what each kind of answer counts."""
+
+    def __init__(
+        self, questions: Questions, said: Mapping[str, Array], asked: Mapping[str, Any], weights: Teacher
+    ) -> None:
+        self.teacher: dict[str, Any] = asked["teacher"]
+        self.weights = weights
+        self._said = said
+        self._relatedness = np.array(asked["relatedness"])
+        self._comments = {text: i for i, text in enumerate(questions.comments)}
+        self._contexts = {text: i for i, text in enumerate(questions.contexts)}
+        self._pairs = {pair: i for i, pair in enumerate(questions.pairs)}
+
+    def labels(self, text: str) -> list[float]:
+        """Logits of the comment labels; NaN where it was not asked."""
+        place = self._comments.get(text)
+        return [math.nan] * LABELS if place is None else self._said["comments"][place, :LABELS].tolist()
+
+    def cosine(self, text: str, context: str) -> float:
+        comment = self._said["comments"][self._comments[text], LABELS:].astype(np.float32)
+        return float(comment @ self._said["contexts"][self._contexts[context]].astype(np.float32))
+
+    def stance(self, text: str, target: str) -> list[float]:
+        """Logits of favor, against, none, the relatedness of the two in them."""
+        sides = self._said["pairs"][self._pairs[text, target]].astype(np.float64)
+        found: list[float] = (sides + self._relatedness * self.cosine(text, target)).tolist()
+        return found
+
+
+def open_teacher(path: str) -> Artifact:
+    """The artifact to learn from. Raises RunError where there is none with weights."""
+    try:
+        artifact = Artifact.open(path)
+    except ArtifactError as error:
+        raise RunError(
+            f"teacher: {error}; train one first (parley train configs/training/teacher.yaml), "
+            "or name another artifact in teacher.artifact"
+        ) from error
+    if not artifact.weights_file.is_file():
+        raise RunError(f"teacher: {path} has no {artifact.weights_file.name}: copy the run's whole artifact")
+    return artifact
+
+
+def ask(
+    teacher: Teacher, examples: Sequence[Example], *, limits: TokenLimits, folder: Path, half: bool = False
+) -> Answers:
+    """The teacher's answers to all that `examples` ask; those in `folder` are not asked for again.
+
+    `half`: it computes in bfloat16. Raises RunError where it must be asked and can't be.
+    """
+    questions = Questions.of(examples, teacher)
+    digest = sha256(json.dumps([asdict(questions), limits.model_dump()]).encode()).hexdigest()
+    file = folder / "asked.json"
+    asked = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    if asked.get("questions") == digest:
+        said = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in asdict(questions)}
+        if not any(_unanswered(of).any() for of in said.values()):
+            return Answers(questions, said, asked, teacher)
+    artifact = open_teacher(teacher.artifact)
+    who = _who(artifact)
+    network = Network.from_artifact(artifact).eval()
+    if asked.get("questions") != digest or asked["teacher"] != who:
+        asked = {"questions": digest, "teacher": who, "relatedness": network.relatedness.tolist()}
+        _prepare(folder, questions, width=network.config.hidden_size)
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
+        part.replace(file)
+    said = {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in asdict(questions)}
+    _answer(network, questions.rows(artifact, limits), said, half=half)
+    return Answers(questions, said, asked, teacher)
+
+
+def _who(artifact: Artifact) -> dict[str, Any]:
+    """What an artifact says of its teacher: which one it was, and what that one learnt from."""
+    info = artifact.info
+    past = info["training"]
+    return {key: info[key] for key in ("name", "version", "created", "commit")} | {
+        "base": past.get("config", {}).get("base"),
+        "sources": [name for name, of in past.get("sources", {}).items() if of["train"]],
+    }
+
+
+def _prepare(folder: Path, questions: Questions, *, width: int) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    widths = {"comments": LABELS + width, "contexts": width, "pairs": len(STANCES)}
+    for name, of in asdict(questions).items():
+        np.save(folder / f"{name}.npy", np.full((len(of), widths[name]), np.nan, dtype=np.float16))
+
+
+def _unanswered(said: Array) -> NDArray[np.bool_]:
+    """Which rows have no answer; one that a crash cut short has none."""
+    return np.asarray(np.isnan(said).any(axis=1))
+
+
+def _answer(
+    network: Network, rows: Mapping[str, Sequence[Tokens]], said: Mapping[str, Array], *, half: bool
+) -> None:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = network.to(device)
+    left = {name: np.flatnonzero(_unanswered(of)) for name, of in said.items()}
+    log.info("asking the teacher: %s", {name: len(of) for name, of in left.items()})
+    with progress(sum(map(len, left.values())), "asking the teacher") as advance, torch.no_grad():
+        for name, places in left.items():
+            for batch in _batches(rows[name], places):
+                inputs = pad([rows[name][i].ids for i in batch], [rows[name][i].types for i in batch])
+                with torch.autocast(device, dtype=torch.bfloat16, enabled=half):
+                    labels, _, embedding, sides = network(**{k: v.to(device) for k, v in inputs.items()})
+                answers = {
+                    "comments": torch.cat([labels, embedding], -1),
+                    "contexts": embedding,
+                    "pairs": sides,
+                }
+                said[name][batch] = answers[name].to("cpu", torch.float16).numpy()
+                advance(len(batch))
+
+
+def _batches(rows: Sequence[Tokens], places: NDArray[np.int64]) -> Iterator[list[int]]:
+    """Places of rows of like length, at most BATCH_TOKENS with their padding."""
+    batch: list[int] = []
+    for place in sorted(places.tolist(), key=lambda i: -len(rows[i])):
+        if batch and (len(batch) + 1) * len(rows[batch[0]]) > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch

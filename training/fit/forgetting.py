@@ -1,0 +1,94 @@
+"""What keeps a fine-tune from forgetting: where a row says nothing, the network stays near its start.
+
+For each text of a batch a frozen copy of the starting network is asked too ("learning without forgetting",
+Li & Hoiem 2016). Labels that the row has are learnt; for those it lacks, for spans nobody marked, for the
+embedding and for pairs without a stance, the start's own answer is the target. That needs no old corpus.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from parley.training.data.examples import Example
+from parley.training.network.network import Network
+
+EMBEDDING = 10.0
+"""What one minus the cosine of new and old embedding counts: a turn of 0.1 costs as much as a wrong label."""
+
+TARGETS = (
+    "the government",
+    "a higher tax",
+    "public schools",
+    "immigration",
+    "new housing",
+    "the police",
+    "climate policy",
+    "free speech",
+    "cars in the city",
+    "the economy",
+    "vaccination",
+    "gun control",
+)
+"""What comments without article and target are paired with, so that the stance head is held too."""
+
+
+def frozen(network: Network) -> Network:
+    """A copy that never learns."""
+    start = copy.deepcopy(network).eval()
+    for parameter in start.parameters():
+        parameter.requires_grad_(False)
+    return start
+
+
+def to_keep(examples: Sequence[Example]) -> list[Example]:
+    """One unlabelled pair for each comment, of weight 0: only the starting network's answer counts on it."""
+    return list(_to_keep(examples))
+
+
+def _to_keep(examples: Sequence[Example]) -> Iterator[Example]:
+    targets = itertools.cycle(TARGETS)
+    for example in {e.text: e for e in examples if e.stance is None}.values():
+        target = example.target or next(targets)
+        # The stance here is a place-holder that weight 0 takes out of the loss.
+        yield replace(example, labels={}, off_topic=None, target=target, stance="none", weight=0.0)
+
+
+def keep_loss(network: Network, start: Network, batch: dict[str, Any]) -> Tensor:
+    """How far `network` has gone from `start` where `batch` has no label of its own."""
+    logits, spans, embedding, _ = network(**batch["comment"])
+    with torch.no_grad():
+        old_logits, old_spans, old_embedding, _ = start(**batch["comment"])
+    parts = [EMBEDDING * _turned(embedding, old_embedding)]
+    if (lacking := batch["labels"].isnan()).any():
+        parts.append(_cross_entropy(logits, old_logits)[lacking].mean())
+    marked = (~batch["spans"].isnan()).any(-1, keepdim=True)
+    if (unmarked := batch["comment"]["attention_mask"].bool() & ~marked).any():
+        parts.append(_cross_entropy(spans, old_spans)[unmarked].mean())
+    if "context" in batch:
+        with torch.no_grad():
+            old_context = start(**batch["context"])[2]
+        parts.append(EMBEDDING * _turned(network(**batch["context"])[2], old_context))
+    if "pair" in batch:
+        with torch.no_grad():
+            old_sides = start(**batch["pair"])[3].softmax(-1)
+        unsaid = batch["pair_weight"] == 0
+        if unsaid.any():
+            sides = network(**batch["pair"])[3]
+            parts.append(F.cross_entropy(sides[unsaid], old_sides[unsaid]))
+    return torch.stack(parts).sum()
+
+
+def _turned(new: Tensor, old: Tensor) -> Tensor:
+    return (1 - (new * old).sum(-1)).mean()
+
+
+def _cross_entropy(logits: Tensor, old: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logits, old.sigmoid(), reduction="none")

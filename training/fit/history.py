@@ -1,0 +1,50 @@
+"""What `artifact.json` says of its training, the stages before included: what it learnt then it knows still.
+
+    history(Artifact.open("model/artifacts/parley-minilm"), config={...}, sources={...}, made={...})
+
+One flat record, whatever the number of stages: tests are read with the options by which any stage held them
+out, and the model card lists every source. Of a source that two stages read, the later one's entry stands.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parley.model.artifact import Artifact
+
+Values = dict[str, Any]
+
+
+def history(
+    base: Artifact | None, *, config: Values, sources: Values, made: Values, teacher: Values | None = None
+) -> Values:
+    """The record of a run of `config` on `sources` that started from `base` (None: from an encoder).
+
+    "started_from" says which artifact that was; "base" in the configuration stays the first stage's encoder.
+    What the run's configuration leaves unset stands as an earlier stage set it, wishes for thresholds apart:
+    those are fitted anew. "teachers" are those whose answers any stage learnt from (see
+    parley.training.fit.distillation).
+    """
+    new = [] if teacher is None else [teacher]
+    if base is None:
+        return {"config": config, "sources": sources, "made": made, "teachers": new}
+    info = base.info
+    past = info["training"]
+    before: Values = past.get("config", {})
+    specs = {spec["name"]: spec for spec in (*before.get("sources", ()), *config.get("sources", ()))}
+    said = {key: value for key, value in config.items() if value is not None}
+    return {
+        "config": before
+        | {"thresholds": {}}
+        | said
+        | {"base": before.get("base", info["name"]), "sources": list(specs.values())},
+        "sources": past.get("sources", {}) | sources,
+        "made": past.get("made", {}) | made,
+        "teachers": past.get("teachers", []) + new,
+        "started_from": which(base),
+    }
+
+
+def which(artifact: Artifact) -> Values:
+    """What tells an artifact from another: name, version, when it was written, commit of the code."""
+    return {key: artifact.info[key] for key in ("name", "version", "created", "commit")}

@@ -1,0 +1,123 @@
+"""The loss of one batch: the sum of its tasks' losses, each over the examples that have its label.
+
+comment   binary cross-entropy, soft targets, summed over an example's known labels
+span      binary cross-entropy over the tokens of annotated comments
+off_topic binary cross-entropy on the scaled cosine of article and comment
+contrast  InfoNCE (van den Oord et al. 2018) between comments and the articles of the batch
+stance    cross-entropy over favor, against, none; the cosine of target and comment is added to the logits
+geometry  how far the cosines of the batch's comments and contexts have gone from the untuned encoder's: every
+          comment beside every article and target, labelled or not (Tung & Mori 2019, similarity-preserving
+          knowledge distillation)
+
+With a teacher (parley.training.fit.distillation) its answers to the same questions, labelled or not, are
+soft targets (Hinton, Vinyals & Dean 2015, Distilling the Knowledge in a Neural Network): logits of both are
+divided by a temperature, and the loss is multiplied by its square, so that gradients keep their size.
+teacher_stance  Kullback-Leibler divergence of the three sides
+teacher_labels  binary cross-entropy on the labels of a comment
+teacher_cosine  squared difference of the cosines of a comment and its articles and targets
+
+A pair of weight 0 is nobody's label: only a teacher's answer counts on it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from parley.training.fit.config import LossWeights, Teacher
+from parley.training.network.network import Network
+
+TEMPERATURE = 0.05
+GEOMETRY = 20.0
+"""What a squared difference of two cosines counts: one of 0.2 costs as much as a wrong label."""
+
+
+def multitask_loss(
+    network: Network,
+    batch: dict[str, Any],
+    weights: LossWeights,
+    *,
+    untuned: Network | None = None,
+    teacher: Teacher | None = None,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The weighted sum, and each task's own mean loss (only of tasks the batch has labels for).
+
+    `untuned` is asked for the geometry, which is left out without it; `teacher` is the one whose answers the
+    batch has.
+    """
+    logits, span_logits, embedding, _ = network(**batch["comment"])
+    weight = batch["weight"]
+    parts: dict[str, Tensor] = {}
+
+    known = ~batch["labels"].isnan()
+    if known.any():
+        cells = F.binary_cross_entropy_with_logits(logits, batch["labels"].nan_to_num(), reduction="none")
+        parts["comment"] = (cells * known).sum(-1).mul(weight).sum() / known.any(-1).sum()
+    known = ~batch["spans"].isnan()
+    if known.any():
+        cells = F.binary_cross_entropy_with_logits(span_logits, batch["spans"].nan_to_num(), reduction="none")
+        parts["span"] = cells[known].mean()
+
+    taught = {} if teacher is None else _label_loss(logits, batch["teacher"], teacher.temperature)
+    if "context" in batch:
+        context = network(**batch["context"])[2]
+        about = (embedding[batch["article_rows"]] * context[batch["article"]]).sum(-1)
+        aimed = (embedding[batch["pair_rows"]] * context[batch["target"]]).sum(-1)
+        if len(about):
+            parts |= _topic_losses(network, batch, about, embedding, context)
+        if len(aimed):
+            sides = network(**batch["pair"])[3] + network.relatedness * aimed.unsqueeze(-1)
+            losses = F.cross_entropy(sides, batch["stance"], reduction="none")
+            parts["stance"] = _mean(losses, batch["pair_weight"])
+            if teacher is not None:
+                taught["stance"] = _stance_loss(sides, batch["teacher"], teacher.temperature)
+        if teacher is not None:
+            taught["cosine"] = GEOMETRY * F.mse_loss(torch.cat([about, aimed]), batch["teacher"]["cosines"])
+        if untuned is not None:
+            with torch.no_grad():
+                old = untuned(**batch["comment"])[2] @ untuned(**batch["context"])[2].T
+            parts["geometry"] = GEOMETRY * F.mse_loss(embedding @ context.T, old)
+
+    weighed = [getattr(weights, name) * part for name, part in parts.items()]
+    weighed += [getattr(teacher, name) * part for name, part in taught.items()]
+    parts |= {f"teacher_{name}": part for name, part in taught.items()}
+    return torch.stack(weighed).sum(), {name: part.detach() for name, part in parts.items()}
+
+
+def _mean(losses: Tensor, weight: Tensor) -> Tensor:
+    """The weighted mean over the rows that have a label."""
+    return (losses * weight).sum() / (weight > 0).sum().clamp(min=1)
+
+
+def _label_loss(logits: Tensor, answers: dict[str, Tensor], temperature: float) -> dict[str, Tensor]:
+    """Summed over a comment's labels, for the comments that the teacher was asked about."""
+    asked = ~answers["labels"].isnan().any(-1)
+    if not asked.any():
+        return {}
+    soft = (answers["labels"][asked] / temperature).sigmoid()
+    cells = F.binary_cross_entropy_with_logits(logits[asked] / temperature, soft, reduction="none")
+    return {"labels": temperature**2 * cells.sum(-1).mean()}
+
+
+def _stance_loss(sides: Tensor, answers: dict[str, Tensor], temperature: float) -> Tensor:
+    new, old = (x.div(temperature).log_softmax(-1) for x in (sides, answers["stances"]))
+    return temperature**2 * F.kl_div(new, old, reduction="batchmean", log_target=True)
+
+
+def _topic_losses(
+    network: Network, batch: dict[str, Any], cosine: Tensor, embedding: Tensor, context: Tensor
+) -> dict[str, Tensor]:
+    rows, article, wrong = batch["article_rows"], batch["article"], batch["off_topic"]
+    logit = network.off_topic_scale * cosine + network.off_topic_bias
+    losses = F.binary_cross_entropy_with_logits(logit, wrong, reduction="none")
+    parts = {"off_topic": _mean(losses, batch["article_weight"])}
+    true = wrong == 0
+    candidates = article.unique()
+    if true.any() and len(candidates) > 1:
+        scores = embedding[rows[true]] @ context[candidates].T / TEMPERATURE
+        answer = (candidates == article[true].unsqueeze(-1)).int().argmax(-1)
+        parts["contrast"] = F.cross_entropy(scores, answer)
+    return parts

@@ -1,0 +1,72 @@
+"""What a training run would read, without running it: `parley train CONFIG --dry-run`.
+
+plan(load_config("configs/training/base.yaml"), data_dir=Path("../shared/data"))["steps"]
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from parley.model.labels import OFF_TOPIC
+from parley.model.text.tokenization import Tokenizer
+from parley.training.data.examples import Example
+from parley.training.data.preparation import Prepared, prepare
+from parley.training.evaluation.operating_points import wished_sources
+from parley.training.fit.batches import tokenise
+from parley.training.fit.config import TrainConfig
+from parley.training.fit.distillation import Questions
+from parley.training.network.network import base_tokenizer
+
+
+def read(config: TrainConfig, *, data_dir: Path) -> Prepared:
+    """The rows that a run of `config` trains on and is calibrated on. Raises SourceError."""
+    return prepare(
+        config.sources,
+        data_dir=data_dir,
+        swaps=config.swaps,
+        seed=config.seed,
+        fraction=config.fraction,
+        teacher=config.teacher,
+        wished=wished_sources(config.thresholds),
+    )
+
+
+def plan(config: TrainConfig, *, data_dir: Path) -> dict[str, Any]:
+    """Reads and tokenises what `config` names, and counts it.
+
+    "sources" and "made" as in a run's `examples.json`, "labels" (how many rows each source's training part,
+    with what was made of it, has of each label), "rows" of the network's input (a comment with up to three
+    questions is one), their "tokens", and "steps"; with a teacher, how much it is "asked". Raises the errors
+    that the run would, but for a teacher that is not trained yet.
+    """
+    prepared = read(config, data_dir=data_dir)
+    labels: dict[str, Counter[str]] = {spec.name: Counter() for spec in config.sources}
+    for example in prepared.train:
+        if example.weight:
+            labels[example.source].update(_labels(example))
+    file, limits = base_tokenizer(config.base), config.tokens
+    comments, contexts, pairs = (
+        Tokenizer(file, max_tokens=n, stride=0) for n in (limits.comment, limits.context, limits.pair)
+    )
+    dataset = tokenise(prepared.train, comments=comments, contexts=contexts, pairs=pairs)
+    steps = config.optimiser.epochs * len(dataset) / config.optimiser.batch_size
+    asked = {}
+    if config.teacher is not None:
+        questions = Questions.of(prepared.train, config.teacher)
+        asked = {"asked": {name: len(of) for name, of in asdict(questions).items()}}
+    return {
+        **prepared.counts,
+        "labels": {name: dict(of) for name, of in labels.items()},
+        "rows": len(dataset),
+        "tokens": sum(dataset["length"]),
+        "steps": round(steps),
+        **asked,
+    }
+
+
+def _labels(example: Example) -> list[str]:
+    others = {"stance": example.stance, OFF_TOPIC: example.off_topic, "spans": example.spans}
+    return [*example.labels, *(name for name, known in others.items() if known is not None)]

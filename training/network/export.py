@@ -1,0 +1,225 @@
+"""A trained network to an artifact: half-precision weights, int8 ONNX (a teacher's: float), tokenizer, facts.
+
+    parity = export_artifact(network, artifact, tokenizer_file=..., name="mine", version="0.1.0", ...)
+    python -m parley.training.network.export FOLDER      writes the ONNX of an artifact anew, from its own
+    weights
+
+Calibration starts at what training learnt and thresholds at 0.5; `parley.training.evaluation.calibration`
+fits both on dev data. The ranges of int8 (see `parley.training.network.graph`) are seen on the texts below,
+which say next to nothing: the widest values stand in the same few places of the network whatever it reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from tokenizers import Tokenizer as TokenizerFile
+
+from parley.model.artifact import FORMAT, Artifact
+from parley.model.labels import ABUSE, COMMENT_LABELS, OFF_TOPIC, SPAM, STANCES
+from parley.model.text.tokenization import Tokenizer, Tokens
+from parley.training.errors import RunError
+from parley.training.network.graph import INPUTS, bears_int8, build, observe
+from parley.training.network.network import OUTPUTS, Network
+from parley.training.network.padding import pad
+
+FLOAT_TOLERANCE = 1e-3
+"""Float ONNX against torch: more than rounding is a broken export."""
+INT8_COSINE = 0.97
+"""Lowest mean cosine of int8 and float embeddings; below it, the quantised network is another network."""
+
+SAMPLE_TEXTS = (
+    "ok",
+    "Why?",
+    "THIS IS A DISGRACE!!!",
+    "😂😂😂 😡 👏🏽",
+    "Buy cheap watches at my channel, link in bio",
+    "What a load of rubbish, you clearly never read past the headline!",
+    "The council should have asked the people who live there first.",
+    "Subscribe!!! http://example.org/?a=1&b=2 and win 1000$ @everyone #free",
+    "I agree with most of this, though the numbers on page two look wrong to me and nobody noticed.",
+    "So the mayor lied. Again. And you lot will vote for her again, because you never learn, do you?",
+    "Das ist doch Unsinn, wer hat das geschrieben? Et puis quoi encore, on paie déjà assez d'impôts.",
+    "Это неправда. 这不是真的。 これは本当ではない。 هذا غير صحيح",
+    "aaaaaaaaaaaaa lol lol lol hahahahaha ...... ?????? ------ 1 2 3 4 5 6 7 8 9 10",
+    "When the bridge closed last winter my way to work went from ten minutes to an hour, the shops on our "
+    "side lost half of their customers, and the only answer we had from the town hall was a leaflet. Now "
+    "they say that it will take another two years and cost three times as much. I have paid my taxes here "
+    "for forty years. I would like to know who signed that contract, who checked it, and why not one of them "
+    "has lost their job. My neighbour, who is an engineer, wrote to them twice about it; nobody called.",
+)
+"""What the ranges of int8 and its distance to float are seen on: short, long, loud, foreign, repetitive."""
+SAMPLE_TARGET = "the new bridge"
+
+
+def export_artifact(
+    network: Network,
+    artifact: Artifact,
+    *,
+    tokenizer_file: Path,
+    name: str,
+    version: str,
+    max_tokens: int,
+    stride: int,
+    training: dict[str, Any],
+) -> dict[str, float]:
+    """Writes the artifact's files and returns how far its ONNX stands from full precision on SAMPLE_TEXTS.
+
+    `training` says how the network came to be (configuration, sources). Raises RunError where the exported
+    network is not the trained one.
+    """
+    artifact.path.mkdir(parents=True, exist_ok=True)
+    network = network.eval().float().to("cpu")
+    network.save(artifact)
+    save_tokenizer(tokenizer_file, artifact.tokenizer_file)
+    tokenizer = Tokenizer(artifact.tokenizer_file, max_tokens=max_tokens, stride=stride)
+    parity = _write_onnx(network, artifact, tokenizer)
+    info = {
+        "format": FORMAT,
+        "name": name,
+        "version": version,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "labels": {"comment": COMMENT_LABELS, "abuse": ABUSE, "stance": STANCES},
+        "max_tokens": max_tokens,
+        "stride": stride,
+        "training": training,
+        "parity": parity,
+    }
+    _write(artifact.info_file, info)
+    start_calibration(network, artifact)
+    _write(artifact.thresholds_file, dict.fromkeys((*ABUSE, SPAM, OFF_TOPIC, "span"), 0.5))
+    return parity
+
+
+def save_tokenizer(source: Path, target: Path) -> None:
+    """The base's tokenizer without its own padding and truncation: `parley.model.text` sets them."""
+    tokenizer = TokenizerFile.from_file(str(source))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.save(str(target))
+
+
+def export_again(artifact: Artifact) -> dict[str, float]:
+    """Writes `artifact`'s ONNX from its weights, by the graph of today, and nothing else but what says so.
+
+    Returns as `export_artifact`. Raises BaseModelError where it has no weights, RunError as there.
+    """
+    info = json.loads(artifact.info_file.read_text(encoding="utf-8"))
+    tokenizer = Tokenizer(artifact.tokenizer_file, max_tokens=info["max_tokens"], stride=info["stride"])
+    parity = _write_onnx(Network.from_artifact(artifact).eval(), artifact, tokenizer)
+    _write(artifact.info_file, info | {"format": FORMAT, "parity": parity})
+    return parity
+
+
+def to_onnx(network: Network, file: Path) -> None:
+    """Writes `network` (on the CPU, in evaluation mode) as a float ONNX; see `parley.model.artifact`."""
+    onnx.save(build(network), file)
+
+
+def _write_onnx(network: Network, artifact: Artifact, tokenizer: Tokenizer) -> dict[str, float]:
+    pairs = [(SAMPLE_TARGET, text) for text in SAMPLE_TEXTS]
+    rows = [*tokenizer.articles(SAMPLE_TEXTS), *tokenizer.pairs(pairs)]
+    if not bears_int8(network.config):
+        to_onnx(network, artifact.onnx_file)
+        return _checked({"float_max_difference": _float_gap(network, artifact.onnx_file, rows)})
+    onnx.save(build(network, ranges=observe(network, rows)), artifact.onnx_file)
+    with tempfile.TemporaryDirectory() as folder:
+        full = Path(folder) / "full.onnx"
+        to_onnx(network, full)
+        return _compare(network, full, artifact.onnx_file, rows)
+
+
+def _compare(network: Network, full: Path, int8: Path, rows: Sequence[Tokens]) -> dict[str, float]:
+    sessions = [_session(file) for file in (full, int8)]
+    logit_gap, cosines = 0.0, []
+    for row in rows:
+        in_full, in_int8 = (dict(zip(OUTPUTS, _run(s, row), strict=True)) for s in sessions)
+        logit_gap = max(logit_gap, float(np.abs(in_int8["comment_logits"] - in_full["comment_logits"]).max()))
+        cosines.append(float((in_int8["embedding"] * in_full["embedding"]).sum()))
+    return _checked(
+        {
+            "float_max_difference": _float_gap(network, full, rows),
+            "int8_max_logit_difference": round(logit_gap, 4),
+            "int8_mean_embedding_cosine": round(float(np.mean(cosines)), 5),
+        }
+    )
+
+
+def _float_gap(network: Network, full: Path, rows: Sequence[Tokens]) -> float:
+    """The largest difference of any output of the float ONNX from torch's."""
+    session, gap = _session(full), 0.0
+    for row in rows:
+        with torch.no_grad():
+            expected = network(**pad([row.ids], [row.types]))
+        found = _run(session, row)
+        gap = max(gap, *(float(np.abs(f - e.numpy()).max()) for f, e in zip(found, expected, strict=True)))
+    return round(gap, 6)
+
+
+def _checked(parity: dict[str, float]) -> dict[str, float]:
+    cosine = parity.get("int8_mean_embedding_cosine", 1.0)
+    if parity["float_max_difference"] > FLOAT_TOLERANCE or cosine < INT8_COSINE:
+        raise RunError(f"the exported network is not the trained one: {parity}; nothing was released")
+    return parity
+
+
+def _session(file: Path) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+
+
+def _run(session: onnxruntime.InferenceSession, row: Tokens) -> list[Any]:
+    fed = dict(zip(INPUTS, (np.array([row.ids]), np.array([row.types])), strict=True))
+    return list(session.run(list(OUTPUTS), fed))
+
+
+def start_calibration(network: Network, artifact: Artifact) -> None:
+    """Writes the calibration that training itself has learnt: logits as they are."""
+    same = {"scale": 1.0, "bias": 0.0}
+    values = {
+        "comment": dict.fromkeys(COMMENT_LABELS, same),
+        "span": same,
+        "off_topic": {
+            "scale": network.off_topic_scale.item(),
+            "bias": network.off_topic_bias.item(),
+            "brief_scale": 0.0,
+            "brief_bias": 0.0,
+        },
+        "stance": {"scale": 1.0, "relatedness": network.relatedness.tolist(), "bias": [0.0] * len(STANCES)},
+    }
+    _write(artifact.calibration_file, values)
+
+
+def _commit() -> str | None:
+    git = shutil.which("git")
+    if git is None:
+        return None
+    command = [git, "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
+
+
+def _write(file: Path, values: dict[str, Any]) -> None:
+    file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write the ONNX of an artifact anew, from its own weights.")
+    parser.add_argument("artifact", type=Path, metavar="FOLDER", help="folder with model.safetensors")
+    print(json.dumps(export_again(Artifact(parser.parse_args().artifact)), indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,313 @@
+"""The network as the ONNX graph that is served, written node by node; float, or int8 with fixed ranges.
+
+    full = build(network)                                       float; what int8 is held against
+    int8 = build(network, ranges=observe(network, rows))        what an artifact carries
+
+An exporter's graph is slower: it transposes and reshapes around attention, makes masks that rows without
+padding don't need, and ONNX Runtime's fusion of addition and layer norm is slower than the two alone.
+
+Of int8, a layer's weights have a scale for each output, in seven bits of range (processors without VNNI would
+overflow), and what goes into it one fixed range, seen on sample rows; the few channels of the middle layer
+that go far beyond the others are split for it (after outlier channel splitting, Zhao et al. 2019). So every
+integer is the same whatever rows run together; the sums that a batch could reorder are written so that it
+doesn't. BERT's layout can be written, and MPNet's (a teacher's): a bias of attention by distance there, and
+no token types.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from transformers import PretrainedConfig
+from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
+
+from parley.model.labels import COMMENT_LABELS, STANCES
+from parley.model.text.tokenization import Tokens
+from parley.training.errors import RunError
+from parley.training.network.network import Network
+
+Floats = NDArray[np.float32]
+INPUTS = ("input_ids", "token_type_ids")
+OPSET = 23
+"""The first with attention as one operator."""
+MARGIN = 1.1
+"""How far beyond the sample a range reaches; past it, a value is cut off."""
+WEIGHT_TOP, EMBEDDING_TOP = 63, 127
+
+WIDE = 8.0
+"""Highest value of the middle layer's channels that one integer holds; few reach it, one goes far beyond."""
+
+Ranges = Mapping[str, tuple[Floats, Floats]]
+"""Lowest and highest value of each channel that goes into each quantised layer, by the layer's name."""
+_MICROSOFT = "com.microsoft"
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What an encoder calls the parts of attention, where its positions begin, whether int8 is near float."""
+
+    reads: tuple[str, str, str]
+    out: str
+    norm: str
+    first_position: int = 0
+    int8: bool = True
+
+
+_LAYOUTS = {
+    "bert": _Layout(
+        ("attention.self.query", "attention.self.key", "attention.self.value"),
+        "attention.output.dense",
+        "attention.output.LayerNorm",
+    ),
+    "mpnet": _Layout(
+        ("attention.attn.q", "attention.attn.k", "attention.attn.v"),
+        "attention.attn.o",
+        "attention.LayerNorm",
+        first_position=2,
+        int8=False,
+    ),
+}
+
+
+def check_kind(config: PretrainedConfig) -> None:
+    """Raises RunError for an encoder that can't be written."""
+    if config.model_type not in _LAYOUTS:
+        raise RunError(
+            f"the base is a {config.model_type} encoder; only {' and '.join(_LAYOUTS)} encoders can be "
+            "exported: name such a base"
+        )
+
+
+def bears_int8(config: PretrainedConfig) -> bool:
+    """Whether int8 is near float: untuned, MPNet's embeddings keep a cosine of 0.82, MiniLM's of 0.99."""
+    return _LAYOUTS[config.model_type].int8
+
+
+def build(network: Network, *, ranges: Ranges | None = None, watched: bool = False) -> onnx.ModelProto:
+    """`network` (on the CPU) as a graph; see `parley.model.artifact` for its inputs and outputs.
+
+    `ranges` None is float; `watched` gives what goes into each layer as an output more, by the layer's name.
+    Raises RunError for an encoder of another kind than BERT and MPNet.
+    """
+    check_kind(network.config)
+    return _Graph(network, ranges, watched=watched).model()
+
+
+def observe(network: Network, rows: Sequence[Tokens]) -> dict[str, tuple[Floats, Floats]]:
+    """The range of what goes into each layer on `rows`, channel by channel, with a margin."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "watched.onnx"
+        onnx.save(build(network, watched=True), file)
+        session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    names = [o.name for o in session.get_outputs() if o.name.startswith(_WATCHED)]
+    nothing = np.zeros(1, np.float32)
+    ends = dict.fromkeys(names, (nothing, nothing))
+    for row in rows:
+        fed = {"input_ids": np.array([row.ids]), "token_type_ids": np.array([row.types])}
+        for name, values in zip(names, session.run(names, fed), strict=True):
+            low, high = ends[name]
+            axes = tuple(range(values.ndim - 1))
+            ends[name] = np.minimum(low, values.min(axes)), np.maximum(high, values.max(axes))
+    return {name.removeprefix(_WATCHED): (low * MARGIN, high * MARGIN) for name, (low, high) in ends.items()}
+
+
+_WATCHED = "into."
+
+
+class _Graph:
+    """A graph under construction. Methods take and give names of values."""
+
+    def __init__(self, network: Network, ranges: Ranges | None, *, watched: bool) -> None:
+        self._weights = {k: v.detach().float().numpy() for k, v in network.state_dict().items()}
+        self._config: Any = network.config
+        self._layout = _LAYOUTS[self._config.model_type]
+        self._ranges = None if ranges is None else dict(ranges)
+        self._watched = watched
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[str, onnx.TensorProto] = {}
+        self._outputs: list[onnx.ValueInfoProto] = []
+
+    def model(self) -> onnx.ModelProto:
+        x = self._embeddings()
+        bias = self._distance_bias() if self._config.model_type == "mpnet" else ""
+        for layer in range(self._config.num_hidden_layers):
+            x = self._layer(x, layer, bias)
+        self._heads(x)
+        inputs = [
+            helper.make_tensor_value_info(name, TensorProto.INT64, ["rows", "tokens"]) for name in INPUTS
+        ]
+        lengths: dict[str, str | int] = {
+            "comment_logits": len(COMMENT_LABELS),
+            "span_logits": "tokens",
+            "embedding": self._config.hidden_size,
+            "stance_logits": len(STANCES),
+        }
+        for name, length in lengths.items():
+            self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", length]))
+        graph = helper.make_graph(
+            self._nodes, "parley", inputs, self._outputs, list(self._constants.values())
+        )
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_MICROSOFT, 1)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=10)
+
+    def _embeddings(self) -> str:
+        """Word, position and (BERT) type, normed. The words' table in int8 has a scale for each word."""
+        prefix = "encoder.embeddings"
+        table = self._weights[f"{prefix}.word_embeddings.weight"]
+        if self._ranges is None:
+            words = self._add("Gather", self._constant("words", table), "input_ids")
+        else:
+            integers, scales = _to_int8(table, axis=1, top=EMBEDDING_TOP)
+            words = self._add("Gather", self._constant("words", integers), "input_ids")
+            words = self._add("Cast", words, to=TensorProto.FLOAT)
+            scale = self._add("Gather", self._constant("word_scales", scales), "input_ids")
+            words = self._add("Mul", words, scale)
+        zero, length = self._constant("zero", np.array([0])), self._add("Shape", "input_ids", start=1)
+        table = self._weights[f"{prefix}.position_embeddings.weight"][self._layout.first_position :]
+        places = self._add("Slice", self._constant("places", table), zero, length, zero)
+        x = self._add("Add", words, places)
+        if (name := f"{prefix}.token_type_embeddings.weight") in self._weights:
+            x = self._add("Add", x, self._add("Gather", self._weight(name), "token_type_ids"))
+        return self._norm(x, f"{prefix}.LayerNorm")
+
+    def _distance_bias(self) -> str:
+        """(1, heads, tokens, tokens): what MPNet adds to attention by how far two tokens stand apart."""
+        most = self._config.max_position_embeddings
+        apart = torch.arange(1 - most, most)
+        buckets = MPNetEncoder.relative_position_bucket(apart).numpy()  # type: ignore[no-untyped-call]
+        biases = self._weights["encoder.encoder.relative_attention_bias.weight"][buckets].T
+        length = self._add("Squeeze", self._add("Shape", "input_ids", start=1))
+        one = self._constant("step", np.array(1))
+        places = self._add("Range", self._constant("start", np.array(0)), length, one)
+        rows = self._add("Unsqueeze", places, self._constant("last", np.array([1])))
+        places = self._add("Add", self._add("Sub", places, rows), self._constant("most", np.array(most - 1)))
+        bias = self._add("Gather", self._constant("biases", biases), places, axis=1)
+        return self._add("Unsqueeze", bias, self._constant("rows", np.array([0])))
+
+    def _layer(self, x: str, layer: int, bias: str) -> str:
+        prefix, heads = f"encoder.encoder.layer.{layer}", self._config.num_attention_heads
+        reads = self._linear(x, *(f"{prefix}.{part}" for part in self._layout.reads))
+        mask = [bias] if bias else []
+        attended = self._add("Attention", *reads, *mask, q_num_heads=heads, kv_num_heads=heads)
+        (y,) = self._linear(attended, f"{prefix}.{self._layout.out}")
+        x = self._norm(self._add("Add", y, x), f"{prefix}.{self._layout.norm}")
+        middle, out = f"{prefix}.intermediate.dense", f"{prefix}.output.dense"
+        self._split_wide(middle, out)
+        (y,) = self._linear(x, middle)
+        (y,) = self._linear(self._activate(y), out)
+        return self._norm(self._add("Add", y, x), f"{prefix}.output.LayerNorm")
+
+    def _split_wide(self, middle: str, out: str) -> None:
+        """Gives each channel of the middle layer that goes beyond WIDE copies that take over where it ends.
+
+        The k-th copy begins at k times WIDE and is cut off at as much by its integers, so that the copies'
+        sum is the value (next to where one ends, less a part of an activation's dip below zero). Without, one
+        channel sets a step for all 1,536 that is three times as coarse.
+        """
+        if self._ranges is None or self._ranges[out][1].max() <= WIDE:
+            return
+        bias, (low, high) = self._weights[f"{middle}.bias"], self._ranges[out]
+        copies = np.ceil(high / WIDE).astype(int)
+        wide = [(channel, k) for channel, n in enumerate(copies) for k in range(1, n)]
+        channels = [*range(len(bias)), *(channel for channel, _ in wide)]
+        begins = np.array([*np.zeros(len(bias)), *(k * WIDE for _, k in wide)], np.float32)
+        self._weights[f"{middle}.bias"] = bias[channels] - begins
+        self._weights[f"{middle}.weight"] = self._weights[f"{middle}.weight"][channels]
+        self._weights[f"{out}.weight"] = self._weights[f"{out}.weight"][:, channels]
+        # The lower end gives way a little, so that the highest integer is WIDE, where the next copy begins.
+        zero = round(255 * -low.min() / (WIDE - low.min()))
+        self._ranges[out] = np.array([-WIDE * zero / (255 - zero)]), np.minimum(high, WIDE)
+
+    def _activate(self, x: str) -> str:
+        if self._config.hidden_act != "relu":
+            return self._add("Gelu", x)
+        # Its range begins at zero, below which quantising cuts off.
+        return self._add("Relu", x) if self._ranges is None else x
+
+    def _heads(self, x: str) -> None:
+        """The four outputs. Sums go row by row, for which the rows stand on the right of a product."""
+        length = self._add("Shape", "input_ids", start=1)
+        ones = self._add("Expand", self._constant("one", np.ones((1, 1), np.float32)), length)
+        count = self._add("Cast", length, to=TensorProto.FLOAT)
+        mean = self._add("Div", self._add("MatMul", ones, x), count)
+        first = self._add("Slice", x, *(self._constant(f"at{i}", np.array([i])) for i in (0, 1, 1)))
+        both = self._add("Concat", first, mean, axis=-1)
+        column = self._add("Transpose", both, perm=[0, 2, 1])
+        self._head(column, "comment_head", output="comment_logits")
+        self._add("LpNormalization", self._squeeze(mean, 1), axis=-1, p=2, output="embedding")
+        spans = self._add("MatMul", x, self._constant("span_head", self._weights["span_head.weight"].T))
+        spans = self._add("Add", spans, self._weight("span_head.bias"))
+        self._squeeze(spans, 2, output="span_logits")
+        (hidden,) = self._linear(both, "stance_hidden")
+        column = self._add("Transpose", self._add("Tanh", hidden), perm=[0, 2, 1])
+        self._head(column, "stance_head", output="stance_logits")
+
+    def _head(self, column: str, name: str, *, output: str) -> None:
+        logits = self._squeeze(self._add("MatMul", self._weight(f"{name}.weight"), column), 2)
+        self._add("Add", logits, self._weight(f"{name}.bias"), output=output)
+
+    def _linear(self, x: str, *names: str) -> list[str]:
+        """Linear layers that read the same `x`, which is quantised once."""
+        if self._watched:
+            self._add("Identity", x, output=_WATCHED + names[0])
+            self._outputs.append(helper.make_tensor_value_info(_WATCHED + names[0], TensorProto.FLOAT, None))
+        if self._ranges is None:
+            products = [
+                self._add("MatMul", x, self._constant(n, self._weights[f"{n}.weight"].T)) for n in names
+            ]
+            return [
+                self._add("Add", y, self._weight(f"{n}.bias")) for y, n in zip(products, names, strict=True)
+            ]
+        lows, highs = self._ranges[names[0]]
+        low, high = lows.min(), highs.max()
+        step = np.float32(max(high - low, 1e-6) / 255)
+        scale = self._constant(f"{names[0]}.step", step)
+        zero = self._constant(f"{names[0]}.zero", np.uint8(round(-low / step)))
+        x = self._add("QuantizeLinear", x, scale, zero)
+        found = []
+        for name in names:
+            integers, scales = _to_int8(self._weights[f"{name}.weight"].T, axis=0, top=WEIGHT_TOP)
+            weight = self._constant(f"{name}.int8", integers)
+            of_weight = self._constant(f"{name}.scales", scales)
+            inputs = (x, weight, scale, of_weight, zero, "", self._weight(f"{name}.bias"))
+            found.append(self._add("MatMulIntegerToFloat", *inputs, domain=_MICROSOFT))
+        return found
+
+    def _norm(self, x: str, name: str) -> str:
+        gain, bias = self._weight(f"{name}.weight"), self._weight(f"{name}.bias")
+        return self._add("LayerNormalization", x, gain, bias, axis=-1, epsilon=self._config.layer_norm_eps)
+
+    def _squeeze(self, x: str, axis: int, *, output: str | None = None) -> str:
+        return self._add("Squeeze", x, self._constant(f"axis{axis}", np.array([axis])), output=output)
+
+    def _weight(self, name: str) -> str:
+        return self._constant(name, self._weights[name])
+
+    def _constant(self, name: str, values: NDArray[Any] | np.generic) -> str:
+        if name not in self._constants:
+            self._constants[name] = numpy_helper.from_array(np.asarray(values, order="C"), name)
+        return name
+
+    def _add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        output = output or f"{operator}.{len(self._nodes)}"
+        self._nodes.append(helper.make_node(operator, inputs, [output], **attributes))
+        return output
+
+
+def _to_int8(
+    values: NDArray[np.float32], *, axis: int, top: int
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Integers from -top to top and the scale of each row (axis 1) or column (axis 0)."""
+    scales = np.maximum(np.abs(values).max(axis=axis, keepdims=True) / top, 1e-12).astype(np.float32)
+    integers = np.round(values / scales).astype(np.int8)
+    return integers, scales if axis else scales[0]

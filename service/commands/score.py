@@ -10,28 +10,32 @@ from typing import Annotated
 
 import typer
 
-from parley.service.commands.score_run import PIPE, Runner, ScoreCall
+from parley.service.commands.score_run import PIPE, Runner, ScoreCall, TextKind
 
 
 def score(
     sources: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="IN...",
             help="Comments in any format that --format names: a file, also packed, a folder, or the parts of "
             "one export in their order; - reads a pipe.",
         ),
-    ],
+    ] = None,
     output: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--output",
             "-o",
             metavar="OUT",
             help="Scores: .jsonl (nested), .csv or .parquet (flat); - writes JSON lines to a pipe.",
+            show_default="- with --text",
         ),
-    ],
+    ] = None,
     *,
+    text: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Score this one text in place of a file.")
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(help="What the stance is towards, for comments that bring no target of their own."),
@@ -41,7 +45,15 @@ def score(
         typer.Option(
             "--map",
             metavar="FIELD=COLUMN",
-            help="Take a field (text, id, article.title, ...) from COLUMN. Repeatable.",
+            help="Take a field (text, id, article.title, ...) from COLUMN, or from none: FIELD=. Repeatable.",
+        ),
+    ] = None,
+    text_format: Annotated[
+        TextKind | None,
+        typer.Option(
+            "--text-format",
+            help="How the texts of a table or JSON are written, where its rows don't tell.",
+            show_default="plain",
         ),
     ] = None,
     format_: Annotated[
@@ -132,6 +144,7 @@ def score(
     stance. A .txt is read as the page of an article with its comments below.
 
     \b
+    parley score --text "What nonsense." --target "bus lanes"
     parley score comments.csv -o scores.csv
     parley score comments.csv -o scores.parquet --map text=body --map article.title=headline
     parley score RC_2024-05.zst RC_2024-06.zst -o scores.parquet
@@ -146,9 +159,14 @@ def score(
     run that was interrupted goes on where it was when the same command is given again. Exit status: 0 done,
     1 nothing was scored, 2 the call or a file can't be used, 130 interrupted.
     """
+    output = output or (PIPE if text is not None else None)
+    if (text is None) == (not sources) or output is None:
+        raise typer.BadParameter("give IN and -o OUT, or one comment with --text")
     call = ScoreCall(
-        sources=sources,
+        sources=sources or [],
         output=output,
+        text=text,
+        text_format=text_format,
         target=target,
         columns=columns or [],
         format=format_,

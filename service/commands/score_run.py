@@ -31,12 +31,22 @@ class Runner(StrEnum):
     null = "null"
 
 
+class TextKind(StrEnum):
+    """How a text is written."""
+
+    plain = "plain"
+    html = "html"
+    markdown = "markdown"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScoreCall:
     """The flags as they were given. `run` raises ServiceError and ModelError."""
 
     sources: list[str]
     output: str
+    text: str | None
+    text_format: TextKind | None
     target: str | None
     columns: list[str]
     format: str | None
@@ -64,12 +74,13 @@ class ScoreCall:
         from parley.service.commands.score_display import show
         from parley.service.dumps.reading.record import Columns
 
-        names = Columns.parse(self.columns)
+        kind = self.text_format and self.text_format.value
+        names = Columns.parse(self.columns, text_format=kind, guesses=self.engine is not Runner.ray)
         if self.engine is Runner.ray:
             summary, remarks = self._score_on_cluster(names)
         else:
             summary, remarks = self._score_here(names)
-        if not self.quiet:
+        if not self.quiet and self.text is None:
             show(summary, self.output, remarks, errors_out=self._errors_out)
 
     @property
@@ -84,11 +95,14 @@ class ScoreCall:
 
     def _score_here(self, names: Columns) -> tuple[Summary, list[str]]:
         from parley.service.dumps.formats.several import open_dump
-        from parley.service.dumps.scoring.selection import Selection
+        from parley.service.dumps.scoring.selection import OneRecord, Selection
 
         if self.output != PIPE:
             self._check_output(Path(self.output))
         pseudonyms = self._pseudonyms()
+        if self.text is not None:
+            record = names.record({"text": self.text}, row=1)
+            return self._watched(Selection(OneRecord(record), pseudonyms=pseudonyms), pseudonyms), []
         paths = [Path("/dev/stdin") if source == PIPE else Path(source) for source in self.sources]
         with open_dump(
             paths,
@@ -100,7 +114,8 @@ class ScoreCall:
         ) as (reader, source):
             selection = Selection(reader, where=self._conditions(), limit=self.limit, pseudonyms=pseudonyms)
             summary = self._watched(selection, pseudonyms)
-        remarks = [
+        remarks = _guessed(names)
+        remarks += [
             f"no row has {column!r}, which --map says is the {name}" for column, name in names.unseen.items()
         ]
         remarks += [f"no row has {field!r}, which --where asks for" for field in sorted(selection.unseen)]
@@ -127,6 +142,8 @@ class ScoreCall:
             "--articles": self.articles,
             "--base-url": self.base_url,
             "--followers-only": self.followers_only,
+            "--text": self.text is not None,
+            "--text-format": self.text_format,
             "--format": self.format not in (None, "jsonl", "parquet"),
         }
         if names_of := [name for name, given in refused.items() if given]:
@@ -188,7 +205,8 @@ class ScoreCall:
                     sys.stdout.buffer,
                     errors,
                     scorer,
-                    ahead=not self._piped,  # who types or sends row by row gets each answer at once
+                    ahead=not self._piped
+                    and self.text is None,  # who types or sends row by row gets each answer at once
                     batch=self.batch_size,
                     on_batch=on_batch,
                 )
@@ -217,6 +235,8 @@ class ScoreCall:
             base_url=self.base_url,
             followers_only=self.followers_only,
             map=self.columns,
+            text=self.text,
+            text_format=self.text_format,
             target=self.target,
             where=self.where,
             since=self.since,
@@ -259,3 +279,10 @@ class ScoreCall:
                 raise DumpError(f"{output} is the input; give the scores another name")
         if not self.overwrite and not (self.resume and is_finishing(output)):
             raise DumpError(f"{output} exists; give another name, or --overwrite to replace it")
+
+
+def _guessed(columns: Columns) -> list[str]:
+    if not columns.guessed:
+        return []
+    pairs = ", ".join(f"{name}={column}" for name, column in columns.guessed.items())
+    return [f"guessed from the columns' names: {pairs}; --map FIELD=COLUMN says otherwise, FIELD= takes none"]

@@ -56,6 +56,7 @@ class NativeReader:
     """The comments of a `Native` dump, joined. Bad rows keep what the dump says of them."""
 
     def __init__(self, source: Source, columns: Columns, native: Native) -> None:
+        columns.check_own(source.place)
         if columns.mapped:
             raise DumpError(
                 f"{source.place} is in a format with names of its own: it has no columns to --map"

@@ -31,6 +31,9 @@ WAITING = 1000
 MAX_DEPTH = 10_000
 """Replies to replies that are followed to find what a thread is about."""
 
+NOBODY = "0"
+"""As a parent's id it stands for none, unless a comment of this id has come before."""
+
 PLACEHOLDERS = {
     "[deleted]": "deleted",
     "[removed]": "removed",
@@ -250,6 +253,8 @@ class Joined:
         parent = row.parent if isinstance(row, Record) else None
         if not self._read_ahead or parent is None or parent.id is None or parent.text is not None:
             return True
+        if parent.id == NOBODY:
+            return True
         return self._index.knows(self._index.root(parent.id) if self._rooted else parent.id)
 
     def _join(self, row: Record | BadRow) -> Record | BadRow:
@@ -267,6 +272,8 @@ class Joined:
         parent = row.parent
         if parent is None or parent.id is None:
             return parent
+        if parent.id == NOBODY and not self._index.knows(NOBODY):
+            return None
         if parent.id == row.id or (self._rooted and self._index.article(parent.id) is not None):
             return None
         if parent.text is not None or (text := self._index.text(parent.id)) is None:

@@ -1,5 +1,7 @@
 """CSV and TSV with a header row; the columns are the fields of the REST request with dots, or mapped.
 
+A row that fails is tried once more with quotation marks behind backslashes, and in TSV as plain cells.
+
 A quotation mark that is never closed would swallow every row after it, silently. So each row is parsed on
 its own, strictly, and must have as many cells as the header; where a row that spans lines fails, only its
 first line is bad, and reading goes on with the line below.
@@ -8,15 +10,18 @@ first line is bad, and reading goes on with the line below.
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem
 from parley.service.dumps.reading.source import MAX_LINE, Source
 from parley.service.errors import DumpError
 
 DELIMITERS = ",;\t|"
+_SEPARATOR = re.compile(r"\ufeff?sep=(.)", re.IGNORECASE)
 _NEVER_CLOSED = (
     "a quotation mark opens here and is not closed properly: close it, or double those within the text"
 )
@@ -28,6 +33,8 @@ class Rows:
 
     def __init__(self, source: Source, delimiter: str) -> None:
         csv.field_size_limit(MAX_LINE)
+        self.width: int | None = None
+        """How many cells a row has to have; a row that hasn't is tried as other programs write it."""
         self._lines = source.lines()
         self._again: deque[tuple[int, str]] = deque()
         self._delimiter = delimiter
@@ -41,8 +48,27 @@ class Rows:
 
     def _parse(self, taken: list[tuple[int, str]]) -> Row:
         """The row that starts with the one line in `taken`, to which the lines it spans are added."""
+        row = self._read(taken)
+        if self.width is None or (row.problem is None and len(row.cells) == self.width):
+            return row
+        others: list[dict[str, Any]] = []
+        if any(r"\"" in line for _, line in row.lines):
+            others.append({"escapechar": "\\"})
+        if self._delimiter == "\t" and '"' in taken[0][1]:
+            others.append({"quoting": csv.QUOTE_NONE})
+        for dialect in others:
+            self.again(row)
+            row = self._read(taken[:1], **dialect)
+            if row.problem is None and len(row.cells) == self.width:
+                return row
+        if others:
+            self.again(row)
+            row = self._read(taken[:1])
+        return row
+
+    def _read(self, taken: list[tuple[int, str]], **dialect: Any) -> Row:
         try:
-            cells = next(csv.reader(self._spanned(taken), delimiter=self._delimiter, strict=True))
+            cells = next(csv.reader(self._spanned(taken), delimiter=self._delimiter, strict=True, **dialect))
         except csv.Error:
             return Row(taken, [], _NEVER_CLOSED if len(taken) > 1 else _NOT_DOUBLED)
         return Row(taken, cells, None)
@@ -99,6 +125,8 @@ class CsvReader:
 
     def _read_header(self) -> tuple[str, ...]:
         header = self._rows.next()
+        if header is not None and _SEPARATOR.fullmatch(header.raw.strip("\ufeff\r\n")):
+            header = self._rows.next()
         if header is None or header.problem is not None:
             problem = header.problem if header else "every line is blank"
             raise DumpError(f"{self._source.place} has no readable header row: {problem}")
@@ -106,6 +134,7 @@ class CsvReader:
         for number, cell in enumerate(header.cells, start=1):
             name = " ".join(cell.split()) or f"column_{number}"
             names.append(f"{name}_{number}" if name in names else name)
+        self._rows.width = len(names)
         if not all(map(str.isprintable, names)):
             raise DumpError(
                 f"{self._source.place} is no text; save a spreadsheet as CSV, or say its --format"
@@ -141,6 +170,13 @@ def checked_rows(source: Source, widths: Collection[int] = ()) -> Iterator[Row]:
 
 
 def delimiter(head: str) -> str:
-    """Whichever of DELIMITERS the first line uses most."""
-    header = next((line for line in head.splitlines() if line.strip()), "")
-    return max(DELIMITERS, key=header.count)
+    """What Excel's line `sep=;` says, or whichever of DELIMITERS the first line uses most."""
+    first = next((line for line in head.splitlines() if line.strip()), "")
+    told = _SEPARATOR.fullmatch(first)
+    return told[1] if told else max(DELIMITERS, key=first.count)
+
+
+def header_line(head: str) -> str:
+    """The first line that isn't blank, nor Excel's `sep=;`."""
+    lines = (line for line in head.splitlines() if line.strip() and not _SEPARATOR.fullmatch(line))
+    return next(lines, "")

@@ -116,6 +116,7 @@ class PageReader:
     )
 
     def __init__(self, source: Source, columns: Columns) -> None:
+        columns.check_own(source.place)
         if columns.mapped:
             raise DumpError(f"{source.place} is read as an article's page: it has no columns to --map")
         self._source = source

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from parley.model.comment import Article, Parent, TextFormat
-from parley.service.dumps.formats.generic.csv_file import CsvReader, Row, checked_rows, delimiter
+from parley.service.dumps.formats.generic.csv_file import CsvReader, Row, checked_rows, delimiter, header_line
 from parley.service.dumps.formats.native import words
 from parley.service.dumps.formats.reply_tree import Index, Joined, Skip, placeholder
 from parley.service.dumps.reading.names import FIELDS, own_name
@@ -50,8 +50,11 @@ class PresetReader:
 
     def __init__(self, source: Source, columns: Columns, preset: Preset) -> None:
         self._source, self._preset = source, preset
+        columns.check_own(source.place)
+        there = header(source.head_text)
+        chosen = {name: _first_of(column, there) for name, column in preset.columns.items()}
         self._reader = CsvReader(
-            source, _PresetColumns({**preset.columns, **columns.mapped}, rows_before=source.rows_before)
+            source, _PresetColumns({**chosen, **columns.mapped}, rows_before=source.rows_before)
         )
         better = {own_name(name): new for name, new in preset.renamed.items()}
         known = [better.get(name, name) for name in self._reader.columns]
@@ -115,10 +118,15 @@ class _PresetColumns(Columns):
         self.unseen.clear()
 
 
+def _first_of(column: str, there: Collection[str]) -> str:
+    """The first of `a|b` that the file has: a corpus and its annotated part name columns differently."""
+    return next((name for name in column.split("|") if name in there), column)
+
+
 def header(head: str) -> list[str]:
     """The cells of the first row."""
     try:
-        return next(csv.reader(head.splitlines()[:1], delimiter=delimiter(head)), [])
+        return next(csv.reader([header_line(head)], delimiter=delimiter(head)), [])
     except csv.Error:
         return []
 
@@ -190,10 +198,12 @@ PRESETS: dict[str, Preset] = {
         has=frozenset({"comment_counter", "comment_text", "article_id"}),
         columns=_unused(
             {
-                "id": "comment_id",
+                "id": "comment_id|comment_counter",
                 "text": "comment_text",
                 "parent.id": "parentID",
                 "article.id": "article_id",
+                "article.url": "globe_url|article_url",
+                "article.title": "title",
                 "author.name": "comment_author",
                 "created_at": "post_time",
             }

@@ -15,7 +15,7 @@ from parley.service.dumps.formats.native import Native, RawComment, dig, entries
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.reading.source import Source
 
-_KEYS = re.compile(r'(?<!\\)"(?:orderedItems|https://www\.w3\.org/ns/activitystreams)"')
+_KEYS = re.compile(r'(?<!\\)"(?:orderedItems|https?://www\.w3\.org/ns/activitystreams)"')
 _COLLECTION = re.compile(r'(?<!\\)"type"\s*:\s*"(?:Ordered)?Collection(?:Page)?"|"orderedItems"\s*:')
 _ARTICLES = ("Article", "Page", "Event", "Video")
 _NO_COMMENTS = {
@@ -25,7 +25,7 @@ _NO_COMMENTS = {
     "Tombstone": "deleted",
 }
 _AUDIENCE = ("to", "cc", "bto", "bcc", "audience")
-_PUBLIC = ("https://www.w3.org/ns/activitystreams#Public", "as:Public", "Public")
+_PUBLIC = ("www.w3.org/ns/activitystreams#Public", "as:Public", "Public")
 PUBLIC, UNLISTED, FOLLOWERS, DIRECT = "public", "unlisted", "followers", "direct"
 PRIVATE = {FOLLOWERS: "for followers only", DIRECT: "a private message"}
 """Why a note of that visibility is left out."""
@@ -87,7 +87,7 @@ def _visibility(thing: Mapping[str, Any]) -> str | None:
 
 def _addresses(thing: Mapping[str, Any], *keys: str) -> list[str]:
     found = (dig(entry, "id") or entry for key in keys for entry in entries(thing.get(key)))
-    return [address for address in found if isinstance(address, str)]
+    return [address.partition("://")[2] or address for address in found if isinstance(address, str)]
 
 
 def _values(note: Mapping[str, Any], id: Any) -> dict[str, Any]:

@@ -60,6 +60,10 @@ def _add(submission: Mapping[str, Any], index: Index) -> None:
 
 def _values(comment: Mapping[str, Any]) -> dict[str, Any]:
     body, link, parent = comment.get("body"), _string(comment.get("link_id")), comment.get("parent_id")
+    if isinstance(parent, int) and not isinstance(parent, bool) and parent > 0:
+        parent = (
+            f"t1_{_base36(parent)}"  # newer archives write a comment's id as the number that it stands for
+        )
     id, author = _string(comment.get("id")), comment.get("author")
     author = None if author == "[deleted]" else author
     article = _full(link, "t3_") if link else None
@@ -75,6 +79,14 @@ def _values(comment: Mapping[str, Any]) -> dict[str, Any]:
         "format": "markdown",
         **{name: comment.get(name) for name in FORMAT.extras},
     }
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return digits
 
 
 def unescape(text: str) -> str:

@@ -34,6 +34,7 @@ from parley.service.errors import DumpError
 _KEYS = [re.compile(rf'(?<!\\)"{key}"\s*:') for key in ("storyID", "revisions")]
 _CSV_STATUS = ("APPROVED", "REJECTED", "NONE", "PREMOD", "SYSTEM_WITHHELD", "")
 _CSV_COLUMNS = 8
+_CSV_HEADER = ("id", "author_id", "story_id", "created_at", "body", "parent_id", "status")
 _NUMBERS = ("$numberInt", "$numberLong", "$numberDouble")
 
 
@@ -49,6 +50,8 @@ def looks_csv(head: str) -> bool:
         row = next(csv.reader(head.splitlines(keepends=True)), [])
     except csv.Error:
         return False
+    if tuple(row[:7]) == _CSV_HEADER:
+        return True
     return len(row) in (7, 8) and "T" in row[3] and to_utc(row[3]) is not None and row[6] in _CSV_STATUS
 
 
@@ -119,6 +122,8 @@ def read_csv(source: Source, index: Index) -> Iterator[RawComment]:
         index.add_author(user[0], user[2] or None)
     for found in checked_rows(source, (_CSV_COLUMNS - 1, _CSV_COLUMNS)):
         row, line = found.cells, found.line
+        if tuple(row[:7]) == _CSV_HEADER:
+            continue  # as its documentation names the columns; the importer itself wants none
         if found.problem is not None:
             yield RawComment(line=line, problem=found.problem, raw=found.lines[0][1].rstrip("\r\n"))
             continue

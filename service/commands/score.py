@@ -214,6 +214,8 @@ def _told(output: str) -> Iterator[None]:
         kept = output != PIPE and (
             parts_folder(Path(output)).exists() or Path(output).is_dir() or "://" in output
         )
-        after = "the same command goes on from here" if kept else f"{output} was not written"
+        after = f"{output} was not written"
+        if kept:
+            after = "what is scored so far is kept; give the same command again, and it goes on from there"
         typer.echo(f"Interrupted: {after}", err=True)
         raise typer.Exit(130) from error

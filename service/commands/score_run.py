@@ -184,7 +184,7 @@ class ScoreCall:
         with progress(shown=not self.quiet) as update:
 
             def on_batch(summary: Summary) -> None:
-                update(summary, selection.fraction)
+                update(summary, selection.fraction * summary.share)
 
             if self.output != PIPE:
                 return score_file(

@@ -62,11 +62,12 @@ class NativeReader:
                 f"{source.place} is in a format with names of its own: it has no columns to --map"
             )
         self._source, self._native = source, native
+        self._joined: Joined | None = None
         self.columns = (*REPEATED, *native.extras)
 
     @property
     def fraction(self) -> float:
-        return self._source.fraction
+        return self._source.fraction * (self._joined.share if self._joined else 1.0)
 
     @property
     def types(self) -> Mapping[str, str]:
@@ -76,13 +77,14 @@ class NativeReader:
     def __iter__(self) -> Iterator[Record | BadRow]:
         native, source = self._native, self._source
         with closing(Index()) as index:
-            yield from Joined(
+            self._joined = Joined(
                 self.rows(index),
                 index,
                 skipped=source.skipped,
                 read_ahead=not native.parents_first and source.ends,
                 rooted=native.rooted,
             )
+            yield from self._joined
 
     def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
         """The rows as they stand, for an `Index` that other files share."""

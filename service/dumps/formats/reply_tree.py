@@ -207,6 +207,7 @@ class Joined:
         self._read_ahead, self._rooted = read_ahead, rooted
         self._first: deque[Record | BadRow] = deque()
         self._put, self._taken = 0, 0
+        self._came, self._gone = 0, 0
         self._broken: DumpError | None = None
 
     def __iter__(self) -> Iterator[Record | BadRow]:
@@ -232,7 +233,13 @@ class Joined:
         except DumpError as error:
             self._broken = error
 
+    @property
+    def share(self) -> float:
+        """How many of the rows that came have been handed on, in [0, 1]: the others wait for a parent."""
+        return self._gone / self._came if self._came else 1.0
+
     def _push(self, row: Record | BadRow) -> None:
+        self._came += 1
         if isinstance(row, Record) and row.id is not None:
             names = [name for name in (row.author_id, row.author_name) if name]
             self._index.add_comment(row.id, row.text, row.parent.id if row.parent else None, names)
@@ -244,6 +251,7 @@ class Joined:
 
     def _pop(self) -> Record | BadRow:
         row = self._first.popleft()
+        self._gone += 1
         if not self._first and self._taken < self._put:
             self._first.extend(self._index.waited(self._taken))
             self._taken = min(self._taken + WAITING, self._put)
@@ -311,13 +319,14 @@ class JoinedTable:
     def __init__(self, reader: _Table, source: Source) -> None:
         self._reader, self._source = reader, source
         self.columns = reader.columns
+        self._rows_joined: Joined | None = None
         self._joined = not self.columns or {"id", "parent.id"} <= set(self.columns)
         if self.columns and self._joined and "parent.text" not in self.columns:
             self.columns = (*self.columns, "parent.text")
 
     @property
     def fraction(self) -> float:
-        return self._reader.fraction
+        return self._reader.fraction * (self._rows_joined.share if self._rows_joined else 1.0)
 
     @property
     def types(self) -> Mapping[str, Any]:
@@ -335,7 +344,9 @@ class JoinedTable:
                     yield row
             return
         with closing(Index()) as index:
-            yield from Joined(self._rows(), index, skipped=skipped, read_ahead=self._source.ends)
+            joined = Joined(self._rows(), index, skipped=skipped, read_ahead=self._source.ends)
+            self._rows_joined = joined
+            yield from joined
 
     def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
         """The rows as they stand, for an `Index` that other files share."""

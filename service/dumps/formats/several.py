@@ -97,6 +97,7 @@ class Several:
         self._parts = self._that_open(found)
         self._sizes = [part.path.stat().st_size for part in self._parts]
         self._done = 0
+        self._joined: Joined | None = None
         self._source: Source | None = None
 
     @property
@@ -106,17 +107,19 @@ class Several:
         sizes = self._sizes if whole else [1] * len(self._parts)
         source = self._source
         current = sizes[self._done] * source.fraction if source is not None and self._done < len(sizes) else 0
-        return min(1.0, (sum(sizes[: self._done]) + current) / max(sum(sizes), 1))
+        read = min(1.0, (sum(sizes[: self._done]) + current) / max(sum(sizes), 1))
+        return read * (self._joined.share if self._joined else 1.0)
 
     def __iter__(self) -> Iterator[Record | BadRow]:
         with closing(Index()) as index:
-            yield from Joined(
+            self._joined = Joined(
                 self._rows(index),
                 index,
                 skipped=self.skipped,
                 read_ahead=not self._form.parents_first,
                 rooted=self._form.rooted,
             )
+            yield from self._joined
 
     def _format(self, parts: Sequence[Part], name: str | None) -> tuple[Input, list[Part]]:
         """The format that most of the parts have, and those that have it; one of its own before a table."""

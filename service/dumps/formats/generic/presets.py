@@ -50,6 +50,7 @@ class PresetReader:
 
     def __init__(self, source: Source, columns: Columns, preset: Preset) -> None:
         self._source, self._preset = source, preset
+        self._joined: Joined | None = None
         columns.check_own(source.place)
         there = header(source.head_text)
         chosen = {name: _first_of(column, there) for name, column in preset.columns.items()}
@@ -63,12 +64,13 @@ class PresetReader:
 
     @property
     def fraction(self) -> float:
-        return self._reader.fraction
+        return self._reader.fraction * (self._joined.share if self._joined else 1.0)
 
     def __iter__(self) -> Iterator[Record | BadRow]:
         source = self._source
         with closing(Index()) as index:
-            yield from Joined(self.rows(index), index, skipped=source.skipped, read_ahead=source.ends)
+            self._joined = Joined(self.rows(index), index, skipped=source.skipped, read_ahead=source.ends)
+            yield from self._joined
 
     def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
         """The rows as they stand, for an `Index` that other files share."""

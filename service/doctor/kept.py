@@ -69,7 +69,7 @@ def check_secret(settings: Settings) -> Told:
         return
     if len(file.read_bytes()) != SECRET_BYTES:
         yield "problem", f"{file} must hold {SECRET_BYTES} bytes: restore it from a backup"
-    elif file.stat().st_mode & 0o077:
+    elif file.stat().st_mode & 0o007:
         yield "problem", f"{file} can be read by other users: chmod 600 {file}"
     else:
         yield "ok", str(file)

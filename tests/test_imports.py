@@ -37,8 +37,9 @@ ROOMS = {
     "service.dumps.scoring": {"dumps.reading", "dumps.formats", "policy"},
     "service.dumps.cluster": {"dumps.reading", "dumps.formats", "dumps.scoring"},
     "service.report": {"dumps.reading", "dumps.formats", "policy"},
+    "service.doctor": {"web", "policy", "settings", "store"},
     "service.commands": {"web", "dumps.reading", "dumps.formats", "dumps.scoring", "dumps.cluster"}
-    | {"policy", "settings", "store", "report"},
+    | {"policy", "settings", "store", "report", "doctor"},
     "training": {"data", "fit", "evaluation"},
     "training.data": set(),
     "training.network": set(),

@@ -8,6 +8,7 @@ with two underscores: PARLEY_LIMITS__COMMENTS=100. Unknown keys are refused, whe
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -48,6 +49,39 @@ class Queue(Section):
     comments: int = Field(default=4000, ge=1)
     wait: float = Field(default=0.05, gt=0)
     batch: int = Field(default=16, ge=1)
+
+
+class Server(Section):
+    """What stands in front of the service."""
+
+    trusted_proxies: list[str] = []
+    root_path: str = ""
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, proxies: list[str]) -> list[str]:
+        for proxy in proxies:
+            try:
+                ipaddress.ip_network(proxy, strict=False)
+            except ValueError as error:
+                raise ValueError(
+                    f"{proxy!r} is no address and no network: write 127.0.0.1 or 10.0.0.0/8, no name and no *"
+                ) from error
+        return proxies
+
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, path: str) -> str:
+        if path and not re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", path):
+            raise ValueError("must start with / and not end with it, as /parley")
+        return path
+
+
+class Metering(Section):
+    """Where /metrics is served beside the service's own port."""
+
+    host: str = "127.0.0.1"
+    port: int | None = Field(default=None, ge=0, le=65535)
 
 
 class Access(Section):
@@ -163,11 +197,13 @@ class Settings(BaseSettings):
     threads: int | None = Field(default=None, ge=1)
     policy: str = "default"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    server: Server = Server()
     limits: Limits = Limits()
     queue: Queue = Queue()
     access: Access = Access()
     store: Storage = Storage()
     fetch: Fetch = Fetch()
+    metrics: Metering = Metering()
     public_url: str | None = None
     perspective: Perspective = Perspective()
     coral: Coral = Coral()

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -34,9 +35,10 @@ from parley.service.protocols import articles, classify, coral, feedback, health
 from parley.service.settings.schema import Settings
 from parley.service.store.database import Store
 from parley.service.store.feedback import Feedback
-from parley.service.web.access import AccessControl, Gate, is_loopback
+from parley.service.web.access import OPEN_PATHS, AccessControl, Gate, is_loopback
 from parley.service.web.context import Service
 from parley.service.web.middleware import Admission, BodyLimit, RequestLog, Unread
+from parley.service.web.proxy import Prefix, Proxy
 from parley.service.web.wire import Wire, problem_of_framework, problem_of_validation, render
 
 WIRES: tuple[Wire, ...] = (
@@ -93,9 +95,11 @@ def create_app(
         swagger_ui_parameters={"tryItOutEnabled": True, "defaultModelsExpandDepth": 0},
     )
     app.state.service = service
+    _describe_keys(app)
     for wire in WIRES:
         app.include_router(wire.router)
     _answer_errors(app)
+    app.add_middleware(Prefix)
     app.add_middleware(BodyLimit, limit=settings.limits.body, wires=WIRES)
     signed = (coral.PATH,) if settings.coral.secrets else ()
     app.add_middleware(AccessControl, gate=gate, wires=WIRES, open_paths=signed)
@@ -111,8 +115,29 @@ def create_app(
             expose_headers=["X-Request-ID", "Retry-After"],
             max_age=PREFLIGHT_S,
         )
+    server = settings.server
+    app.add_middleware(Proxy, trusted=server.trusted_proxies, root_path=server.root_path)
     app.add_middleware(Unread)  # the last added is the outermost
     return app
+
+
+def _describe_keys(app: FastAPI) -> None:
+    """Say in the OpenAPI document how a key is sent: /docs gets its Authorize button from it."""
+    describe_routes = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = describe_routes()
+        document["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "description": "Authorization: Bearer KEY"},
+            "header": {"type": "apiKey", "in": "header", "name": "X-API-KEY"},
+        }
+        document["security"] = [{"bearer": []}, {"header": []}, {}]  # none while there is no key
+        for path in OPEN_PATHS:
+            for operation in document["paths"].get(path, {}).values():
+                operation["security"] = []
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
 
 
 def _make_service(
@@ -187,7 +212,7 @@ async def _purge(feedback: Feedback, *, days: int) -> None:
 
 def _answer_errors(app: FastAPI) -> None:
     def answer(request: Request, problem: Problem) -> Response:
-        return render(request.url.path, problem, WIRES)
+        return render(request.scope["path"].removeprefix(request.scope["root_path"]), problem, WIRES)
 
     @app.exception_handler(ServiceError)
     @app.exception_handler(CommentError)

@@ -75,6 +75,7 @@ class RequestLog:
         method = scope["method"] if scope["method"] in METHODS else "other"
         self.metrics.on_request(route=route, method=method, status=status, seconds=seconds)
         told = {name: state[name] for name in ("comments", "key_id") if state.get(name) is not None}
+        told["client"] = (scope.get("client") or (None, 0))[0]
         level = "debug" if route in QUIET or "refused" in state else "info"
         getattr(log, level)(
             "request", method=method, route=route, status=status, seconds=round(seconds, 4), **told

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from parley import __version__
-from parley.service.commands import feedback, keys, policy
+from parley.service.commands import feedback, keys, policy, users
 from parley.service.commands.feedback import forget
 from parley.service.commands.report import report
 from parley.service.commands.score import score
@@ -46,6 +46,7 @@ app.command()(serve)
 app.command()(forget)
 app.add_typer(policy.app)
 app.add_typer(keys.app)
+app.add_typer(users.app)
 app.add_typer(feedback.app)
 
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from fastapi import APIRouter
 
-from parley.service.desk import log, people, queue, reading, uploads, working
-from parley.service.desk.pages import render_problem
+from parley.service.desk.pages import log, people, queue, reading, uploads, working
+from parley.service.desk.pages.render import render_problem
 from parley.service.desk.scoring import Scoring
 from parley.service.desk.webhooks import Deliverer
 from parley.service.web.context import Service

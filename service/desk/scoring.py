@@ -19,7 +19,7 @@ import structlog
 from parley.model.comment import Comment, Prediction
 from parley.model.errors import CommentError
 from parley.service.desk.arrivals import Arrived
-from parley.service.desk.uploads import open_records
+from parley.service.desk.pages.uploads import open_records
 from parley.service.dumps.reading.record import BadRow, Record
 from parley.service.errors import Busy, DumpError, NotReady, PredictionFailed, ServiceError
 from parley.service.logs import describe

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from parley.service.commands.cli import app as parley
 from parley.service.desk import access
-from parley.service.desk import people as people_pages
-from parley.service.desk.pages import POLICY
+from parley.service.desk.pages import people as people_pages
+from parley.service.desk.pages.render import POLICY
 from parley.service.store import decisions, people, policies, queues
 from parley.service.store.decisions import By, Choice
 from parley.service.store.queues import Filter

@@ -18,9 +18,9 @@ from fastapi.responses import RedirectResponse
 
 from parley.model.comment import Article, Comment, Prediction
 from parley.model.labels import ABUSE
-from parley.service.desk import words
 from parley.service.desk.access import AdminDep, DeskRoute, SessionDep
-from parley.service.desk.pages import page
+from parley.service.desk.pages import words
+from parley.service.desk.pages.render import page
 from parley.service.errors import InvalidRequest, NotReady
 from parley.service.policy.decision import Policy, rule_key
 from parley.service.policy.rules import Rule

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from parley.service.desk import words
 from parley.service.desk.access import AdminDep, DeskRoute, SessionDep
-from parley.service.desk.pages import HEADERS, page
+from parley.service.desk.pages import words
+from parley.service.desk.pages.render import HEADERS, page
 from parley.service.desk.webhooks import to_json
 from parley.service.store import decisions
 from parley.service.web.context import ServiceDep

@@ -22,7 +22,7 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import UploadFile
 
 from parley.service.desk.access import DeskRoute, SessionDep
-from parley.service.desk.pages import page
+from parley.service.desk.pages.render import page
 from parley.service.dumps.formats.generic.csv_file import CsvReader
 from parley.service.dumps.formats.generic.json_lines import JsonLinesReader
 from parley.service.dumps.formats.generic.tables import TableReader

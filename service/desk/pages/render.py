@@ -17,7 +17,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from parley.service.desk import words
+from parley.service.desk.pages import words
 from parley.service.errors import Problem
 from parley.service.report.words import one_line
 from parley.service.store.people import Session

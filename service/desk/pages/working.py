@@ -12,12 +12,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from parley.service.desk import figures, words
 from parley.service.desk.access import DeskRoute, SessionDep
-from parley.service.desk.figures import Figure
-from parley.service.desk.pages import page
-from parley.service.desk.queue import site_policy, thresholds
-from parley.service.desk.reading import wilson
+from parley.service.desk.pages import figures, words
+from parley.service.desk.pages.figures import Figure
+from parley.service.desk.pages.queue import site_policy, thresholds
+from parley.service.desk.pages.reading import wilson
+from parley.service.desk.pages.render import page
 from parley.service.store import decisions, measures, queues
 from parley.service.store.desk_tables import ARRIVALS
 from parley.service.store.measures import Day

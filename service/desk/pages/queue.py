@@ -11,10 +11,10 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
-from parley.service.desk import words
 from parley.service.desk.access import DeskRoute, SessionDep
-from parley.service.desk.filters import AGES, fields, is_narrow, query, read_filter
-from parley.service.desk.pages import page
+from parley.service.desk.pages import words
+from parley.service.desk.pages.filters import AGES, fields, is_narrow, query, read_filter
+from parley.service.desk.pages.render import page
 from parley.service.errors import Conflict, InvalidRequest, NotFound, NotReady
 from parley.service.policy.decision import Policy
 from parley.service.store import decisions, queues

@@ -271,14 +271,17 @@ def _count(service: Service, wanted: Filter) -> dict[str, Any]:
     if kept is not None and now - kept[0] < COUNTS_S:
         return kept[1]
     every = Filter(queue=wanted.queue, state=wanted.state)
+    states = {
+        state: queues.count(store, Filter(queue=wanted.queue, state=state, flagged=False))
+        for state in queues.STATES
+    }
+    flagged = queues.count(store, every)
+    known = {every: flagged, queues.everything(every): states[wanted.state]}
     found: dict[str, Any] = {
-        "shown": queues.count(store, wanted),
-        "flagged": queues.count(store, every),
-        "all": queues.count(store, queues.everything(every)),
-        "states": {
-            state: queues.count(store, Filter(queue=wanted.queue, state=state, flagged=False))
-            for state in queues.STATES
-        },
+        "shown": known[wanted] if wanted in known else queues.count(store, wanted),
+        "flagged": flagged,
+        "all": states[wanted.state],
+        "states": states,
         "label": queues.facets(store, wanted, "label"),
         "story": queues.facets(store, wanted, "story"),
         "language": queues.facets(store, wanted, "language"),

@@ -1,4 +1,7 @@
-"""The queue page is quick however many comments wait: `make desk-test` takes 100,000, the suite fewer."""
+"""The queue page is quick however many comments wait: `make desk-test` takes 100,000, the suite fewer.
+
+The suite counts the process's own time, so that a busy machine fails nothing; `make desk-test` looks at the clock.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from tests.service.desk.conftest import Desk
 
 WAITING = int(os.environ.get("PARLEY_DESK_WAITING", "10000"))
 P95_S = 0.1
+clock = time.perf_counter if WAITING >= 100_000 else time.process_time
 LABELS = ("toxicity", "insult", "threat", "spam", "off_topic")
 ADDRESSES = (
     "/desk/queue",
@@ -70,9 +74,9 @@ def test_the_queue_page_is_quick(full_desk: Desk, tmp_path: Path) -> None:
         for address in ADDRESSES:
             if turn == 3:
                 queue_pages._counts.clear()  # counts are kept for seconds: some requests count anew
-            started = time.perf_counter()
+            started = clock()
             assert full_desk.get(address).status_code == 200
-            times.append(time.perf_counter() - started)
+            times.append(clock() - started)
     times.sort()
     p95 = times[int(0.95 * len(times))]
     print(f"{WAITING:,} waiting: median {times[len(times) // 2] * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms")
@@ -80,7 +84,7 @@ def test_the_queue_page_is_quick(full_desk: Desk, tmp_path: Path) -> None:
 
 
 def test_the_next_comment_comes_quickly(full_desk: Desk) -> None:
-    started = time.perf_counter()
+    started = clock()
     for _ in range(10):
         assert full_desk.post("/desk/next").status_code == 200
-    assert (time.perf_counter() - started) / 10 < 3 * P95_S
+    assert (clock() - started) / 10 < 3 * P95_S

@@ -30,8 +30,10 @@ ROOMS = {
     "service.settings": {"policy"},
     "service.store": set(),
     "service.articles": {"store"},
-    "service.web": {"protocols", "articles", "policy", "settings", "store"},
+    "service.web": {"protocols", "articles", "desk", "policy", "settings", "store"},
     "service.protocols": {"web", "policy", "store"},
+    "service.desk": {"web", "protocols", "policy", "settings", "store", "report"}
+    | {"dumps.reading", "dumps.formats"},
     "service.dumps.reading": set(),
     "service.dumps.formats": {"dumps.reading"},
     "service.dumps.scoring": {"dumps.reading", "dumps.formats", "policy"},

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from parley import __version__
-from parley.service.commands import feedback, keys, policy
+from parley.service.commands import feedback, keys, policy, users
 from parley.service.commands.backup import backup, restore
 from parley.service.commands.doctor import doctor
 from parley.service.commands.feedback import forget
@@ -51,6 +51,7 @@ app.command()(backup)
 app.command()(restore)
 app.add_typer(policy.app)
 app.add_typer(keys.app)
+app.add_typer(users.app)
 app.add_typer(feedback.app)
 
 

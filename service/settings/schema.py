@@ -113,6 +113,7 @@ class Storage(Section):
     folder: Path | None = None
     url: str | None = None
     comments: bool = False
+    queue: bool = False
     days: int = Field(default=90, ge=1)
 
     @property
@@ -184,6 +185,36 @@ class Coral(Section):
         return secrets
 
 
+class Webhook(Section):
+    """Where each decision of a moderator is sent, and the secret that signs it."""
+
+    url: str
+    secret: SecretStr
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        if not re.match(r"https?://[^/\s]", url):
+            raise ValueError("must start with http:// or https:// and name a host")
+        return url
+
+    @field_validator("secret")
+    @classmethod
+    def _check_secret(cls, secret: SecretStr) -> SecretStr:
+        if len(secret.get_secret_value()) < MIN_SECRET:
+            raise ValueError(
+                f"a signing secret has at least {MIN_SECRET} characters: `openssl rand -hex 32` makes one"
+            )
+        return secret
+
+
+class Desk(Section):
+    """The moderators' pages at /desk."""
+
+    upload: int = Field(default=200_000_000, ge=1000)
+    webhooks: list[Webhook] = []
+
+
 class Settings(BaseSettings):
     """Everything that a running service can be told; `configs/service.yaml` explains each key."""
 
@@ -207,6 +238,7 @@ class Settings(BaseSettings):
     public_url: str | None = None
     perspective: Perspective = Perspective()
     coral: Coral = Coral()
+    desk: Desk = Desk()
 
     @field_validator("public_url")
     @classmethod

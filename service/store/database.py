@@ -22,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from parley.service.errors import StoreError
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration. Known here so that a start with a schema up to date needs no Alembic."""
 
 _MIGRATION_LOCK = 7_069_426_584

@@ -39,8 +39,9 @@ FRESH_S = 5.0
 """Seconds for which known keys are believed: so long a revoked key may still open a running service."""
 
 OPEN_PATHS = ("/", "/health", "/openapi.json", "/batch")
-OPEN_PREFIXES = ("/docs", "/static-offline-docs/")
-"""What tells nothing of a comment: probes and documents need no key. Each part of a batch brings its own."""
+OPEN_PREFIXES = ("/docs", "/static-offline-docs/", "/desk")
+"""What tells nothing of a comment: probes and documents need no key. Each part of a batch brings its own, and
+the desk has people who sign in (`service.desk.access`)."""
 
 KEY_OPTIONAL = "/$discovery/rest"
 """Some of Perspective's clients read it without a key, others look here first whether theirs is good."""

@@ -109,8 +109,9 @@ def test_tables_find_their_parents(dump: Dump, name: str) -> None:
 
 def test_disqus(dump: Dump) -> None:
     rows, skipped = dump("disqus")
-    assert list(rows) == ["12", "11", "15"]
-    assert skipped == {"deleted": 1, "spam": 1}
+    assert list(rows) == ["12", "11", "14", "15"]
+    assert skipped == {"deleted": 1}
+    assert [row.extra["status"] for row in rows.values()] == ["approved", "approved", "spam", "approved"]
     reply, first, orphan = rows["12"], rows["11"], rows["15"]
     assert reply.text == "<p>I <b>agree</b>, it &amp; the tunnel.</p>"
     assert (reply.format, reply.line) == ("html", 9)
@@ -120,7 +121,7 @@ def test_disqus(dump: Dump) -> None:
     assert (reply.author_id, reply.author_name, first.author_name) == ("ben1", "Ben", "Anna M")
     # Old exports have no Z; the time is UTC all the same.
     assert first.created_at == datetime(2024, 6, 4, 18, 2, tzinfo=UTC)
-    assert reply.extra == {"category": "Town"}
+    assert reply.extra == {"category": "Town", "status": "approved"}
     assert not any("mail" in str(row) or "192.0.2" in str(row) for row in rows.values())
 
 

@@ -416,7 +416,7 @@ def test_a_web_page_without_comments_in_it(tmp_path: Path) -> None:
     (tmp_path / "a.html").write_text(
         '<html><script type=\'application/ld+json\'>{"@type": "WebSite"}</script>'
     )
-    with pytest.raises(NothingToScore, match="holds no JSON-LD with comments"):
+    with pytest.raises(NothingToScore, match="neither as JSON-LD nor as microdata"):
         read_path(tmp_path / "a.html")
 
 
@@ -472,3 +472,45 @@ def test_an_export_cut_short_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps({"commentHex": 1, "comments": [{"html": "x"}]})[:-3])
     with pytest.raises(DumpError, match="broke off after entry"):
         read_path(tmp_path / "a.json", name="commento")
+
+
+def test_what_plugins_keep_in_the_place_of_comments_is_none(tmp_path: Path) -> None:
+    kinds = (
+        "order_note",
+        "action_log",
+        "note",
+        "webmention",
+        "edd_payment_note",
+        "like",
+        "review",
+        "comment",
+        "",
+    )
+    comments = "".join(
+        exports._wp_comment(i, "Well done.", kind=kind) for i, kind in enumerate(kinds, start=1)
+    )
+    (tmp_path / "w.xml").write_text(exports._WORDPRESS.format(v="1.2", comments=comments))
+    rows, skipped = read_path(tmp_path / "w.xml")
+    assert [row.id for row in rows if isinstance(row, Record)] == ["7", "8", "9"]
+    assert skipped == dict.fromkeys(kinds[:6], 1)
+
+
+def test_an_older_comentario(tmp_path: Path) -> None:
+    pytest.importorskip("ijson")
+    nobody = "0" * 64
+    comment = {"host": "news.example", "path": "/bridge", "commenterHex": nobody, "markdown": "Close it.",
+               "commentHex": "a1", "parentHex": "root", "state": "approved"}  # fmt: skip
+    (tmp_path / "c.json").write_text(json.dumps({"version": 1, "comments": [comment], "commenters": []}))
+    row = read_path(tmp_path / "c.json")[0][0]
+    assert isinstance(row, Record)
+    assert row.article == Article(id=BRIDGE, url=BRIDGE)
+    assert (row.author_id, row.author_name) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "nobody", ["00000000-0000-0000-0000-000000000000", "0", "anonymous", "-1", "[deleted]"]
+)
+def test_a_stand_in_for_nobody_is_no_person(nobody: str) -> None:
+    record = Columns().record({"text": "x", "author.id": nobody, "author.name": "Walker"}, row=1)
+    assert (record.author_id, record.author_name) == (None, "Walker")
+    assert Columns().record({"text": "x", "author": "Anonymous"}, row=1).author_name is None

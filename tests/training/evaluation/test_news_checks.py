@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from parley.model.comment import Prediction, Reply, Stance
+from parley.model.labels import ABUSE, COMMENT_LABELS
 from parley.training.data.examples import Example
 from parley.training.data.registry import HERE
 from parley.training.data.sources import read
@@ -20,8 +21,7 @@ from parley.training.evaluation.figures import judge
 from parley.training.evaluation.served_path import comment, predict
 from parley.training.evaluation.suite import SUITE, read_tests
 
-THRESHOLDS = {"toxicity": 0.5, "insult": 0.5, "threat": 0.5, "off_topic": 0.5}
-LABELS = ("toxicity", "insult", "threat", "profanity", "severe_toxicity", "identity_attack")
+THRESHOLDS = dict.fromkeys((*COMMENT_LABELS, "off_topic"), 0.5)
 
 
 def said(
@@ -30,7 +30,7 @@ def said(
     stance = Stance(**dict(zip(("favor", "against", "none"), sides, strict=True)), target="it", label=label)
     return Prediction(
         id=None,
-        abuse=dict.fromkeys((*LABELS, "sexually_explicit"), toxicity),
+        abuse=dict.fromkeys(ABUSE, toxicity),
         spam=0.0,
         off_topic=off_topic,
         stance=stance,
@@ -113,7 +113,7 @@ def test_functional_cases_are_there_and_only_test() -> None:
 
 
 def test_every_aim_on_news_finds_its_figure() -> None:
-    """On the repository's own rows, each slice cut to a few, with a model that answers anything."""
+    """On the repository's own rows, with a model that answers anything."""
     tests = {}
     asks = FindsWord("you", 1000)
     for name in (
@@ -124,11 +124,11 @@ def test_every_aim_on_news_finds_its_figure() -> None:
         "hidden_insults",
         "harmless_long",
     ):
-        rows = list(read(name, HERE, SUITE[name].split))[:1500]
+        rows = list(read(name, HERE, SUITE[name].split))
         both = list(zip(rows, predict(asks, rows), strict=True))
         tests[name] = figures_of(both, SUITE[name].checks, asks, THRESHOLDS, intervals=False)
     for aim in NEWS:
-        if aim.path[0] in tests and "others" not in aim.measured:
+        if aim.path[0] in tests:
             assert against(aim, {"tests": tests}) is not None, f"{aim.what}: {aim.measured}"
 
 

@@ -3,10 +3,9 @@
     classifier = Classifier.load()                          the artifact that comes with the package
     classifier.predict([Comment(text="What nonsense.")])    one Prediction a comment, in order
 
-Three passes of one network: the comment alone (abuse, spam, spans, embedding), article and target alone
-(embeddings, kept), and the comment behind its context: target and title (stance, off-topic), or the parent,
-where that is asked (reply). `parley.model.artifact` names the network's inputs and
-outputs.
+Three passes: the comment alone (abuse, spam, spans, embedding), article and target alone (embeddings, kept),
+and, by a network of its own, the comment behind its context: target and title (stance, off-topic), or the
+parent, where that is asked (reply). `parley.model.artifact` names the networks' inputs and outputs.
 """
 
 from __future__ import annotations
@@ -107,7 +106,7 @@ class Classifier:
                 f"{artifact.path}: artifact.json, calibration.json or thresholds.json lacks {error}; "
                 "copy the artifact again"
             ) from error
-        self._engine = engine or Engine(artifact.onnx_file, threads=threads)
+        self._engine = engine or Engine(artifact.comments_file, artifact.pairs_file, threads=threads)
         self._languages = frozenset(self.info.get("languages", ["en"]))
         self._kept = _Embeddings(KEPT_EMBEDDINGS)
 
@@ -281,21 +280,17 @@ class Classifier:
 
     def _stance(self, target: str, logits: Vector, cosine: Vector) -> Stance:
         scores = _scores(STANCES, self._calibration.stance(logits[None], cosine[None])[0])
-        likeliest = _likeliest(scores)
+        likeliest = max(scores, key=scores.__getitem__)
         unsure = likeliest != "none" and scores[likeliest] < self._side_threshold
         return Stance(target=target, **scores, label=None if unsure else likeliest)
 
     def _reply(self, logits: Vector) -> Reply:
         scores = _scores(REPLIES, self._calibration.reply(logits))
-        return Reply(**scores, label=_likeliest(scores))
+        return Reply(**scores, label=max(scores, key=scores.__getitem__))
 
 
 def _scores(names: Sequence[str], probabilities: NDArray[Any]) -> dict[str, float]:
     return {name: round(float(value), 6) for name, value in zip(names, probabilities, strict=True)}
-
-
-def _likeliest(scores: dict[str, float]) -> str:
-    return max(scores, key=scores.__getitem__)
 
 
 def _plain(text: str | None) -> str:

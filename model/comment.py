@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from parley.model.labels import STANCES
+
 TextFormat = Literal["plain", "html", "markdown"]
 Question = Literal["reply"]
 
@@ -75,6 +77,11 @@ class Stance:
     against: float
     none: float
     label: str | None
+
+    @property
+    def likeliest(self) -> str:
+        """The likeliest stance, whether it is named or not."""
+        return max(STANCES, key=lambda name: float(getattr(self, name)))
 
     def to_dict(self) -> dict[str, Any]:
         """The stance as JSON-ready values."""

@@ -28,7 +28,9 @@ def test_a_missing_folder_is_explained(tmp_path: Path) -> None:
         Classifier.load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "calibration.json", "thresholds.json"])
+@pytest.mark.parametrize(
+    "name", ["comments.onnx", "pairs.onnx", "tokenizer.json", "calibration.json", "thresholds.json"]
+)
 def test_a_missing_file_is_named(copy: Artifact, name: str) -> None:
     (copy.path / name).unlink()
     with pytest.raises(ArtifactError, match=rf"not a whole artifact: {name} missing"):

@@ -37,8 +37,8 @@ Floats = NDArray[np.float64]
 class Remembering(Engine):
     """An engine that runs each row once: calibrations are tried out on the same rows again and again."""
 
-    def __init__(self, onnx_file: Path) -> None:
-        super().__init__(onnx_file)
+    def __init__(self, *onnx_files: Path) -> None:
+        super().__init__(*onnx_files)
         self._said: dict[tuple[str, bytes], NDArray[np.float32]] = {}
 
     def start(self, rows: Sequence[Tokens], *outputs: str) -> Callable[[], Outputs]:
@@ -64,7 +64,7 @@ class Trial:
 
     def __init__(self, copy: Artifact) -> None:
         self._artifact = copy
-        self._engine = Remembering(copy.onnx_file)
+        self._engine = Remembering(copy.comments_file, copy.pairs_file)
         self.calibration: dict[str, Any] = copy.calibration
         self.thresholds: dict[str, float] = copy.thresholds
 
@@ -74,13 +74,7 @@ class Trial:
         """What serving reads of the artifact, copied; no link, which Windows asks for rights to make."""
         with tempfile.TemporaryDirectory() as folder:
             copy = Artifact(Path(folder))
-            for file in (
-                artifact.info_file,
-                artifact.onnx_file,
-                artifact.tokenizer_file,
-                artifact.calibration_file,
-                artifact.thresholds_file,
-            ):
+            for file in artifact.served_files:
                 shutil.copyfile(file, copy.path / file.name)
             yield cls(copy)
 

@@ -95,14 +95,14 @@ def test_each_row_runs_once(tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(
         Engine, "_run", lambda self, batch, outputs: (ran.append(len(batch)), run(self, batch, outputs))[1]
     )
-    engine = Remembering(artifact.onnx_file)
+    engine = Remembering(artifact.comments_file)
     first = engine.run(rows[:2], "embedding")
     assert sum(ran) == 2
     again = engine.run(rows, "embedding")
     assert sum(ran) == 3, "only the new text"
     both = engine.run(rows[:1], "comment_logits", "span_logits")
     assert sum(ran) == 4, "other outputs are asked for"
-    fresh = Engine(artifact.onnx_file).run(rows, "embedding", "comment_logits", "span_logits")
+    fresh = Engine(artifact.comments_file).run(rows, "embedding", "comment_logits", "span_logits")
     assert np.array_equal(np.stack(again["embedding"]), np.stack(fresh["embedding"]))
     assert np.array_equal(np.stack(first["embedding"]), np.stack(fresh["embedding"][:2]))
     assert all(np.array_equal(both[name][0], fresh[name][0]) for name in both)

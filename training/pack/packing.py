@@ -93,7 +93,7 @@ def pack(config: TrainConfig, *, data_dir: Path, folder: Path, stages: Sequence[
         np.savez_compressed(folder / f"rows-{task.name}.npz", **arrays)
         counts[task.name] = {"rows": len(rows), "tokens": int(arrays["lengths"].sum())}
     encoders = sorted(set().union(*(stage.encoders for stage in chosen)))
-    _write_weights(weights_of(network, encoders), folder)
+    write_weights(weights_of(network, encoders), folder)
     files = sorted(file.name for file in folder.iterdir())
     plan = {
         "name": config.name,
@@ -236,10 +236,13 @@ def weights_of(network: Network, encoders: Sequence[str]) -> dict[str, Tensor]:
     return {name: w for name, w in network.state_dict().items() if name.split(".")[0] in parts}
 
 
-def _write_weights(weights: Mapping[str, Tensor], folder: Path) -> None:
-    """In half precision, or where the folder would be too large for that, in int8."""
+def write_weights(weights: Mapping[str, Tensor], folder: Path) -> None:
+    """Writes weights.npz in half precision, or where the folder would be too large for that, in int8.
+
+    Raises RunError, and deletes the folder, where it is too large for that as well.
+    """
     file = folder / "weights.npz"
-    rows = sum(other.stat().st_size for other in folder.iterdir())
+    rows = sum(other.stat().st_size for other in folder.iterdir() if other != file)
     arrays = {
         name: w.numpy() if not w.is_floating_point() else w.half().numpy() for name, w in weights.items()
     }

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from parley.service.errors import BodyTooLarge, Busy, NotReady, Problem
+from parley.service.errors import BodyTooLarge, Busy, MalformedBody, NotReady, Problem
 from parley.service.logs import describe
 from parley.service.metrics import Metrics
 from parley.service.web.wire import Wire, render
@@ -73,6 +75,7 @@ class RequestLog:
         method = scope["method"] if scope["method"] in METHODS else "other"
         self.metrics.on_request(route=route, method=method, status=status, seconds=seconds)
         told = {name: state[name] for name in ("comments", "key_id") if state.get(name) is not None}
+        told["client"] = (scope.get("client") or (None, 0))[0]
         level = "debug" if route in QUIET or "refused" in state else "info"
         getattr(log, level)(
             "request", method=method, route=route, status=status, seconds=round(seconds, 4), **told
@@ -147,30 +150,62 @@ class Admission:
 
 
 class BodyLimit:
-    """Refuses a body of more than `limit` bytes: by Content-Length unread, otherwise once it is longer."""
+    """Refuses a body of more than `limit` bytes: by Content-Length unread, otherwise once it is longer.
 
-    def __init__(self, app: ASGIApp, *, limit: int, wires: Sequence[Wire]) -> None:
+    A body packed with gzip is unpacked, and the limit is one on what comes out.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, limit: int, wires: Sequence[Wire], larger: Mapping[str, int] | None = None
+    ) -> None:
+        """`larger` are the paths that take more, with how much."""
         self.app = app
         self.limit = limit
+        self.larger = larger or {}
         self.wires = wires
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        error = BodyTooLarge(f"the body is longer than {self.limit} bytes: send fewer comments at once")
+        limit = self.larger.get(scope["path"], self.limit)
+        error = BodyTooLarge(f"the body is longer than {limit} bytes: send fewer comments at once")
         length = Headers(scope=scope).get("content-length", "")
-        if length.isdecimal() and int(length) > self.limit:
+        if length.isdecimal() and int(length) > limit:
             await render(scope["path"], Problem.of(error), self.wires)(scope, receive, send)
             return
         read = 0
+        inflate = _unpacking(scope)
 
         async def receive_counted() -> Message:
             nonlocal read
             message = await receive()
+            if inflate is not None and message["type"] == "http.request":
+                message = {**message, "body": _inflated(inflate, message, limit - read + 1)}
             read += len(message.get("body", b""))
-            if read > self.limit:
+            if read > limit:
                 raise error
             return message
 
         await self.app(scope, receive_counted, send)
+
+
+def _unpacking(scope: Scope) -> Any:
+    """What unpacks the body, whose headers then are those of what comes out; None where it isn't packed."""
+    headers = Headers(scope=scope)
+    if headers.get("content-encoding", "").strip().lower() not in ("gzip", "x-gzip"):
+        return None
+    gone = (b"content-encoding", b"content-length")
+    scope["headers"] = [pair for pair in scope["headers"] if pair[0].lower() not in gone]
+    return zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+
+def _inflated(inflate: Any, message: Message, most: int) -> bytes:
+    """The message's bytes unpacked, `most` at most. Raises MalformedBody."""
+    try:
+        out: bytes = inflate.decompress(message.get("body", b""), max(most, 1))
+    except zlib.error as error:
+        raise MalformedBody(f"the body is declared as gzip and is none: {error}") from error
+    if not message.get("more_body", False) and not inflate.eof and not inflate.unconsumed_tail:
+        raise MalformedBody("the body is packed with gzip and ends too early")
+    return out

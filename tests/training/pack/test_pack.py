@@ -141,7 +141,7 @@ def test_packed_run_elsewhere_and_unpacked(
     before = Network.from_base(config.base).state_dict()
     run_here(folder)
     artifact = unpack(config, [folder], data_dir=data_dir, run_dir=tmp_path / "run")
-    after = Network.from_artifact(artifact).state_dict()
+    after = trained(config, [folder]).state_dict()
     moved = {name for name, weight in before.items() if not torch.allclose(weight, after[name], atol=1e-3)}
     assert not [name for name in moved if ".embeddings." in name], "they are never trained"
     assert not [name for name in moved if name.startswith("encoder.encoder.layer.0.")], "frozen"

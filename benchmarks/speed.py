@@ -5,8 +5,7 @@
 Builds the wheel, installs it into an empty environment as a user would, and measures that. Both are commands
 that score the same file of comments on all cores of this machine, timed from their start to their written
 file, in turns, because a machine's speed drifts: each round gives a ratio. What the pipeline takes without
-its start is told beside it (`benchmarks.plain`). Needs a network for pip, and the artifact's
-`model.safetensors`, which the repository has.
+its start is told beside it (`benchmarks.plain`). Needs a network for pip.
 """
 
 from __future__ import annotations

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import narwhals as nw
 
 from parley.model.classifier import Classifier
-from parley.model.comment import Article, Comment, Parent, Prediction, Stance
+from parley.model.comment import Article, Comment, Parent, Prediction, Reply, Stance
 from parley.model.errors import CommentError
 from parley.model.labels import ABUSE
 
@@ -31,7 +31,10 @@ SLICE = 512
 BAR_FROM = 2_000
 """Fewer comments than this take no progress bar."""
 
-_NO_STANCE = Stance(target="", favor=0.0, against=0.0, none=0.0, label="")
+_OBJECTS = {
+    name: tuple(field.name for field in fields(kind)) for name, kind in (("stance", Stance), ("reply", Reply))
+}
+"""The fields of what may be missing as a whole: a table has their columns all the same."""
 _ARTICLE_COLUMNS = tuple(f"article.{field.name}" for field in fields(Article))
 _PARENT_COLUMNS = tuple(f"parent.{field.name}" for field in fields(Parent))
 _COMMENT_COLUMNS = ("id", "target", "language", "format", *_ARTICLE_COLUMNS, *_PARENT_COLUMNS)
@@ -76,6 +79,7 @@ class Model:
         *,
         article: str | Mapping[str, Any] | Article | None = None,
         target: str | None = None,
+        reply: bool = False,
     ) -> Prediction: ...
 
     @overload
@@ -85,6 +89,7 @@ class Model:
         *,
         article: str | Mapping[str, Any] | Article | None = None,
         target: str | None = None,
+        reply: bool = False,
     ) -> list[Prediction]: ...
 
     @overload
@@ -95,6 +100,7 @@ class Model:
         text: str = "text",
         article: str | Mapping[str, Any] | Article | None = None,
         target: str | None = None,
+        reply: bool = False,
     ) -> Frame: ...
 
     def predict(
@@ -104,6 +110,7 @@ class Model:
         text: str = "text",
         article: str | Mapping[str, Any] | Article | None = None,
         target: str | None = None,
+        reply: bool = False,
     ) -> Any:
         """Scores `comments` and returns the same kind, in the same order.
 
@@ -115,20 +122,20 @@ class Model:
           are there.
 
         `article` (a title, a dictionary or an `Article`) and `target` are for every comment that brings
-        none of its own. Raises CommentError for a comment or a table that can't be read, TypeError for
-        anything else.
+        none of its own; `reply` judges each against its parent as well. Raises CommentError for a comment
+        or a table that can't be read, TypeError for anything else.
         """
-        default = _article(article)
+        default = Comment(text="", article=_article(article), target=target, ask=("reply",) if reply else ())
         if isinstance(comments, (str, Mapping, Comment)):
-            return self._score([_comment(comments, default, target)])[0]
+            return self._score([_comment(comments, default)])[0]
         if (dataset := _arrow_of_dataset(comments)) is not None:
-            scored = self._predict_table(nw.from_native(dataset, eager_only=True), text, default, target)
+            scored = self._predict_table(nw.from_native(dataset, eager_only=True), text, default)
             return type(comments)(scored.to_native())
         table = nw.from_native(comments, eager_only=True, pass_through=True)
         if isinstance(table, nw.DataFrame):
-            return self._predict_table(table, text, default, target).to_native()
+            return self._predict_table(table, text, default).to_native()
         if isinstance(comments, Sequence) and not isinstance(comments, (bytes, bytearray)):
-            return self._score(list(_comments(comments, default, target)))
+            return self._score(list(_comments(comments, default)))
         raise TypeError(
             f"predict can't read a {type(comments).__name__}; give a text, a dict or a Comment, a list of "
             "these, or a pandas, polars, Arrow or datasets table with a column of texts"
@@ -144,15 +151,13 @@ class Model:
         steps = track(starts, description="Scoring", console=Console(stderr=True), transient=True)
         return [p for i in steps for p in self._classifier.predict(comments[i : i + SLICE])]
 
-    def _predict_table(
-        self, table: nw.DataFrame[Any], text: str, article: Article | None, target: str | None
-    ) -> nw.DataFrame[Any]:
+    def _predict_table(self, table: nw.DataFrame[Any], text: str, default: Comment) -> nw.DataFrame[Any]:
         if text not in table.columns:
             raise CommentError(
                 f"the table has no column {text!r}; its columns are {', '.join(table.columns)}: "
                 "name the one that holds the comments with text="
             )
-        comments = [_comment(row, article, target) for row in _rows(table, text)]
+        comments = [_comment(row, default) for row in _rows(table, text)]
         columns = _columns(self._score(comments))
         # `language` may be the caller's: it is read, and the answer repeats it.
         clashing = [name for name in columns if name in table.columns and name != "language"]
@@ -173,16 +178,16 @@ def _article(given: str | Mapping[str, Any] | Article | None) -> Article | None:
     raise TypeError(f"article is a title, a dict or an Article, not a {type(given).__name__}")
 
 
-def _comments(given: Iterable[Any], article: Article | None, target: str | None) -> Iterator[Comment]:
+def _comments(given: Iterable[Any], default: Comment) -> Iterator[Comment]:
     for place, one in enumerate(given):
         try:
-            yield _comment(one, article, target)
+            yield _comment(one, default)
         except CommentError as error:
             raise CommentError(f"comment {place}: {error}") from error
 
 
-def _comment(given: Any, article: Article | None, target: str | None) -> Comment:
-    """What the caller gave as a Comment; the defaults fill what it leaves out."""
+def _comment(given: Any, default: Comment) -> Comment:
+    """What the caller gave as a Comment; `default` fills what it leaves out."""
     if isinstance(given, str):
         comment = Comment(text=given)
     elif isinstance(given, Comment):
@@ -196,12 +201,18 @@ def _comment(given: Any, article: Article | None, target: str | None) -> Comment
             values["parent"] = Parent(text=parent)
         elif isinstance(parent, Mapping):
             values["parent"] = Parent(**_known(parent, Parent, "a parent"))
+        values["ask"] = tuple(values.get("ask", ()))
         comment = Comment(**values)
     else:
         raise CommentError(
             f"a comment is a text, a dict or a Comment, not a {type(given).__name__}: {given!r:.60}"
         )
-    return replace(comment, article=comment.article or article, target=comment.target or target)
+    return replace(
+        comment,
+        article=comment.article or default.article,
+        target=comment.target or default.target,
+        ask=comment.ask or default.ask,
+    )
 
 
 def _known(given: Mapping[str, Any], kind: type[Any], what: str) -> dict[str, Any]:
@@ -240,10 +251,10 @@ def _columns(predictions: Sequence[Prediction]) -> dict[str, list[Any]]:
 
 
 def _flat(prediction: Prediction) -> dict[str, Any]:
-    nested = {**prediction.to_dict(), "stance": asdict(prediction.stance or _NO_STANCE)}
-    if prediction.stance is None:
-        nested["stance"] = dict.fromkeys(nested["stance"])
+    nested = prediction.to_dict()
     del nested["id"]
+    for name, inner in _OBJECTS.items():
+        nested[name] = nested[name] or dict.fromkeys(inner)
     return {
         f"{name}.{inner}" if inner else name: value
         for name, of in nested.items()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from parley.model.artifact import DEFAULT
+from parley.model.artifact import DEFAULT, Artifact
 
 ROOT = Path(__file__).parent.parent
 TOP = ROOT / "model" / "package"
@@ -51,7 +51,7 @@ def test_wheel_holds_the_trained_artifact(wheel: zipfile.ZipFile) -> None:
     if not DEFAULT.is_dir():
         pytest.skip("no trained artifact in this checkout")
     inside = {Path(n).name for n in wheel.namelist() if n.startswith("parley/model/artifacts/parley-minilm/")}
-    assert {"artifact.json", "model.onnx", "tokenizer.json", "calibration.json", "thresholds.json"} <= inside
+    assert {file.name for file in Artifact(DEFAULT).served_files} <= inside
     assert {"evaluation.json", "README.md"} <= inside
 
 

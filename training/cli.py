@@ -402,3 +402,29 @@ def compare(
         if output is not None:
             values = {"A": names[0], "B": names[1], "rows": len(rows), "labels": figures}
             output.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+
+
+@app.command()
+def export(
+    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Folder of the artifact.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write.")],
+    *,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write into FOLDER even where it holds something.")
+    ] = False,
+) -> None:
+    """Write an artifact as a folder that transformers loads, as for a model hub.
+
+    Example:
+
+        parley export model/artifacts/parley-minilm parley-minilm
+
+    FOLDER gets config.json, model.safetensors, the tokenizer and a README with the model card; the encoder
+    that compares comments with targets and titles lies in FOLDER/pairs. Parley serves ARTIFACT, not FOLDER.
+    """
+    with told_errors():
+        from parley.model.artifact import Artifact
+        from parley.training.network.to_transformers import export as write
+
+        write(Artifact.open(artifact), folder, overwrite=overwrite)
+        typer.echo(f"Wrote {folder}")

@@ -154,3 +154,18 @@ def test_the_notebook_and_the_page_run(blocks: Callable[[], list[str]]) -> None:
     for block in blocks():
         exec(compile(block, "<docs>", "exec"), namespace)
     assert namespace["model"].name
+
+
+def test_replies_when_asked(model: parley.Model) -> None:
+    comment = {"text": "No, it is not.", "parent": "The road is good."}
+    asked, own, alone = (
+        model.predict(comment, reply=True),
+        model.predict({**comment, "ask": ["reply"]}),
+        model.predict(comment),
+    )
+    assert asked == own
+    assert asked.reply is not None
+    assert alone.reply is None
+    frame = polars_frame({"text": [comment["text"]], "parent.text": [comment["parent"]]})
+    assert list(model.predict(frame, reply=True)["reply.label"]) == [asked.reply.label]
+    assert list(model.predict(frame)["reply.label"]) == [None]

@@ -331,7 +331,7 @@ def test_before_the_model_is_loaded_it_is_not_ready(model: Scripted) -> None:
 
 def test_a_model_that_cannot_be_loaded_says_why() -> None:
     def load() -> Scripted:
-        raise ArtifactError("model.onnx is missing")
+        raise ArtifactError("comments.onnx is missing")
 
     states: list[str] = []
     batcher = Batcher(load, on_state=states.append)
@@ -339,7 +339,7 @@ def test_a_model_that_cannot_be_loaded_says_why() -> None:
     _wait(lambda: batcher.state == "failed")
     batcher.close()
     assert states == ["failed"]
-    assert str(batcher.load_error) == "model.onnx is missing"
+    assert str(batcher.load_error) == "comments.onnx is missing"
 
 
 def test_closing_finishes_what_is_queued(model: Scripted, start: Callable[..., Batcher]) -> None:

@@ -136,7 +136,7 @@ def test_what_stops_a_start_is_told_without_a_traceback(
 def test_a_model_that_cannot_be_loaded_ends_the_server(tiny_artifact: Path, tmp_path: Path) -> None:
     for file in tiny_artifact.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / "model.onnx").write_bytes(b"not a network")
+    (tmp_path / "pairs.onnx").write_bytes(b"not a network")
     ended = run("serve", "--port", "0", "--model", str(tmp_path))
     assert ended.returncode == 1
     assert "Error: the model can't be loaded" in ended.stderr

@@ -278,8 +278,8 @@ def test_the_dry_run_says_what_the_teacher_is_asked(base: Path, data_dir: Path, 
 
 def test_a_teacher_without_weights_is_refused(teacher: Artifact, tmp_path: Path) -> None:
     shutil.copytree(teacher.path, tmp_path / "served")
-    (tmp_path / "served" / "model.safetensors").unlink()
-    with pytest.raises(RunError, match=r"has no model\.safetensors"):
+    (tmp_path / "served" / "encoder.json").unlink()
+    with pytest.raises(RunError, match=r"has no encoder\.json"):
         open_teacher(str(tmp_path / "served"))
 
 

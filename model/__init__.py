@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from parley.model.artifact import Artifact
-from parley.model.comment import Article, Comment, Parent, Prediction, Span, Stance
+from parley.model.comment import Article, Comment, Parent, Prediction, Reply, Span, Stance
 from parley.model.errors import ArtifactError, CommentError, ModelError
 from parley.model.notes import Note
 
@@ -28,6 +28,7 @@ __all__ = [
     "Note",
     "Parent",
     "Prediction",
+    "Reply",
     "Span",
     "Stance",
 ]

@@ -1,20 +1,23 @@
 """The saved folder that is a model, and the one class that knows its file names.
 
     artifact.json       name, version, labels, token limits, how and from what it was trained
-    model.onnx          the int8 network that is served
-    model.safetensors   the same network in half precision, to fine-tune from
-    encoder.json        the encoder's transformers configuration
+    comments.onnx       the int8 network that reads comments and articles
+    pairs.onnx          the int8 network that reads a comment behind what it is compared with
+    encoder.json        their encoders' transformers configurations, to fine-tune from
     tokenizer.json      its tokenizer
     calibration.json    how logits become probabilities (see `parley.model.calibration`)
     thresholds.json     the score from which each label counts as present
     evaluation.json     the report that `parley evaluate` wrote
     README.md           the model card, written from the two above
 
-Network (ONNX): `input_ids`, `token_type_ids`, int64 (rows, tokens), rows of equal length and no padding, give
-    comment_logits (rows, 8)        labels in the order of `parley.model.labels.COMMENT_LABELS`
-    span_logits    (rows, tokens)   toxic or not, each token
-    embedding      (rows, width)    mean over tokens, L2 norm 1
-    stance_logits  (rows, 3)        order of `parley.model.labels.STANCES`; meant for pair rows only
+Networks: `input_ids`, `token_type_ids`, int64 (rows, tokens), rows of equal length and no padding, give
+    comment_logits   (rows, 8)        labels in the order of `parley.model.labels.COMMENT_LABELS`
+    span_logits      (rows, tokens)   toxic or not, each token
+    embedding        (rows, width)    mean over tokens, L2 norm 1
+and for pair rows
+    stance_logits    (rows, 3)        order of `parley.model.labels.STANCES`
+    off_topic_logits (rows,)          high: off topic
+    reply_logits     (rows, 3)        order of `parley.model.labels.REPLIES`
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ from typing import Any
 
 from parley.model.errors import ArtifactError
 
-FORMAT = 2
+FORMAT = 3
+OLDER_FORMAT = 2
+"""Parley 0.4's: one network for all rows, and no replies; it can be trained on, not served."""
 DEFAULT = Path(str(resources.files("parley.model"))) / "artifacts" / "parley-minilm"
 """The trained artifact that comes with the package."""
 
@@ -43,12 +48,12 @@ class Artifact:
         return self.path / "artifact.json"
 
     @property
-    def onnx_file(self) -> Path:
-        return self.path / "model.onnx"
+    def comments_file(self) -> Path:
+        return self.path / "comments.onnx"
 
     @property
-    def weights_file(self) -> Path:
-        return self.path / "model.safetensors"
+    def pairs_file(self) -> Path:
+        return self.path / "pairs.onnx"
 
     @property
     def encoder_file(self) -> Path:
@@ -74,9 +79,21 @@ class Artifact:
     def card_file(self) -> Path:
         return self.path / "README.md"
 
+    @property
+    def served_files(self) -> tuple[Path, ...]:
+        """What serving reads."""
+        return (
+            self.info_file,
+            self.comments_file,
+            self.pairs_file,
+            self.tokenizer_file,
+            self.calibration_file,
+            self.thresholds_file,
+        )
+
     @classmethod
-    def open(cls, path: Path | str) -> Artifact:
-        """The artifact at `path`, its files checked for what serving needs.
+    def open(cls, path: Path | str, *, older: bool = False) -> Artifact:
+        """The artifact at `path`, its files checked for what serving needs; `older`: of OLDER_FORMAT too.
 
         Raises ArtifactError naming the missing file or the unknown format.
         """
@@ -84,26 +101,26 @@ class Artifact:
         if not artifact.path.is_dir():
             raise ArtifactError(
                 f"{path} is not a folder: an artifact is the folder that `parley train` saves "
-                "(artifact.json, model.onnx, ...)"
+                "(artifact.json, comments.onnx, ...)"
             )
-        needed = (
-            artifact.info_file,
-            artifact.onnx_file,
-            artifact.tokenizer_file,
-            artifact.calibration_file,
-            artifact.thresholds_file,
-        )
-        missing = [file.name for file in needed if not file.is_file()]
+        found = artifact.info.get("format") if artifact.info_file.is_file() else None
+        if found == OLDER_FORMAT and older:
+            return artifact
+        if found == OLDER_FORMAT:
+            raise ArtifactError(
+                f"{artifact.info_file} says format {found}: this artifact of Parley 0.4 has one network for "
+                "all and can't be served; give it to `parley train` as the base, or train anew from the "
+                "artifact that comes with Parley"
+            )
+        missing = [file.name for file in artifact.served_files if not file.is_file()]
         if missing:
             raise ArtifactError(
                 f"{path} is not a whole artifact: {', '.join(missing)} missing; copy the folder again"
             )
-        found = artifact.info.get("format")
         if found != FORMAT:
             raise ArtifactError(
                 f"{artifact.info_file} says format {found}, this Parley reads format {FORMAT}: "
-                "install the Parley that saved it, or write it anew: "
-                f"python -m parley.training.network.export {path}"
+                "install the Parley that saved it"
             )
         return artifact
 
@@ -111,6 +128,11 @@ class Artifact:
     def info(self) -> dict[str, Any]:
         """`artifact.json`: format, name, version, labels, max_tokens, stride, training."""
         return self._read(self.info_file)
+
+    @property
+    def encoders(self) -> dict[str, Any]:
+        """`encoder.json`: the configurations of "comments" and "pairs"."""
+        return self._read(self.encoder_file)
 
     @property
     def calibration(self) -> dict[str, Any]:

@@ -3,14 +3,15 @@
 calibration.json:
     {"comment": {LABEL: {"scale", "bias"}},            sigmoid(scale * logit + bias)        Platt scaling
      "span": {"scale", "bias"},                        the same, each token
-     "off_topic": {"scale", "bias",                    sigmoid((scale + brief_scale * b) * cosine
-                   "brief_scale", "brief_bias"},               + bias + brief_bias * b), b = brevity(tokens)
-     "stance": {"scale", "relatedness": [3], "bias": [3]}}
+     "off_topic": {"pair", "cosine", "bias"},          sigmoid(pair * logit + cosine * cosine + bias)
+     "stance": {"scale", "relatedness": [3], "bias": [3]},
                                                       softmax(scale * logits + relatedness * cosine + bias)
+     "reply": {"scale", "bias": [3]}}                  softmax(scale * logits + bias)
 
 Sources: Platt (1999), "Probabilistic outputs for support vector machines"; Guo et al. (2017), "On calibration
-of modern neural networks". Stance sees the cosine of target and comment embeddings, because whether a comment
-speaks of the target at all is better read from the sentence geometry than from the pair (docs/decisions).
+of modern neural networks". Beside the pair's logits, off-topic sees the cosine of article and comment
+embeddings, stance that of target and comment: whether two texts are about the same thing at all is better
+read from the sentence geometry than from the pair (docs/decisions).
 """
 
 from __future__ import annotations
@@ -36,14 +37,6 @@ def softmax(x: Floats) -> Floats:
     return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
-def brevity(tokens: Floats) -> Floats:
-    """How short a comment of so many tokens is: 1 for none, a half for eight, towards 0 for a long one.
-
-    A short comment shares few words even with its own article, so its cosine says less.
-    """
-    return np.asarray(8.0 / (8.0 + tokens))
-
-
 class Calibration:
     """The artifact's calibration, applied. Shapes: rows first, labels last."""
 
@@ -52,9 +45,9 @@ class Calibration:
         self._scale = np.array([c["scale"] for c in comment], dtype=np.float64)
         self._bias = np.array([c["bias"] for c in comment], dtype=np.float64)
         self._span = values["span"]
-        names = ("scale", "bias", "brief_scale", "brief_bias")
-        self._off_topic = {name: float(values["off_topic"][name]) for name in names}
+        self._off_topic = {name: float(values["off_topic"][name]) for name in ("pair", "cosine", "bias")}
         self._stance = values["stance"]
+        self._reply = values["reply"]
 
     def comment(self, logits: Floats) -> Floats:
         """(rows, 8) logits to probabilities, in the order of COMMENT_LABELS."""
@@ -64,13 +57,16 @@ class Calibration:
         """Token logits of any shape to probabilities."""
         return sigmoid(self._span["scale"] * logits + self._span["bias"])
 
-    def off_topic(self, cosine: Floats, tokens: Floats) -> Floats:
-        """(rows,) cosine of article and comment to the probability of off-topic."""
-        of, brief = self._off_topic, brevity(tokens)
-        scale = of["scale"] + of["brief_scale"] * brief
-        return sigmoid(scale * cosine + of["bias"] + of["brief_bias"] * brief)
+    def off_topic(self, logits: Floats, cosine: Floats) -> Floats:
+        """(rows,) pair logits and cosines of article and comment to the probability of off-topic."""
+        of = self._off_topic
+        return sigmoid(of["pair"] * logits + of["cosine"] * cosine + of["bias"])
 
     def stance(self, logits: Floats, cosine: Floats) -> Floats:
         """(rows, 3) pair logits and (rows,) cosine of target and comment to probabilities."""
         related = np.asarray(self._stance["relatedness"]) * cosine[:, None]
         return softmax(self._stance["scale"] * logits + related + np.asarray(self._stance["bias"]))
+
+    def reply(self, logits: Floats) -> Floats:
+        """(rows, 3) pair logits of parent and comment to probabilities."""
+        return softmax(self._reply["scale"] * logits + np.asarray(self._reply["bias"]))

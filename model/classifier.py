@@ -3,9 +3,9 @@
     classifier = Classifier.load()                          the artifact that comes with the package
     classifier.predict([Comment(text="What nonsense.")])    one Prediction a comment, in order
 
-Three passes of one network: the comment alone (abuse, spam, spans, embedding), article and target alone
-(embeddings, kept), and target with comment (stance). `parley.model.artifact` names the network's inputs and
-outputs.
+Three passes: the comment alone (abuse, spam, spans, embedding), article and target alone (embeddings, kept),
+and, by a network of its own, the comment behind its context: target and title (stance, off-topic), or the
+parent, where that is asked (reply). `parley.model.artifact` names the networks' inputs and outputs.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ from numpy.typing import NDArray
 
 from parley.model.artifact import DEFAULT, Artifact
 from parley.model.calibration import Calibration
-from parley.model.comment import Article, Comment, Prediction, Stance
+from parley.model.comment import Article, Comment, Prediction, Reply, Stance
 from parley.model.engine import Engine
 from parley.model.errors import ArtifactError
-from parley.model.labels import ABUSE, COMMENT_LABELS, SPAM, STANCES
+from parley.model.labels import ABUSE, COMMENT_LABELS, REPLIES, SPAM, STANCES
 from parley.model.notes import Note
 from parley.model.spans import Stretch, join_tokens, spans_as_sent
+from parley.model.text.context import Context, pair_context, reply_context, title_of
 from parley.model.text.language import UNDETERMINED, detect_language
 from parley.model.text.plain import PlainText, plain_text
-from parley.model.text.tokenization import Tokenizer, Tokens, content_tokens
+from parley.model.text.tokenization import Tokenizer, Tokens
 
 CHUNK_COMMENTS = 1024
 CHUNK_CHARACTERS = 4_000_000
@@ -41,6 +42,7 @@ ARTICLE_CHARACTERS = 20_000
 KEPT_EMBEDDINGS = 4096
 
 Vector = NDArray[np.float32]
+Pair = tuple[Context, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +52,32 @@ class _Reading:
     probabilities: list[float]
     embedding: Vector
     spans: list[Stretch]
-    windows: Sequence[Tokens]
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """What the pair pass gives of one row, as logits; `cut` is that of `Tokens`."""
+
+    stance: Vector
+    off_topic: Vector
+    reply: Vector
+    cut: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A comment, its texts made plain; `article` and `target` are None where they can't be asked about."""
+    """A comment, its texts made plain; what can't be asked about is None."""
 
     comment: Comment
     plain: PlainText
-    empty: bool
-    article: str | None
-    target: str | None
-    named: str
+    empty: bool = False
+    article: str | None = None
+    target: str | None = None
+    named: str = ""
     """The target as given, for the answer."""
-
-    @property
-    def pair(self) -> tuple[str, str] | None:
-        return None if self.target is None else (self.target, self.plain.text)
+    pair: Pair | None = None
+    """What stance and off-topic are read from."""
+    reply: Pair | None = None
 
 
 class Classifier:
@@ -86,6 +96,7 @@ class Classifier:
         try:
             self._toxic = float(self.thresholds[COMMENT_LABELS[0]])
             self._span_threshold = float(self.thresholds["span"])
+            self._side_threshold = float(self.thresholds["stance"])
             self._calibration = Calibration(artifact.calibration)
             self._tokenizer = Tokenizer(
                 artifact.tokenizer_file, max_tokens=self.info["max_tokens"], stride=self.info["stride"]
@@ -95,7 +106,7 @@ class Classifier:
                 f"{artifact.path}: artifact.json, calibration.json or thresholds.json lacks {error}; "
                 "copy the artifact again"
             ) from error
-        self._engine = engine or Engine(artifact.onnx_file, threads=threads)
+        self._engine = engine or Engine(artifact.comments_file, artifact.pairs_file, threads=threads)
         self._languages = frozenset(self.info.get("languages", ["en"]))
         self._kept = _Embeddings(KEPT_EMBEDDINGS)
 
@@ -139,14 +150,14 @@ class Classifier:
         questions = [_question(comment) for comment in comments]
         # All that needs no score is done while the engine's threads run.
         reading = self._read(q.plain.text for q in questions)
-        comparing = self._compare(q.pair for q in questions)
+        comparing = self._compare(pair for q in questions for pair in (q.pair, q.reply) if pair is not None)
         embedding = self._embed(text for q in questions for text in (q.article, q.target) if text is not None)
         languages = [_language(q) for q in questions]
 
         def wait() -> list[Prediction]:
-            readings, sides, contexts = reading(), comparing(), embedding()
+            readings, comparisons, contexts = reading(), comparing(), embedding()
             return [
-                self._answer(q, language, readings[q.plain.text], contexts, sides)
+                self._answer(q, language, readings[q.plain.text], contexts, comparisons)
                 for q, language in zip(questions, languages, strict=True)
             ]
 
@@ -174,7 +185,6 @@ class Classifier:
                     spans=self._spans(text, of_text, found["span_logits"][place])
                     if p[0] >= self._toxic
                     else [],
-                    windows=of_text,
                 )
             return readings
 
@@ -208,17 +218,17 @@ class Classifier:
 
         return wait
 
-    def _compare(
-        self, pairs: Iterable[tuple[str, str] | None]
-    ) -> Callable[[], dict[tuple[str, str], tuple[Vector, bool]]]:
-        """Begins the pair pass: logits of STANCES, and whether a text had to be cut."""
-        unique = list(dict.fromkeys(pair for pair in pairs if pair is not None))
+    def _compare(self, pairs: Iterable[Pair]) -> Callable[[], dict[Pair, _Comparison]]:
+        """Begins the pair pass: one row answers all that is asked of it."""
+        unique = list(dict.fromkeys(pairs))
         rows = self._tokenizer.pairs(unique)
-        running = self._engine.start(rows, "stance_logits")
+        outputs = ("stance_logits", "off_topic_logits", "reply_logits")
+        running = self._engine.start(rows, *outputs)
 
-        def wait() -> dict[tuple[str, str], tuple[Vector, bool]]:
-            logits = running()["stance_logits"]
-            return {pair: (values, row.cut) for pair, values, row in zip(unique, logits, rows, strict=True)}
+        def wait() -> dict[Pair, _Comparison]:
+            found = running()
+            of_rows = zip(*(found[name] for name in outputs), (row.cut for row in rows), strict=True)
+            return {pair: _Comparison(*values) for pair, values in zip(unique, of_rows, strict=True)}
 
         return wait
 
@@ -228,24 +238,32 @@ class Classifier:
         language: str,
         reading: _Reading,
         contexts: dict[str, Vector],
-        sides: dict[tuple[str, str], tuple[Vector, bool]],
+        comparisons: dict[Pair, _Comparison],
     ) -> Prediction:
         scores = dict(zip(COMMENT_LABELS, reading.probabilities, strict=True))
         notes = [Note.EMPTY_TEXT] if question.empty else []
-        off_topic = stance = None
-        if question.article is not None:
+        off_topic = stance = reply = None
+        if question.article is not None and question.pair is not None:
             cosine = contexts[question.article] @ reading.embedding
-            score = self._calibration.off_topic(cosine, np.array(sum(map(content_tokens, reading.windows))))
+            score = self._calibration.off_topic(comparisons[question.pair].off_topic, cosine)
             off_topic = round(float(score), 6)
         elif not question.empty:
             notes.append(Note.NO_ARTICLE)
-        if question.pair is not None:
-            logits, cut = sides[question.pair]
-            cosine = contexts[question.pair[0]] @ reading.embedding
-            stance = self._stance(question.named, logits, cosine)
-            notes += [Note.STANCE_TEXT_CUT] if cut else []
+        if question.target is not None and question.pair is not None:
+            compared = comparisons[question.pair]
+            stance = self._stance(
+                question.named, compared.stance, contexts[question.target] @ reading.embedding
+            )
+            notes += [Note.STANCE_UNSURE] if stance.label is None else []
+            notes += [Note.STANCE_TEXT_CUT] if compared.cut else []
         elif not question.empty:
             notes.append(Note.NO_TARGET)
+        if question.reply is not None:
+            compared = comparisons[question.reply]
+            reply = self._reply(compared.reply)
+            notes += [Note.REPLY_TEXT_CUT] if compared.cut else []
+        elif "reply" in question.comment.ask and not question.empty:
+            notes.append(Note.NO_PARENT)
         if language.lower().split("-")[0] not in self._languages | {UNDETERMINED}:
             notes.append(Note.LANGUAGE_NOT_SUPPORTED)
         return Prediction(
@@ -254,21 +272,25 @@ class Classifier:
             spam=scores[SPAM],
             off_topic=off_topic,
             stance=stance,
+            reply=reply,
             spans=() if question.empty else spans_as_sent(reading.spans, question.plain),
             language=language,
             notes=tuple(map(str, notes)),
         )
 
     def _stance(self, target: str, logits: Vector, cosine: Vector) -> Stance:
-        values = self._calibration.stance(logits[None], cosine[None])[0]
-        scores = {name: round(float(value), 6) for name, value in zip(STANCES, values, strict=True)}
-        return Stance(target=target, **scores, label=max(scores, key=scores.__getitem__))
+        scores = _scores(STANCES, self._calibration.stance(logits[None], cosine[None])[0])
+        likeliest = max(scores, key=scores.__getitem__)
+        unsure = likeliest != "none" and scores[likeliest] < self._side_threshold
+        return Stance(target=target, **scores, label=None if unsure else likeliest)
+
+    def _reply(self, logits: Vector) -> Reply:
+        scores = _scores(REPLIES, self._calibration.reply(logits))
+        return Reply(**scores, label=max(scores, key=scores.__getitem__))
 
 
-def article_text(article: Article) -> str | None:
-    """What the article pass reads: title, a line break, text; None where both are missing or blank."""
-    parts = (_plain(article.title), _plain((article.text or "")[:ARTICLE_CHARACTERS]))
-    return "\n".join(part for part in parts if part) or None
+def _scores(names: Sequence[str], probabilities: NDArray[Any]) -> dict[str, float]:
+    return {name: round(float(value), 6) for name, value in zip(names, probabilities, strict=True)}
 
 
 def _plain(text: str | None) -> str:
@@ -314,16 +336,24 @@ def _chunks(comments: Sequence[Comment]) -> Iterator[list[Comment]]:
 def _question(comment: Comment) -> _Question:
     plain = plain_text(comment.text, comment.format)
     if not any(map(str.isalnum, plain.text)):
-        return _Question(comment, plain, empty=True, article=None, target=None, named="")
-    title = comment.article.title if comment.article else None
-    named = next((text for text in (comment.target, title) if text and _plain(text)), "")
+        return _Question(comment, plain, empty=True)
+    article = comment.article or Article()
+    named = next((text for text in (comment.target, article.title) if text and _plain(text)), "")
+    target, title, text = (
+        _plain(named),
+        _plain(article.title),
+        _plain((article.text or "")[:ARTICLE_CHARACTERS]),
+    )
+    context = pair_context(target if target != title else None, title_of(title, text))
+    parent = _plain(comment.parent.text) if comment.parent and "reply" in comment.ask else ""
     return _Question(
         comment,
         plain,
-        empty=False,
-        article=article_text(comment.article) if comment.article else None,
-        target=_plain(named) or None,
+        article="\n".join(part for part in (title, text) if part) or None,
+        target=target or None,
         named=named,
+        pair=(context, plain.text) if context else None,
+        reply=(reply_context(parent), plain.text) if parent else None,
     )
 
 

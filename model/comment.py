@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from parley.model.labels import STANCES
+
 TextFormat = Literal["plain", "html", "markdown"]
+Question = Literal["reply"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,7 @@ class Comment:
 
     `target` is what the stance is towards; the article's title when none is given.
     `language` is what the caller declares (BCP 47); `format` says how `text` is marked up.
+    `ask` names what is judged only when asked: "reply", for which the parent's text is needed.
     """
 
     text: str
@@ -44,6 +48,7 @@ class Comment:
     target: str | None = None
     language: str | None = None
     format: TextFormat = "plain"
+    ask: tuple[Question, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +67,21 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stance:
-    """Probabilities of the three stances towards `target`, and the likeliest as `label`."""
+    """Probabilities of the three stances towards `target`, and the likeliest as `label`.
+
+    `label` is None where the likeliest is a side, but not likely enough to be named.
+    """
 
     target: str
     favor: float
     against: float
     none: float
-    label: str
+    label: str | None
+
+    @property
+    def likeliest(self) -> str:
+        """The likeliest stance, whether it is named or not."""
+        return max(STANCES, key=lambda name: float(getattr(self, name)))
 
     def to_dict(self) -> dict[str, Any]:
         """The stance as JSON-ready values."""
@@ -82,11 +95,26 @@ class Stance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """Probabilities that the comment agrees with its parent, disagrees, or neither, and the likeliest."""
+
+    agree: float
+    disagree: float
+    none: float
+    label: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The reply as JSON-ready values."""
+        return {"agree": self.agree, "disagree": self.disagree, "none": self.none, "label": self.label}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
     """What the model says of one comment. Scores are calibrated probabilities in [0, 1].
 
-    `off_topic` and `stance` are None where their input is missing; `notes` then says why
-    (see `parley.model.notes` for every note). Spans are in characters of the text as sent.
+    `off_topic`, `stance` and `reply` are None where their input is missing; `notes` then says why (see
+    `parley.model.notes` for every note). `reply` is None as well where it wasn't asked. Spans are in
+    characters of the text as sent.
     """
 
     id: str | None
@@ -94,6 +122,7 @@ class Prediction:
     spam: float
     off_topic: float | None
     stance: Stance | None
+    reply: Reply | None = None
     spans: tuple[Span, ...] = ()
     language: str | None = None
     notes: tuple[str, ...] = field(default=())
@@ -107,6 +136,7 @@ class Prediction:
             "spam": self.spam,
             "off_topic": self.off_topic,
             "stance": None if self.stance is None else self.stance.to_dict(),
+            "reply": None if self.reply is None else self.reply.to_dict(),
             "spans": [span.to_dict() for span in self.spans],
             "language": self.language,
             "notes": list(self.notes),

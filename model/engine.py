@@ -1,6 +1,6 @@
-"""Runs the exported network: rows of tokens in, one array a row out, in the order of the rows.
+"""Runs the exported networks: rows of tokens in, one array a row out, in the order of the rows.
 
-    engine = Engine(Path("artifact/model.onnx"))
+    engine = Engine(artifact.comments_file, artifact.pairs_file)
     engine.run(tokenizer.articles(["A title"]), "embedding")["embedding"][0]      array of shape (width,)
 
 Rows of equal length run together, and as many such batches at once as there are threads. Nothing is padded,
@@ -36,25 +36,20 @@ Outputs = dict[str, list[NDArray[np.float32]]]
 
 
 class Engine:
-    """An ONNX Runtime session on the CPU. Threads that wait for work sleep."""
+    """ONNX Runtime sessions on the CPU that share threads. Threads that wait for work sleep."""
 
-    def __init__(self, onnx_file: Path, *, threads: int | None = None) -> None:
+    def __init__(self, *onnx_files: Path, threads: int | None = None) -> None:
         """`threads`: batches run at once; None is one for every core. Raises ArtifactError."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(onnx_file), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's errors share no public base
-            raise ArtifactError(f"{onnx_file} can't be loaded: {error}; copy the artifact again") from error
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+        for file in onnx_files:
+            session = _load(file)
+            self._sessions |= dict.fromkeys((output.name for output in session.get_outputs()), session)
         self._pool = ThreadPoolExecutor(
             threads or available_cores(), thread_name_prefix="engine", initializer=_give_way
         )
 
     def run(self, rows: Sequence[Tokens], *outputs: str) -> Outputs:
-        """The named outputs, each a list with one array a row: (labels,), (width,), or (tokens,) for spans.
+        """The named outputs of one network, each a list with one array a row, of the output's shape.
 
         Rows of the same ids are run once.
         """
@@ -81,7 +76,17 @@ class Engine:
             "input_ids": np.array([row.ids for row in batch.values()], dtype=np.int64),
             "token_type_ids": np.array([row.types for row in batch.values()], dtype=np.int64),
         }
-        return self._session.run(list(outputs), fed)  # type: ignore[no-any-return]
+        return self._sessions[outputs[0]].run(list(outputs), fed)  # type: ignore[no-any-return]
+
+
+def _load(file: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no public base
+        raise ArtifactError(f"{file} can't be loaded: {error}; copy the artifact again") from error
 
 
 def _give_way() -> None:

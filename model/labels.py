@@ -16,3 +16,6 @@ COMMENT_LABELS = (*ABUSE, SPAM)
 OFF_TOPIC = "off_topic"
 STANCES = ("favor", "against", "none")
 """What the pair pass judges, one softmax over the three."""
+
+REPLIES = ("agree", "disagree", "none")
+"""What a reply says to its parent, one softmax over the three; judged when asked."""

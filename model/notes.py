@@ -15,13 +15,22 @@ class Note(StrEnum):
 
     EMPTY_TEXT = (
         "empty_text",
-        "The text has no letter and no digit, so off_topic and stance are null and its scores say little.",
+        "The text has no letter and no digit, so off_topic, stance and reply are null.",
     )
     NO_ARTICLE = ("no_article", "The comment came without its article's title or text, so off_topic is null.")
     NO_TARGET = ("no_target", "The comment came without target and article title, so stance is null.")
+    STANCE_UNSURE = (
+        "stance_unsure",
+        "The likeliest stance is a side, but too unlikely to be named, so stance.label is null.",
+    )
     STANCE_TEXT_CUT = (
         "stance_text_cut",
         "Comment or target is too long to be read whole next to the other: stance is that of the beginning.",
+    )
+    NO_PARENT = ("no_parent", "The comment came without its parent's text, so reply is null.")
+    REPLY_TEXT_CUT = (
+        "reply_text_cut",
+        "Comment or parent is too long to be read whole next to the other: reply is that of the beginning.",
     )
     LANGUAGE_NOT_SUPPORTED = (
         "language_not_supported",

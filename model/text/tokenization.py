@@ -3,7 +3,8 @@
 Three kinds of input, all for the same encoder:
     comment   [CLS] comment [SEP]             in overlapping windows, so that nothing hides past the limit
     article   [CLS] title. lede [SEP]         cut at the limit: an article says what it is about early
-    pair      [CLS] target [SEP] comment [SEP]   the comment cut at the limit
+    pair      [CLS] context [SEP] comment [SEP]   the comment cut at the limit; a context of two parts, which
+              are cut too, has [SEP] between them (see parley.model.text.context)
 A teacher of another kind (MPNet) has its own signs in the places of [CLS] and [SEP].
 
 Disguises are undone first (parley.model.text.disguise), emoji spelt out (parley.model.text.emoji); offsets
@@ -17,14 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parley.model.errors import ArtifactError
+from parley.model.text.context import Context
 from parley.model.text.disguise import in_disguise, undisguise
 from parley.model.text.emoji import has_emoji, spell_out
 from parley.model.text.plain import Runs
 from parley.model.text.wordpiece import Split, WordPiece
 
 _NOWHERE = (0, 0)
-TARGET_TOKENS = 64
-"""A target longer than this, or than two thirds of a short row, is cut, so that the comment has room."""
+CONTEXT_SHARE = 2 / 3
+"""Of a pair row, for the context at most: in a short row its parts are cut further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,12 @@ class Tokenizer:
         """One row an article (or a target read alone), cut at `max_tokens`."""
         return [self._row(self._split(text), self.max_tokens) for text in texts]
 
-    def pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Tokens]:
-        """One row a (target, comment) pair; the comment gives way where both don't fit.
+    def pairs(self, pairs: Sequence[tuple[Context, str]]) -> list[Tokens]:
+        """One row a (context, comment) pair; the comment gives way where both don't fit.
 
-        Offsets are of either text.
+        Offsets are of the text each token comes from. `cut` doesn't count a title behind a target.
         """
-        return [self._pair(self._split(target), self._split(comment)) for target, comment in pairs]
+        return [self._pair(context, self._split(comment)) for context, comment in pairs]
 
     def _split(self, text: str) -> Split:
         """Ids and places of the pieces of `text` as it is meant."""
@@ -90,17 +92,27 @@ class Tokenizer:
         starts = range(0, last, room - self.stride)
         return [self._row((ids[i : i + room], places[i : i + room]), self.max_tokens) for i in starts]
 
-    def _pair(self, target: Split, comment: Split) -> Tokens:
-        first = self._row(target, min(TARGET_TOKENS, self.max_tokens * 2 // 3))
-        ids, places = comment
+    def _pair(self, context: Context, comment: Split) -> Tokens:
         between = [self._signs.end] * self._signs.doubled
-        room = self.max_tokens - len(first) - len(between) - 1
-        second = [*between, *ids[:room], self._signs.end]
+        signs = 1 + len(context) + len(between) * (len(context) - 1)
+        room = int(self.max_tokens * CONTEXT_SHARE) - signs
+        share = min(1.0, room / max(sum(part.tokens for part in context), 1))
+        ids, places, cut = [self._signs.begin], [_NOWHERE], False
+        for i, part in enumerate(context):
+            limit = max(int(part.tokens * share), 1)
+            of_part, at = self._split(part.text)
+            before = between if i else []
+            ids += [*before, *of_part[:limit], self._signs.end]
+            places += [*(_NOWHERE for _ in before), *at[:limit], _NOWHERE]
+            cut = cut or (i == 0 and len(of_part) > limit)
+        of_comment, at = comment
+        room = self.max_tokens - len(ids) - len(between) - 1
+        second = [*between, *of_comment[:room], self._signs.end]
         return Tokens(
-            [*first.ids, *second],
-            [0] * len(first) + [0 if self._signs.doubled else 1] * len(second),
-            [*first.offsets, *(_NOWHERE for _ in between), *places[:room], _NOWHERE],
-            first.cut or len(ids) > room,
+            [*ids, *second],
+            [0] * len(ids) + [0 if self._signs.doubled else 1] * len(second),
+            [*places, *(_NOWHERE for _ in between), *at[:room], _NOWHERE],
+            cut or len(of_comment) > room,
         )
 
     def _row(self, split: Split, limit: int) -> Tokens:
@@ -112,8 +124,3 @@ class Tokenizer:
             [_NOWHERE, *places[:room], _NOWHERE],
             len(ids) > room,
         )
-
-
-def content_tokens(row: Tokens) -> int:
-    """Tokens of a row's text, special ones left out."""
-    return sum(start < end for start, end in row.offsets)

@@ -28,7 +28,9 @@ def test_a_missing_folder_is_explained(tmp_path: Path) -> None:
         Classifier.load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "calibration.json", "thresholds.json"])
+@pytest.mark.parametrize(
+    "name", ["comments.onnx", "pairs.onnx", "tokenizer.json", "calibration.json", "thresholds.json"]
+)
 def test_a_missing_file_is_named(copy: Artifact, name: str) -> None:
     (copy.path / name).unlink()
     with pytest.raises(ArtifactError, match=rf"not a whole artifact: {name} missing"):
@@ -37,8 +39,15 @@ def test_a_missing_file_is_named(copy: Artifact, name: str) -> None:
 
 def test_another_format_is_refused(copy: Artifact) -> None:
     copy.info_file.write_text(json.dumps({"format": 99}))
-    with pytest.raises(ArtifactError, match="says format 99, this Parley reads format 2"):
+    with pytest.raises(ArtifactError, match="says format 99, this Parley reads format 3"):
         Artifact.open(copy.path)
+
+
+def test_an_older_artifact_is_trained_on_not_served(copy: Artifact) -> None:
+    copy.info_file.write_text(json.dumps(copy.info | {"format": 2}))
+    with pytest.raises(ArtifactError, match=r"says format 2.* give it to `parley train` as the base"):
+        Classifier.load(copy.path)
+    assert Artifact.open(copy.path, older=True) == copy
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[1]"])
@@ -50,7 +59,12 @@ def test_a_file_that_is_no_json_object_is_named(copy: Artifact, content: bytes) 
 
 @pytest.mark.parametrize(
     ("name", "key"),
-    [("artifact.json", "max_tokens"), ("thresholds.json", "span"), ("calibration.json", "off_topic")],
+    [
+        ("artifact.json", "max_tokens"),
+        ("thresholds.json", "span"),
+        ("thresholds.json", "stance"),
+        ("calibration.json", "reply"),
+    ],
 )
 def test_a_lacking_key_is_named(copy: Artifact, name: str, key: str) -> None:
     file = copy.path / name

@@ -16,8 +16,9 @@ from parley.model.labels import COMMENT_LABELS
 VALUES: dict[str, Any] = {
     "comment": {label: {"scale": 1.0 + i, "bias": 0.5 * i} for i, label in enumerate(COMMENT_LABELS)},
     "span": {"scale": 2.0, "bias": -1.0},
-    "off_topic": {"scale": -12.0, "bias": 3.0, "brief_scale": 4.0, "brief_bias": -2.0},
+    "off_topic": {"pair": 0.5, "cosine": -4.0, "bias": 1.0},
     "stance": {"scale": 0.5, "relatedness": [2.0, 2.0, -4.0], "bias": [0.0, 0.1, 0.2]},
+    "reply": {"scale": 2.0, "bias": [0.0, 0.5, -0.5]},
 }
 
 
@@ -34,11 +35,15 @@ def test_each_label_has_its_own_scale_and_bias() -> None:
 def test_spans_and_off_topic() -> None:
     calibration = Calibration(VALUES)
     assert calibration.span(np.array([0.0, 2.0])) == pytest.approx([logistic(-1), logistic(3)])
-    cosines, tokens = np.array([0.9, 0.0, 0.0]), np.array([8.0, 8.0, 1e9])
-    alike, apart, long = calibration.off_topic(cosines, tokens)
-    assert alike == pytest.approx(logistic((-12 + 2) * 0.9 + 3 - 1))
-    assert apart == pytest.approx(logistic(3 - 1))
-    assert long == pytest.approx(logistic(3)), "brevity counts in short comments only"
+    own, other = calibration.off_topic(np.array([-2.0, 3.0]), np.array([0.9, 0.1]))
+    assert own == pytest.approx(logistic(0.5 * -2 - 4 * 0.9 + 1))
+    assert other == pytest.approx(logistic(0.5 * 3 - 4 * 0.1 + 1))
+
+
+def test_a_reply_has_a_scale_and_biases() -> None:
+    weights = [math.exp(x) for x in (2.0, -2.0 + 0.5, -0.5)]
+    found = Calibration(VALUES).reply(np.array([1.0, -1.0, 0.0]))
+    assert found == pytest.approx([w / sum(weights) for w in weights])
 
 
 def test_an_unrelated_comment_has_no_stance() -> None:

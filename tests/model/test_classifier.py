@@ -15,13 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import parley.model.classifier
-from parley.model import Article, Artifact, Classifier, Comment, CommentError, Prediction
+from parley.model import Article, Artifact, Classifier, Comment, CommentError, Parent, Prediction
 from parley.model.comment import TextFormat
-from parley.model.labels import ABUSE, STANCES
+from parley.model.labels import ABUSE, REPLIES, STANCES
+from parley.model.text.context import Context
 from parley.model.text.tokenization import Tokenizer, Tokens
 
 ARTICLE = Article(title="Council plans a new road", text="The road would pass the old school and the park.")
+REPLIED_TO = Parent(text="We should read it first.")
 GERMAN = "Das ist doch alles kompletter Unsinn"
+NONE_LIKELIEST = {"scale": 0.0, "relatedness": [0.0, 0.0, 0.0], "bias": [0.0, 0.0, 1.0]}
 ANY_TEXT = st.text(st.characters(codec=None))
 COMMENTS = [
     Comment(id="1", text="You are stupid, stop it", article=ARTICLE),
@@ -29,7 +32,7 @@ COMMENTS = [
     Comment(id="3", text=""),
     Comment(id="4", text="why would the city want this road when we have no money for the school? " * 12),
     Comment(id="5", text="<p>Read the <b>paper</b></p>", format="html", article=ARTICLE),
-    Comment(id="6", text="Good", article=Article(text="Only a text")),
+    Comment(id="6", text="Good", article=Article(text="Only a text"), parent=REPLIED_TO, ask=("reply",)),
     Comment(id="7", text="You are stupid, stop it"),
 ]
 
@@ -57,7 +60,8 @@ def test_one_prediction_a_comment_in_order(classifier: Classifier) -> None:
         if prediction.stance:
             stance = {name: getattr(prediction.stance, name) for name in STANCES}
             assert sum(stance.values()) == pytest.approx(1.0, abs=1e-5)
-            assert stance[prediction.stance.label] == max(stance.values())
+            if prediction.stance.label is not None:
+                assert stance[prediction.stance.label] == max(stance.values())
         json.dumps(prediction.to_dict())
 
 
@@ -145,8 +149,77 @@ def test_what_is_missing_is_null_and_says_why(
     prediction = predict_one(classifier, **fields)
     assert (prediction.off_topic is not None) == off_topic
     assert (prediction.stance.target if prediction.stance else None) == target
-    assert prediction.notes == notes
+    assert tuple(note for note in prediction.notes if note != "stance_unsure") == notes
     assert all(type(note) is str for note in prediction.notes)
+
+
+def test_a_side_is_named_only_where_it_is_likely_enough(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored = predict_one(classifier, target="the road").stance
+    assert scored
+    scores = {name: getattr(scored, name) for name in STANCES}
+    likeliest = max(scores, key=scores.__getitem__)
+    assert likeliest != "none"
+    for threshold, label in ((scores[likeliest], likeliest), (scores[likeliest] + 1e-6, None)):
+        monkeypatch.setattr(classifier, "_side_threshold", threshold)
+        prediction = predict_one(classifier, target="the road")
+        assert prediction.stance == replace(scored, label=label)
+        assert ("stance_unsure" in prediction.notes) == (label is None)
+    monkeypatch.setattr(classifier._calibration, "_stance", NONE_LIKELIEST)
+    monkeypatch.setattr(classifier, "_side_threshold", 1.0)
+    none = predict_one(classifier, target="the road")
+    assert none.stance
+    assert (none.stance.label, "stance_unsure" in none.notes) == ("none", False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "answered", "note"),
+    [
+        ({"parent": REPLIED_TO}, False, None),
+        ({"parent": REPLIED_TO, "ask": ("reply",)}, True, None),
+        ({"parent": Parent(text="city " * 99), "ask": ("reply",)}, True, "reply_text_cut"),
+        ({"parent": Parent(id="7", text=" "), "ask": ("reply",)}, False, "no_parent"),
+        ({"ask": ("reply",)}, False, "no_parent"),
+        ({"parent": REPLIED_TO, "ask": ("reply",), "text": "!"}, False, "empty_text"),
+    ],
+)
+def test_a_reply_is_judged_when_asked(
+    classifier: Classifier, fields: dict[str, object], answered: bool, note: str | None
+) -> None:
+    prediction = predict_one(classifier, **fields)
+    assert [n for n in prediction.notes if n not in ("no_article", "no_target")] == ([note] if note else [])
+    assert (prediction.reply is not None) == answered
+    if prediction.reply:
+        scores = {name: getattr(prediction.reply, name) for name in REPLIES}
+        assert sum(scores.values()) == pytest.approx(1.0, abs=1e-5)
+        assert scores[prediction.reply.label] == max(scores.values())
+
+
+def test_one_row_answers_stance_and_off_topic(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    tokenise = classifier._tokenizer.pairs
+
+    def note(pairs: list[tuple[Context, str]]) -> list[Tokens]:
+        asked.extend([part.text for part in context] for context, _ in pairs)
+        return tokenise(pairs)
+
+    monkeypatch.setattr(classifier._tokenizer, "pairs", note)
+    title = ARTICLE.title
+    predict_one(classifier, article=ARTICLE, target="the new road")
+    predict_one(classifier, article=ARTICLE)
+    predict_one(classifier, article=ARTICLE, target=title)
+    predict_one(classifier, article=Article(text="A lede.\nAnd more."))
+    predict_one(classifier, target="the new road")
+    assert asked == [
+        ["the new road is good.", title],
+        [title],
+        [title],
+        ["A lede."],
+        ["the new road is good."],
+    ]
 
 
 def test_the_language_is_the_declared_or_the_detected_one(classifier: Classifier) -> None:

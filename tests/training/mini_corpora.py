@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import zipfile
 from pathlib import Path
@@ -25,10 +26,13 @@ TESTS_ONLY = {
 
 def write_corpora(folder: Path) -> Path:
     """Writes all of them under `folder`, laid out as the data folder is, and returns it."""
-    for path, text in {**ABUSE, **STANCE, **OFF_TOPIC}.items():
+    for path, text in {**ABUSE, **STANCE, **OFF_TOPIC, **ENTAILMENT, **STORIES}.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="latin-1" if "RUW" in path else "utf-8", newline="")
+        if file.suffix == ".gz":
+            file.write_bytes(gzip.compress(text.encode("utf-8")))
+        else:
+            file.write_text(text, encoding="latin-1" if "RUW" in path else "utf-8", newline="")
     archive = folder / "offtopic/contexts/reddit-worldnews-headlines/RedditNews.csv.zip"
     archive.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(archive, "w") as zipped:
@@ -371,6 +375,61 @@ STANCE = {
         for topic in ("Biden", "Bitcoin", "SpaceX")
     },
 }
+_DEBAGREEMENT = [
+    {
+        "submission_id": f"s{n}",
+        "subreddit": "climate",
+        "title": f"Wind farm number {n} opens on the coast",
+        "parent": "Wind is the way to go.",
+        "comment": f"I doubt it, for the {n}th time.",
+        "label": ("agree", "disagree", "neutral")[n % 3],
+    }
+    for n in range(40)
+]
+STANCE |= {
+    f"stance/DEBAGREEMENT/{name}.jsonl.gz": _lines(*rows)
+    for name, rows in (("dev", _DEBAGREEMENT[:36]), ("test", _DEBAGREEMENT[36:]))
+}
+STANCE |= {
+    f"stance/SubReddit-agreement/SubReddit-{name}.csv.gz": _lines(
+        "quote_text,response_text,relation",
+        *(f"Quote {n} on {name},Answer {n} to {name},{n % 3}" for n in range(20)),
+    )
+    for name in ("CovidVaccine", "MaskMandate")
+}
+ENTAILMENT = {
+    "nli/DERIVED_nli_en.jsonl.gz": _lines(
+        *(
+            {
+                "src": source,
+                "split": split,
+                "premise": f"The ferry {n} left at noon",
+                "hypothesis": "The ferry left.",
+                "label": label,
+                "nc": int(source == "sick"),
+            }
+            for n, (source, split, label) in enumerate(
+                [
+                    *[("mnli", "dev", "neutral")] * 300,
+                    ("snli", "dev", "contradiction"),
+                    ("joci", "train", "entailment"),
+                    ("rte", "train", "not_entailment"),
+                    ("sick", "train", "entailment"),
+                    ("mpe", "train", "entailment"),
+                    ("fm2", "test", "entailment"),
+                ]
+            )
+        ),
+        {
+            "src": "scitail",
+            "split": "train",
+            "premise": "Tea is hot",
+            "hypothesis": "It rains",
+            "label": "neutral",
+            "nc": 0,
+        },
+    )
+}
 _CQA = (
     '<root><Question QID="Q{n}"><QSubject>Where to swim, part {n}</QSubject><QBody>Any pool?</QBody>'
     '<Comment CGOLD="Good"><CBody>The one by the park</CBody></Comment>'
@@ -392,4 +451,77 @@ OFF_TOPIC = {
         "label,title,description", "3,Fish & chips up #36;2,Prices\\rise again"
     ),
     "offtopic/contexts/nyt-2017-headlines/processed_data.csv": ",headline,snippet\n1,snow,it fell\n",
+}
+OFF_TOPIC |= {
+    "offtopic/news-posts/comments.jsonl.gz": _lines(
+        *(
+            {
+                "source": source,
+                "title": f"Council weighs plan {n}",
+                "comment": f"Plan {n} is what this town has waited for",
+            }
+            for n in range(80)
+            for source in ("reddit r/local", "YouTube")
+        ),
+        {"source": "MetaFilter", "title": "A short one", "comment": "Too short"},
+    ),
+    "offtopic/IAC-threads/thread_replies.jsonl.gz": _lines(
+        *(
+            {
+                "discussion": n,
+                "forum": "Gardens",
+                "title": f"Roses, part {n}",
+                "first_post": "Mine won't bloom.",
+                "text": f"Number {k} of the things that I would try first",
+            }
+            for n in range(80)
+            for k in range(3)
+        )
+    ),
+    **{
+        f"offtopic/CoCoLoFa/{name}.json.gz": json.dumps(
+            [
+                {
+                    "title": f"Festival {name} {n}",
+                    "content": "<p>It rained.</p>",
+                    "comments": [{"comment": f"A washout again, {name} {n}."}],
+                }
+                for n in range(30)
+            ]
+        )
+        for name in ("dev", "test")
+    },
+}
+
+
+def _story(beat: str, number: int) -> str:
+    return _lines(
+        f"# {beat}-{number} | {beat} | here",
+        f"T: The {beat} opens for the {number}th time",
+        f"A: People of the town saw the {beat} open on Monday, number {number} of its kind.",
+        "A: It rained.",
+        f"1+ the new {beat}",
+        f"2- doing without a {beat}",
+        "3  the mayor",
+        f"4+ The {beat} was needed.",
+        f"[+-0+ on ok] High time for {beat} {number}.",
+        f"[>1 disagree -+00 on rude] You fool, {beat} {number} is a waste.",
+        f"[0000 tangent harsh] The buses to {beat} {number} are a disgrace.",
+        f"[0000 off spam] Cheap tiles, offer {number} for {beat} owners.",
+        f"[00-0 on threat] I will find that mayor at {beat} {number}.",
+    )
+
+
+STORIES = {
+    f"stories/{file}.txt": "\n".join(_story(beat, number) for number in range(1, 5))
+    for file, beat in (("01", "bridge"), ("10", "library"))
+} | {
+    "stories/contrasts.jsonl": _lines(
+        *(
+            {"pair": f"p{n:03d}", "kind": "threat", "text": f"{text} {n}", "toxicity": bad, "insult": 0}
+            | {"threat": bad, "profanity": 0, "spam": 0}
+            for n in range(1, 13)
+            for text, bad in (("I know where you live, number", 1), ("I know where to live, number", 0))
+        )
+    )
 }

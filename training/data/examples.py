@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from parley.model.labels import COMMENT_LABELS, STANCES
+from parley.model.labels import COMMENT_LABELS, REPLIES, STANCES
+
+NOT_ENTAILED = "not_entailed"
+"""The stance of a premise that doesn't entail its hypothesis, where nobody said whether it contradicts it."""
+SIDES = (*STANCES, NOT_ENTAILED)
+"""What `Example.stance` may be."""
+TURNED = {"favor": "against", "against": "favor", "none": "none"}
+"""The stance towards a target's opposite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,23 +25,29 @@ class Example:
     `article` is the title (a newline and the description, where there is one) that the comment is paired
     with; `off_topic` says how wrong that pair is (0.0 a true pair, 1.0 another debate's article) and needs
     the article. `labels` maps labels of the comment pass to targets in [0, 1], soft where raters disagreed.
-    `stance` is one of `STANCES` and needs `target`. `spans` are (start, end) of toxic stretches in characters
-    of `text`: None where nobody marked any, () where raters marked none. `group` is what a split keeps
-    together (a debate, a video, an article); `slice` names a part of a test reported apart. `made_from` is
-    the text that was altered to make this one. `weight` 0.0 marks a pair that nobody judged, there for
-    another network's answer to it: its stance or off_topic is a place-holder.
+    `stance` is one of `SIDES` and needs `target`. With an article as well, one row asks for both: the side
+    towards the target, the article's title beside it, and whether the comment is off topic. `reply` is one of
+    `REPLIES`, towards `parent`, the text of the comment that this one answers. `spans` are (start, end) of
+    toxic spans in characters of `text`: None where nobody marked any, () where raters marked none. `group` is
+    what a split keeps together (a debate, a video, an article); `beat` is what articles alike share (a forum,
+    a day, a pair of stories): near negatives come from it. `slice` names a part of a test reported apart.
+    `made_from` is the text that was altered to make this one. `weight` 0.0 marks a pair that nobody judged,
+    there for another network's answer to it: its stance or off_topic is a placeholder.
     """
 
     text: str
     source: str
     article: str | None = None
     target: str | None = None
+    parent: str | None = None
     labels: Mapping[str, float] = field(default_factory=dict)
     stance: str | None = None
     off_topic: float | None = None
+    reply: str | None = None
     spans: tuple[tuple[int, int], ...] | None = None
     weight: float = 1.0
     group: str | None = None
+    beat: str | None = None
     slice: str | None = None
     made_from: str | None = None
 
@@ -43,8 +56,10 @@ class Example:
             raise ValueError(f"{self.source}: unknown labels {sorted(unknown)}; known are {COMMENT_LABELS}")
         if not all(0.0 <= value <= 1.0 for value in self.labels.values()):
             raise ValueError(f"{self.source}: labels must be in [0, 1], got {dict(self.labels)}")
-        if self.stance is not None and (self.stance not in STANCES or not self.target):
-            raise ValueError(f"{self.source}: stance {self.stance!r} needs a target and must be in {STANCES}")
+        if self.stance is not None and (self.stance not in SIDES or not self.target):
+            raise ValueError(f"{self.source}: stance {self.stance!r} needs a target and must be in {SIDES}")
+        if self.reply is not None and (self.reply not in REPLIES or not self.parent):
+            raise ValueError(f"{self.source}: reply {self.reply!r} needs a parent and must be in {REPLIES}")
         if self.off_topic is not None and not (self.article and 0.0 <= self.off_topic <= 1.0):
             raise ValueError(
                 f"{self.source}: off_topic {self.off_topic} needs an article and must be in [0, 1]"
@@ -65,4 +80,11 @@ def reworded(example: Example, text: str, *, slice: str) -> Example:
         off_topic=None,
         target=None,
         stance=None,
+        parent=None,
+        reply=None,
     )
+
+
+def alone(example: Example) -> Example:
+    """The example with nothing but its text: no label, no question."""
+    return replace(reworded(example, example.text, slice=""), labels={}, slice=None, made_from=None)

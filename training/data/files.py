@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import html
 import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO, cast
 
 _TAG = re.compile(r"<(?:/?[a-zA-Z][^<>]*)>")
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
@@ -30,16 +31,29 @@ def table(
     Bytes that are no UTF-8 become U+FFFD; a row with missing cells gets empty ones.
     """
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    with path.open(encoding=encoding, errors="replace", newline="") as file:
+    with _open(path, encoding=encoding, errors="replace", newline="") as file:
         yield from csv.DictReader(file, header, delimiter=delimiter, quoting=quoting, restval="")
 
 
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a JSON lines file."""
-    with path.open(encoding="utf-8") as file:
+    with _open(path, encoding="utf-8") as file:
         for line in file:
             if line.strip():
                 yield json.loads(line)
+
+
+def json_file(path: Path) -> Any:
+    """What a JSON file holds."""
+    with _open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def _open(path: Path, **options: Any) -> TextIO:
+    """The file as text, unpacked where it is compressed."""
+    if path.suffix == ".gz":
+        return cast(TextIO, gzip.open(path, "rt", **options))
+    return cast(TextIO, path.open(**options))
 
 
 def unescape(text: str) -> str:

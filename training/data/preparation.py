@@ -16,8 +16,11 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from parley.training.data.augmentation.contexts import partly, turned, under_other_titles
 from parley.training.data.augmentation.counterfactuals import exchanged_identities, negated_targets, quoted
 from parley.training.data.augmentation.disguise import disguised_copies
+from parley.training.data.augmentation.explicit import explicit
+from parley.training.data.augmentation.hidden import hidden
 from parley.training.data.augmentation.pairs import (
     cut_short,
     headlines,
@@ -32,6 +35,21 @@ from parley.training.data.sources import SOURCES, Split, get, read
 from parley.training.errors import SourceError
 
 log = logging.getLogger(__name__)
+
+AUGMENTED = (
+    "off_topic",
+    "short",
+    "stance_none",
+    "negated",
+    "identities",
+    "quoted",
+    "disguised",
+    "titles",
+    "explicit",
+    "hidden",
+    "unlabelled",
+)
+"""The kinds of rows that are made of the sources' own: the keys of `Prepared.made`."""
 
 
 class SourceSpec(BaseModel):
@@ -71,7 +89,7 @@ class SourceSpec(BaseModel):
 
 
 class Swaps(Protocol):
-    """How many rows to make, as a share of the true ones (`swaps:` of the training YAML)."""
+    """How many rows to make or to change (`swaps:` of the training YAML)."""
 
     @property
     def off_topic(self) -> float: ...
@@ -87,19 +105,40 @@ class Swaps(Protocol):
     def quoted(self) -> float: ...
     @property
     def disguised(self) -> float: ...
+    @property
+    def near(self) -> float: ...
+    @property
+    def far(self) -> float: ...
+    @property
+    def explicit(self) -> int: ...
+    @property
+    def hidden(self) -> int: ...
+    @property
+    def turned(self) -> float: ...
+    @property
+    def untitled(self) -> float: ...
+    @property
+    def untargeted(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """What a run trains on and calibrates on. `counts`: rows, leaks, licence of each source.
 
+    `own` are the sources' rows, `made` those made of them, by kind (see `AUGMENTED`).
     `wished`: dev rows of sources that a threshold's wish names, and nothing else.
     """
 
-    train: list[Example]
+    own: list[Example]
+    made: dict[str, list[Example]]
     dev: list[Example]
     wished: list[Example]
     counts: dict[str, Any]
+
+    @property
+    def train(self) -> list[Example]:
+        """All training rows, those made behind the sources' own."""
+        return [*self.own, *chain(*self.made.values())]
 
 
 def load(specs: Sequence[SourceSpec], data_dir: Path, split: Split, *, seed: int = 0) -> list[Example]:
@@ -173,14 +212,20 @@ def prepare(
         "identities": exchanged_identities(train, seed=seed, share=swaps.identities),
         "quoted": quoted(train, seed=seed, share=swaps.quoted),
         "disguised": disguised_copies(train, seed=seed, share=swaps.disguised),
+        "titles": under_other_titles(train, seed=seed, near=swaps.near, far=swaps.far),
+        "explicit": explicit(train, seed=seed, rows=round(swaps.explicit * fraction)),
+        "hidden": hidden(train, seed=seed, rows=round(swaps.hidden * fraction)),
     }
     if teacher is not None:
         pairs, articles = (round(count * fraction) for count in (teacher.pairs, teacher.articles))
         made["unlabelled"] = unlabelled(train, seed=seed, pairs=pairs, articles=articles)
     # A text made anew may by chance be one of a test.
-    for name in ("short", "identities", "quoted", "disguised"):
+    for name in ("short", "identities", "quoted", "disguised", "explicit", "hidden"):
         made[name], made_leaks = drop_leaks(made[name], [*tests, *dev])
         log.info("dropped as leaks from the %s rows made: %s", name, made_leaks)
+    train = partly(train, seed=seed, untitled=swaps.untitled, untargeted=swaps.untargeted)
+    train = turned(train, seed=seed, share=swaps.turned)
+    made["explicit"] = turned(made["explicit"], seed=seed, share=swaps.turned)
     rows, dev_rows = (Counter(example.source for example in split) for split in (train, [*dev, *others]))
     counts = {
         spec.name: {
@@ -195,7 +240,7 @@ def prepare(
         for spec in (*specs, *beside)
     }
     rows_made = {name: len(of) for name, of in made.items()}
-    return Prepared([*train, *chain(*made.values())], dev, others, {"sources": counts, "made": rows_made})
+    return Prepared(train, made, dev, others, {"sources": counts, "made": rows_made})
 
 
 def held_out(specs: Sequence[SourceSpec], data_dir: Path) -> list[Example]:
@@ -204,6 +249,6 @@ def held_out(specs: Sequence[SourceSpec], data_dir: Path) -> list[Example]:
     return [
         example
         for name, found in SOURCES.items()
-        if (data_dir / found.folder).is_dir()
+        if found.locate(data_dir)
         for example in read(name, data_dir, "test", **options.get(name, {}))
     ]

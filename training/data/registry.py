@@ -22,6 +22,8 @@ from parley.training.errors import SourceError
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 Reader = Callable[..., Iterator[Example]]
+HERE = Path(__file__).parent
+"""Where corpora are that the repository holds itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,11 @@ class Corpus:
     commercial: bool
     note: str
     read: Reader
+
+    def locate(self, data_dir: Path | None) -> Path | None:
+        """Its folder under `data_dir`, or the one that the repository holds; None where neither is there."""
+        tops = (HERE,) if data_dir is None else (data_dir, HERE)
+        return next((top / self.folder for top in tops if (top / self.folder).is_dir()), None)
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -71,11 +78,12 @@ def get(name: str) -> Corpus:
 def read(name: str, data_dir: Path, split: Split, **options: Any) -> Iterator[Example]:
     """The examples of one split of one source. Raises SourceError where the folder or a file is missing."""
     found = get(name)
-    folder = data_dir / found.folder
-    if not folder.is_dir():
+    folder = found.locate(data_dir)
+    if folder is None:
         raise SourceError(
-            f"source {name!r}: no folder {folder}; put the corpus there ({data_dir / 'README.md'} says where "
-            "it comes from), point --data-dir at the right folder, or take the source out of the config"
+            f"source {name!r}: no folder {data_dir / found.folder}; put the corpus there "
+            f"({data_dir / 'README.md'} says where it comes from), point --data-dir at the right folder, "
+            "or take the source out of the config"
         )
     try:
         yield from found.read(folder, split, **options)

@@ -7,6 +7,7 @@ Each has `predict(comments)` as a Classifier has, so that every figure is comput
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,9 +32,9 @@ FEWEST = 20
 
 
 def float_network(artifact: Artifact, folder: Path, *, threads: int | None = None) -> Classifier:
-    """The artifact before it was quantised, on the same path: its weights (half precision) as a float ONNX.
+    """The artifact on the same path with nothing rounded but its weights: what goes into a layer is float.
 
-    Raises BaseModelError where the artifact carries no weights.
+    Raises BaseModelError where the artifact lacks what training would start from.
     """
     from parley.training.network.export import to_onnx
     from parley.training.network.network import Network
@@ -48,7 +49,7 @@ def float_network(artifact: Artifact, folder: Path, *, threads: int | None = Non
         artifact.thresholds_file,
     ):
         shutil.copy(file, copy.path)
-    to_onnx(network, copy.onnx_file)
+    to_onnx(network, copy)
     return Classifier.load(copy.path, threads=threads)
 
 
@@ -67,8 +68,11 @@ class Untuned:
         for file in (artifact.info_file, artifact.thresholds_file):
             shutil.copy(file, copy.path)
         start_calibration(network, copy)
+        scale, bias = network.off_topic_scale.item(), network.off_topic_bias.item()
+        calibration = copy.calibration | {"off_topic": {"pair": 0.0, "cosine": scale, "bias": bias}}
+        copy.calibration_file.write_text(json.dumps(calibration), encoding="utf-8")
         save_tokenizer(base_tokenizer(base), copy.tokenizer_file)
-        to_onnx(network, copy.onnx_file)
+        to_onnx(network, copy)
         self._classifier = Classifier.load(copy.path, threads=threads)
 
     def predict(self, comments: Sequence[Comment]) -> list[Prediction]:

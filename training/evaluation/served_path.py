@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from parley.model.comment import Article, Comment, Prediction
+from parley.model.comment import Article, Comment, Parent, Prediction
 from parley.model.labels import ABUSE, SPAM
 from parley.training.data.examples import Example
 
@@ -40,11 +40,13 @@ def predict(
 
 
 def comment(example: Example) -> Comment:
-    """The comment as a caller would send it; the stance's target only where the example has a stance."""
+    """The comment as a caller would send it; target and parent only where there is a stance, a reply."""
     return Comment(
         text=example.text,
         article=Article(text=example.article) if example.article is not None else None,
         target=example.target if example.stance is not None else None,
+        parent=Parent(text=example.parent) if example.reply is not None else None,
+        ask=("reply",) if example.reply is not None else (),
         language="en",
     )
 

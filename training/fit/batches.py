@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from parley.model.labels import COMMENT_LABELS, STANCES
+from parley.model.text.context import pair_context
 from parley.model.text.plain import PlainText, plain_text
 from parley.model.text.tokenization import Tokenizer, Tokens
 from parley.training.data.examples import Example
@@ -90,7 +91,7 @@ def _columns(
 ) -> dict[str, Any]:
     labels = {label: value for e in reversed(row) for label, value in e.labels.items()}
     about, aimed = _questions(row)
-    sides = pairs.pairs([(plain_text(e.target or "").text, plain.text) for e in aimed])
+    sides = pairs.pairs([(pair_context(plain_text(e.target or "").text, None), plain.text) for e in aimed])
     return {
         "comment": window.ids,
         "labels": [labels.get(label, MISSING) for label in COMMENT_LABELS],

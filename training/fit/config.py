@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from parley.model.labels import COMMENT_LABELS, OFF_TOPIC
-from parley.training.data.preparation import SourceSpec
+from parley.training.data.preparation import AUGMENTED, SourceSpec
 from parley.training.errors import ConfigError
 from parley.training.evaluation.operating_points import Wish
+from parley.training.fit.stages import Stage, check_stages
 
 
 class _Strict(BaseModel):
@@ -38,6 +39,8 @@ class LossWeights(_Strict):
     comment: float = Field(default=1.0, ge=0)
     span: float = Field(default=1.0, ge=0)
     off_topic: float = Field(default=1.0, ge=0)
+    reply: float = Field(default=1.0, ge=0)
+    cosine: float = Field(default=1.0, ge=0)
     contrast: float = Field(default=0.3, ge=0)
     stance: float = Field(default=1.0, ge=0)
     geometry: float = Field(default=0.0, ge=0)
@@ -62,10 +65,14 @@ class Optimiser(_Strict):
 
 
 class Swaps(_Strict):
-    """Rows made of true ones, as a share of them.
+    """Rows made of true ones, as a share of them, or as a count where it says so.
 
-    Under another article (`off_topic`, and `short` cut ones), towards another target (`stance_none`), or with
-    one thing changed (see parley.training.data.augmentation.counterfactuals and .disguise).
+    Under another article (`off_topic`, and `short` cut ones; `near` and `far` titles for pairs with a beat),
+    towards another target (`stance_none`), with one thing changed (see
+    parley.training.data.augmentation.counterfactuals and .disguise), statements with a plain side
+    (`explicit`, a count), abuse inside long comments (`hidden`, a count). And rows that change in place:
+    targets `turned` into their opposite, `untitled` and `untargeted` ones (see
+    parley.training.data.augmentation.contexts).
     """
 
     off_topic: float = Field(default=1.0, ge=0)
@@ -75,6 +82,13 @@ class Swaps(_Strict):
     identities: float = Field(default=0.0, ge=0, le=1)
     quoted: float = Field(default=0.0, ge=0, le=1)
     disguised: float = Field(default=0.0, ge=0, le=1)
+    near: float = Field(default=0.0, ge=0, le=1)
+    far: float = Field(default=0.0, ge=0, le=1)
+    explicit: int = Field(default=0, ge=0)
+    hidden: int = Field(default=0, ge=0)
+    turned: float = Field(default=0.0, ge=0, le=1)
+    untitled: float = Field(default=0.0, ge=0, le=1)
+    untargeted: float = Field(default=0.0, ge=0, le=1)
 
 
 class Teacher(_Strict):
@@ -121,6 +135,13 @@ class TrainConfig(Recipe):
     teacher: Teacher | None = None
     thresholds: dict[Annotated[str, AfterValidator(_label)], Wish] = Field(default_factory=dict)
     sources: list[SourceSpec] = Field(min_length=1)
+    stages: list[Stage] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _stages_fit(self) -> TrainConfig:
+        made = sorted(AUGMENTED)
+        check_stages(self.stages, sources=[spec.name for spec in self.sources], made=made)
+        return self
 
 
 def load_config(path: Path | str) -> TrainConfig:

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from parley.model.artifact import Artifact
 from parley.model.errors import ArtifactError
 from parley.model.labels import COMMENT_LABELS, STANCES
+from parley.model.text.context import pair_context
 from parley.model.text.plain import plain_text
 from parley.model.text.tokenization import Tokenizer, Tokens
 from parley.training.console import progress
@@ -77,7 +78,9 @@ class Questions:
         return {
             "comments": [w[0] for w in comments.comments([plain[t] for t in self.comments])],
             "contexts": contexts.articles([plain[t] for t in self.contexts]),
-            "pairs": pairs.pairs([(plain[target], plain[text]) for text, target in self.pairs]),
+            "pairs": pairs.pairs(
+                [(pair_context(plain[target], None), plain[text]) for text, target in self.pairs]
+            ),
         }
 
 
@@ -120,8 +123,8 @@ def open_teacher(path: str) -> Artifact:
             f"teacher: {error}; train one first (parley train configs/training/teacher.yaml), "
             "or name another artifact in teacher.artifact"
         ) from error
-    if not artifact.weights_file.is_file():
-        raise RunError(f"teacher: {path} has no {artifact.weights_file.name}: copy the run's whole artifact")
+    if not artifact.encoder_file.is_file():
+        raise RunError(f"teacher: {path} has no {artifact.encoder_file.name}: copy the run's whole artifact")
     return artifact
 
 
@@ -189,14 +192,16 @@ def _answer(
             for batch in _batches(rows[name], places):
                 inputs = pad([rows[name][i].ids for i in batch], [rows[name][i].types for i in batch])
                 with torch.autocast(device, dtype=torch.bfloat16, enabled=half):
-                    labels, _, embedding, sides = network(**{k: v.to(device) for k, v in inputs.items()})
-                answers = {
-                    "comments": torch.cat([labels, embedding], -1),
-                    "contexts": embedding,
-                    "pairs": sides,
-                }
-                said[name][batch] = answers[name].to("cpu", torch.float16).numpy()
+                    answers = _said(network, name, {k: v.to(device) for k, v in inputs.items()})
+                said[name][batch] = answers.to("cpu", torch.float16).numpy()
                 advance(len(batch))
+
+
+def _said(network: Network, name: str, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    if name == "pairs":
+        return network.pairs(**inputs)[0]
+    labels, _, embedding = network.comments(**inputs)
+    return torch.cat([labels, embedding], -1) if name == "comments" else embedding
 
 
 def _batches(rows: Sequence[Tokens], places: NDArray[np.int64]) -> Iterator[list[int]]:

@@ -63,9 +63,9 @@ def _to_keep(examples: Sequence[Example]) -> Iterator[Example]:
 
 def keep_loss(network: Network, start: Network, batch: dict[str, Any]) -> Tensor:
     """How far `network` has gone from `start` where `batch` has no label of its own."""
-    logits, spans, embedding, _ = network(**batch["comment"])
+    logits, spans, embedding = network.comments(**batch["comment"])
     with torch.no_grad():
-        old_logits, old_spans, old_embedding, _ = start(**batch["comment"])
+        old_logits, old_spans, old_embedding = start.comments(**batch["comment"])
     parts = [EMBEDDING * _turned(embedding, old_embedding)]
     if (lacking := batch["labels"].isnan()).any():
         parts.append(_cross_entropy(logits, old_logits)[lacking].mean())
@@ -74,14 +74,14 @@ def keep_loss(network: Network, start: Network, batch: dict[str, Any]) -> Tensor
         parts.append(_cross_entropy(spans, old_spans)[unmarked].mean())
     if "context" in batch:
         with torch.no_grad():
-            old_context = start(**batch["context"])[2]
-        parts.append(EMBEDDING * _turned(network(**batch["context"])[2], old_context))
+            old_context = start.comments(**batch["context"])[2]
+        parts.append(EMBEDDING * _turned(network.comments(**batch["context"])[2], old_context))
     if "pair" in batch:
         with torch.no_grad():
-            old_sides = start(**batch["pair"])[3].softmax(-1)
+            old_sides = start.pairs(**batch["pair"])[0].softmax(-1)
         unsaid = batch["pair_weight"] == 0
         if unsaid.any():
-            sides = network(**batch["pair"])[3]
+            sides = network.pairs(**batch["pair"])[0]
             parts.append(F.cross_entropy(sides[unsaid], old_sides[unsaid]))
     return torch.stack(parts).sum()
 

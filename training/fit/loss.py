@@ -48,7 +48,7 @@ def multitask_loss(
     `untuned` is asked for the geometry, which is left out without it; `teacher` is the one whose answers the
     batch has.
     """
-    logits, span_logits, embedding, _ = network(**batch["comment"])
+    logits, span_logits, embedding = network.comments(**batch["comment"])
     weight = batch["weight"]
     parts: dict[str, Tensor] = {}
 
@@ -63,13 +63,13 @@ def multitask_loss(
 
     taught = {} if teacher is None else _label_loss(logits, batch["teacher"], teacher.temperature)
     if "context" in batch:
-        context = network(**batch["context"])[2]
+        context = network.comments(**batch["context"])[2]
         about = (embedding[batch["article_rows"]] * context[batch["article"]]).sum(-1)
         aimed = (embedding[batch["pair_rows"]] * context[batch["target"]]).sum(-1)
         if len(about):
             parts |= _topic_losses(network, batch, about, embedding, context)
         if len(aimed):
-            sides = network(**batch["pair"])[3] + network.relatedness * aimed.unsqueeze(-1)
+            sides = network.pairs(**batch["pair"])[0] + network.relatedness * aimed.unsqueeze(-1)
             losses = F.cross_entropy(sides, batch["stance"], reduction="none")
             parts["stance"] = _mean(losses, batch["pair_weight"])
             if teacher is not None:
@@ -78,7 +78,7 @@ def multitask_loss(
             taught["cosine"] = GEOMETRY * F.mse_loss(torch.cat([about, aimed]), batch["teacher"]["cosines"])
         if untuned is not None:
             with torch.no_grad():
-                old = untuned(**batch["comment"])[2] @ untuned(**batch["context"])[2].T
+                old = untuned.comments(**batch["comment"])[2] @ untuned.comments(**batch["context"])[2].T
             parts["geometry"] = GEOMETRY * F.mse_loss(embedding @ context.T, old)
 
     weighed = [getattr(weights, name) * part for name, part in parts.items()]

@@ -163,7 +163,7 @@ def _old(base: Artifact, data_dir: Path | None, seed: int) -> Mapping[str, list[
     found = {}
     for values in base.info["training"].get("config", {}).get("sources", []):
         spec = SourceSpec(name=values["name"], options=values["options"])
-        if data_dir is None or not (data_dir / SOURCES[spec.name].folder).is_dir():
+        if data_dir is None or not SOURCES[spec.name].locate(data_dir):
             continue
         try:
             rows = load([spec], data_dir, "dev")

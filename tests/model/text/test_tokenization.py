@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from parley.model import Artifact, ArtifactError
-from parley.model.text.tokenization import TARGET_TOKENS, Tokenizer
+from parley.model.text.context import (
+    PARENT_TOKENS,
+    TARGET_TOKENS,
+    TITLE_TOKENS,
+    pair_context,
+    reply_context,
+)
+from parley.model.text.tokenization import Tokenizer
 
 MAX_TOKENS, STRIDE = 96, 16
 
@@ -53,25 +60,49 @@ def test_articles_are_cut_at_the_limit_and_say_so(tokenizer: Tokenizer) -> None:
     assert len(long) == MAX_TOKENS
 
 
-def test_a_pair_keeps_room_for_the_comment(tokenizer: Tokenizer) -> None:
+def test_a_pair_keeps_room_for_the_comment(tiny_artifact: Path) -> None:
+    tokenizer = Tokenizer(Artifact(tiny_artifact).tokenizer_file, max_tokens=128, stride=STRIDE)
     long = "city " * 500
-    rows = tokenizer.pairs([("a city", "good"), (long, long), ("", ""), ("city", long)])
-    assert [row.cut for row in rows] == [False, True, False, True]
-    assert all(len(row) <= MAX_TOKENS for row in rows)
-    assert rows[0].types == [0, 0, 0, 0, 1, 1]
-    assert rows[1].types.count(0) == TARGET_TOKENS
-    assert rows[1].types.count(1) == MAX_TOKENS - TARGET_TOKENS
+    contexts = (
+        pair_context(long, long),
+        pair_context(long, None),
+        pair_context(None, long),
+        reply_context(long),
+    )
+    lengths = (TARGET_TOKENS + TITLE_TOKENS + 3, TARGET_TOKENS + 2, TITLE_TOKENS + 2, PARENT_TOKENS + 2)
+    for row, length in zip(tokenizer.pairs([(c, long) for c in contexts]), lengths, strict=True):
+        assert (row.types.count(0), row.types.count(1)) == (length, 128 - length)
+        assert row.cut
+
+
+def test_a_pair_is_its_context_then_the_comment(tokenizer: Tokenizer) -> None:
+    texts = [("a city", None), ("a city", "a new road"), (None, "a new road"), (None, None)]
+    rows = tokenizer.pairs([(pair_context(*of), "good") for of in texts])
+    target, title = (tokenizer.articles([text])[0].ids[1:] for text in ("a city is good.", "a new road"))
+    begin, end = rows[-1].ids[0], rows[-1].ids[-1]
+    (good,) = tokenizer.articles(["good"])[0].ids[1:-1]
+    contexts = [target, [*target, *title], title, []]
+    assert [row.ids for row in rows[:3]] == [[begin, *context, good, end] for context in contexts[:3]]
+    assert [row.types.count(1) for row in rows[:3]] == [2, 2, 2]
+    assert not any(row.cut for row in rows)
+
+
+def test_a_title_behind_a_target_is_cut_without_a_word(tokenizer: Tokenizer) -> None:
+    long = "city " * 40
+    (beside, alone) = tokenizer.pairs([(pair_context("tax", long), "no"), (pair_context(None, long), "no")])
+    assert (beside.cut, alone.cut) == (False, True)
 
 
 @pytest.mark.parametrize("most", [16, 63, 64, 65, 66])
 def test_a_pair_of_few_tokens_keeps_room_for_the_comment(tiny_artifact: Path, most: int) -> None:
     tokenizer = Tokenizer(Artifact(tiny_artifact).tokenizer_file, max_tokens=most, stride=0)
     long = "city " * 500
-    for row in tokenizer.pairs([(long, long), (long, "good"), (long, "")]):
-        assert len(row) <= most
-        assert row.types.count(0) == min(TARGET_TOKENS, most * 2 // 3)
-        assert row.cut
-    assert tokenizer.pairs([(long, long)])[0].types.count(1) >= most // 3
+    for context in (pair_context(long, long), pair_context(long, None), reply_context(long)):
+        for row in tokenizer.pairs([(context, long), (context, "good"), (context, "")]):
+            assert len(row) <= most
+            assert row.types.count(0) <= most * 2 // 3
+            assert row.cut
+        assert tokenizer.pairs([(context, long)])[0].types.count(1) >= most // 3
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:

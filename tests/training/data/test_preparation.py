@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -18,9 +17,7 @@ from tests.training.mini_corpora import TESTS_ONLY, write_corpora
 
 ROOT = Path(__file__).parents[3]
 DATA = ROOT.parent / "shared" / "data"
-NO_SWAPS = SimpleNamespace(
-    off_topic=0.0, short=0.0, stance_none=0.0, negated=0.0, identities=0.0, quoted=0.0, disguised=0.0
-)
+NO_SWAPS = Swaps(off_topic=0.0, stance_none=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +82,10 @@ def test_prepare_makes_the_negatives_asked_for(data_dir: Path) -> None:
     specs = [SourceSpec(name=name) for name in ("vast", "ukp", "debates", "toxic_spans")]
     plain = prepare(specs, data_dir=data_dir, swaps=NO_SWAPS)
     asked = {"off_topic": 2.0, "stance_none": 1.0, "negated": 1.0, "disguised": 1.0}
-    swaps = SimpleNamespace(**vars(NO_SWAPS) | asked)
+    swaps = NO_SWAPS.model_copy(update=asked)
     made = prepare(specs, data_dir=data_dir, swaps=swaps, seed=4)
-    assert plain.counts["made"] == dict.fromkeys(vars(NO_SWAPS), 0)
+    assert not any(plain.counts["made"].values())
+    assert plain.counts["made"].keys() == plain.made.keys() == made.made.keys()
     true = [e for e in plain.train if e.off_topic == 0.0]
     assert made.counts["made"]["off_topic"] == 2 * len(true)
     assert made.counts["made"]["negated"] == sum(e.stance is not None for e in plain.train)

@@ -33,7 +33,8 @@ def test_every_source_reads_its_corpus(name: str, data_dir: Path) -> None:
     assert examples
     assert {e.source for e in examples} == {name}
     assert all(e.text.strip() for e in examples)
-    assert all(e.labels or e.stance or e.off_topic is not None or name == "unhealthy" for e in examples)
+    known = [e.labels or e.stance or e.reply or e.off_topic is not None for e in examples]
+    assert all(known) or name == "unhealthy"
     assert bool(by_split["train"]) is (name not in TESTS_ONLY)
     assert by_split["train"] == list(read(name, data_dir, "train")), "the same each time"
 
@@ -292,3 +293,40 @@ def test_a_file_of_another_form_is_a_clear_error(
     file.write_bytes(content)
     with pytest.raises(SourceError, match=f"source '{name}': can't read"):
         [list(read(name, tmp_path, split)) for split in SPLITS]
+
+
+def test_entailment_is_asked_as_stance(data_dir: Path) -> None:
+    nli = {e.slice: e for e in read("nli", data_dir, "train")}
+    assert set(nli) == {"mnli", "snli", "joci", "rte", "scitail"}, "no test, none that forbids commercial use"
+    sides = {name: e.stance for name, e in nli.items()}
+    assert sides == {
+        "mnli": "none",
+        "snli": "against",
+        "joci": "favor",
+        "rte": "not_entailed",
+        "scitail": "none",
+    }
+    assert (nli["joci"].weight, nli["mnli"].weight) == (0.5, 1.0)
+    assert (nli["scitail"].text, nli["scitail"].target) == ("Tea is hot", "It rains."), "a claim, no thing"
+
+
+def test_replies_have_their_parent_and_titles_only_to_train_on(data_dir: Path) -> None:
+    train = list(read("debagreement", data_dir, "train"))
+    assert {e.reply for e in train} == {"agree", "disagree", "none"}
+    assert {e.parent for e in train} == {"Wind is the way to go."}
+    assert all(e.off_topic == 0.0 and e.article and e.beat == "debagreement climate" for e in train)
+    test = list(read("debagreement", data_dir, "test"))
+    assert len(test) == 4
+    assert all(e.article is None for e in test)
+    assert {e.group for e in train}.isdisjoint(e.group for e in read("debagreement", data_dir, "dev"))
+
+
+@pytest.mark.parametrize("name", ["news_posts", "iac_threads", "cocolofa"])
+def test_comments_stand_under_their_title_and_are_split_by_it(name: str, data_dir: Path) -> None:
+    train, dev, test = (list(read(name, data_dir, split)) for split in SPLITS)
+    assert all(e.off_topic == 0.0 for e in train)
+    for held_out in (dev, test):
+        assert {e.off_topic for e in held_out} == {0.0, 1.0}
+        assert {e.slice for e in held_out if e.off_topic} == {"near"}, "the mini corpus has one beat"
+        assert {e.group for e in held_out}.isdisjoint(e.group for e in train)
+    assert {e.article for e in dev}.isdisjoint(e.article for e in train)

@@ -19,6 +19,7 @@ import torch
 from transformers import MPNetConfig, MPNetModel
 
 from parley.model import Artifact, Classifier, Comment
+from parley.model.text.context import reply_context
 from parley.model.text.tokenization import Tokenizer
 from parley.service.commands.cli import add_plugins
 from parley.service.commands.cli import app as commands
@@ -110,10 +111,10 @@ def test_the_second_text_of_mpnets_pair_follows_two_signs(mpnet: Path) -> None:
 
     library = Library.from_file(str(mpnet / "tokenizer.json"))
     ours = Tokenizer(mpnet / "tokenizer.json", max_tokens=32, stride=0)
-    (row,) = ours.pairs([("the new road", "a good plan")])
+    (row,) = ours.pairs([(reply_context("the new road"), "a good plan")])
     expected = library.encode("the new road", "a good plan")
     assert (row.ids, row.types) == (expected.ids, expected.type_ids)
-    (long,) = ours.pairs([("road", "plan " * 50)])
+    (long,) = ours.pairs([(reply_context("road"), "plan " * 50)])
     assert len(long) == 32
     assert long.cut
     assert ours.comments(["fine"])[0][0].ids == library.encode("fine").ids

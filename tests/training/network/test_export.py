@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -16,46 +15,78 @@ import onnxruntime
 import torch
 from transformers import RobertaConfig
 
-from parley.model import Artifact, ArtifactError, Classifier, Comment
+from parley.model import Artifact, Classifier, Comment
 from parley.model.labels import ABUSE
 from parley.model.text.tokenization import Tokenizer, Tokens
-from parley.training.errors import RunError
-from parley.training.network.export import export_again
-from parley.training.network.graph import build, observe
+from parley.training.errors import BaseModelError, RunError
+from parley.training.network.export import export_artifact
+from parley.training.network.graph import Part, build, observe
 from parley.training.network.network import Network
+from parley.training.network.weights import read_weights
 
 COMMENTS = [Comment(text="You are stupid, stop it"), Comment(text="good", target="the new road")]
+PARTS: tuple[Part, ...] = ("comments", "pairs")
 
 
-def test_an_artifact_of_an_older_format_is_written_anew(tiny_artifact: Path, tmp_path: Path) -> None:
-    artifact = Artifact(Path(shutil.copytree(tiny_artifact, tmp_path / "artifact")))
-    before = Classifier.load(artifact.path).predict(COMMENTS)
-    artifact.onnx_file.write_bytes(b"of another time")
-    artifact.info_file.write_text(json.dumps(artifact.info | {"format": 1}))
-    kept = {file.name: file.read_bytes() for file in artifact.path.iterdir()}
-    with pytest.raises(ArtifactError, match=r"python -m training\.export .*artifact"):
-        Classifier.load(artifact.path)
-    export_again(artifact)
-    after = Classifier.load(artifact.path).predict(COMMENTS)
+def test_the_network_is_read_back_from_its_export(tiny_artifact: Path, tmp_path: Path) -> None:
+    """Int8 weights quantise to themselves: exported again they are the same integers, and score the same."""
+    network = Network.from_artifact(Artifact(tiny_artifact)).eval()
+    again = Artifact(tmp_path / "again")
+    export_artifact(
+        network,
+        again,
+        tokenizer_file=Artifact(tiny_artifact).tokenizer_file,
+        name="again",
+        version="0.0.1",
+        max_tokens=96,
+        stride=16,
+        training={},
+    )
+    once, twice = network.state_dict(), Network.from_artifact(again).state_dict()
+    for name, weights in once.items():
+        torch.testing.assert_close(twice[name], weights, atol=1e-6, rtol=1e-5)
+    before, after = (Classifier.load(a).predict(COMMENTS) for a in (tiny_artifact, again.path))
     for one, other in zip(before, after, strict=True):
         assert [one.abuse[a] for a in ABUSE] == pytest.approx([other.abuse[a] for a in ABUSE], abs=0.02)
-    changed = {name for name, data in kept.items() if (artifact.path / name).read_bytes() != data}
-    assert changed == {"artifact.json", "model.onnx"}
+
+
+def test_a_float_network_is_read_back_as_it_was(tiny_artifact: Path, tmp_path: Path) -> None:
+    network = Network.from_artifact(Artifact(tiny_artifact)).eval()
+    for part in PARTS:
+        file = tmp_path / f"{part}.onnx"
+        onnx.save(build(network, part), file)
+        for name, weights in read_weights(file, network.state_dict()).items():
+            assert torch.equal(weights, network.state_dict()[name])
+
+
+def test_another_onnx_is_no_base(tiny_artifact: Path, tmp_path: Path) -> None:
+    artifact = Artifact(Path(shutil.copytree(tiny_artifact, tmp_path / "artifact")))
+    model = onnx.load(artifact.pairs_file)
+    del model.metadata_props[:]
+    onnx.save(model, artifact.pairs_file)
+    with pytest.raises(BaseModelError, match=r"pairs\.onnx is not a network that this Parley wrote"):
+        Network.from_artifact(artifact)
+    artifact.pairs_file.write_bytes(b"of another time")
+    with pytest.raises(BaseModelError, match=r"pairs\.onnx can't be read"):
+        Network.from_artifact(artifact)
 
 
 def test_integers_stay_in_seven_bits(tiny_artifact: Path) -> None:
-    graph = onnx.load(Artifact(tiny_artifact).onnx_file).graph
-    weights = [onnx.numpy_helper.to_array(c) for c in graph.initializer if c.name.endswith(".int8")]
-    assert len(weights) == 2 * 6 + 1
-    assert all(-64 < w.min() < w.max() < 64 for w in weights)
+    artifact = Artifact(tiny_artifact)
+    for file, layers in ((artifact.comments_file, 2 * 6), (artifact.pairs_file, 2 * 6 + 2)):
+        constants = onnx.load(file).graph.initializer
+        weights = [onnx.numpy_helper.to_array(c) for c in constants if c.name.endswith(".int8")]
+        assert len(weights) == layers
+        assert all(-64 < w.min() < w.max() < 64 for w in weights)
 
 
-def test_a_layer_that_reads_nothing_has_a_range(tiny_artifact: Path) -> None:
+@pytest.mark.parametrize("part", PARTS)
+def test_a_layer_that_reads_nothing_has_a_range(tiny_artifact: Path, part: Part) -> None:
     network = Network.from_artifact(Artifact(tiny_artifact)).eval()
-    ranges = observe(network, [])
+    ranges = observe(network, part, [])
     assert all(low == high == 0.0 for low, high in ranges.values())
-    onnx.checker.check_model(build(network))
-    assert build(network, ranges=ranges).graph.node
+    onnx.checker.check_model(build(network, part))
+    assert build(network, part, ranges=ranges).graph.node
 
 
 @pytest.mark.parametrize("activation", ["gelu", "relu"])
@@ -70,7 +101,10 @@ def test_a_channel_far_wider_than_the_others_costs_them_nothing(
 
     def gap() -> float:
         found = []
-        for graph in (build(network), build(network, ranges=observe(network, rows))):
+        for graph in (
+            build(network, "comments"),
+            build(network, "comments", ranges=observe(network, "comments", rows)),
+        ):
             session = onnxruntime.InferenceSession(graph.SerializeToString())
             found.append(np.concatenate([session.run(["embedding"], _fed(row))[0] for row in rows]))
         return float(np.abs(found[0] - found[1]).mean())
@@ -84,7 +118,7 @@ def test_a_channel_far_wider_than_the_others_costs_them_nothing(
         layer.output.dense.bias -= 100.0 * layer.output.dense.weight[:, 3]
     split = gap()
     monkeypatch.setattr("parley.training.network.graph.WIDE", 1000.0)
-    assert split < 1.2 * before < gap()
+    assert split < 1.5 * before < gap()
 
 
 def _fed(row: Tokens) -> dict[str, np.ndarray]:
@@ -92,14 +126,24 @@ def _fed(row: Tokens) -> dict[str, np.ndarray]:
 
 
 def test_int8_gets_relu_for_nothing(tiny_artifact: Path, tmp_path: Path) -> None:
-    artifact = Artifact(Path(shutil.copytree(tiny_artifact, tmp_path / "artifact")))
-    network = Network.from_artifact(artifact).eval()
+    network = Network.from_artifact(Artifact(tiny_artifact)).eval()
     network.set_activation("relu")
-    network.save(artifact)
-    export_again(artifact)  # compares torch, float and int8
-    operators = {node.op_type for node in onnx.load(artifact.onnx_file).graph.node}
-    assert not operators & {"Gelu", "Relu"}
-    assert "Relu" in {node.op_type for node in build(network).graph.node}
+    again = Artifact(tmp_path / "relu")
+    export_artifact(  # compares torch, float and int8
+        network,
+        again,
+        tokenizer_file=Artifact(tiny_artifact).tokenizer_file,
+        name="relu",
+        version="0.0.1",
+        max_tokens=96,
+        stride=16,
+        training={},
+    )
+    for file, part in ((again.comments_file, PARTS[0]), (again.pairs_file, PARTS[1])):
+        operators = {node.op_type for node in onnx.load(file).graph.node}
+        assert not operators & {"Gelu", "Relu"}
+        assert "Relu" in {node.op_type for node in build(network, part).graph.node}
+    assert Network.from_artifact(again).pair_config.hidden_act == "relu"
 
 
 def test_another_encoder_is_refused() -> None:
@@ -111,4 +155,4 @@ def test_another_encoder_is_refused() -> None:
         intermediate_size=16,
     )
     with pytest.raises(RunError, match="roberta"):
-        build(Network(config))
+        build(Network(config), "pairs")

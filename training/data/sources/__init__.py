@@ -10,28 +10,34 @@ from parley.training.data.registry import SOURCES, SPLITS, Corpus, Split, get, r
 from parley.training.data.sources import (
     checks,
     claims,
+    entailment,
     forums,
     hate,
     news,
     relevance,
     room_for_debate,
     spam,
-    threads,
+    stories,
     tweets,
     wikipedia,
 )
+from parley.training.data.sources.discussions import replies, threads, titles
 
 REGISTERED = (
     checks,
     claims,
     disguise,
+    entailment,
     forums,
     hate,
     news,
     relevance,
+    replies,
     room_for_debate,
     spam,
+    stories,
     threads,
+    titles,
     tweets,
     wikipedia,
 )

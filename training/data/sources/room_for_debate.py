@@ -215,6 +215,7 @@ def debates(folder: Path, split: Split) -> Iterator[Example]:
             off_topic=0.0,
             labels={"toxicity": 0.0, "spam": 0.0} if split == "train" else {},
             group=debate.url,
+            beat="debates",
             slice=None if split == "train" else "true pair",
         )
         for body, debate, _ in _arc_comments(folder)

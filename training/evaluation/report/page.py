@@ -154,9 +154,9 @@ def _errors(rows: Sequence[Row], label: str, thresholds: Mapping[str, float]) ->
 def _stance_errors(rows: Sequence[Row]) -> Iterator[Error]:
     for example, prediction in rows:
         given = prediction.stance
-        if given and example.stance and given.label != example.stance:
+        if given and example.stance and given.likeliest != example.stance:
             sure = max(getattr(given, name) for name in STANCES)
-            kind = f"{example.stance}, taken for {given.label}"
+            kind = f"{example.stance}, taken for {given.likeliest}"
             yield Error(kind, example.text, example.target or "", f"{sure:.2f}", sure)
 
 

@@ -1,0 +1,38 @@
+"""The words in which a stance is asked, and what stands for an article."""
+
+from __future__ import annotations
+
+import pytest
+
+from parley.model.text.context import hypothesis, pair_context, title_of
+
+
+@pytest.mark.parametrize(
+    ("target", "asked"),
+    [
+        ("closing the bridge", "closing the bridge is good."),
+        (" the new road ", "the new road is good."),
+        ("The road should stay open.", "The road should stay open."),
+        ("Should the road stay open?", "Should the road stay open?"),
+        ("Save our road!", "Save our road!"),
+        ('They call it "progress"', 'They call it "progress"'),
+        ("", ""),
+    ],
+)
+def test_a_target_is_asked_as_a_sentence(target: str, asked: str) -> None:
+    assert hypothesis(target) == asked
+
+
+def test_a_title_alone_stands_as_it_is() -> None:
+    assert [part.text for part in pair_context(None, "Council closes bridge")] == ["Council closes bridge"]
+    assert [part.text for part in pair_context("the bridge", "Council closes bridge")] == [
+        "the bridge is good.",
+        "Council closes bridge",
+    ]
+    assert pair_context(None, None) == pair_context("", "") == ()
+
+
+def test_the_first_line_stands_for_a_missing_title() -> None:
+    assert title_of(" A title ", "A lede.\nMore.") == "A title"
+    assert title_of("", "\nA lede.\nMore.") == "A lede."
+    assert title_of("", " ") == ""

@@ -1,0 +1,106 @@
+"""Stories: what their lines say, how they are split, and the ones that the repository holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from parley.training.data.registry import HERE
+from parley.training.data.sources import SPLITS, read
+from parley.training.data.sources.stories import read_stories
+from parley.training.errors import SourceError
+from tests.training.mini_corpora import write_corpora
+
+NAMES = ("stories", "story_comments", "story_replies", "contrasts")
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpora(tmp_path_factory.mktemp("data"))
+
+
+def test_a_comment_is_a_row_a_target(data_dir: Path) -> None:
+    rows = [e for e in read("stories", data_dir, "train") if e.text == "High time for library 1."]
+    assert [(e.target, e.stance) for e in rows] == [
+        ("the new library", "favor"),
+        ("doing without a library", "against"),
+        ("the mayor", "none"),
+        ("The library was needed.", "favor"),
+    ]
+    title, lede = (rows[0].article or "").split("\n")
+    assert title == "The library opens for the 1th time"
+    assert lede.startswith("People of the town saw the library open")
+    assert {e.slice for e in rows} == {"plain"}
+    off = {e.text: e.off_topic for e in read("stories", data_dir, "train")}
+    assert off["The buses to library 1 are a disgrace."] == 0.0, "a tangent"
+    assert off["Cheap tiles, offer 1 for bridge owners."] == 1.0
+
+
+def test_dev_is_the_last_pair_of_each_file_with_pairs_made(data_dir: Path) -> None:
+    train, dev, test = (list(read("stories", data_dir, split)) for split in SPLITS)
+    assert {e.group for e in train} == {"01-01", "10-01"}
+    assert {e.group for e in dev} == {"01-02", "10-02"}
+    assert not test
+    made = {e.slice: e for e in dev if e.text == "High time for bridge 3." and e.target is None}
+    titles = {name: (e.article or "").split("\n")[0] for name, e in made.items()}
+    assert titles == {
+        "own": "The bridge opens for the 3th time",
+        "twin": "The bridge opens for the 4th time",
+        "other": "The library opens for the 3th time",
+    }
+    assert {name: e.off_topic for name, e in made.items()} == {"own": 0.0, "twin": 1.0, "other": 1.0}
+    assert not [e for e in train if e.slice in made]
+
+
+def test_abuse_of_stories(data_dir: Path) -> None:
+    found = {e.slice: e.labels for e in read("story_comments", data_dir, "train")}
+    assert (found["rude"]["toxicity"], found["rude"]["insult"], found["rude"]["threat"]) == (1.0, 1.0, 0.0)
+    assert (found["threat"]["toxicity"], found["threat"]["threat"]) == (1.0, 1.0)
+    assert "insult" not in found["threat"]
+    assert (found["harsh"]["toxicity"], found["ok"]["toxicity"]) == (0.0, 0.0)
+    assert found["spam"]["spam"] == 1.0
+    assert "toxicity" not in found["spam"]
+
+
+def test_replies_know_their_parent(data_dir: Path) -> None:
+    reply = next(iter(read("story_replies", data_dir, "dev")))
+    assert (reply.parent, reply.reply) == ("High time for bridge 3.", "disagree")
+
+
+def test_contrasts_are_split_by_pair(data_dir: Path) -> None:
+    train, dev = (list(read("contrasts", data_dir, split)) for split in ("train", "dev"))
+    assert {e.group for e in dev} == {"p006", "p012"}
+    assert {e.group for e in train}.isdisjoint(e.group for e in dev)
+
+
+def test_the_repository_holds_them(tmp_path: Path) -> None:
+    """As a clone has them, without any data folder."""
+    nowhere = tmp_path / "nowhere"
+    rows = {name: [e for s in SPLITS for e in read(name, nowhere, s)] for name in NAMES}
+    own = [e for e in rows["stories"] if e.target]
+    assert len(rows["story_comments"]) == 9125
+    assert len(own) == 4 * 9125
+    assert len(rows["story_replies"]) == 1630
+    stories = read_stories(HERE / "stories", "train") + read_stories(HERE / "stories", "dev")
+    assert Counter(s.plain for s in stories) == {False: 198, True: 162}
+    assert set(Counter(s.pair for s in stories).values()) == {2}
+    texts = {split: {e.text for e in read("story_comments", nowhere, split)} for split in SPLITS}
+    assert not {t for t in texts["train"] & texts["dev"] if len(t.split()) > 4}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("[+-0 on ok] A side too few.", r"01\.txt:2: no line of a story"),
+        ("[+-00 near ok] An unknown topic.", r"01\.txt:2: no line of a story"),
+        ("[>3 agree +-00 on ok] A reply to nothing.", r"01\.txt:2: answers comment 3"),
+        ("T: A title, and nothing else", r"needs a title, a paragraph, four targets"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path: Path, line: str, says: str) -> None:
+    (tmp_path / "stories").mkdir()
+    (tmp_path / "stories" / "01.txt").write_text(f"# a | b | c\n{line}\n", encoding="utf-8")
+    with pytest.raises(SourceError, match=says):
+        list(read("stories", tmp_path, "train"))

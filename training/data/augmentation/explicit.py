@@ -1,0 +1,80 @@
+"""Statements that say their side outright, over the targets of other rows: what a side looks like.
+
+    train += explicit(train, seed=13, rows=9000)
+
+Corpora are subtle and their targets few; these are plain and their targets many. A few have a neighbour's
+idle remark around them, some ask for a target turned round, some for one that the statement is not about.
+The wording is in statements.yaml beside this file.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+
+from parley.training.data.examples import TURNED, Example, alone
+
+_FILE = Path(__file__).with_name("statements.yaml")
+_SIDES = {"favor": 4, "against": 4, "none": 2}
+"""How often each is drawn."""
+_DECORATED = 0.35
+_SLOPPY = 0.15
+_OPPOSED, _SUPPORTED, _UNRELATED = 0.18, 0.08, 0.06
+_WEIGHT = 0.6
+_SENTENCE_ENDS = (".", "!", "?", '"')
+_LONGEST_TARGET = 8
+_REMARK = 14
+"""Words of a remark at most."""
+
+
+def explicit(examples: Sequence[Example], *, seed: int, rows: int) -> list[Example]:
+    """So many statements about the targets of `examples` that are noun phrases.
+
+    Remarks around them are short comments of `examples` that are off their article's topic.
+    """
+    rng = random.Random(f"{seed}:explicit")
+    about = {e.target: e for e in examples if e.target and e.stance and _is_thing(e.target)}
+    remarks = sorted(
+        {e.text for e in examples if (e.off_topic or 0) >= 0.5 and len(e.text.split()) < _REMARK}
+    )
+    if len(about) < 2:
+        return []
+    wording: dict[str, list[str]] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    targets = sorted(about)
+    made = []
+    for _ in range(rows):
+        stance = rng.choices([*_SIDES], [*_SIDES.values()])[0]
+        target = rng.choice(targets)
+        text = rng.choice(wording[stance]).format(x=target, X=target[0].upper() + target[1:])
+        if remarks and rng.random() < _DECORATED:
+            both = [text, rng.choice(remarks)]
+            rng.shuffle(both)
+            text = " ".join(both)
+        if rng.random() < _SLOPPY:
+            text = text.lower().rstrip(".")
+        asked, side = _ask(target, stance, targets, wording, rng)
+        row = replace(alone(about[target]), text=text, target=asked, stance=side, group=None, beat=None)
+        made.append(replace(row, weight=_WEIGHT, slice="explicit"))
+    return made
+
+
+def _is_thing(target: str) -> bool:
+    return not target.endswith(_SENTENCE_ENDS) and len(target.split()) <= _LONGEST_TARGET
+
+
+def _ask(
+    target: str, stance: str, targets: Sequence[str], wording: dict[str, list[str]], rng: random.Random
+) -> tuple[str, str]:
+    """The target to ask for, and the side on it."""
+    draw = rng.random()
+    if draw < _OPPOSED:
+        return rng.choice(wording["opposed"]).format(x=target), TURNED[stance]
+    if draw < _OPPOSED + _SUPPORTED:
+        return rng.choice(wording["supported"]).format(x=target), stance
+    if draw < _OPPOSED + _SUPPORTED + _UNRELATED:
+        return rng.choice([other for other in targets if other != target]), "none"
+    return target, stance

@@ -1,0 +1,56 @@
+"""Abuse hidden in length: a toxic comment between the halves of a long harmless one is still toxic.
+
+    train += hidden(train, seed=13, rows=2000)
+
+The mean over a long comment drowns a short insult; the network judges windows too, and learns from these
+rows that one window is enough. Beside them go the long comments alone, so that length itself means nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+from parley.training.data.examples import Example, reworded
+
+_LONG, _LONGEST = 60, 160
+"""Words of the harmless comment."""
+_SHORTEST, _SHORT = 3, 40
+"""Words of the toxic one."""
+_ALONE = 0.5
+_WEIGHT = 0.8
+
+
+def hidden(examples: Sequence[Example], *, seed: int, rows: int) -> list[Example]:
+    """So many toxic comments inside long harmless ones, and half as many of the long ones alone.
+
+    The whole has the toxic part's labels, and its spans where they are marked.
+    """
+    rng = random.Random(f"{seed}:hidden")
+    judged = [e for e in examples if "toxicity" in e.labels]
+    toxic = [e for e in judged if e.labels["toxicity"] >= 0.8 and _SHORTEST <= len(e.text.split()) <= _SHORT]
+    harmless = [e for e in judged if e.labels["toxicity"] <= 0.1 and _LONG <= len(e.text.split()) <= _LONGEST]
+    if not (toxic and harmless):
+        return []
+    made = []
+    for _ in range(rows):
+        part, frame = rng.choice(toxic), rng.choice(harmless)
+        made.append(_hide(part, frame.text.split(), rng))
+        if rng.random() < _ALONE:
+            made.append(_copy(frame, frame.text, frame.spans, "long"))
+    return made
+
+
+def _hide(part: Example, frame: Sequence[str], rng: random.Random) -> Example:
+    at = rng.randint(0, len(frame))
+    before = " ".join(frame[:at]) + " " if at else ""
+    text = f"{before}{part.text} {' '.join(frame[at:])}".rstrip()
+    shift = len(before)
+    spans = tuple((start + shift, end + shift) for start, end in part.spans) if part.spans else None
+    return _copy(part, text, spans, "hidden")
+
+
+def _copy(example: Example, text: str, spans: tuple[tuple[int, int], ...] | None, slice_: str) -> Example:
+    copy = reworded(example, text, slice=slice_)
+    return replace(copy, spans=spans, weight=example.weight * _WEIGHT)

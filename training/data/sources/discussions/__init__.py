@@ -1,0 +1,1 @@
+"""Corpora of discussions: threads, replies to comments, comments under titles."""

@@ -1,0 +1,133 @@
+"""A copy of an artifact on which calibrations and thresholds are tried, and what fitting them shares.
+
+with Trial.of(artifact) as trial:
+    trial.calibration["reply"]["scale"] = 2.0
+    predictions = trial.ask(examples, "dev rows")       as they would be served
+    trial.keep(artifact)
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley.model.artifact import Artifact
+from parley.model.classifier import Classifier
+from parley.model.comment import Prediction
+from parley.model.engine import Engine, Outputs
+from parley.model.text.tokenization import Tokens
+from parley.training.console import progress
+from parley.training.data.examples import Example
+from parley.training.evaluation.served_path import predict
+
+EDGE = 1e-6
+Floats = NDArray[np.float64]
+
+
+class Remembering(Engine):
+    """An engine that runs each row once: calibrations are tried out on the same rows again and again."""
+
+    def __init__(self, *onnx_files: Path) -> None:
+        super().__init__(*onnx_files)
+        self._said: dict[tuple[str, bytes], NDArray[np.float32]] = {}
+
+    def start(self, rows: Sequence[Tokens], *outputs: str) -> Callable[[], Outputs]:
+        """As the engine's; of a row that some outputs are not known of, all are asked for."""
+        keys = [blake2b(np.array([row.ids, row.types]).tobytes(), digest_size=16).digest() for row in rows]
+        new = {
+            key: row
+            for key, row in zip(keys, rows, strict=True)
+            if any((output, key) not in self._said for output in outputs)
+        }
+        running = super().start(list(new.values()), *outputs)
+
+        def wait() -> Outputs:
+            for output, values in running().items():
+                self._said.update(zip(((output, key) for key in new), values, strict=True))
+            return {output: [self._said[output, key] for key in keys] for output in outputs}
+
+        return wait
+
+
+class Trial:
+    """An artifact's copy. Whatever stops the fitting leaves the artifact as it was until `keep`."""
+
+    def __init__(self, copy: Artifact) -> None:
+        self._artifact = copy
+        self._engine = Remembering(copy.comments_file, copy.pairs_file)
+        self.calibration: dict[str, Any] = copy.calibration
+        self.thresholds: dict[str, float] = copy.thresholds
+
+    @classmethod
+    @contextmanager
+    def of(cls, artifact: Artifact) -> Iterator[Trial]:
+        """What serving reads of the artifact, copied; no link, which Windows asks for rights to make."""
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Artifact(Path(folder))
+            for file in artifact.served_files:
+                shutil.copyfile(file, copy.path / file.name)
+            yield cls(copy)
+
+    def ask(
+        self,
+        examples: Sequence[Example],
+        doing: str,
+        *,
+        calibration: dict[str, Any] | None = None,
+        thresholds: dict[str, float] | None = None,
+    ) -> list[Prediction]:
+        """What the copy would serve, some of its calibration or thresholds set otherwise for once."""
+        if not examples:
+            return []
+        _write(self._artifact.calibration_file, self.calibration | (calibration or {}))
+        _write(self._artifact.thresholds_file, self.thresholds | (thresholds or {}))
+        classifier = Classifier(self._artifact, engine=self._engine)
+        with progress(len(examples), doing) as advance:
+            return predict(classifier, examples, on_progress=advance)
+
+    def keep(self, artifact: Artifact) -> None:
+        """Writes the copy's calibration and thresholds into `artifact`; each file all or nothing."""
+        for file, values in (
+            (artifact.calibration_file, self.calibration),
+            (artifact.thresholds_file, self.thresholds),
+        ):
+            temporary = file.with_suffix(".part")
+            _write(temporary, values)
+            temporary.replace(file)
+
+
+def weights_of(examples: Sequence[Example]) -> Floats:
+    """Weights that let every source count alike, mean 1."""
+    rows = Counter(e.source for e in examples)
+    return np.array([len(examples) / (len(rows) * rows[e.source]) for e in examples])
+
+
+def log_odds(probabilities: Floats) -> Floats:
+    """The logits that give `probabilities`, kept finite."""
+    p = np.clip(probabilities, EDGE, 1 - EDGE)
+    return np.log(p / (1 - p))
+
+
+def best_threshold(truth: NDArray[np.bool_], scores: Floats, weights: Floats) -> float:
+    """The threshold, in hundredths, whose finds have the best weighted F1."""
+
+    def f1(threshold: float) -> float:
+        found = scores >= threshold
+        hits = weights[truth & found].sum()
+        return float(2 * hits / max(weights[truth].sum() + weights[found].sum(), 1e-9))
+
+    return float(max(np.round(np.arange(0.05, 0.96, 0.01), 2), key=f1))
+
+
+def _write(file: Path, values: dict[str, Any]) -> None:
+    file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -77,7 +77,7 @@ def show_table(title: str, figures: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def show_calibrated(path: object, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Prints what calibration wrote: `before`, `after` hold "calibration" and "thresholds" of the artifact."""
+    """Prints what calibration wrote; both hold "calibration" and "thresholds" of the artifact."""
     tables = ({**of["calibration"], **of["calibration"].get("comment", {})} for of in (before, after))
     old, new = tables
     fitted = [label for label in new if label != "comment" and not _alike(old.get(label), new[label])]

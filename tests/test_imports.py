@@ -40,6 +40,7 @@ ROOMS = {
     "service.commands": {"web", "dumps.reading", "dumps.formats", "dumps.scoring", "dumps.cluster"}
     | {"policy", "settings", "store", "report"},
     "training": {"data", "fit", "evaluation"},
+    "training.pack": {"data", "fit", "network", "evaluation"},
     "training.data": set(),
     "training.network": set(),
     "training.fit": {"data", "network", "evaluation"},

@@ -36,6 +36,21 @@ from parley.training.errors import SourceError
 
 log = logging.getLogger(__name__)
 
+AUGMENTED = (
+    "off_topic",
+    "short",
+    "stance_none",
+    "negated",
+    "identities",
+    "quoted",
+    "disguised",
+    "titles",
+    "explicit",
+    "hidden",
+    "unlabelled",
+)
+"""The kinds of rows that are made of the sources' own: the keys of `Prepared.made`."""
+
 
 class SourceSpec(BaseModel):
     """One entry of `sources:` in a training YAML."""
@@ -110,7 +125,7 @@ class Swaps(Protocol):
 class Prepared:
     """What a run trains on and calibrates on. `counts`: rows, leaks, licence of each source.
 
-    `own` are the sources' rows, `made` those made of them, by the key of `swaps` that asked for them.
+    `own` are the sources' rows, `made` those made of them, by kind (see `AUGMENTED`).
     `wished`: dev rows of sources that a threshold's wish names, and nothing else.
     """
 

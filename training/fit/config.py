@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from parley.model.labels import COMMENT_LABELS, OFF_TOPIC
-from parley.training.data.preparation import SourceSpec
+from parley.training.data.preparation import AUGMENTED, SourceSpec
 from parley.training.errors import ConfigError
 from parley.training.evaluation.operating_points import Wish
+from parley.training.fit.stages import Stage, check_stages
 
 
 class _Strict(BaseModel):
@@ -38,6 +39,8 @@ class LossWeights(_Strict):
     comment: float = Field(default=1.0, ge=0)
     span: float = Field(default=1.0, ge=0)
     off_topic: float = Field(default=1.0, ge=0)
+    reply: float = Field(default=1.0, ge=0)
+    cosine: float = Field(default=1.0, ge=0)
     contrast: float = Field(default=0.3, ge=0)
     stance: float = Field(default=1.0, ge=0)
     geometry: float = Field(default=0.0, ge=0)
@@ -132,6 +135,13 @@ class TrainConfig(Recipe):
     teacher: Teacher | None = None
     thresholds: dict[Annotated[str, AfterValidator(_label)], Wish] = Field(default_factory=dict)
     sources: list[SourceSpec] = Field(min_length=1)
+    stages: list[Stage] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _stages_fit(self) -> TrainConfig:
+        made = sorted(AUGMENTED)
+        check_stages(self.stages, sources=[spec.name for spec in self.sources], made=made)
+        return self
 
 
 def load_config(path: Path | str) -> TrainConfig:

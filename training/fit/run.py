@@ -123,6 +123,11 @@ def train(
 
     `most_dev`: calibrated on so many dev rows at most, drawn by the seed of evaluation (None: on all).
     """
+    if config.stages:
+        raise RunError(
+            "this configuration has stages, which run as a portable job: "
+            "python -m parley.training.pack CONFIG -o FOLDER (docs/training.md)"
+        )
     if config.base_share and base_artifact(config.base) is None:
         raise RunError("base_share needs a base that is an artifact: an encoder has no heads to share")
     claim(config, run_dir, resume)

@@ -1,0 +1,296 @@
+"""A training packed, run as a portable job, interrupted and resumed, and unpacked, in miniature."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytest.importorskip("torch", reason="training's code needs the train extra")
+
+import numpy as np
+import torch
+
+from parley.model import Classifier, Comment
+from parley.model.text.tokenization import Tokenizer
+from parley.training.data.sources import SOURCES
+from parley.training.errors import ConfigError, RunError
+from parley.training.fit.config import TrainConfig, load_config
+from parley.training.network.network import Network, base_tokenizer
+from parley.training.network.padding import pad
+from parley.training.pack import packing
+from parley.training.pack.job import run as job
+from parley.training.pack.job.network import Packed, PackedNetwork
+from parley.training.pack.job.tasks import Task
+from parley.training.pack.packing import pack
+from parley.training.pack.unpacking import result, trained, unpack
+
+PORTABLE = {"torch", "numpy"}
+STAGES: list[dict[str, Any]] = [
+    {
+        "name": "comments",
+        "epochs": 2,
+        "learning_rate": 0.003,
+        "tasks": [
+            {"name": "abuse", "read": "comments", "sources": ["toxic_spans", "c3"], "rows": 4, "tokens": 48},
+            {"name": "kept", "read": "comments", "sources": ["youtube_spam"], "rows": 2, "fill": True},
+            {"name": "titles", "read": "contrast", "sources": ["news_posts"], "rows": 8, "every": 2},
+        ],
+    },
+    {
+        "name": "sides",
+        "epochs": 1,
+        "learning_rate": 0.003,
+        "frozen_layers": 0,
+        "tasks": [
+            {"name": "entailment", "read": "pairs", "sources": ["nli", "vast"], "rows": 16},
+            {"name": "under_titles", "read": "pairs", "made": ["titles"], "rows": 8, "every": 2},
+            {"name": "answers", "read": "replies", "sources": ["debagreement"], "rows": 8, "every": 3},
+        ],
+    },
+]
+
+
+@pytest.fixture(scope="module")
+def config(base: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
+    names = {name for stage in STAGES for task in stage["tasks"] for name in task.get("sources", ())}
+    values = {
+        "name": "mini",
+        "version": "0.0.1",
+        "base": str(base),
+        "tokens": {"serve": 64, "stride": 8, "comment": 48, "context": 16, "pair": 48},
+        "swaps": {"off_topic": 0.0, "stance_none": 0.0, "near": 1.0, "far": 1.0, "turned": 0.3},
+        "sources": [{"name": name} for name in sorted(names)],
+        "stages": STAGES,
+    }
+    file = tmp_path_factory.mktemp("config") / "mini.yaml"
+    file.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return load_config(file)
+
+
+@pytest.fixture
+def folder(config: TrainConfig, data_dir: Path, tmp_path: Path) -> Path:
+    pack(config, data_dir=data_dir, folder=tmp_path / "job")
+    return tmp_path / "job"
+
+
+def run_here(folder: Path, *, resume: bool = False) -> job.Job:
+    found = job.Job(folder, resume=resume, share=1.0, minutes=None, half=False)
+    found.run()
+    return found
+
+
+def test_the_job_needs_torch_and_numpy_alone() -> None:
+    for module in Path(job.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names.append(node.module or "")
+            for name in names:
+                assert name.split(".")[0] in PORTABLE | set(sys.stdlib_module_names), module
+
+
+def test_packed_run_elsewhere_and_unpacked(
+    config: TrainConfig, folder: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    blocked = {"parley", "transformers", "datasets", "safetensors", "tokenizers", "yaml"}
+    code = (
+        f"import sys, runpy; sys.modules.update(dict.fromkeys({sorted(blocked)!r}))\n"
+        f"sys.path.insert(0, {str(folder)!r}); sys.argv = ['job.py', '--share', '0.5']\n"
+        f"runpy.run_path({str(folder / 'job.py')!r}, run_name='__main__')"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "sides: 100%" in done.stdout
+    assert "rows a second" in done.stdout
+    assert list((folder / "trial").glob("result-*.npz")), "a share is a trial"
+    with pytest.raises(RunError, match=r"has no result: run python .*job\.py"):
+        unpack(config, [folder], data_dir=data_dir, run_dir=tmp_path / "run")
+
+    before = Network.from_base(config.base).state_dict()
+    run_here(folder)
+    artifact = unpack(config, [folder], data_dir=data_dir, run_dir=tmp_path / "run")
+    after = Network.from_artifact(artifact).state_dict()
+    moved = {name for name, weight in before.items() if not torch.allclose(weight, after[name], atol=1e-3)}
+    assert not [name for name in moved if ".embeddings." in name], "they are never trained"
+    assert not [name for name in moved if name.startswith("encoder.encoder.layer.0.")], "frozen"
+    assert [name for name in moved if name.startswith("encoder.encoder.layer.1.")]
+    assert [name for name in moved if name.startswith("pair_encoder.encoder.layer.0.")]
+    assert {"comment_head.weight", "stance_head.weight", "reply_head.weight"} <= moved
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["packed"][0]["counts"]["entailment"]["rows"] > 300
+    assert artifact.info["training"]["sources"]["nli"]["train"] > 300
+    found = Classifier.load(artifact.path).predict([Comment(text="You fool.", target="a plan")])[0]
+    assert found.stance is not None
+    with pytest.raises(RunError, match="already holds an artifact"):
+        unpack(config, [folder], data_dir=data_dir, run_dir=tmp_path / "run")
+
+
+@torch.no_grad()
+def test_the_packed_network_answers_as_the_network_does(config: TrainConfig, folder: Path) -> None:
+    run_here(folder)
+    weights = result(folder)
+    plan = json.loads((folder / "plan.json").read_text())
+    packed, network = PackedNetwork(weights, plan["encoders"]), trained(config, [folder])
+    rng = np.random.default_rng(2)
+    rows = [rng.integers(5, 150, n).tolist() for n in (2, 16, 17, 31, 32, 33, 47, 48, 49, 64)]
+    lengths = np.array([len(row) for row in rows])
+    flat = np.concatenate(rows)
+    labels, spans, embedding = packed.comments(Packed(flat, lengths, None, "cpu"))
+    of_network = network.comments(**pad(rows))
+    mask = pad(rows)["attention_mask"].bool()
+    expected = (of_network[0], of_network[1][mask], of_network[2])
+    for found, wanted in zip((labels, spans, embedding), expected, strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+    contexts = np.maximum(1, lengths // 3)
+    types = [[0] * c + [1] * (n - c) for c, n in zip(contexts, lengths, strict=True)]
+    found_pairs = packed.pairs(Packed(flat, lengths, contexts, "cpu"))
+    for found, wanted in zip(found_pairs, network.pairs(**pad(rows, types)), strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_interrupted_and_resumed_is_as_if_uninterrupted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    subprocess.run(["cp", "-r", folder, other], check=True)
+    run_here(folder)
+    loss, calls = Task.loss, 0
+
+    def interrupted(self: Task, *given: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls in (5, 40):
+            raise KeyboardInterrupt
+        return loss(self, *given)
+
+    monkeypatch.setattr(Task, "loss", interrupted)
+    with pytest.raises(SystemExit, match="--resume goes on"):
+        run_here(other)
+    with pytest.raises(SystemExit, match="holds a job: add --resume"):
+        run_here(other)
+    with pytest.raises(SystemExit, match="--resume goes on"):
+        run_here(other, resume=True)
+    run_here(other, resume=True)
+    one, two = result(folder), result(other)
+    for name, weight in one.items():
+        torch.testing.assert_close(two[name], weight, atol=2e-3, rtol=2e-2)
+
+
+def test_what_a_row_lacks_is_filled_with_the_networks_own_answer(folder: Path) -> None:
+    found = run_here(folder)
+    filled = np.load(folder / "filled-kept.npy")
+    with np.load(folder / "rows-kept.npz") as rows:
+        known = ~np.isnan(rows["labels"])
+        assert known.any()
+        assert (filled[known] == rows["labels"][known]).all()
+    assert ((filled > 0) & (filled < 1))[~known].all()
+    assert found.state.stage == 2
+
+
+def test_stages_may_be_packed_apart(config: TrainConfig, data_dir: Path, tmp_path: Path) -> None:
+    folders = [tmp_path / stage["name"] for stage in STAGES]
+    for path in folders:
+        plan = pack(config, data_dir=data_dir, folder=path, stages=[path.name])
+        assert [stage["name"] for stage in plan["stages"]] == [path.name]
+        run_here(path)
+    both = [result(path) for path in folders]
+    assert not both[0].keys() & both[1].keys(), "a folder holds the encoder that its stages train"
+    state = trained(config, folders).state_dict()
+    for weights in both:
+        for name, weight in weights.items():
+            torch.testing.assert_close(state[name], weight)
+
+
+def test_a_folder_too_large_for_half_precision_gets_int8(
+    config: TrainConfig, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "_SMALL", 64)
+    pack(config, data_dir=data_dir, folder=tmp_path / "half")
+    half = job.read_weights(tmp_path / "half" / "weights.npz")
+    size = sum(file.stat().st_size for file in (tmp_path / "half").glob("*.npz"))
+    monkeypatch.setattr(packing, "MOST_BYTES", size - 1)
+    pack(config, data_dir=data_dir, folder=tmp_path / "int8")
+    with np.load(tmp_path / "int8" / "weights.npz") as arrays:
+        assert any(array.dtype == np.int8 for array in arrays.values())
+    for name, weight in job.read_weights(tmp_path / "int8" / "weights.npz").items():
+        torch.testing.assert_close(weight, half[name], atol=0.01, rtol=0.02)
+    monkeypatch.setattr(packing, "MOST_BYTES", 1000)
+    with pytest.raises(RunError, match=r"more than 0 MB .*weights\.npz .*--stages"):
+        pack(config, data_dir=data_dir, folder=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_pair_rows_read_as_they_are_served(config: TrainConfig, folder: Path) -> None:
+    tokenizer = Tokenizer(base_tokenizer(config.base), max_tokens=48, stride=0)
+    with np.load(folder / "rows-entailment.npz") as rows:
+        first = rows["ids"][: rows["lengths"][0]].tolist()
+        assert set(np.unique(rows["stance"])) == {0, 1, 2, 3}
+        assert 0 < rows["contexts"][0] < rows["lengths"][0]
+        assert np.isnan(rows["off_topic"]).all()
+    texts = {(e.text, e.target) for e in SOURCES["nli"].read(folder.parent, "train")} if False else None
+    assert texts is None
+    assert first[0] == tokenizer.comments(["x"])[0][0].ids[0]
+
+
+# What a user gets wrong
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"stages": [{"name": "a", "tasks": STAGES[0]["tasks"]}]}, "needs epochs or minutes"),
+        (
+            {"stages": [{"name": "a", "epochs": 1, "tasks": [{"name": "t", "read": "pairs"}]}]},
+            "needs sources, made, or both",
+        ),
+        (
+            {
+                "stages": [
+                    {"name": "a", "epochs": 1, "tasks": [{"name": "t", "read": "pairs", "sources": ["ukp"]}]}
+                ]
+            },
+            "source 'ukp' is not among",
+        ),
+        (
+            {
+                "stages": [
+                    {"name": "a", "epochs": 1, "tasks": [{"name": "t", "read": "pairs", "made": ["ttles"]}]}
+                ]
+            },
+            "made 'ttles' is not among",
+        ),
+        ({"stages": [STAGES[0], STAGES[0]]}, "two tasks are named"),
+    ],
+)
+def test_a_wrong_plan_is_refused(
+    config: TrainConfig, change: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(yaml.safe_dump(config.model_dump(mode="json") | change), encoding="utf-8")
+    with pytest.raises(ConfigError, match=says):
+        load_config(file)
+
+
+def test_what_can_not_be_packed_or_unpacked_is_told(
+    config: TrainConfig, folder: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RunError, match="is not empty"):
+        pack(config, data_dir=data_dir, folder=folder)
+    with pytest.raises(RunError, match=r"no stage 'side'; stages are comments, sides"):
+        pack(config, data_dir=data_dir, folder=tmp_path / "new", stages=["side"])
+    without = config.model_copy(update={"stages": []})
+    with pytest.raises(RunError, match="no stages to pack"):
+        pack(without, data_dir=data_dir, folder=tmp_path / "new")
+    with pytest.raises(RunError, match="packed from another configuration"):
+        unpack(without, [folder], data_dir=data_dir, run_dir=tmp_path / "run")
+    (folder / "rows-abuse.npz").write_bytes(b"")
+    with pytest.raises(SystemExit, match=r"rows-abuse\.npz is missing or damaged"):
+        run_here(folder)

@@ -1,0 +1,91 @@
+"""The stages of a training that runs as a portable job: `stages:` of a training YAML.
+
+A stage trains on a few tasks at once. A task is what one kind of row is read for:
+    pairs      stance and off-topic, of a comment behind its context      the pair encoder
+    replies    agreement, of a comment behind its parent                  the pair encoder
+    comments   abuse, spam and spans                                      the comment encoder
+    contrast   which of the batch's articles is the comment's             the comment encoder
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Read = Literal["pairs", "replies", "comments", "contrast"]
+PAIR_READS = ("pairs", "replies")
+
+
+class Task(BaseModel):
+    """The rows of some sources, and kinds of augmented ones, read for one thing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    read: Read
+    sources: list[str] = Field(default_factory=list, description="whose own rows it takes")
+    made: list[str] = Field(default_factory=list, description="kinds of augmented rows it takes")
+    cap: int | None = Field(default=None, ge=1, description="at most so many rows, drawn by the seed")
+    rows: int = Field(default=32, ge=1, description="of a batch")
+    every: int = Field(default=1, ge=1, description="a batch every so many steps")
+    tokens: int = Field(default=128, ge=16, le=512, description="of a row at most")
+    fill: bool = Field(
+        default=False,
+        description="labels that a row lacks are answered by the network as the stage finds it",
+    )
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Task:
+        if not (self.sources or self.made):
+            raise ValueError(f"task {self.name!r} needs sources, made, or both")
+        if self.fill and self.read != "comments":
+            raise ValueError(f"task {self.name!r}: fill is for read: comments")
+        return self
+
+
+class Stage(BaseModel):
+    """Tasks side by side; ends after `epochs` of the first or after `minutes`, whichever comes first.
+
+    The learning rate goes in a straight line to `final_rate` of it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    epochs: float | None = Field(default=None, gt=0)
+    minutes: float | None = Field(default=None, gt=0)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    final_rate: float = Field(default=0.1, ge=0, le=1)
+    warmup_steps: int = Field(default=40, ge=1)
+    head_factor: float = Field(default=4.0, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    frozen_layers: int = Field(default=1, ge=0)
+    tasks: list[Task] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Stage:
+        if self.epochs is None and self.minutes is None:
+            raise ValueError(f"stage {self.name!r} needs epochs or minutes, or it would never end")
+        if self.tasks[0].every != 1:
+            raise ValueError(
+                f"stage {self.name!r}: its first task, which counts its epochs, is of every step"
+            )
+        return self
+
+    @property
+    def encoders(self) -> set[str]:
+        """The encoders that it trains."""
+        return {"pair_encoder" if task.read in PAIR_READS else "encoder" for task in self.tasks}
+
+
+def check_stages(stages: list[Stage], sources: list[str], made: list[str]) -> None:
+    """Raises ValueError where a task names what the configuration hasn't."""
+    tasks = [task for stage in stages for task in stage.tasks]
+    names = [task.name for task in tasks]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"two tasks are named {twice[0]!r}")
+    for task in tasks:
+        for kind, given, known in (("source", task.sources, sources), ("made", task.made, made)):
+            if unknown := sorted(set(given) - set(known)):
+                raise ValueError(f"task {task.name!r}: {kind} {unknown[0]!r} is not among {', '.join(known)}")

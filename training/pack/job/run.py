@@ -1,0 +1,261 @@
+"""The job: stage after stage, with checkpoints; see the folder's job.py.
+
+A stage ends after its epochs (of its first task) or its minutes, whichever comes first; the learning rate
+falls with whichever is further. Embeddings are never trained, nor dropped out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .network import Array, PackedNetwork
+from .tasks import Task
+
+CHECKPOINT_SECONDS, PRINT_SECONDS = 240.0, 20.0
+PART_BYTES = 15_000_000
+"""Of a part of the result at most: machines lent for a job may limit a file."""
+
+
+@dataclass
+class State:
+    """How far the job is: the stage, its steps and seconds, and each task's epoch and batch in it."""
+
+    stage: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    places: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+class Job:
+    """The plan of `folder`, from the start or from its checkpoint."""
+
+    def __init__(
+        self, folder: Path, *, resume: bool, share: float, minutes: float | None, half: bool
+    ) -> None:
+        self.folder = folder
+        self.out = folder if share == 1 else folder / "trial"
+        self.out.mkdir(exist_ok=True)
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.plan: dict[str, Any] = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+        _check(folder, self.plan["files"])
+        planned = sum(stage["minutes"] or 0 for stage in self.plan["stages"])
+        if minutes is not None and not planned:
+            raise SystemExit("--minutes: the stages of this plan have epochs and no minutes")
+        self.share, self.pace = share, share if minutes is None else minutes / planned
+        weights = {name: w.to(self.device) for name, w in read_weights(folder / "weights.npz").items()}
+        self.network = PackedNetwork(weights, self.plan["encoders"], half=half)
+        self.state, self.optimiser_state = State(), None
+        saved = self.out / "checkpoint.pt"
+        if resume and saved.is_file():
+            values = torch.load(saved, map_location=self.device, weights_only=True)
+            if values["share"] != share:
+                raise SystemExit(f"{saved} was begun with --share {values['share']}; resume with that")
+            weights.update(values["weights"])
+            self.state, self.optimiser_state = State(**values["state"]), values["optimiser"]
+        elif saved.is_file():
+            raise SystemExit(
+                f"{saved} holds a job: add --resume to go on with it, or delete it to begin anew"
+            )
+
+    def run(self) -> None:
+        """Every stage in turn; then the result."""
+        for number in range(self.state.stage, len(self.plan["stages"])):
+            stage = self.plan["stages"][number]
+            self._train(stage, self._tasks(stage))
+            self.state = State(stage=number + 1)
+            self.optimiser_state = None
+            self._save(None)
+        parts = write_result(self.out, {n: w for n, w in self.network.weights.items() if _trained(n)})
+        print(f"done: {', '.join(parts)} in {self.out}", flush=True)
+
+    def _tasks(self, stage: Mapping[str, Any]) -> list[Task]:
+        found = []
+        for values in stage["tasks"]:
+            with np.load(self.folder / f"rows-{values['name']}.npz") as file:
+                arrays = dict(file)
+            named = {key: values[key] for key in ("name", "read", "rows", "every")}
+            task = Task(**named, arrays=arrays, losses=self.plan["losses"], device=self.device)
+            if self.share < 1:
+                task.take_share(self.share, np.random.default_rng(self.plan["seed"]))
+            if values["fill"]:
+                file_ = self.out / f"filled-{task.name}.npy"
+                if self.state.step == 0 or not file_.is_file():
+                    np.save(file_, task.fill(self.network))
+                task.arrays["labels"] = np.load(file_)
+            found.append(task)
+        return found
+
+    def _train(self, stage: Mapping[str, Any], tasks: Sequence[Task]) -> None:
+        trained = self._parameters(stage, tasks)
+        optimiser = torch.optim.AdamW(trained, lr=stage["learning_rate"], fused=True)
+        if self.optimiser_state is not None:
+            optimiser.load_state_dict(self.optimiser_state)
+        drawn = {task.name: self._draw(task) for task in tasks}
+        losses: dict[str, list[Tensor]] = defaultdict(list)
+        began = time.monotonic() - self.state.seconds
+        saved = printed = time.monotonic()
+        rows = 0
+        try:
+            while (done := self._progress(stage, tasks[0])) < 1.0:
+                step = self.state.step
+                rate = (1 + (stage["final_rate"] - 1) * done) * min(1.0, (step + 1) / stage["warmup_steps"])
+                for group in optimiser.param_groups:
+                    group["lr"] = stage["learning_rate"] * rate * group["factor"]
+                optimiser.zero_grad()
+                for task in tasks:
+                    if step % task.every == 0:
+                        batch = next(drawn[task.name])
+                        loss, parts = task.loss(self.network, batch)
+                        loss.backward()  # type: ignore[no-untyped-call]
+                        rows += len(batch)
+                        for name, part in parts.items():
+                            losses[name].append(part)
+                torch.nn.utils.clip_grad_norm_([p for group in trained for p in group["params"]], 1.0)
+                optimiser.step()
+                now = time.monotonic()
+                self.state.step, self.state.seconds = step + 1, now - began
+                if now - printed > PRINT_SECONDS:
+                    self._print(stage, done, rows / (now - printed), losses)
+                    printed, rows = now, 0
+                if now - saved > CHECKPOINT_SECONDS:
+                    self._save(optimiser)
+                    saved = now
+        except KeyboardInterrupt:
+            self._save(optimiser)
+            raise SystemExit("\ninterrupted; --resume goes on from here") from None
+        self._print(stage, 1.0, rows / max(1e-9, time.monotonic() - printed), losses)
+
+    def _parameters(self, stage: Mapping[str, Any], tasks: Sequence[Task]) -> list[dict[str, Any]]:
+        """Groups of what the stage trains: weights of its encoders' upper layers, and the heads."""
+        read = {"encoder" if task.read in ("comments", "contrast") else "pair_encoder" for task in tasks}
+        groups: dict[tuple[float, float], list[Tensor]] = defaultdict(list)
+        for name, weight in self.network.weights.items():
+            encoder, _, rest = name.partition(".")
+            weight.requires_grad_(False)
+            if encoder in self.plan["encoders"]:
+                layer = rest.split(".")
+                if encoder not in read or layer[0] != "encoder" or int(layer[2]) < stage["frozen_layers"]:
+                    continue
+                factor = 1.0
+            else:
+                factor = stage["head_factor"]
+            decay = stage["weight_decay"] if weight.ndim > 1 else 0.0
+            groups[factor, decay].append(weight.requires_grad_(True))
+        return [{"params": of, "factor": f, "weight_decay": decay} for (f, decay), of in groups.items()]
+
+    def _draw(self, task: Task) -> Iterator[Array]:
+        """Batches from where the task stands, epoch after epoch."""
+        epoch, place = self.state.places.get(task.name, (0, 0))
+        while True:
+            batches = task.batches(self.plan["seed"], epoch)
+            for number in range(place, len(batches)):
+                self.state.places[task.name] = (epoch, number + 1)
+                yield batches[number]
+            epoch, place = epoch + 1, 0
+
+    def _progress(self, stage: Mapping[str, Any], task: Task) -> float:
+        """How much of the stage is done, by its time or its epochs, whichever is further."""
+        shares = []
+        if stage["minutes"]:
+            shares.append(self.state.seconds / (60 * stage["minutes"] * self.pace))
+        if stage["epochs"]:
+            epoch, place = self.state.places.get(task.name, (0, 0))
+            batches = math.ceil(len(task.places) / task.rows)
+            shares.append((epoch * batches + place) / (batches * stage["epochs"]))
+        return max(shares)
+
+    def _print(
+        self, stage: Mapping[str, Any], done: float, rate: float, losses: dict[str, list[Tensor]]
+    ) -> None:
+        left = self.state.seconds * (1 - done) / max(done, 1e-9) / 60
+        means = ", ".join(f"{n} {torch.stack(of).float().mean():.4f}" for n, of in sorted(losses.items()))
+        print(
+            f"{stage['name']}: {done:.0%}, step {self.state.step}, {rate:.0f} rows a second, "
+            f"{left:.1f} minutes left | {means}",
+            flush=True,
+        )
+        losses.clear()
+
+    def _save(self, optimiser: torch.optim.Optimizer | None) -> None:
+        values = {
+            "weights": {name: w for name, w in self.network.weights.items() if _trained(name)},
+            "optimiser": None if optimiser is None else optimiser.state_dict(),
+            "state": asdict(self.state),
+            "share": self.share,
+        }
+        part = self.out / "checkpoint.part"
+        torch.save(values, part)
+        os.replace(part, self.out / "checkpoint.pt")
+
+
+def _trained(name: str) -> bool:
+    """Whether any stage may train it."""
+    return ".embeddings." not in name
+
+
+def read_weights(file: Path) -> dict[str, Tensor]:
+    """Weights by name, in full precision; int8 ones have a scale a row, under NAME|scale."""
+    found = {}
+    with np.load(file) as arrays:
+        for name in (name for name in arrays if not name.endswith("|scale")):
+            scale = arrays.get(f"{name}|scale", np.float32(1))
+            found[name] = torch.from_numpy(np.asarray(arrays[name].astype(np.float32) * scale))
+    return found
+
+
+def write_result(folder: Path, weights: Mapping[str, Tensor]) -> list[str]:
+    """Writes the weights in half precision as result-1.npz, ...; returns the names of the files."""
+    parts: list[dict[str, Array]] = [{}]
+    size = 0
+    for name, weight in weights.items():
+        values = weight.detach().to("cpu", torch.float16).numpy()
+        if parts[-1] and size + values.nbytes > PART_BYTES:
+            parts.append({})
+            size = 0
+        parts[-1][name] = values
+        size += values.nbytes
+    for number, part in enumerate(parts, 1):
+        np.savez(folder / f"result-{number}.npz", **part)  # type: ignore[arg-type]
+    return [f"result-{number}.npz" for number in range(1, len(parts) + 1)]
+
+
+def _check(folder: Path, files: Mapping[str, str]) -> None:
+    """Raises SystemExit where a file is not what was packed."""
+    for name, digest in files.items():
+        file = folder / name
+        if not file.is_file() or sha256(file.read_bytes()).hexdigest() != digest:
+            raise SystemExit(f"{file} is missing or damaged: copy the folder again")
+
+
+def main(folder: Path, arguments: Sequence[str] | None = None) -> None:
+    """Runs the job of `folder` as the command line says."""
+    parser = argparse.ArgumentParser(prog="job.py", description="Train what lies in this folder.")
+    parser.add_argument("--resume", action="store_true", help="go on from checkpoint.pt")
+    parser.add_argument("--minutes", type=float, help="time for all stages, shared out as planned")
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="of the rows and of the time; what comes of it goes into trial/",
+    )
+    parser.add_argument("--float32", action="store_true", help="for processors that are slow at bfloat16")
+    given = parser.parse_args(arguments)
+    if not 0 < given.share <= 1:
+        parser.error("--share must be above 0 and at most 1")
+    torch.set_float32_matmul_precision("high")
+    half = not given.float32
+    Job(folder, resume=given.resume, share=given.share, minutes=given.minutes, half=half).run()

@@ -1,0 +1,266 @@
+"""A configuration's stages to one folder that trains anywhere: rows, weights, plan and the job itself.
+
+    pack(load_config("configs/training/fifth.yaml"), data_dir=Path("../shared/data"), folder=Path("job"))
+
+The folder holds the encoders that its stages train and no others. Weights are in half precision where they
+fit, else the matrices in int8, with a scale a row.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import shutil
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PretrainedConfig
+
+from parley.model.labels import COMMENT_LABELS, REPLIES
+from parley.model.text.context import Context, pair_context, reply_context, title_of
+from parley.model.text.plain import plain_text
+from parley.model.text.tokenization import Tokenizer
+from parley.training.data.examples import SIDES, Example
+from parley.training.data.preparation import Prepared
+from parley.training.errors import RunError
+from parley.training.fit.batches import span_labels
+from parley.training.fit.config import TrainConfig
+from parley.training.fit.plan import read
+from parley.training.fit.stages import Stage, Task
+from parley.training.network.network import Network, base_tokenizer
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 60_000_000
+UNKNOWN = -1
+_SMALL = 1 << 16
+"""Values of a matrix that int8 would save nothing on."""
+PLAN = "plan.json"
+HEADS = {
+    "encoder": ("comment_head", "span_head", "off_topic_scale", "off_topic_bias"),
+    "pair_encoder": ("stance_hidden", "stance_head", "off_topic_hidden", "off_topic_head", "reply_head"),
+}
+"""What reads each encoder."""
+_JOB = Path(__file__).with_name("job")
+_LAUNCHER = '''"""Trains what lies in this folder, with torch and numpy alone: on a GPU where torch finds one.
+
+    python job.py                    the whole plan
+    python job.py --resume           go on from the last checkpoint
+    python job.py --minutes 8        the plan in so much time
+    python job.py --share 0.01       a hundredth of rows and of time, into trial/: does it run here?
+
+    plan.json        stages and tasks, weights of losses, shape of the encoders, SHA-256 of the other files
+    weights.npz      the network to start from
+    rows-TASK.npz    token ids and labels, row behind row
+    checkpoint.pt    written every few minutes, and when interrupted
+    result-N.npz     the trained weights: python -m parley.training.pack CONFIG --unpack THIS_FOLDER
+"""
+
+from pathlib import Path
+
+from parley_job.run import main
+
+if __name__ == "__main__":
+    main(Path(__file__).resolve().parent)
+'''
+Array = NDArray[Any]
+
+
+def pack(config: TrainConfig, *, data_dir: Path, folder: Path, stages: Sequence[str] = ()) -> dict[str, Any]:
+    """Writes `folder` for the stages of that name (all where none is named); returns the plan it holds.
+
+    Raises RunError where there is nothing to pack, the folder is not empty, or it would be too large.
+    """
+    chosen = choose(config, stages)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise RunError(f"{folder} is not empty: give another folder, or delete it")
+    prepared = read(config, data_dir=data_dir)
+    network = Network.from_base(config.base)
+    tokenizer_file = base_tokenizer(config.base)
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = {}
+    for task in (task for stage in chosen for task in stage.tasks):
+        rows = rows_of(task, prepared, seed=config.seed)
+        if not rows:
+            raise RunError(f"task {task.name!r} has no rows to read for {task.read}: look at its sources")
+        arrays = to_arrays(task, rows, tokenizer_file, article_tokens=config.tokens.context)
+        np.savez_compressed(folder / f"rows-{task.name}.npz", **arrays)
+        counts[task.name] = {"rows": len(rows), "tokens": int(arrays["lengths"].sum())}
+    encoders = sorted(set().union(*(stage.encoders for stage in chosen)))
+    _write_weights(weights_of(network, encoders), folder)
+    files = sorted(file.name for file in folder.iterdir())
+    plan = {
+        "name": config.name,
+        "version": config.version,
+        "seed": config.seed,
+        "config": digest(config),
+        "losses": config.losses.model_dump(),
+        "encoders": {name: shape_of(getattr(network, name).config) for name in encoders},
+        "stages": [stage.model_dump() for stage in chosen],
+        "counts": counts,
+        "files": {name: sha256((folder / name).read_bytes()).hexdigest() for name in files},
+    }
+    (folder / PLAN).write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
+    (folder / "job.py").write_text(_LAUNCHER, encoding="utf-8")
+    shutil.copytree(_JOB, folder / "parley_job", ignore=shutil.ignore_patterns("__pycache__"))
+    return plan
+
+
+def choose(config: TrainConfig, names: Sequence[str]) -> list[Stage]:
+    """The stages of those names, in the configuration's order; all where none is named."""
+    known = [stage.name for stage in config.stages]
+    if not known:
+        raise RunError("this configuration has no stages to pack: train it with `parley train`")
+    if unknown := sorted(set(names) - set(known)):
+        raise RunError(f"there is no stage {unknown[0]!r}; stages are {', '.join(known)}")
+    return [stage for stage in config.stages if not names or stage.name in names]
+
+
+def digest(config: TrainConfig) -> str:
+    """What tells a configuration from another."""
+    return sha256(json.dumps(config.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+def rows_of(task: Task, prepared: Prepared, *, seed: int) -> list[Example]:
+    """The examples that `task` reads: of its sources, and of what was made, those with its labels."""
+    rows = [e for e in prepared.own if e.source in task.sources]
+    rows += [e for name in task.made for e in prepared.made[name]]
+    rows = [e for e in rows if _is_read(e, task)]
+    if task.cap is not None and len(rows) > task.cap:
+        rows = random.Random(f"{seed}:{task.name}").sample(rows, task.cap)
+    return rows
+
+
+def _is_read(example: Example, task: Task) -> bool:
+    if not example.weight:
+        return False  # nobody's label
+    if task.read == "pairs":
+        return example.stance is not None or example.off_topic is not None
+    if task.read == "replies":
+        return example.reply is not None
+    if task.read == "comments":
+        return bool(example.labels) or example.spans is not None
+    return bool(example.article) and example.off_topic == 0.0
+
+
+def to_arrays(
+    task: Task, rows: Sequence[Example], tokenizer_file: Path, *, article_tokens: int
+) -> dict[str, Array]:
+    """The rows as the job reads them, token ids row behind row."""
+    tokenizer = Tokenizer(tokenizer_file, max_tokens=task.tokens, stride=0)
+    weight = np.array([e.weight for e in rows], dtype=np.float16)
+    if task.read in ("pairs", "replies"):
+        found = tokenizer.pairs([(context_of(e, task), plain_text(e.text).text) for e in rows])
+        return {
+            **_flat("ids", [row.ids for row in found]),
+            "contexts": np.array([row.types.count(0) for row in found], dtype=np.uint16),
+            "weight": weight,
+            **_answers(rows, task),
+        }
+    plain = [plain_text(e.text) for e in rows]
+    windows = [of[0] for of in tokenizer.comments([p.text for p in plain])]
+    arrays = {**_flat("ids", [w.ids for w in windows]), "weight": weight}
+    if task.read == "comments":
+        labels = [[e.labels.get(label, np.nan) for label in COMMENT_LABELS] for e in rows]
+        marks = [_marks(e, p, w) for e, p, w in zip(rows, plain, windows, strict=True)]
+        return arrays | {
+            "labels": np.array(labels, dtype=np.float16),
+            "spans": np.concatenate(marks).astype(np.int8),
+        }
+    articles = list(dict.fromkeys(e.article or "" for e in rows))
+    place = {article: i for i, article in enumerate(articles)}
+    reader = Tokenizer(tokenizer_file, max_tokens=article_tokens, stride=0)
+    contexts = reader.articles([plain_text(article).text for article in articles])
+    flat = _flat("article_ids", [row.ids for row in contexts], lengths="article_lengths")
+    return arrays | flat | {"article": np.array([place[e.article or ""] for e in rows], dtype=np.int32)}
+
+
+def context_of(example: Example, task: Task) -> Context:
+    """What stands before the comment in its pair row."""
+    if task.read == "replies":
+        return reply_context(plain_text(example.parent or "").text)
+    title = title_of("", plain_text(example.article or "").text)
+    return pair_context(plain_text(example.target or "").text or None, title or None)
+
+
+def _answers(rows: Sequence[Example], task: Task) -> dict[str, Array]:
+    """The labels of pair rows; a task reads those that it is for."""
+    pairs, count = task.read == "pairs", len(rows)
+    stance, reply = np.full(count, UNKNOWN, dtype=np.int8), np.full(count, UNKNOWN, dtype=np.int8)
+    off_topic = np.full(count, np.nan, dtype=np.float16)
+    for i, example in enumerate(rows):
+        if pairs and example.stance is not None:
+            stance[i] = SIDES.index(example.stance)
+        if pairs and example.off_topic is not None:
+            off_topic[i] = example.off_topic
+        if not pairs and example.reply is not None:
+            reply[i] = REPLIES.index(example.reply)
+    return {"stance": stance, "off_topic": off_topic, "reply": reply}
+
+
+def _marks(example: Example, plain: Any, window: Any) -> Array:
+    """1 for tokens in a toxic span, 0 for others, UNKNOWN where nobody marked any."""
+    marks = np.array(span_labels(example.spans, plain, window) or [np.nan] * len(window))
+    return np.where(np.isnan(marks), UNKNOWN, marks)
+
+
+def _flat(name: str, rows: Sequence[Sequence[int]], *, lengths: str = "lengths") -> dict[str, Array]:
+    ids = np.fromiter((i for row in rows for i in row), dtype=np.int64)
+    return {name: ids.astype(np.uint16), lengths: np.array([len(row) for row in rows], dtype=np.uint16)}
+
+
+def shape_of(config: PretrainedConfig) -> dict[str, Any]:
+    """What the job must know of an encoder beside its weights. Raises RunError for one that it can't run."""
+    if config.model_type != "bert" or config.hidden_act not in ("gelu", "relu"):
+        raise RunError(
+            f"the portable job runs BERT with gelu or relu, not {config.model_type} with "
+            f"{config.hidden_act}: train it with `parley train`"
+        )
+    return {
+        "layers": config.num_hidden_layers,
+        "heads": config.num_attention_heads,
+        "eps": config.layer_norm_eps,
+        "activation": config.hidden_act,
+    }
+
+
+def weights_of(network: Network, encoders: Sequence[str]) -> dict[str, Tensor]:
+    """The network's weights that belong to these encoders."""
+    parts = {part for name in encoders for part in (name, *HEADS[name])}
+    return {name: w for name, w in network.state_dict().items() if name.split(".")[0] in parts}
+
+
+def _write_weights(weights: Mapping[str, Tensor], folder: Path) -> None:
+    """In half precision, or where the folder would be too large for that, in int8."""
+    file = folder / "weights.npz"
+    rows = sum(other.stat().st_size for other in folder.iterdir())
+    arrays = {
+        name: w.numpy() if not w.is_floating_point() else w.half().numpy() for name, w in weights.items()
+    }
+    if rows + sum(a.nbytes for a in arrays.values()) > MOST_BYTES:
+        log.info("weights in int8: in half precision they would not fit into %d MB", MOST_BYTES // 10**6)
+        arrays = {}
+        for name, weight in weights.items():
+            arrays |= _to_int8(name, weight.float().numpy())
+    np.savez_compressed(file, **arrays)
+    if rows + file.stat().st_size > MOST_BYTES:
+        sizes = ", ".join(f"{f.name} {f.stat().st_size / 1e6:.0f} MB" for f in sorted(folder.iterdir()))
+        shutil.rmtree(folder)
+        raise RunError(
+            f"the folder would hold more than {MOST_BYTES // 10**6} MB ({sizes}): pack stages apart "
+            "(--stages), or cap their tasks"
+        )
+
+
+def _to_int8(name: str, weight: NDArray[np.float32]) -> dict[str, Array]:
+    """A matrix as int8 with a scale a row, under NAME|scale; anything else in half precision."""
+    if weight.ndim != 2 or weight.size < _SMALL:
+        return {name: weight.astype(np.float16)}
+    scale = np.maximum(np.abs(weight).max(axis=1, keepdims=True) / 127, 1e-12).astype(np.float32)
+    return {name: np.round(weight / scale).astype(np.int8), f"{name}|scale": scale}

@@ -55,6 +55,17 @@ class Access(Section):
 
     anonymous: bool = False
     rate: str | None = "6000/minute"
+    origins: list[str] = []
+
+    @field_validator("origins")
+    @classmethod
+    def _check_origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if origin != "*" and not re.fullmatch(r"https?://[^/\s*]+", origin):
+                raise ValueError(
+                    f"{origin!r} is no origin: write https://news.example, without a path, or * for all pages"
+                )
+        return origins
 
     @field_validator("rate")
     @classmethod
@@ -109,15 +120,15 @@ class Fetch(Section):
 class Perspective(Section):
     """How Perspective's protocol is spoken here."""
 
-    attributes: dict[str, str] = {}
+    attributes: dict[str, str | None] = {}
     languages: Literal["declared", "detected", "ignored"] = "declared"
 
     @field_validator("attributes")
     @classmethod
-    def _check_attributes(cls, attributes: dict[str, str]) -> dict[str, str]:
+    def _check_attributes(cls, attributes: dict[str, str | None]) -> dict[str, str | None]:
         known = (*SCORES, "stance.favor", "stance.against")
         for name, score in attributes.items():
-            if score not in known:
+            if score is not None and score not in known:
                 raise ValueError(f"{name}: no score is called {score!r}; there are {', '.join(known)}")
         return attributes
 

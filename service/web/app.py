@@ -18,6 +18,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from parley import __version__
 from parley.model.errors import CommentError
@@ -50,6 +51,8 @@ WIRES: tuple[Wire, ...] = (
 )
 
 PURGE_S = 3600.0
+PREFLIGHT_S = 3600
+"""How long a browser may remember that it is let in."""
 
 log = structlog.get_logger("parley.app")
 
@@ -98,6 +101,16 @@ def create_app(
     app.add_middleware(AccessControl, gate=gate, wires=WIRES, open_paths=signed)
     app.add_middleware(Admission, check=service.batcher.check, wires=WIRES)
     app.add_middleware(RequestLog, metrics=service.metrics, wires=WIRES)
+    if origins := settings.access.origins:
+        # Outside of access: a browser asks first, without a key.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+            max_age=PREFLIGHT_S,
+        )
     app.add_middleware(Unread)  # the last added is the outermost
     return app
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import time
 import uuid
+import zlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from parley.service.errors import BodyTooLarge, Busy, NotReady, Problem
+from parley.service.errors import BodyTooLarge, Busy, MalformedBody, NotReady, Problem
 from parley.service.logs import describe
 from parley.service.metrics import Metrics
 from parley.service.web.wire import Wire, render
@@ -147,7 +149,10 @@ class Admission:
 
 
 class BodyLimit:
-    """Refuses a body of more than `limit` bytes: by Content-Length unread, otherwise once it is longer."""
+    """Refuses a body of more than `limit` bytes: by Content-Length unread, otherwise once it is longer.
+
+    A body packed with gzip is unpacked, and the limit is one on what comes out.
+    """
 
     def __init__(self, app: ASGIApp, *, limit: int, wires: Sequence[Wire]) -> None:
         self.app = app
@@ -164,13 +169,37 @@ class BodyLimit:
             await render(scope["path"], Problem.of(error), self.wires)(scope, receive, send)
             return
         read = 0
+        inflate = _unpacking(scope)
 
         async def receive_counted() -> Message:
             nonlocal read
             message = await receive()
+            if inflate is not None and message["type"] == "http.request":
+                message = {**message, "body": _inflated(inflate, message, self.limit - read + 1)}
             read += len(message.get("body", b""))
             if read > self.limit:
                 raise error
             return message
 
         await self.app(scope, receive_counted, send)
+
+
+def _unpacking(scope: Scope) -> Any:
+    """What unpacks the body, whose headers then are those of what comes out; None where it isn't packed."""
+    headers = Headers(scope=scope)
+    if headers.get("content-encoding", "").strip().lower() not in ("gzip", "x-gzip"):
+        return None
+    gone = (b"content-encoding", b"content-length")
+    scope["headers"] = [pair for pair in scope["headers"] if pair[0].lower() not in gone]
+    return zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+
+def _inflated(inflate: Any, message: Message, most: int) -> bytes:
+    """The message's bytes unpacked, `most` at most. Raises MalformedBody."""
+    try:
+        out: bytes = inflate.decompress(message.get("body", b""), max(most, 1))
+    except zlib.error as error:
+        raise MalformedBody(f"the body is declared as gzip and is none: {error}") from error
+    if not message.get("more_body", False) and not inflate.eof and not inflate.unconsumed_tail:
+        raise MalformedBody("the body is packed with gzip and ends too early")
+    return out

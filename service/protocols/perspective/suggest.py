@@ -27,14 +27,14 @@ from parley.service.protocols.perspective.schemas import (
 )
 from parley.service.store.feedback import Suggestion
 from parley.service.web.context import ServiceDep
-from parley.service.web.wire import JSON, UndeclaredJsonRoute
+from parley.service.web.wire import JSON, LenientJsonRoute
 
 _COMMENT = "comment:"
 """What Coral's client token begins with, before the comment's id."""
 MAX_NAME = 512
 """Characters of an id: a database's index takes no long ones."""
 
-router = APIRouter(route_class=UndeclaredJsonRoute)
+router = APIRouter(route_class=LenientJsonRoute)
 
 
 @router.post(

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic_core import from_json
+
 from parley.service.dumps.formats.native import Native, RawComment, dig, entries, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.reading.source import Source
@@ -29,33 +31,53 @@ def looks(head: str) -> bool:
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments of every article on the page, in its order. The page is read whole: it is small."""
-    page = _page(source)
+    page, broken = _page(source)
     row = 0
     for line, block in _blocks(page):
+        problem = None
         try:
             data = json.loads(block, strict=False)
         except (ValueError, RecursionError) as error:
-            row += 1
-            yield RawComment(line=line, raw=block, problem=f"JSON-LD that is not JSON: {error}")
-            continue
+            data, problem = _as_far_as_it_goes(block, error), f"JSON-LD that is not JSON: {error}"
         for comment in _comments(data, article={}, parent=None, depth=0):
             row += 1
-            comment["id"] = comment["id"] or str(row)  # before its replies, which come next, ask for it
-            yield RawComment(values=comment, line=line)
+            # Before its replies, which come next, ask for it.
+            comment["id"] = comment["id"] or str(source.rows_before + row)
+            if problem is None or isinstance(comment["text"], str):
+                yield RawComment(values=comment, line=line)
+        if problem is not None:
+            row += 1
+            yield RawComment(line=line, raw=block, problem=problem)
+    if broken is not None:
+        raise broken
     if not row:
         raise NothingToScore(
-            f"{source.path}: no comments found: the page holds no JSON-LD with comments (schema.org Comment)"
+            f"{source.place}: no comments found: the page holds no JSON-LD with comments (schema.org Comment)"
         )
 
 
-def _page(source: Source) -> str:
+def _page(source: Source) -> tuple[str, DumpError | None]:
+    """The page, and why it broke off, if it did."""
     parts, size = [], 0
-    for chunk in source.chunks():
-        size += len(chunk)
-        if size > MAX_PAGE:
-            raise DumpError(f"{source.path} is too long for a web page")
-        parts.append(chunk)
-    return "".join(parts)
+    try:
+        for chunk in source.chunks():
+            size += len(chunk)
+            parts.append(chunk)
+            if size > MAX_PAGE:
+                break
+    except DumpError as error:
+        return "".join(parts), error
+    if size > MAX_PAGE:
+        raise DumpError(f"{source.place} is too long for a web page")
+    return "".join(parts), None
+
+
+def _as_far_as_it_goes(block: str, error: Exception) -> Any:
+    """What the JSON holds before the place where it is none."""
+    try:
+        return from_json(block[: getattr(error, "pos", 0)], allow_partial=True)
+    except ValueError:
+        return None
 
 
 def _blocks(page: str) -> Iterator[tuple[int, str]]:

@@ -16,6 +16,7 @@ from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError
 
 ROWS_AT_ONCE = 1000
+_BEFORE_STREAM = 8
 BUFFER = 2**18
 """Bytes of each column that are read at a time."""
 
@@ -40,13 +41,13 @@ class TableReader:
     def __init__(self, source: Source, columns: Columns) -> None:
         self._columns = columns
         self._pa = import_pyarrow()
-        self._place = source.path
+        self._place = source.place
         self._row, self._rows = 0, 0
         try:
             self._batches = self._open(source)
         except (self._pa.ArrowException, OSError, ValueError) as error:
             raise self._broken(error) from error
-        columns.check(self._found, place=str(source.path))
+        columns.check(self._found, place=source.place)
         self.columns = columns.names(self._found)
         self.types = {
             name: kind
@@ -67,9 +68,13 @@ class TableReader:
                 for batch in table.iter_batches(ROWS_AT_ONCE, row_groups=[group], use_threads=False)
             )
         if source.head.startswith(b"ARROW1"):
-            file = self._pa.ipc.open_file(source.stream)
-            self._found = self._types(file.schema)
-            return (file.get_batch(i) for i in range(file.num_record_batches))
+            try:
+                file = self._pa.ipc.open_file(source.stream)
+            except (self._pa.ArrowException, OSError, ValueError):
+                source.stream.seek(_BEFORE_STREAM)  # without its end the file is a stream behind its name
+            else:
+                self._found = self._types(file.schema)
+                return (file.get_batch(i) for i in range(file.num_record_batches))
         stream = self._pa.ipc.open_stream(source.stream)
         self._found = self._types(stream.schema)
         return iter(stream)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 from parley.service.dumps.formats.native import Native, RawComment, dig, stream_items, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.formats.systems.isso import absolute
 from parley.service.dumps.reading.source import Source
+from parley.service.errors import DumpError
 
 _KEYS = re.compile(r'(?<!\\)"(?:comments|commenters|pages|version)"\s*:')
 _HEX = re.compile(r'(?<!\\)"comment(?:er)?Hex"\s*:|(?<!\\)"comments"\s*:\s*(?:null|\[\s*\])')
@@ -47,7 +48,7 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
 def _all(source: Source, path: str) -> Iterator[Any]:
     if not source.ends:
         return  # a pipe is read once: names stay unknown
-    with closing(Source(source.path)) as again:
+    with closing(source.again()) as again, suppress(DumpError):  # the comments will tell where it broke off
         yield from stream_items(again, path)
 
 

@@ -12,7 +12,7 @@ from parley.service.dumps.formats.xml_stream import Node, read_nodes
 from parley.service.dumps.reading.names import AS_SENT
 from parley.service.dumps.reading.source import Source
 
-_NAMESPACE = re.compile(r"http://wordpress\.org/export/1\.\d/")
+_NAMESPACE = re.compile(r"https?://wordpress\.org/export/1\.\d/")
 _PREFIXES = {"/modules/content/": "content:", "/excerpt/": "excerpt:"}
 _POST = ("title", "link", "content:encoded", "post_id")
 _STATUS = {"1": "approved", "0": "pending"}

@@ -333,7 +333,7 @@ def test_databases_that_are_not_issos(tmp_path: Path) -> None:
 def test_a_database_whose_schema_is_no_text(tmp_path: Path) -> None:
     path = exports.write(tmp_path, "isso")
     path.write_bytes(path.read_bytes().replace(b"CREATE TABLE", b"CREATE T\xf1BLE"))
-    with pytest.raises(DumpError, match="is damaged: its tables can't be read"):
+    with pytest.raises(DumpError, match=r"its tables can't be read|no such table"):
         read_path(path)
 
 
@@ -466,8 +466,8 @@ def test_an_export_cut_short_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text(exports.DISQUS[:2000])
     with closing(Source(tmp_path / "a.xml")) as source:
         rows = iter(open_reader(source))
-        with pytest.raises(DumpError, match=r"a\.xml is no whole XML: line \d+: .*export it again"):
+        with pytest.raises(DumpError, match=r"a\.xml broke off at line \d+: .*export it again"):
             list(rows)
     (tmp_path / "a.json").write_text(json.dumps({"commentHex": 1, "comments": [{"html": "x"}]})[:-3])
-    with pytest.raises(DumpError, match="can't be read past its entry"):
+    with pytest.raises(DumpError, match="broke off after entry"):
         read_path(tmp_path / "a.json", name="commento")

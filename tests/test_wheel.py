@@ -43,7 +43,8 @@ def test_wheel_holds_nothing_else(wheel: zipfile.ZipFile) -> None:
     assert "py.typed" in inside
     assert not [name for name in wheel.namelist() if name.startswith("parley/model/package")]
     assert not {n for n in wheel.namelist() if "__pycache__" in n or n.endswith((".safetensors", ".jsonl"))}
-    assert not [n for n in wheel.namelist() if n.startswith("parley/training/data/stories")], "for training"
+    for corpus in ("stories", "cases"):
+        assert not [n for n in wheel.namelist() if n.startswith(f"parley/training/data/{corpus}/")]
 
 
 def test_wheel_holds_the_trained_artifact(wheel: zipfile.ZipFile) -> None:

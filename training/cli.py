@@ -1,4 +1,4 @@
-"""The commands `parley train`, `calibrate` and `evaluate`; found through the entry point `parley.commands`.
+"""The commands `parley train`, `calibrate`, `evaluate` and `compare`; pyproject.toml names them as plug-ins.
 
 Heavy imports stand inside the commands: serving has no torch, and `parley --help` waits for nothing.
 """
@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from parley.training.console import (
     progress,
+    show_calibrated,
     show_changes,
+    show_compared,
     show_kept,
     show_plan,
     show_report,
@@ -24,36 +26,22 @@ from parley.training.console import (
     told_errors,
     wait_passively,
 )
-
-if TYPE_CHECKING:
-    from parley.training.data.examples import Example
-    from parley.training.evaluation.operating_points import Wish
+from parley.training.options import (
+    DATA_DIR,
+    HTML,
+    RESUME,
+    Data,
+    DataDir,
+    Whole,
+    own_rows,
+    suggest_whole,
+    wishes_of,
+)
 
 app = typer.Typer()
 
-DATA_DIR = Path("../shared/data")
-DataDir = Annotated[Path, typer.Option(help="Folder of corpora, one sub-folder a source.", show_default=True)]
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        "--data",
-        metavar="FILE.csv",
-        help="A site's own labelled comments: a column text, and one for each label (docs/make-it-yours.md).",
-    ),
-]
-Whole = Annotated[
-    bool,
-    typer.Option(
-        "--whole",
-        help="Take every row of --data, not only the part kept for this: for a file never trained on.",
-    ),
-]
-RESUME = typer.Option("--resume", help="Go on from the run's last checkpoint.")
-HTML = typer.Option(
-    "--html",
-    metavar="REPORT.html",
-    help="Write a page with tables and plots. Needs parley-moderation[report].",
-)
+NAME = r"[a-z0-9][a-z0-9.-]*"
+"""What an artifact may be called."""
 
 
 @app.command()
@@ -79,6 +67,10 @@ def train(
     data: Data = None,
     epochs: Annotated[float, typer.Option(min=0.01, help="With --data: how often each row is read.")] = 3.0,
     learning_rate: Annotated[float, typer.Option(min=0.0, help="With --data: how fast to learn.")] = 3e-5,
+    name: Annotated[
+        str | None,
+        typer.Option(help="With --data: the new artifact's name.  [default: the base's name and -own]"),
+    ] = None,
 ) -> None:
     """Fine-tune a model: on the sources of a YAML, or an artifact on a site's own comments.
 
@@ -90,7 +82,7 @@ def train(
 
         parley train configs/training/base.yaml --resume        (after a crash, or Ctrl-C)
 
-        parley train --data decisions.csv --run-dir runs/mine   (make it yours)
+        parley train --data decisions.csv --run-dir runs/mine --name our-site   (make it yours)
 
     The artifact is at RUN_DIR/artifact: judge it with `parley evaluate`, serve it with `parley serve`.
     """
@@ -98,6 +90,10 @@ def train(
         raise typer.BadParameter("give either a training YAML, or --data with your own comments")
     if config is not None and base is not None:
         raise typer.BadParameter("a YAML names its base itself; --base goes with --data")
+    if config is not None and name is not None:
+        raise typer.BadParameter("a YAML names its artifact itself; --name goes with --data")
+    if name is not None and not re.fullmatch(NAME, name):
+        raise typer.BadParameter(f"--name {name}: lower-case letters, digits, dots and hyphens only")
     if dry_run and data is not None:
         raise typer.BadParameter("--dry-run goes with a YAML; `parley evaluate --data` shows your own rows")
     with told_errors():
@@ -111,6 +107,7 @@ def train(
                 epochs,
                 learning_rate,
                 resume,
+                name,
             )
             return
         assert config is not None
@@ -144,6 +141,7 @@ def _train_own(
     epochs: float,
     learning_rate: float,
     resume: bool,
+    name: str | None,
 ) -> None:
     from parley.model.artifact import DEFAULT, Artifact
     from parley.training.data.decisions import OWN
@@ -153,6 +151,7 @@ def _train_own(
         data,
         base=Artifact.open(base or DEFAULT),
         run_dir=run_dir,
+        name=name,
         epochs=epochs,
         learning_rate=learning_rate,
         data_dir=data_dir,
@@ -162,14 +161,15 @@ def _train_own(
         typer.echo(f"Note: {note}", err=True)
     if found["calibration"]:
         show_table("Calibrated on your rows", found["calibration"])
-    for name, of in {OWN: found["own"], **found["old"]}.items():
+    for rows, of in {OWN: found["own"], **found["old"]}.items():
         if of["after"]:
-            title = "Your comments, the part not trained on" if name == OWN else f"{name}, dev rows"
+            title = "Your comments, the part not trained on" if rows == OWN else f"{rows}, dev rows"
             show_changes(title, of["before"], of["after"])
     if not found["old"]:
         typer.echo("No old corpus is on disk (--data-dir), so old tasks are checked by the answers kept:")
     show_kept(found["kept"])
-    typer.echo(f"Artifact: {run_dir / 'artifact'}   Metrics: {run_dir / 'metrics.json'}")
+    artifact = run_dir / "artifact"
+    typer.echo(f"Artifact: {artifact}   Card: {artifact / 'README.md'}   Metrics: {run_dir / 'metrics.json'}")
     typer.echo(f"Next: parley evaluate {run_dir / 'artifact'} --data {data} --html report.html")
 
 
@@ -225,11 +225,11 @@ def calibrate(
         from parley.training.evaluation.calibration import calibrate as fit
 
         opened = Artifact.open(artifact)
-        wishes = _wishes(precision or [], queue_budget or [], false_positives or [])
+        wishes = wishes_of(precision or [], queue_budget or [], false_positives or [])
         if data is not None:
             if any(wish.sources for wish in wishes.values()):
                 raise typer.BadParameter("your own comments are one source: leave @SOURCE out with --data")
-            examples, others = _own(data, "dev", whole=whole, why="to calibrate on"), []
+            examples, others = own_rows(data, "dev", whole=whole, why="to calibrate on"), []
         else:
             from parley.training.fit.config import load_config
             from parley.training.fit.plan import read
@@ -239,51 +239,19 @@ def calibrate(
             settings = settings.model_copy(update={"thresholds": wishes, "fraction": 1.0, "teacher": None})
             prepared = read(settings, data_dir=data_dir)
             examples, others = prepared.dev, prepared.wished
+        before = {"calibration": opened.calibration, "thresholds": opened.thresholds}
         figures = fit(opened, examples, wishes=wishes, others=others)
         show_table("Calibrated on", figures)
+        show_calibrated(
+            opened.path, before, {"calibration": opened.calibration, "thresholds": opened.thresholds}
+        )
+        if data is not None and not whole:
+            suggest_whole(data, figures)
         if html is not None:
             from parley.training.evaluation.report.page import write_calibration
 
             write_calibration(html, figures, name=opened.info["name"])
             typer.echo(f"Wrote {html}")
-
-
-def _wishes(
-    precisions: Sequence[str], queues: Sequence[str], false_positives: Sequence[str]
-) -> dict[str, Wish]:
-    """LABEL=NUMBER options. Raises BadParameter naming what is wrong."""
-    from parley.training.data.decisions import LABELS
-    from parley.training.data.sources import get
-    from parley.training.errors import SourceError
-    from parley.training.evaluation.operating_points import Wish
-
-    wishes: dict[str, Wish] = {}
-    for option, kind, given in (
-        ("--precision", "precision", precisions),
-        ("--queue-budget", "queue", queues),
-        ("--false-positives", "false_positives", false_positives),
-    ):
-        for text in given:
-            label, _, wished = text.partition("=")
-            number, at, names = wished.partition("@") if kind == "false_positives" else (wished, "", "")
-            if label not in LABELS:
-                raise typer.BadParameter(f"{option} {text}: labels are {', '.join(LABELS)}")
-            if label in wishes:
-                raise typer.BadParameter(
-                    f"{option} {text}: {label} has a wish already; one threshold, one wish"
-                )
-            try:
-                share = float(number)
-            except ValueError:
-                share = -1.0
-            if not 0 < share <= 1:
-                raise typer.BadParameter(f"{option} {text}: write LABEL=SHARE, a share above 0 and up to 1")
-            try:
-                sources = tuple(get(name.strip()).name for name in names.split(",")) if at else ()
-            except SourceError as error:
-                raise typer.BadParameter(f"{option} {text}: {error}") from error
-            wishes[label] = Wish.model_validate({kind: share, "sources": sources})
-    return wishes
 
 
 @app.command()
@@ -353,7 +321,7 @@ def evaluate(
         if data is not None:
             from parley.training.data.decisions import OWN
 
-            tests = {OWN: _own(data, "test", whole=whole, why="to judge by")}
+            tests = {OWN: own_rows(data, "test", whole=whole, why="to judge by")}
         else:
             from parley.training.evaluation.suite import SUITE, TESTS, read_tests
 
@@ -380,12 +348,41 @@ def evaluate(
             typer.echo(f"Wrote {opened.evaluation_file} and {opened.card_file}")
 
 
-def _own(data: Path, split: Any, *, whole: bool, why: str) -> list[Example]:
-    from parley.training.data.decisions import read_part
+@app.command()
+def compare(
+    one: Annotated[Path, typer.Argument(metavar="A", help="An artifact.")],
+    other: Annotated[Path, typer.Argument(metavar="B", help="The artifact to compare it with.")],
+    *,
+    data: Annotated[Path, typer.Option("--data", metavar="FILE.csv", help="Your own labelled comments.")],
+    whole: Whole = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the figures here, as JSON.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Rows scored at once.  [default: every core]")] = None,
+) -> None:
+    """Compare two artifacts on a site's own comments, label by label.
 
-    own = read_part(data, None if whole else split, why=why)
-    for note in own.notes:
-        typer.echo(f"Note: {note}", err=True)
-    part = "rows" if whole else f"rows of the {split} part"
-    typer.echo(f"{data}: {len(own.examples):,} {part}", err=True)
-    return own.examples
+    Examples:
+
+        parley compare model/artifacts/parley-minilm runs/mine/artifact --data decisions.csv
+
+        parley compare my-model runs/mine/artifact --data new.csv --whole     (rows that neither has seen)
+
+    Takes the part of FILE.csv that `parley train` and `calibrate` leave alone. The difference is B's figure
+    less A's, with its 95 % interval: where that holds 0, these rows don't tell the two apart.
+    """
+    with told_errors():
+        from parley.model.artifact import Artifact
+        from parley.model.classifier import Classifier
+        from parley.training.evaluation.comparison import compare as judge
+
+        opened = [Artifact.open(path) for path in (one, other)]
+        rows = own_rows(data, "test", whole=whole, why="to compare on")
+        a, b = (Classifier.load(artifact.path, threads=threads) for artifact in opened)
+        with progress(2 * len(rows)) as advance:
+            figures = judge(a, b, rows, on_progress=advance)
+        names = [f"{artifact.info['name']} {artifact.info['version']}" for artifact in opened]
+        show_compared(f"{data}: {len(rows):,} rows", ("A: " + names[0], "B: " + names[1]), figures)
+        if output is not None:
+            values = {"A": names[0], "B": names[1], "rows": len(rows), "labels": figures}
+            output.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")

@@ -76,6 +76,47 @@ def show_table(title: str, figures: Mapping[str, Mapping[str, Any]]) -> None:
             _show_shares(label, of)
 
 
+def show_calibrated(path: object, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Prints what calibration wrote; both hold "calibration" and "thresholds" of the artifact."""
+    tables = ({**of["calibration"], **of["calibration"].get("comment", {})} for of in (before, after))
+    old, new = tables
+    fitted = [label for label in new if label != "comment" and not _alike(old.get(label), new[label])]
+    moved = [
+        f"{label} {was:.3f} → {now:.3f}"
+        for label, now in after["thresholds"].items()
+        if not _alike(was := before["thresholds"].get(label, 0.0), now)
+    ]
+    for file, what in (("calibration.json", fitted), ("thresholds.json", moved)):
+        typer.echo(f"{path}/{file}: {'changed: ' + ', '.join(what) if what else 'as it was'}")
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether two trees of numbers are equal but for rounding."""
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(_alike(a[key], b[key]) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_alike, a, b))
+    if isinstance(a, float | int) and isinstance(b, float | int):
+        return abs(a - b) < 1e-4
+    return bool(a == b)
+
+
+def show_compared(title: str, names: tuple[str, str], figures: Mapping[str, Mapping[str, Any]]) -> None:
+    """Prints two artifacts' figures on the same rows, and what the second has more, with its interval."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("label", "rows", "figure", *map(escape, names), "difference (95 %)", "decided otherwise")
+    table.title, table.title_justify = escape(title), "left"
+    for label, of in figures.items():
+        flipped = f"{100 * of['flipped']:.1f} %" if "flipped" in of else ""
+        for place, (name, (a, b, gap)) in enumerate(of["figures"].items()):
+            shown = (label, str(of["rows"])) if place == 0 else ("", "")
+            table.add_row(*shown, name, cell(a), cell(b), cell(gap), flipped if place == 0 else "")
+    Console().print(table)
+
+
 def _show_shares(label: str, of: Mapping[str, Any]) -> None:
     """Prints what share of each source's rows is found: at the label's threshold, and at others beside it."""
     from rich.console import Console
@@ -125,6 +166,8 @@ def _threshold(of: Mapping[str, Any]) -> str:
         parts.append(f"finds {100 * of['queue']:.1f} % of all")
     if "left" in of:
         parts.append(f"left as it was: {of['left']}")
+    if "probabilities_left" in of:
+        parts.append(f"probabilities left as they were: {of['probabilities_left']}")
     return "; ".join(parts)
 
 

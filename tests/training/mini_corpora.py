@@ -8,13 +8,17 @@ import zipfile
 from pathlib import Path
 
 TESTS_ONLY = {
+    "abuse_cases",
     "appropriateness",
     "context_toxicity",
     "cqa2015",
     "cqa2017",
     "disguised",
     "forum_pairs",
+    "harmless_long",
+    "hidden_insults",
     "robtest",
+    "stance_cases",
     "thread_headlines",
     "twitter_aae_dialect",
     "unhealthy",

@@ -3,7 +3,8 @@
     text                           the comment; the other columns may be missing, or empty in a row
     article.title, article.text    what it stands under
     target, stance                 favor, against or none towards the target (else the article's title)
-    toxicity, insult, spam, ...    a column for each label that somebody decided on, from 0 (not so) to 1 (so)
+    toxicity, insult, spam, ...    a column for each label that somebody decided on: from 0 (not so) to 1,
+                                   yes or no, true or false
     off_topic                      the same, of the comment under its article
 
     own = read_own(Path("decisions.csv"), "train")
@@ -14,7 +15,9 @@ A text always falls into the same part, however often the file grows: some to tr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +58,7 @@ def read_own(path: Path, split: Split | None) -> OwnData:
             f"{path}: {'no column named text' if rows else 'no rows'}; "
             f"a CSV with the columns text and labels ({', '.join(LABELS)}) is needed"
         )
+    _refuse_misspelt(path, columns)
     notes = []
     if stray := [c for c in columns if c and c not in (*KNOWN, *UNUSED)]:
         notes.append(f"columns not used: {', '.join(stray)}; labels are {', '.join((*LABELS, 'stance'))}")
@@ -72,6 +76,21 @@ def read_own(path: Path, split: Split | None) -> OwnData:
             f"{homeless} rows say off_topic but name no article (article.title): that label is left out"
         )
     return OwnData(examples, tuple(notes))
+
+
+def _refuse_misspelt(path: Path, columns: Sequence[str | None]) -> None:
+    """A label that nobody reads would be missed only when the model is in use."""
+    missing = [name for name in KNOWN if name not in columns]
+    for column in columns:
+        if not column or column in (*KNOWN, *UNUSED):
+            continue
+        plain = re.sub(r"[\W_]+", "_", column.strip().lower()).strip("_")
+        near = difflib.get_close_matches(plain, [name.replace(".", "_") for name in missing], 1, cutoff=0.8)
+        if near:
+            meant = next(name for name in missing if name.replace(".", "_") == near[0])
+            raise DataError(
+                f"{path}: column {column!r}: did you mean {meant!r}? Rename the column, or remove it"
+            )
 
 
 def read_part(path: Path, split: Split | None, *, why: str) -> OwnData:
@@ -124,5 +143,8 @@ def _labels(row: dict[str, str], place: str) -> Iterator[tuple[str, float]]:
             value = None
         if value is None or not 0.0 <= value <= 1.0:
             # The cell itself is not shown: in a shifted row it is a reader's text.
-            raise DataError(f"{place}: {label} must be a number from 0 to 1, or empty where nobody decided")
+            raise DataError(
+                f"{place}: {label} must be a number from 0 to 1, yes or no, true or false, "
+                "or empty where nobody decided"
+            )
         yield label, value

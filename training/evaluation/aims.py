@@ -15,7 +15,7 @@ from parley.training.evaluation.suite import SUITE
 
 FEWEST = 20
 """Rows of each class below which a test says nothing of a label."""
-MADE = ("unintended_bias", "disguised")
+MADE = ("unintended_bias", "disguised", "abuse_cases", "hidden_insults", "harmless_long")
 """Tests of made texts: no measure of how well a score is calibrated."""
 Report = Mapping[str, Any]
 
@@ -50,7 +50,7 @@ def _stance(what: str, test: str, figure: str, reach: float | None, *, part: str
     return Aim(what, measured, reach, (test, "slices", part, "stance", figure))
 
 
-def _area(what: str, test: str, label: str, reach: float) -> Aim:
+def _area(what: str, test: str, label: str, reach: float | None) -> Aim:
     return Aim(what, f"{test}: AUC", reach, (test, "slices", "all", label, "auc"))
 
 
@@ -112,7 +112,67 @@ def _largest_gap(report: Report) -> float | None:
     return float(largest[0][0]) if largest else None
 
 
+_NAMED = ("stories", "checks", "named sides")
+_OWN = ("stories", "checks", "own story against")
+_LABELLED = ("stories", "checks", "off-topic as labelled")
+_KINDS = ("story_comments", "checks", "flagged")
+_KEPT = ("hidden_insults", "checks", "kept among harmless words")
+_KEPT_C3 = ("c3", "checks", "insults in long comments")
+
+NEWS = (
+    _stance("stance on news, which side", "stories", "side_accuracy", 0.72, part="plain"),
+    _stance("stance on news, which side", "stories", "side_accuracy", 0.62, part="finer"),
+    _stance("stance on news", "stories", "macro_f1", 0.58),
+    Aim("stance on news, named sides", "stories: share of them right", 0.80, (*_NAMED, "precision")),
+    Aim("stance on news, named sides", "stories: share of sides named", 0.30, (*_NAMED, "share_of_sides")),
+    Aim(
+        "stance, explicit cases",
+        "stance_cases: accuracy",
+        0.90,
+        ("stance_cases", "slices", "all", "stance", "accuracy"),
+    ),
+    Aim("off-topic, own story", "stories: AUC against its twin", 0.88, (*_OWN, "twin")),
+    Aim("off-topic, own story", "stories: AUC against another", 0.97, (*_OWN, "other")),
+    Aim("off-topic as labelled", "stories: AUC", 0.90, (*_LABELLED, "auc")),
+    Aim(
+        "off-topic as labelled",
+        "stories: share of on-topic comments called off-topic",
+        0.05,
+        (*_LABELLED, "false_positive_rate"),
+        at_most=True,
+    ),
+    Aim("off-topic as labelled", "stories: share of off-topic comments found", 0.5, (*_LABELLED, "recall")),
+    _area("abuse on news", "story_comments", "toxicity", 0.90),
+    _area("threats on news", "story_comments", "threat", 0.90),
+    Aim("abuse quoted", "story_comments: called abusive", 0.20, (*_KINDS, "quote", "flagged"), at_most=True),
+    Aim("harsh words", "story_comments: called abusive", 0.08, (*_KINDS, "harsh", "flagged"), at_most=True),
+    _area("abuse, pairs alike in wording", "abuse_cases", "toxicity", None),
+    Aim(
+        "insult among 400 harmless words", "hidden_insults: kept of those found alone", 0.90, (*_KEPT, "kept")
+    ),
+    Aim("insult among 400 harmless words", "long comments of c3: kept", 0.90, (*_KEPT_C3, "kept")),
+    Aim(
+        "long harmless comments",
+        "harmless_long: called abusive",
+        None,
+        ("harmless_long", "slices", "all", "toxicity", "false_positive_rate"),
+    ),
+    Aim("the harmless words alone", "hidden_insults: called abusive", None, (*_KEPT, "frames_flagged")),
+    Aim(
+        "the harmless words alone", "long comments of c3: called abusive", None, (*_KEPT_C3, "frames_flagged")
+    ),
+    Aim(
+        "replies on news",
+        "story_replies: macro-F1",
+        None,
+        ("story_replies", "slices", "all", "reply", "macro_f1"),
+    ),
+)
+"""What stands on stories and cases, which the repository holds (and on long comments of c3)."""
+
 AIMS = (
+    *NEWS,
+    Aim("replies", "debagreement: macro-F1", 0.60, ("debagreement", "slices", "all", "reply", "macro_f1")),
     _stance("stance, targets never seen", "vast", "macro_f1", 0.74, part="zero-shot"),
     _stance("stance, targets seen", "vast", "macro_f1", 0.71, part="few-shot"),
     _stance("stance, which side", "vast", "side_accuracy", 0.75),
@@ -130,8 +190,8 @@ AIMS = (
     _area("off-topic, debates held out", "debates", "off_topic", 0.97),
     _area("off-topic, a site held out", "forum_pairs", "off_topic", 0.85),
     _area("off-topic, replies under headlines", "thread_headlines", "off_topic", 0.85),
-    _area("off-topic as people judge it", "appropriateness", "off_topic", 0.65),
-    _area("toxicity", "robtest", "toxicity", 0.98),
+    _area("off-topic as people judge it", "appropriateness", "off_topic", 0.75),
+    _area("toxicity", "robtest", "toxicity", 0.965),
     Aim("sub-types", "toxic_spans: least AUC above TF-IDF", 0.05, of=_above_tfidf("toxic_spans")),
     Aim("sub-types", "jigsaw_multilabel: least AUC above TF-IDF", 0.05, of=_above_tfidf("jigsaw_multilabel")),
     Aim(
@@ -151,7 +211,7 @@ AIMS = (
     ),
     _area("spam, a video held out", "youtube_spam", "spam", 0.985),
     Aim("calibration, corpora trained on", "toxicity: ECE", 0.03, of=_calibration(True), at_most=True),
-    Aim("calibration, other corpora", "toxicity: ECE", 0.08, of=_calibration(False), at_most=True),
+    Aim("calibration, other corpora", "toxicity: ECE", 0.10, of=_calibration(False), at_most=True),
     *(_bias(group) for group in ("subgroup", "bpsn", "bnsp")),
     Aim(
         "bias by dialect",
@@ -163,7 +223,7 @@ AIMS = (
     Aim(
         "abuse in disguise",
         "disguised: recall kept",
-        0.90,
+        0.95,
         ("disguised", "checks", "recall kept", "all", "kept"),
     ),
     Aim("int8 against float", "largest gap of a figure above", 0.005, of=_gap_of_aims, at_most=True),
@@ -175,16 +235,18 @@ def against_aims(report: Report) -> list[AimResult]:
     """A row for each aim that `report` has a figure for; no aim speaks of a site's own rows."""
     if not SUITE.keys() & report["tests"].keys():
         return []
-    rows = []
-    for aim in AIMS:
-        found = aim.of(report) if aim.of else _at(report["tests"], aim.path)
-        if found is None:
-            continue
-        number = value(found)
-        reached = None if aim.reach is None or number is None else _within(number, aim)
-        reach = "" if aim.reach is None else f"{'≤' if aim.at_most else '≥'} {aim.reach:g}"
-        rows.append(AimResult(aim.what, aim.measured, found, reach, reached, _beside(report, aim)))
-    return rows
+    return [row for aim in AIMS if (row := against(aim, report)) is not None]
+
+
+def against(aim: Aim, report: Report) -> AimResult | None:
+    """One aim beside its figure in `report`; None where it has none."""
+    found = aim.of(report) if aim.of else _at(report["tests"], aim.path)
+    if found is None:
+        return None
+    number = value(found)
+    reached = None if aim.reach is None or number is None else _within(number, aim)
+    reach = "" if aim.reach is None else f"{'≤' if aim.at_most else '≥'} {aim.reach:g}"
+    return AimResult(aim.what, aim.measured, found, reach, reached, _beside(report, aim))
 
 
 def _within(number: float, aim: Aim) -> bool:

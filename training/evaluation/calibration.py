@@ -70,7 +70,10 @@ def _fit_all(
         for label, wish in wishes.items():
             granted = grant(label, wish, served, beside)
             trial.thresholds[label] = granted.get("threshold", trial.thresholds[label])
-            figures[label] = figures.get(label, {}) | granted
+            fitted = figures.get(label, {})
+            if "threshold" in granted and "left" in fitted:
+                fitted["probabilities_left"] = fitted.pop("left")
+            figures[label] = fitted | granted
     return figures | _fit_span_threshold(trial, examples)
 
 

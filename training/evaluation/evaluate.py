@@ -87,7 +87,7 @@ def evaluate(
             "most": dict(test.most),
             "shows": test.shows,
             "news": test.news,
-            **_figures(rows[name], test.checks, classifier, thresholds, intervals=True),
+            **figures_of(rows[name], test.checks, classifier, thresholds, intervals=True),
             "cuts": {cut: judge(of, thresholds) for cut, of in cuts(rows[name]).items()},
             "beside": {
                 system: _beside(system, other, rows[name], test, thresholds, on_progress)
@@ -123,13 +123,17 @@ def _beside(
     if system != "float":
         thresholds = dict.fromkeys(thresholds, 0.5)
         examples = [replace(e, spans=None, labels={} if system == "untuned" else e.labels) for e in examples]
-    asked = [e for e in examples if e.labels or e.spans is not None or e.stance or e.off_topic is not None]
+    asked = [
+        e
+        for e in examples
+        if e.labels or e.spans is not None or e.stance or e.reply or e.off_topic is not None
+    ]
     rows = _ask(other, asked, on_progress)
     if on_progress is not None:
         on_progress(len(own) - len(asked))
     return {
         "rows": len(asked),
-        **_figures(rows, test.checks if same is own else {}, other, thresholds, intervals=False),
+        **figures_of(rows, test.checks if same is own else {}, other, thresholds, intervals=False),
         "own": mine,
     }
 
@@ -140,7 +144,7 @@ def _ask(
     return list(zip(examples, predict(system, examples, on_progress=on_progress), strict=True))
 
 
-def _figures(
+def figures_of(
     rows: Sequence[Row],
     checks: Mapping[str, Check],
     system: Predictor,
@@ -148,6 +152,7 @@ def _figures(
     *,
     intervals: bool,
 ) -> dict[str, Any]:
+    """The figures of one test's rows: by slice, and what its checks find when they ask `system` again."""
     tested = Tested(rows, thresholds, lambda examples: predict(system, examples), intervals)
     judged = any(p.abuse for _, p in rows)
     found = {name: check(tested) for name, check in checks.items() if rows and (judged or _of_pairs(rows))}

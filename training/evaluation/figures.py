@@ -4,8 +4,9 @@
 
 A figure is {"value", "low", "high"} (95 % bootstrap over rows), or a plain number where `intervals` is False.
 Labels of the comment pass and off_topic have AUC, average precision, accuracy, calibration error and what the
-artifact's own threshold does; stance has three-class macro-F1; spans mean character F1. What a constant
-answer reaches stands beside them as "majority".
+artifact's own threshold does; stance and reply have three-class macro-F1, of the likeliest class even where
+`stance.label` leaves an unsure side unnamed; spans mean character F1. What a constant answer reaches stands
+beside them as "majority".
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from parley.model.comment import Prediction, Stance
-from parley.model.labels import OFF_TOPIC, STANCES
+from parley.model.labels import OFF_TOPIC, REPLIES, STANCES
 from parley.training.data.examples import Example
 from parley.training.evaluation import metrics
 from parley.training.evaluation.served_path import known, score
@@ -36,6 +37,9 @@ def judge(rows: Sequence[Row], thresholds: Mapping[str, float], *, intervals: bo
     sides = [(e.stance, p.stance) for e, p in rows if e.stance and p.stance]
     if sides:
         figures["stance"] = _stance([(STANCES.index(wanted), given) for wanted, given in sides], intervals)
+    replies = [(REPLIES.index(e.reply), REPLIES.index(p.reply.label)) for e, p in rows if e.reply and p.reply]
+    if replies:
+        figures["reply"] = _three_classes(*np.array(replies).T, intervals)
     marked = [(e.spans, [(s.start, s.end) for s in p.spans]) for e, p in rows if e.spans is not None]
     if marked:
         each = [metrics.character_f1(gold, spans) for gold, spans in marked]
@@ -89,18 +93,24 @@ def _stance(rows: Sequence[tuple[int, Stance]], intervals: bool) -> dict[str, An
     named = np.array([given.label in ("favor", "against") for _, given in rows])
     none = np.array([given.none for _, given in rows])
     sided = [(wanted == FAVOR) == (given.favor > given.against) for wanted, given in rows if wanted != NONE]
-    most = np.bincount(truth, minlength=3).argmax()
-    return {
-        "rows": len(rows),
-        "macro_f1": figure(metrics.macro_f1, truth, found, intervals=intervals),
+    return _three_classes(truth, found, intervals) | {
         "two_sided_f1": figure(metrics.two_sided_f1, truth, found, intervals=intervals),
-        "accuracy": figure(metrics.mean, truth == found, intervals=intervals),
         "none_auc": metrics.auc(truth == NONE, none),
         "side_accuracy": figure(metrics.mean, sided, intervals=intervals) if sided else None,
         "named": float(named.mean()),
         "named_precision": figure(metrics.mean, (truth == found)[named], intervals=intervals)
         if named.any()
         else None,
+    }
+
+
+def _three_classes(truth: Any, found: Any, intervals: bool) -> dict[str, Any]:
+    """Figures of the likeliest of three classes."""
+    most = np.bincount(truth, minlength=3).argmax()
+    return {
+        "rows": len(truth),
+        "macro_f1": figure(metrics.macro_f1, truth, found, intervals=intervals),
+        "accuracy": figure(metrics.mean, truth == found, intervals=intervals),
         "confusion": [[int(((truth == t) & (found == f)).sum()) for f in range(3)] for t in range(3)],
         "majority": {
             "accuracy": float((truth == most).mean()),

@@ -15,6 +15,7 @@ from typing import TypeVar
 from parley.model.artifact import Artifact
 from parley.training.data.examples import Example
 from parley.training.data.preparation import SourceSpec, load
+from parley.training.data.registry import Split
 from parley.training.evaluation.checks import (
     AFFIRMED,
     NEGATED,
@@ -31,6 +32,14 @@ from parley.training.evaluation.checks import (
     sentiment_swapped,
     target_worded,
 )
+from parley.training.evaluation.checks.news import (
+    as_labelled,
+    flagged_kinds,
+    insults_kept,
+    insults_kept_in,
+    named_sides,
+    own_against,
+)
 from parley.training.evaluation.figures import SEED
 
 T = TypeVar("T")
@@ -40,11 +49,13 @@ T = TypeVar("T")
 class Test:
     """What a test set shows; `news`: comments under news; `checks`: figures beyond those of its labels.
 
-    `most`: rows of a slice (or of "all") that are scored at most, drawn by the seed.
+    `split`: dev where a source has no test; thresholds may have seen it. `most`: rows of a slice (or of
+    "all") that are scored at most, drawn by the seed.
     """
 
     shows: str
     news: bool = False
+    split: Split = "test"
     checks: Mapping[str, Check] = field(default_factory=dict)
     most: Mapping[str, int] = field(default_factory=dict)
 
@@ -78,7 +89,45 @@ SUITE: dict[str, Test] = {
     "c3": Test(
         shows="toxicity graded by a crowd; level 1 is harmless",
         news=True,
-        checks={"harmless flagged": harmless_flagged("level 1")},
+        checks={
+            "harmless flagged": harmless_flagged("level 1"),
+            "insults in long comments": insults_kept_in("level 1"),
+        },
+    ),
+    # comments under news stories; functional cases
+    "stories": Test(
+        shows="stance and off-topic under news stories; dev, which thresholds have seen",
+        news=True,
+        split="dev",
+        checks={
+            "named sides": named_sides,
+            "own story against": own_against,
+            "off-topic as labelled": as_labelled,
+        },
+    ),
+    "story_comments": Test(
+        shows="abuse under news stories, and what is allowed; dev, which thresholds have seen",
+        news=True,
+        split="dev",
+        checks={"flagged": flagged_kinds},
+    ),
+    "story_replies": Test(shows="replies under news stories; dev", news=True, split="dev"),
+    "debagreement": Test(shows="replies on Reddit: agree, disagree or neither"),
+    "stance_cases": Test(shows="functional cases of stance", news=True, checks={"named sides": named_sides}),
+    "abuse_cases": Test(
+        shows="functional cases of abuse, pairs alike in wording",
+        news=True,
+        checks={"flagged": flagged_kinds},
+    ),
+    "hidden_insults": Test(
+        shows="insults alone, and among 400 harmless words",
+        news=True,
+        checks={"kept among harmless words": insults_kept},
+    ),
+    "harmless_long": Test(
+        shows="long harmless comments, as they are and two joined",
+        news=True,
+        checks={"flagged": flagged_kinds},
     ),
     # harsh but allowed
     "unhealthy": Test(
@@ -144,8 +193,9 @@ def read_tests(artifact: Artifact, data_dir: Path, names: Iterable[str]) -> dict
     options = {spec.name: spec.options for spec in trained_on(artifact)}
     tests = {}
     for name in names:
-        rows = load([SourceSpec(name=name, options=options.get(name, {}))], data_dir, "test")
-        for part, most in SUITE[name].most.items() if name in SUITE else ():
+        test = SUITE.get(name, Test(shows=""))
+        rows = load([SourceSpec(name=name, options=options.get(name, {}))], data_dir, test.split)
+        for part, most in test.most.items():
             inside = [row for row in rows if part in ("all", row.slice)]
             kept = draw(inside, most)
             rows = kept if part == "all" else [r for r in rows if r.slice != part] + kept

@@ -35,6 +35,7 @@ from parley.training.errors import SourceError
 from parley.training.evaluation import metrics
 from parley.training.evaluation.calibration import calibrate
 from parley.training.evaluation.figures import judge
+from parley.training.evaluation.report.own_card import write_own_card
 from parley.training.evaluation.served_path import known, predict, score
 from parley.training.fit.config import Optimiser, Recipe, TokenLimits
 from parley.training.fit.forgetting import TARGETS, frozen, to_keep
@@ -82,7 +83,7 @@ def fine_tune_on(
     data_dir: Path | None = None,
     resume: bool = False,
 ) -> dict[str, Any]:
-    """Writes run_dir/artifact and run_dir/metrics.json, and returns the latter's values.
+    """Writes run_dir/artifact with its card, and run_dir/metrics.json, and returns the latter's values.
 
     Keys: "notes" on the file, "rows" a part, "own" {"before", "after"} figures on its test part, "old" the
     same on each old corpus, "kept" how far answers moved. Raises DataError, RunError, BaseModelError.
@@ -124,6 +125,7 @@ def fine_tune_on(
         "kept": kept(before, after, test or dev or train, taught=_taught(train)),
     }
     write(run_dir / "metrics.json", found)
+    write_own_card(artifact, base=base, found=found, digest=digest)
     return found
 
 

@@ -24,8 +24,8 @@ def test_reads_labels_article_and_stance_and_leaves_the_rest_missing(tmp_path: P
     file = write(
         tmp_path / "own.csv",
         "id,text,toxicity,spam,off_topic,article.title,article.text,target,stance,mood",
-        '1,"Two lines,\none comment",0.8,,0,Park plan,Trees go.,,favor,glad',
-        "2,Second,,true,1,,,,,",
+        '1,"Two lines,\none comment",0.8,,no,Park plan,Trees go.,,favor,glad',
+        "2,Second,,Yes,1,,,,,",
         "3,,1,,,,,,,",
         "4,Third,,,,,,new trams,Against,",
     )
@@ -67,6 +67,10 @@ def test_a_text_stays_in_its_part_when_the_file_grows(tmp_path: Path) -> None:
         (["text,stance", "a,favor"], "a stance needs a target"),
         (["text,stance,target", "a,maybe,trams"], "stance must be one of favor, against, none"),
         (["text,toxicity", "a,"], "no labelled rows"),
+        (["text,toxcity", "a,1"], r"column 'toxcity': did you mean 'toxicity'\? Rename the column"),
+        (["text,Toxicity,spam", "a,1,0"], "column 'Toxicity': did you mean 'toxicity'"),
+        (["text,offtopic,article_title", "a,1,T"], "column 'offtopic': did you mean 'off_topic'"),
+        (["text,spam,article_title", "a,1,T"], "column 'article_title': did you mean 'article.title'"),
     ],
 )
 def test_what_cannot_be_used_is_refused(lines: list[str], message: str, tmp_path: Path) -> None:

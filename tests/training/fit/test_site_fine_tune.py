@@ -15,6 +15,7 @@ from parley.model import Artifact, Classifier, Comment
 from parley.service.commands.cli import add_plugins
 from parley.service.commands.cli import app as commands
 from parley.training.data.examples import Example
+from parley.training.evaluation.comparison import compare
 from parley.training.fit.forgetting import frozen, keep_loss, to_keep
 from parley.training.fit.run import fine_tune
 from parley.training.fit.site_fine_tune import fine_tune_on, kept, recipe_for
@@ -125,18 +126,26 @@ def test_the_walk_through_runs(tiny_artifact: Path, decisions: Path, tmp_path: P
     run, page = tmp_path / "run", tmp_path / "report.html"
     artifact, data = str(run / "artifact"), ["--data", str(decisions)]
     spare = ["--false-positives", "toxicity=0.1"]
+    train = ["train", "--base", str(tiny_artifact), *data]
     for arguments, shown in (
         (["evaluate", str(tiny_artifact), *data], "toxicity"),
-        (["train", "--base", str(tiny_artifact), *data, "--run-dir", str(run), "--epochs", "1"], "taught"),
+        ([*train, "--run-dir", str(run), "--epochs", "1", "--name", "our-site"], "taught"),
+        (["compare", str(tiny_artifact), artifact, *data], "B: our-site"),
         (["calibrate", artifact, *data, "--whole", *spare, "--html", str(page)], "harmless"),
+        (["calibrate", artifact, *data, "--whole", *spare], "calibration.json: as it was"),
         (["calibrate", artifact, *data, "--whole", "--precision", "toxicity=0.6"], "finds"),
         (["evaluate", artifact, *data, "--html", str(page)], "own data"),
     ):
-        result = CliRunner().invoke(commands, [*arguments, "--data-dir", str(tmp_path)])
+        corpora = [] if arguments[0] == "compare" else ["--data-dir", str(tmp_path)]
+        result = CliRunner().invoke(commands, [*arguments, *corpora])
         assert result.exit_code == 0, result.output
         assert shown in result.output
         if "--html" in arguments:
             assert shown in page.read_text(encoding="utf-8")
+    card = (run / "artifact" / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("# our-site ")
+    assert "| toxicity | yes |" in card
+    assert "good point" not in card, "the card quotes nobody"
     assert "good point" in page.read_text(encoding="utf-8"), "the page quotes the surest errors"
     assert page.stat().st_mode & 0o077 == 0, "and is the owner's alone"
 
@@ -147,6 +156,9 @@ def test_the_walk_through_runs(tiny_artifact: Path, decisions: Path, tmp_path: P
         (["train"], "give either a training YAML, or --data"),
         (["train", "x.yaml", "--data", "y.csv"], "give either"),
         (["train", "--data", "missing.csv"], "no such file"),
+        (["train", "x.yaml", "--name", "mine"], "--name goes with --data"),
+        (["train", "--data", "OWN", "--name", "My Model"], "lower-case letters"),
+        (["compare", "TINY", "nowhere", "--data", "OWN"], "nowhere"),
         (["calibrate", "TINY", "--data", "OWN", "--precision", "rudeness=0.9"], "labels are"),
         (["calibrate", "TINY", "--data", "OWN", "--precision", "spam=9"], "a share above 0"),
         (["calibrate", "TINY", "--data", "OWN", "--precision", "spam=.9@c3"], "a share above 0"),
@@ -172,3 +184,34 @@ def test_bad_calls_say_what_is_wrong(
     assert result.exit_code == 2
     assert message in " ".join(result.output.split()).replace("│ ", "")
     assert "Traceback" not in result.output
+
+
+def test_calibrate_says_what_it_changed_and_when_the_whole_file_would_do(
+    tiny_artifact: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(tiny_artifact, tmp_path / "artifact")
+    file = write_decisions(tmp_path / "own.csv", rows=100)
+    call = ["calibrate", str(copy), "--data", str(file), "--queue-budget", "toxicity=0.5"]
+    before = Artifact.open(copy).thresholds["toxicity"]
+    result = CliRunner().invoke(commands, call)
+    shown = " ".join(result.output.split())
+    assert result.exit_code == 0, result.output
+    after = Artifact.open(copy).thresholds["toxicity"]
+    assert f"thresholds.json: changed: toxicity {before:.3f} → {after:.3f}" in shown
+    assert "calibration.json: as it was" in shown
+    assert "probabilities left as they were" in " ".join(shown.replace("│", " ").split())
+    assert "The whole file has rows enough for toxicity" in shown
+    assert "left as it was" not in shown
+
+
+def test_two_artifacts_are_compared_row_by_row(tiny_artifact: Path, classifier: Classifier) -> None:
+    labels = [{"toxicity": float(i % 2)} for i in range(40)]
+    rows = [Example(text=f"Comment {i} of many", source="mine", labels=of) for i, of in enumerate(labels)]
+    rows += [Example(text="Build it now", source="mine", target="the bridge", stance="favor")]
+    same = compare(classifier, classifier, rows)
+    assert same["toxicity"]["rows"] == 40
+    assert same["toxicity"]["flipped"] == same["stance"]["flipped"] == 0.0
+    one, other, gap = same["toxicity"]["figures"]["AUC"]
+    assert one == other
+    assert gap == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert "off_topic" not in same

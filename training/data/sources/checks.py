@@ -1,12 +1,16 @@
-"""Corpora that only ever test: bias over identity terms and dialect, context, sharp but allowed remarks."""
+"""Corpora that only ever test: bias over identity terms and dialect, context, sharp but allowed remarks.
+
+And the functional cases that the repository holds (training/data/cases).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from parley.training.data.examples import Example
-from parley.training.data.files import table
+from parley.training.data.files import json_lines, table
 from parley.training.data.registry import Split, source
 
 
@@ -80,3 +84,69 @@ def unhealthy(folder: Path, split: Split) -> Iterator[Example]:
         labels = {"toxicity": 0.0} if healthy and not hostile else {"toxicity": 1.0} if hostile else {}
         slice_ = "healthy" if healthy else "unhealthy"
         yield Example(text=row["comment"], source="unhealthy", labels=labels, slice=slice_)
+
+
+@source(
+    "stance_cases",
+    folder="cases",
+    licence="Apache-2.0",
+    commercial=True,
+    note="functional test of stance: 16 functions; written for Parley",
+)
+def stance_cases(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads stance_cases.jsonl; the slice is the function."""
+    for row in json_lines(folder / "stance_cases.jsonl") if split == "test" else ():
+        yield Example(
+            text=row["text"],
+            source="stance_cases",
+            article=row["title"],
+            target=row["target"],
+            stance=row["label"],
+            slice=row["function"],
+        )
+
+
+@source(
+    "abuse_cases",
+    folder="cases",
+    licence="Apache-2.0",
+    commercial=True,
+    note="functional test of abuse: pairs alike in wording, one of each abusive; written for Parley",
+)
+def abuse_cases(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads abuse_cases.jsonl; the slice is the function."""
+    for row in json_lines(folder / "abuse_cases.jsonl") if split == "test" else ():
+        labels = {name: float(row[name]) for name in ("toxicity", "insult", "threat")}
+        yield Example(text=row["text"], source="abuse_cases", labels=labels, slice=row["function"])
+
+
+@source(
+    "hidden_insults",
+    folder="cases",
+    licence="Apache-2.0",
+    commercial=True,
+    note="insults, threats and polite abuse, to be hidden among harmless words; written for Parley",
+)
+def hidden_insults(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads hidden_insults.jsonl: each alone; the slice is its kind."""
+    for row in json_lines(folder / "hidden_insults.jsonl") if split == "test" else ():
+        labels = {"toxicity": 1.0}
+        yield Example(text=row["text"], source="hidden_insults", labels=labels, slice=row["kind"])
+
+
+@source(
+    "harmless_long",
+    folder="cases",
+    licence="Apache-2.0",
+    commercial=True,
+    note="harmless comments of 225 words and more, as they are and two joined; written for Parley",
+)
+def harmless_long(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads harmless_long.jsonl; the slice says whether one stands alone or two are joined."""
+    texts = [row["text"] for row in json_lines(folder / "harmless_long.jsonl")] if split == "test" else []
+    for kind, of in (
+        ("alone", texts),
+        ("joined", [f"{a} {b}" for a, b in pairwise(texts)]),
+    ):
+        for text in of:
+            yield Example(text=text, source="harmless_long", labels={"toxicity": 0.0}, slice=kind)

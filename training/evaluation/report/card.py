@@ -224,9 +224,10 @@ def _figure(figures: dict[str, Any]) -> str:
             value = figures[name]
             text = f"{name.replace('_', '-')} {value['value']:.3f} ({value['low']:.3f}–{value['high']:.3f})"
             if name == "macro_f1":
-                if side := figures["side_accuracy"]:
+                if side := figures.get("side_accuracy"):
                     text += f"; favor or against right: {side['value']:.3f}"
-                text += f"; none AUC {figures['none_auc']:.3f}"
+                if "none_auc" in figures:
+                    text += f"; none AUC {figures['none_auc']:.3f}"
             return text + (
                 f"; ECE {figures['calibration_error']:.3f}" if "calibration_error" in figures else ""
             )

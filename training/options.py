@@ -1,0 +1,112 @@
+"""Options that the commands of training share, and what is read from them.
+
+Heavy imports stand inside the functions, as in `parley.training.cli`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from parley.training.data.examples import Example
+    from parley.training.evaluation.operating_points import Wish
+
+DATA_DIR = Path("../shared/data")
+DataDir = Annotated[Path, typer.Option(help="Folder of corpora, one sub-folder a source.", show_default=True)]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="FILE.csv",
+        help="A site's own labelled comments: a column text, and one for each label (docs/make-it-yours.md).",
+    ),
+]
+Whole = Annotated[
+    bool,
+    typer.Option(
+        "--whole",
+        help="Take every row of --data, not only the part kept for this: for a file never trained on.",
+    ),
+]
+RESUME = typer.Option("--resume", help="Go on from the run's last checkpoint.")
+HTML = typer.Option(
+    "--html",
+    metavar="REPORT.html",
+    help="Write a page with tables and plots. Needs parley-moderation[report].",
+)
+
+
+def wishes_of(
+    precisions: Sequence[str], queues: Sequence[str], false_positives: Sequence[str]
+) -> dict[str, Wish]:
+    """LABEL=NUMBER options. Raises BadParameter naming what is wrong."""
+    from parley.training.data.decisions import LABELS
+    from parley.training.data.sources import get
+    from parley.training.errors import SourceError
+    from parley.training.evaluation.operating_points import Wish
+
+    wishes: dict[str, Wish] = {}
+    for option, kind, given in (
+        ("--precision", "precision", precisions),
+        ("--queue-budget", "queue", queues),
+        ("--false-positives", "false_positives", false_positives),
+    ):
+        for text in given:
+            label, _, wished = text.partition("=")
+            number, at, names = wished.partition("@") if kind == "false_positives" else (wished, "", "")
+            if label not in LABELS:
+                raise typer.BadParameter(f"{option} {text}: labels are {', '.join(LABELS)}")
+            if label in wishes:
+                raise typer.BadParameter(
+                    f"{option} {text}: {label} has a wish already; one threshold, one wish"
+                )
+            try:
+                share = float(number)
+            except ValueError:
+                share = -1.0
+            if not 0 < share <= 1:
+                raise typer.BadParameter(f"{option} {text}: write LABEL=SHARE, a share above 0 and up to 1")
+            try:
+                sources = tuple(get(name.strip()).name for name in names.split(",")) if at else ()
+            except SourceError as error:
+                raise typer.BadParameter(f"{option} {text}: {error}") from error
+            wishes[label] = Wish.model_validate({kind: share, "sources": sources})
+    return wishes
+
+
+def own_rows(data: Path, split: Any, *, whole: bool, why: str) -> list[Example]:
+    from parley.training.data.decisions import read_part
+
+    own = read_part(data, None if whole else split, why=why)
+    for note in own.notes:
+        typer.echo(f"Note: {note}", err=True)
+    part = "rows" if whole else f"rows of the {split} part"
+    typer.echo(f"{data}: {len(own.examples):,} {part}", err=True)
+    return own.examples
+
+
+def suggest_whole(data: Path, figures: Mapping[str, Mapping[str, Any]]) -> None:
+    """Says where a label was left for want of rows that the whole file has."""
+    from parley.training.data.decisions import read_own
+    from parley.training.evaluation.operating_points import FEWEST
+
+    everything = read_own(data, None).examples
+    enough = []
+    for label in (label for label, of in figures.items() if "left" in of or "probabilities_left" in of):
+        known = [e.labels.get(label, e.off_topic) for e in everything if _says(e, label)]
+        positive = sum(value is not None and value >= 0.5 for value in known)
+        if min(positive, len(known) - positive) >= FEWEST:
+            enough.append(f"{label} ({positive} positive, {len(known) - positive} negative)")
+    if enough:
+        typer.echo(
+            f"The whole file has rows enough for {', '.join(enough)}: --whole takes them all. "
+            "Give it where no run has trained on this file."
+        )
+
+
+def _says(example: Example, label: str) -> bool:
+    return label in example.labels or (label == "off_topic" and example.off_topic is not None)

@@ -34,6 +34,8 @@ ONE_TEXT = {"author": "author.name", "parent": "parent.id"}
 """The field that a text alone is, where an object may stand."""
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|/", re.IGNORECASE)
 _WHOLE = re.compile(r"(\d*[1-9]\d*)\.0")
+_NOBODY = re.compile(r"[0-]+|-1|anon(?:ymous)?|\[deleted\]|\[removed\]|null|none|undefined", re.IGNORECASE)
+"""What stands for nobody, where a person would be named."""
 _NO_PARENT = ("", "0.0", "root", "null", "none", "nan", "undefined", "false", "-1")
 
 
@@ -238,8 +240,8 @@ class Columns:
             article=Article(id=article[0], url=article[1], title=article[2], text=article[3])
             if any(article)
             else None,
-            author_id=get("author.id"),
-            author_name=get("author.name"),
+            author_id=_somebody(get("author.id")),
+            author_name=_somebody(get("author.name")),
             created_at=created_at,
             format=_format(get("format") or self.text_format),
             target=get("target"),
@@ -275,6 +277,11 @@ def _only_field(name: str, value: object) -> str | None:
     if name == "article" and isinstance(value, str):
         return "article.url" if _ADDRESS.match(value) else "article.title"
     return ONE_TEXT.get(name)
+
+
+def _somebody(name: str | None) -> str | None:
+    """The name or id; None for what systems write in the place of one: `anonymous`, `0000-0000`."""
+    return None if name is None or _NOBODY.fullmatch(name.strip()) else name
 
 
 def _whole(value: str) -> str:

@@ -19,8 +19,7 @@ from parley.service.errors import DumpError
 
 _KEYS = re.compile(r'(?<!\\)"(?:comments|commenters|pages|version)"\s*:')
 _HEX = re.compile(r'(?<!\\)"comment(?:er)?Hex"\s*:|(?<!\\)"comments"\s*:\s*(?:null|\[\s*\])')
-_COMENTARIO = re.compile(r'^\s*\{\s*"version"\s*:\s*3\s*,')
-_NOBODY = "anonymous"
+_COMENTARIO = re.compile(r'^\s*\{\s*"version"\s*:\s*[23]\s*,')
 _TOP = "root"
 
 
@@ -62,7 +61,7 @@ def _comment(comment: Any, source: Source) -> RawComment:
         "id": _either(comment, "commentHex", "id"),
         "parent.id": None if parent == _TOP else parent,
         **_article(comment, source),
-        "author.id": None if author == _NOBODY else author,
+        "author.id": author,
         "author.name": dig(comment, "authorName") or None,
         "created_at": _either(comment, "creationDate", "createdTime"),
         "text": typed or dig(comment, "html"),
@@ -75,7 +74,8 @@ def _comment(comment: Any, source: Source) -> RawComment:
 
 
 def _article(comment: Any, source: Source) -> dict[str, Any]:
-    page, domain, path = (dig(comment, key) for key in ("pageId", "domain", "url"))
+    page, domain = dig(comment, "pageId"), _either(comment, "domain", "host")
+    path = _either(comment, "url", "path")
     if page is not None:
         return {"article.id": page}
     if not isinstance(path, str):

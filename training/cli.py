@@ -9,6 +9,7 @@ import json
 import random
 import re
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -325,7 +326,8 @@ def evaluate(
         else:
             from parley.training.evaluation.suite import SUITE, TESTS, read_tests
 
-            tests = read_tests(opened, data_dir, test or (SUITE if every else TESTS))
+            names = test or _on_disk(SUITE if every else TESTS, data_dir, all_needed=save)
+            tests = read_tests(opened, data_dir, names)
         if sample is not None:
             drawn = random.Random(0)
             tests = {name: drawn.sample(of, min(sample, len(of))) for name, of in tests.items()}
@@ -346,6 +348,20 @@ def evaluate(
             opened.evaluation_file.write_text(text, encoding="utf-8")
             write_card(opened)
             typer.echo(f"Wrote {opened.evaluation_file} and {opened.card_file}")
+
+
+def _on_disk(names: Iterable[str], data_dir: Path, *, all_needed: bool) -> list[str]:
+    """The tests whose corpus is there; the others are named. Raises SourceError where all are needed."""
+    from parley.training.data.sources import SOURCES
+    from parley.training.errors import SourceError
+
+    there = [name for name in names if SOURCES[name].locate(data_dir)]
+    if missing := [name for name in names if name not in there]:
+        problem = f"no corpus in {data_dir} for {', '.join(missing)} (--data-dir names the folder)"
+        if all_needed:
+            raise SourceError(f"{problem}: the model card needs every test of a release")
+        typer.echo(f"Not scored: {problem}", err=True)
+    return there
 
 
 @app.command()

@@ -21,7 +21,9 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="sources to show; all where none is named")
     arguments = parser.parse_args()
     console = Console()
-    shown = Table("source", "split", "rows", "labels (mean)", "stance", "off_topic", "spans", "licence")
+    shown = Table(
+        "source", "split", "rows", "labels (mean)", "stance", "reply", "off_topic", "spans", "licence"
+    )
     for name in arguments.names or SOURCES:
         for split in SPLITS:
             try:
@@ -34,19 +36,21 @@ def main() -> None:
     console.print(shown)
 
 
-def _summary(examples: list[Example]) -> tuple[str, str, str, str]:
-    """Label means, stance counts, off-topic values and the share of span-annotated rows that have a span."""
+def _summary(examples: list[Example]) -> tuple[str, str, str, str, str]:
+    """Label means, counts of stance and reply, off-topic values and the share of span-annotated rows that have a span."""
     means = []
     for label in COMMENT_LABELS:
         if values := [e.labels[label] for e in examples if label in e.labels]:
             share = "" if len(values) == len(examples) else f" of {len(values)}"
             means.append(f"{label} {sum(values) / len(values):.3f}{share}")
     stances = Counter(e.stance for e in examples if e.stance)
+    replies = Counter(e.reply for e in examples if e.reply)
     pairs = Counter(e.off_topic for e in examples if e.off_topic is not None)
     spans = [bool(e.spans) for e in examples if e.spans is not None]
     return (
         "\n".join(means),
         "\n".join(f"{k} {v}" for k, v in sorted(stances.items())),
+        "\n".join(f"{k} {v}" for k, v in sorted(replies.items())),
         "\n".join(f"{k} {v}" for k, v in sorted(pairs.items())),
         f"{sum(spans)}/{len(spans)}" if spans else "",
     )

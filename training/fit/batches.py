@@ -1,14 +1,13 @@
 """Examples to padded tensors: tokenised once into a `datasets.Dataset`, collated into batches of like length.
 
 Examples of one comment become one row, so that the comment is read once for all that is asked of it: up to
-`QUESTIONS` articles (is it on topic?) and targets (which side?). One batch holds three groups of rows for
-the one encoder:
-    comment   each row's comment
-    context   the articles and targets that these comments name, each once
-    pair      a (target, comment) a stance
-A label that a comment lacks is NaN and masked in the loss. With a teacher's answers
-(parley.training.fit.distillation) the batch has `teacher` as well: labels (rows, 8), cosines (articles, then
-targets), stances (pairs, 3).
+`QUESTIONS` examples with a target, an article or a parent. One batch holds three groups of rows:
+    comment   each row's comment                                         for the comment encoder
+    context   the articles and targets that these comments name, each once      for that, too
+    pair      the comment behind target, title or parent, one a question        for the pair encoder
+A pair row has a stance, off-topic, or both; or a reply. What a row lacks is NaN (of `stance` and `reply`
+UNKNOWN) and masked in the loss. With a teacher's answers (parley.training.fit.distillation) the batch has
+`teacher` as well: labels (rows, 8), cosines (articles, then targets), stances (pairs with a stance, 3).
 """
 
 from __future__ import annotations
@@ -24,17 +23,18 @@ from datasets import Dataset
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from parley.model.labels import COMMENT_LABELS, STANCES
-from parley.model.text.context import pair_context
+from parley.model.labels import COMMENT_LABELS, REPLIES
+from parley.model.text.context import Context, pair_context, reply_context, title_of
 from parley.model.text.plain import PlainText, plain_text
 from parley.model.text.tokenization import Tokenizer, Tokens
-from parley.training.data.examples import Example
+from parley.training.data.examples import SIDES, Example
 from parley.training.fit.distillation import Answers
 from parley.training.network.padding import pad
 
 MISSING = math.nan
+UNKNOWN = -1
 QUESTIONS = 3
-"""Articles and targets of one row; a comment with more gets more rows."""
+"""Examples of one row that ask for something; a comment with more gets more rows."""
 
 
 def tokenise(
@@ -62,13 +62,13 @@ def tokenise(
 
 
 def _merge(examples: Sequence[Example]) -> Iterator[list[Example]]:
-    """Examples of one text together, at most QUESTIONS that ask for an article or a target."""
+    """Examples of one text together, at most QUESTIONS that ask beside an article, a target or a parent."""
     by_text: dict[str, list[Example]] = {}
     for example in examples:
         by_text.setdefault(example.text, []).append(example)
     for same in by_text.values():
-        asking = [e for e in same if e.article is not None or e.stance is not None]
-        rest = [e for e in same if e.article is None and e.stance is None]
+        asking = [e for e in same if e.article is not None or e.stance is not None or e.reply is not None]
+        rest = [e for e in same if e.article is None and e.stance is None and e.reply is None]
         for start in range(0, max(len(asking), 1), QUESTIONS):
             yield asking[start : start + QUESTIONS] + (rest if start == 0 else [])
 
@@ -91,7 +91,10 @@ def _columns(
 ) -> dict[str, Any]:
     labels = {label: value for e in reversed(row) for label, value in e.labels.items()}
     about, aimed = _questions(row)
-    sides = pairs.pairs([(pair_context(plain_text(e.target or "").text, None), plain.text) for e in aimed])
+    asked = [*aimed, *(e for e in about if e.stance is None)]
+    answering = [e for e in row if e.reply is not None]
+    contexts = [*map(pair_context_of, asked), *map(reply_context_of, answering)]
+    sides = pairs.pairs([(context, plain.text) for context in contexts])
     return {
         "comment": window.ids,
         "labels": [labels.get(label, MISSING) for label in COMMENT_LABELS],
@@ -103,10 +106,28 @@ def _columns(
         "targets": [targets[e.target or ""] for e in aimed],
         "pairs": [side.ids for side in sides],
         "pair_types": [side.types for side in sides],
-        "stances": [STANCES.index(e.stance or "none") for e in aimed],
-        "pair_weights": [e.weight for e in aimed],
+        "stances": [_place(SIDES, e.stance) for e in asked] + [UNKNOWN] * len(answering),
+        "pair_off_topic": [MISSING if e.off_topic is None else e.off_topic for e in asked]
+        + [MISSING] * len(answering),
+        "replies": [UNKNOWN] * len(asked) + [_place(REPLIES, e.reply) for e in answering],
+        "pair_weights": [e.weight for e in (*asked, *answering)],
         "length": len(window) + sum(map(len, sides)),
     }
+
+
+def _place(names: Sequence[str], name: str | None) -> int:
+    return UNKNOWN if name is None else names.index(name)
+
+
+def pair_context_of(example: Example) -> Context:
+    """What stands before the comment in the row that asks for stance and off-topic."""
+    title = title_of("", plain_text(example.article or "").text)
+    return pair_context(plain_text(example.target or "").text or None, title or None)
+
+
+def reply_context_of(example: Example) -> Context:
+    """The same for the row that asks for its reply."""
+    return reply_context(plain_text(example.parent or "").text)
 
 
 def _questions(row: Sequence[Example]) -> tuple[list[Example], list[Example]]:
@@ -123,7 +144,7 @@ def _taught(row: Sequence[Example], answers: Answers | None) -> dict[str, Any]:
         "taught_labels": answers.labels(text),
         "taught_articles": [answers.cosine(text, e.article or "") for e in about],
         "taught_targets": [answers.cosine(text, e.target or "") for e in aimed],
-        "taught_stances": [answers.stance(text, e.target or "") for e in aimed],
+        "taught_stances": [answers.stance(text, e.target or "", e.article or "") for e in aimed],
     }
 
 
@@ -162,7 +183,7 @@ class Collator:
         for i, row in enumerate(rows):
             spans[i, : len(row["spans"])] = row["spans"]
         article_rows, article = places("articles")
-        pair_rows, target = places("targets")
+        target_rows, target = places("targets")
         batch: dict[str, Any] = {
             "comment": comment,
             "labels": _floats([r["labels"] for r in rows]),
@@ -172,9 +193,11 @@ class Collator:
             "article": article,
             "off_topic": _floats(flat("off_topic")),
             "article_weight": _floats(flat("article_weights")),
-            "pair_rows": pair_rows,
+            "target_rows": target_rows,
             "target": target,
             "stance": torch.tensor(flat("stances"), dtype=torch.int64),
+            "pair_off_topic": _floats(flat("pair_off_topic")),
+            "reply": torch.tensor(flat("replies"), dtype=torch.int64),
             "pair_weight": _floats(flat("pair_weights")),
         }
         if "taught_labels" in rows[0]:
@@ -185,7 +208,7 @@ class Collator:
             }
         if contexts:
             batch["context"] = pad(list(contexts))
-        if len(pair_rows):
+        if len(batch["stance"]):
             batch["pair"] = pad(flat("pairs"), flat("pair_types"))
         return batch
 

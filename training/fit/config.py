@@ -128,6 +128,7 @@ class TrainConfig(Recipe):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
     base: str
+    pair_base: str | None = None
     activation: Literal["gelu", "relu"] | None = None
     base_share: float = Field(default=0.0, ge=0, lt=1)
     fraction: float = Field(default=1.0, gt=0, le=1)

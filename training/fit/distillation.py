@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from parley.model.artifact import Artifact
 from parley.model.errors import ArtifactError
 from parley.model.labels import COMMENT_LABELS, STANCES
-from parley.model.text.context import pair_context
+from parley.model.text.context import pair_context, title_of
 from parley.model.text.plain import plain_text
 from parley.model.text.tokenization import Tokenizer, Tokens
 from parley.training.console import progress
@@ -50,22 +50,23 @@ Array = NDArray[np.float16]
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """What is asked, each text once; a pair is (comment, target)."""
+    """What is asked, each text once; a pair is (comment, target, article or "")."""
 
     comments: list[str]
     contexts: list[str]
-    pairs: list[tuple[str, str]]
+    pairs: list[tuple[str, str, str]]
 
     @classmethod
     def of(cls, examples: Sequence[Example], teacher: Teacher) -> Questions:
         """What training on `examples` needs to know; comments without a question only where labels count."""
         about = [(e.text, e.article) for e in examples if e.article is not None and e.off_topic is not None]
-        aimed = [(e.text, e.target) for e in examples if e.target is not None and e.stance is not None]
+        stances = [e for e in examples if e.stance is not None]
+        aimed = [(e.text, e.target or "") for e in stances]
         alone = [e.text for e in examples] if teacher.labels else []
         return cls(
             list(dict.fromkeys([*(text for text, _ in (*about, *aimed)), *alone])),
             list(dict.fromkeys(context for _, context in (*about, *aimed))),
-            list(dict.fromkeys(aimed)),
+            list(dict.fromkeys((e.text, e.target or "", e.article or "") for e in stances)),
         )
 
     def rows(self, artifact: Artifact, limits: TokenLimits) -> dict[str, list[Tokens]]:
@@ -79,7 +80,10 @@ class Questions:
             "comments": [w[0] for w in comments.comments([plain[t] for t in self.comments])],
             "contexts": contexts.articles([plain[t] for t in self.contexts]),
             "pairs": pairs.pairs(
-                [(pair_context(plain[target], None), plain[text]) for text, target in self.pairs]
+                [
+                    (pair_context(plain[target], title_of("", plain_text(article).text) or None), plain[text])
+                    for text, target, article in self.pairs
+                ]
             ),
         }
 
@@ -107,9 +111,9 @@ class Answers:
         comment = self._said["comments"][self._comments[text], LABELS:].astype(np.float32)
         return float(comment @ self._said["contexts"][self._contexts[context]].astype(np.float32))
 
-    def stance(self, text: str, target: str) -> list[float]:
-        """Logits of favor, against, none, the relatedness of the two in them."""
-        sides = self._said["pairs"][self._pairs[text, target]].astype(np.float64)
+    def stance(self, text: str, target: str, article: str = "") -> list[float]:
+        """Logits of favor, against, none, the relatedness of comment and target in them."""
+        sides = self._said["pairs"][self._pairs[text, target, article]].astype(np.float64)
         found: list[float] = (sides + self._relatedness * self.cosine(text, target)).tolist()
         return found
 

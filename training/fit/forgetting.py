@@ -2,7 +2,8 @@
 
 For each text of a batch a frozen copy of the starting network is asked too ("learning without forgetting",
 Li & Hoiem 2016). Labels that the row has are learnt; for those it lacks, for spans nobody marked, for the
-embedding and for pairs without a stance, the start's own answer is the target. That needs no old corpus.
+embedding and for what a pair row doesn't say, the start's own answer is the target. That needs no old
+corpus.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from parley.training.data.examples import Example
+from parley.training.fit.batches import UNKNOWN
 from parley.training.network.network import Network
 
 EMBEDDING = 10.0
@@ -57,8 +59,9 @@ def _to_keep(examples: Sequence[Example]) -> Iterator[Example]:
     targets = itertools.cycle(TARGETS)
     for example in {e.text: e for e in examples if e.stance is None}.values():
         target = example.target or next(targets)
-        # The stance here is a place-holder that weight 0 takes out of the loss.
-        yield replace(example, labels={}, off_topic=None, target=target, stance="none", weight=0.0)
+        # The stance here is a placeholder that weight 0 takes out of the loss.
+        row = replace(example, labels={}, off_topic=None, reply=None, spans=None)
+        yield replace(row, target=target, stance="none", weight=0.0)
 
 
 def keep_loss(network: Network, start: Network, batch: dict[str, Any]) -> Tensor:
@@ -77,13 +80,23 @@ def keep_loss(network: Network, start: Network, batch: dict[str, Any]) -> Tensor
             old_context = start.comments(**batch["context"])[2]
         parts.append(EMBEDDING * _turned(network.comments(**batch["context"])[2], old_context))
     if "pair" in batch:
-        with torch.no_grad():
-            old_sides = start.pairs(**batch["pair"])[0].softmax(-1)
-        unsaid = batch["pair_weight"] == 0
-        if unsaid.any():
-            sides = network.pairs(**batch["pair"])[0]
-            parts.append(F.cross_entropy(sides[unsaid], old_sides[unsaid]))
+        parts += _pairs_kept(network, start, batch)
     return torch.stack(parts).sum()
+
+
+def _pairs_kept(network: Network, start: Network, batch: dict[str, Any]) -> list[Tensor]:
+    """Of each pair row, the answers that it has no label for; a weight of 0 makes any label nobody's."""
+    with torch.no_grad():
+        old_sides, old_off_topic, old_reply = start.pairs(**batch["pair"])
+    sides, off_topic, reply = network.pairs(**batch["pair"])
+    nobodys, parts = batch["pair_weight"] == 0, []
+    if (unsaid := nobodys | (batch["stance"] == UNKNOWN)).any():
+        parts.append(F.cross_entropy(sides[unsaid], old_sides[unsaid].softmax(-1)))
+    if (unsaid := nobodys | batch["pair_off_topic"].isnan()).any():
+        parts.append(_cross_entropy(off_topic[unsaid], old_off_topic[unsaid]).mean())
+    if (unsaid := nobodys | (batch["reply"] == UNKNOWN)).any():
+        parts.append(F.cross_entropy(reply[unsaid], old_reply[unsaid].softmax(-1)))
+    return parts
 
 
 def _turned(new: Tensor, old: Tensor) -> Tensor:

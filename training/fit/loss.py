@@ -2,9 +2,12 @@
 
 comment   binary cross-entropy, soft targets, summed over an example's known labels
 span      binary cross-entropy over the tokens of annotated comments
-off_topic binary cross-entropy on the scaled cosine of article and comment
+cosine    binary cross-entropy for off-topic on the scaled cosine of article and comment
 contrast  InfoNCE (van den Oord et al. 2018) between comments and the articles of the batch
-stance    cross-entropy over favor, against, none; the cosine of target and comment is added to the logits
+stance    cross-entropy over favor, against, none of a pair row; the cosine of target and comment is added to
+          the logits; where a premise is known not to entail, over favor and the rest
+off_topic binary cross-entropy of a pair row
+reply     cross-entropy over agree, disagree, none of a pair row
 geometry  how far the cosines of the batch's comments and contexts have gone from the untuned encoder's: every
           comment beside every article and target, labelled or not (Tung & Mori 2019, similarity-preserving
           knowledge distillation)
@@ -27,6 +30,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from parley.training.fit.batches import UNKNOWN
 from parley.training.fit.config import LossWeights, Teacher
 from parley.training.network.network import Network
 
@@ -62,24 +66,26 @@ def multitask_loss(
         parts["span"] = cells[known].mean()
 
     taught = {} if teacher is None else _label_loss(logits, batch["teacher"], teacher.temperature)
+    aimed = embedding.new_zeros(0)
     if "context" in batch:
         context = network.comments(**batch["context"])[2]
         about = (embedding[batch["article_rows"]] * context[batch["article"]]).sum(-1)
-        aimed = (embedding[batch["pair_rows"]] * context[batch["target"]]).sum(-1)
+        aimed = (embedding[batch["target_rows"]] * context[batch["target"]]).sum(-1)
         if len(about):
             parts |= _topic_losses(network, batch, about, embedding, context)
-        if len(aimed):
-            sides = network.pairs(**batch["pair"])[0] + network.relatedness * aimed.unsqueeze(-1)
-            losses = F.cross_entropy(sides, batch["stance"], reduction="none")
-            parts["stance"] = _mean(losses, batch["pair_weight"])
-            if teacher is not None:
-                taught["stance"] = _stance_loss(sides, batch["teacher"], teacher.temperature)
         if teacher is not None:
             taught["cosine"] = GEOMETRY * F.mse_loss(torch.cat([about, aimed]), batch["teacher"]["cosines"])
         if untuned is not None:
             with torch.no_grad():
                 old = untuned.comments(**batch["comment"])[2] @ untuned.comments(**batch["context"])[2].T
             parts["geometry"] = GEOMETRY * F.mse_loss(embedding @ context.T, old)
+    if "pair" in batch:
+        sides, off_topic, reply = network.pairs(**batch["pair"])
+        asked = batch["stance"] != UNKNOWN
+        sides = sides[asked] + network.relatedness * aimed.unsqueeze(-1)
+        parts |= _pair_losses(batch, sides, off_topic, reply)
+        if teacher is not None and len(sides):
+            taught["stance"] = _stance_loss(sides, batch["teacher"], teacher.temperature)
 
     weighed = [getattr(weights, name) * part for name, part in parts.items()]
     weighed += [getattr(teacher, name) * part for name, part in taught.items()]
@@ -107,13 +113,36 @@ def _stance_loss(sides: Tensor, answers: dict[str, Tensor], temperature: float) 
     return temperature**2 * F.kl_div(new, old, reduction="batchmean", log_target=True)
 
 
+def _pair_losses(batch: dict[str, Any], sides: Tensor, off_topic: Tensor, reply: Tensor) -> dict[str, Tensor]:
+    """`sides` are of the rows with a stance, the others of every pair row."""
+    parts = {}
+    weight = batch["pair_weight"]
+    if (known := batch["stance"] != UNKNOWN).any():
+        parts["stance"] = _mean(side_losses(sides, batch["stance"][known]), weight[known])
+    if (known := ~batch["pair_off_topic"].isnan()).any():
+        wrong = batch["pair_off_topic"][known]
+        losses = F.binary_cross_entropy_with_logits(off_topic[known], wrong, reduction="none")
+        parts["off_topic"] = _mean(losses, weight[known])
+    if (known := batch["reply"] != UNKNOWN).any():
+        losses = F.cross_entropy(reply[known], batch["reply"][known], reduction="none")
+        parts["reply"] = _mean(losses, weight[known])
+    return parts
+
+
+def side_losses(sides: Tensor, stance: Tensor) -> Tensor:
+    """Cross-entropy of each row; the last of SIDES, not entailed, is any side but the first."""
+    chances = sides.log_softmax(-1)
+    chances = torch.cat([chances, chances[:, 1:].logsumexp(-1, keepdim=True)], -1)
+    return -chances.gather(1, stance.unsqueeze(-1)).squeeze(-1)
+
+
 def _topic_losses(
     network: Network, batch: dict[str, Any], cosine: Tensor, embedding: Tensor, context: Tensor
 ) -> dict[str, Tensor]:
     rows, article, wrong = batch["article_rows"], batch["article"], batch["off_topic"]
     logit = network.off_topic_scale * cosine + network.off_topic_bias
     losses = F.binary_cross_entropy_with_logits(logit, wrong, reduction="none")
-    parts = {"off_topic": _mean(losses, batch["article_weight"])}
+    parts = {"cosine": _mean(losses, batch["article_weight"])}
     true = wrong == 0
     candidates = article.unique()
     if true.any() and len(candidates) > 1:

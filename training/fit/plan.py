@@ -68,5 +68,10 @@ def plan(config: TrainConfig, *, data_dir: Path) -> dict[str, Any]:
 
 
 def _labels(example: Example) -> list[str]:
-    others = {"stance": example.stance, OFF_TOPIC: example.off_topic, "spans": example.spans}
+    others = {
+        "stance": example.stance,
+        OFF_TOPIC: example.off_topic,
+        "reply": example.reply,
+        "spans": example.spans,
+    }
     return [*example.labels, *(name for name, known in others.items() if known is not None)]

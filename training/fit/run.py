@@ -105,7 +105,7 @@ class MultiTaskTrainer(Trainer):
                 if not parameter.requires_grad:
                     continue
                 rate = optimiser.learning_rate * (
-                    1.0 if name.startswith("encoder.") else optimiser.head_factor
+                    1.0 if name.startswith(("encoder.", "pair_encoder.")) else optimiser.head_factor
                 )
                 decay = optimiser.weight_decay if parameter.ndim > 1 else 0.0
                 groups.setdefault((rate, decay), []).append(parameter)
@@ -143,7 +143,7 @@ def train(
         answers = ask(config.teacher, prepared.train, limits=config.tokens, folder=folder, half=half)
 
     torch.manual_seed(config.seed)
-    network = Network.from_base(config.base)
+    network = Network.from_base(config.base, config.pair_base)
     if config.activation is not None:
         network.set_activation(config.activation)
     check_kind(network.config)
@@ -162,7 +162,7 @@ def train(
 
     network.eval().float().to("cpu")
     if config.base_share:
-        network.mix(Network.from_base(config.base), config.base_share)
+        network.mix(Network.from_base(config.base, config.pair_base), config.base_share)
     artifact = Artifact(run_dir / "artifact")
     parity = export_artifact(
         network,

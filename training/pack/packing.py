@@ -18,18 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PretrainedConfig
 
 from parley.model.labels import COMMENT_LABELS, REPLIES
-from parley.model.text.context import Context, pair_context, reply_context, title_of
 from parley.model.text.plain import plain_text
 from parley.model.text.tokenization import Tokenizer
 from parley.training.data.examples import SIDES, Example
 from parley.training.data.preparation import Prepared
 from parley.training.errors import RunError
-from parley.training.fit.batches import span_labels
+from parley.training.fit.batches import pair_context_of, reply_context_of, span_labels
 from parley.training.fit.config import TrainConfig
 from parley.training.fit.plan import read
 from parley.training.fit.stages import Stage, Task
@@ -81,7 +81,8 @@ def pack(config: TrainConfig, *, data_dir: Path, folder: Path, stages: Sequence[
     if folder.is_dir() and any(folder.iterdir()):
         raise RunError(f"{folder} is not empty: give another folder, or delete it")
     prepared = read(config, data_dir=data_dir)
-    network = Network.from_base(config.base)
+    torch.manual_seed(config.seed)  # heads may be fresh
+    network = Network.from_base(config.base, config.pair_base)
     tokenizer_file = base_tokenizer(config.base)
     folder.mkdir(parents=True, exist_ok=True)
     counts = {}
@@ -93,7 +94,7 @@ def pack(config: TrainConfig, *, data_dir: Path, folder: Path, stages: Sequence[
         np.savez_compressed(folder / f"rows-{task.name}.npz", **arrays)
         counts[task.name] = {"rows": len(rows), "tokens": int(arrays["lengths"].sum())}
     encoders = sorted(set().union(*(stage.encoders for stage in chosen)))
-    _write_weights(weights_of(network, encoders), folder)
+    write_weights(weights_of(network, encoders), folder)
     files = sorted(file.name for file in folder.iterdir())
     plan = {
         "name": config.name,
@@ -156,7 +157,8 @@ def to_arrays(
     tokenizer = Tokenizer(tokenizer_file, max_tokens=task.tokens, stride=0)
     weight = np.array([e.weight for e in rows], dtype=np.float16)
     if task.read in ("pairs", "replies"):
-        found = tokenizer.pairs([(context_of(e, task), plain_text(e.text).text) for e in rows])
+        context_of = pair_context_of if task.read == "pairs" else reply_context_of
+        found = tokenizer.pairs([(context_of(e), plain_text(e.text).text) for e in rows])
         return {
             **_flat("ids", [row.ids for row in found]),
             "contexts": np.array([row.types.count(0) for row in found], dtype=np.uint16),
@@ -179,14 +181,6 @@ def to_arrays(
     contexts = reader.articles([plain_text(article).text for article in articles])
     flat = _flat("article_ids", [row.ids for row in contexts], lengths="article_lengths")
     return arrays | flat | {"article": np.array([place[e.article or ""] for e in rows], dtype=np.int32)}
-
-
-def context_of(example: Example, task: Task) -> Context:
-    """What stands before the comment in its pair row."""
-    if task.read == "replies":
-        return reply_context(plain_text(example.parent or "").text)
-    title = title_of("", plain_text(example.article or "").text)
-    return pair_context(plain_text(example.target or "").text or None, title or None)
 
 
 def _answers(rows: Sequence[Example], task: Task) -> dict[str, Array]:
@@ -236,10 +230,13 @@ def weights_of(network: Network, encoders: Sequence[str]) -> dict[str, Tensor]:
     return {name: w for name, w in network.state_dict().items() if name.split(".")[0] in parts}
 
 
-def _write_weights(weights: Mapping[str, Tensor], folder: Path) -> None:
-    """In half precision, or where the folder would be too large for that, in int8."""
+def write_weights(weights: Mapping[str, Tensor], folder: Path) -> None:
+    """Writes weights.npz in half precision, or where the folder would be too large for that, in int8.
+
+    Raises RunError, and deletes the folder, where it is too large for that as well.
+    """
     file = folder / "weights.npz"
-    rows = sum(other.stat().st_size for other in folder.iterdir())
+    rows = sum(other.stat().st_size for other in folder.iterdir() if other != file)
     arrays = {
         name: w.numpy() if not w.is_floating_point() else w.half().numpy() for name, w in weights.items()
     }

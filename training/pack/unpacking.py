@@ -37,7 +37,7 @@ def unpack(config: TrainConfig, folders: Sequence[Path], *, data_dir: Path, run_
     plans = [_plan(config, folder) for folder in folders]
     network = trained(config, folders)
     if config.base_share:
-        network.mix(Network.from_base(config.base), config.base_share)
+        network.mix(Network.from_base(config.base, config.pair_base), config.base_share)
     prepared = read(config, data_dir=data_dir)
     artifact = Artifact(run_dir / "artifact")
     parity = export_artifact(
@@ -60,7 +60,7 @@ def unpack(config: TrainConfig, folders: Sequence[Path], *, data_dir: Path, run_
 
 def trained(config: TrainConfig, folders: Sequence[Path]) -> Network:
     """The configuration's base with the weights of `folders` in their places."""
-    network = Network.from_base(config.base)
+    network = Network.from_base(config.base, config.pair_base)
     state = network.state_dict()
     for folder in folders:
         weights = result(folder)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from parley.model.comment import Prediction, Reply, Stance
 from parley.model.labels import ABUSE, COMMENT_LABELS
+from parley.service.commands.cli import add_plugins
+from parley.service.commands.cli import app as commands
 from parley.training.data.examples import Example
 from parley.training.data.registry import HERE
 from parley.training.data.sources import read
@@ -146,3 +151,17 @@ def test_stories_are_read_as_dev(tmp_path: Any) -> None:
     untrained: Any = SimpleNamespace(info={"training": {}})
     found = read_tests(untrained, tmp_path, ["story_replies"])
     assert len(found["story_replies"]) == 184
+
+
+def test_a_clone_is_evaluated_on_what_it_holds(tiny_artifact: Path, tmp_path: Path) -> None:
+    add_plugins(commands)
+    call = ["evaluate", str(tiny_artifact), "--data-dir", str(tmp_path)]
+    found = CliRunner().invoke(commands, [*call, "--sample", "12", "-o", str(tmp_path / "out.json")])
+    assert found.exit_code == 0, found.output
+    assert "Not scored: no corpus in" in found.output
+    report = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert {"stories", "story_comments", "stance_cases", "hidden_insults"} <= set(report["tests"])
+    assert "vast" not in report["tests"]
+    refused = CliRunner().invoke(commands, [*call, "--save"])
+    assert refused.exit_code == 2
+    assert "the model card needs every test" in " ".join(refused.output.split())

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from parley.model.labels import COMMENT_LABELS
+from parley.model.text.context import pair_context, reply_context
 from parley.model.text.tokenization import Tokenizer
 from parley.training.data.examples import Example
-from parley.training.fit.batches import QUESTIONS, Collator, LengthGroupedSampler, tokenise
+from parley.training.fit.batches import QUESTIONS, UNKNOWN, Collator, LengthGroupedSampler, tokenise
 from parley.training.fit.config import LossWeights
-from parley.training.fit.loss import multitask_loss
+from parley.training.fit.loss import multitask_loss, side_losses
 from parley.training.network.network import Network
 
 TOXICITY, INSULT = COMMENT_LABELS.index("toxicity"), COMMENT_LABELS.index("insult")
@@ -36,11 +37,39 @@ def test_one_comment_is_one_row_with_all_that_is_asked(tokenizer: Tokenizer) -> 
         Example(text="good plan", source="x", labels={"toxicity": 0.25}),
         Example(text="other", source="y", article="the city park", off_topic=1.0),
     )
-    assert [len(row["stances"]) for row in made] == [QUESTIONS, len(asked) - QUESTIONS, 0]
+    assert [row["stances"] for row in made] == [[0] * QUESTIONS, [0] * (len(asked) - QUESTIONS), [UNKNOWN]]
     assert made[0]["labels"][TOXICITY] == 0.25
     assert math.isnan(made[0]["labels"][INSULT]), "a missing label is masked, never guessed"
     assert math.isnan(made[1]["labels"][TOXICITY]), "a label counts once"
-    assert made[2]["off_topic"] == [1.0]
+    assert made[2]["off_topic"] == made[2]["pair_off_topic"] == [1.0]
+
+
+def test_one_pair_row_asks_for_stance_and_off_topic_and_another_for_the_reply(tokenizer: Tokenizer) -> None:
+    example = Example(
+        text="good plan",
+        source="x",
+        target="the park",
+        stance="not_entailed",
+        article="The city\nA lede.",
+        off_topic=0.0,
+        parent="bad plan",
+        reply="disagree",
+    )
+    (row,) = rows(tokenizer, example)
+    assert (row["stances"], row["pair_off_topic"][0], row["replies"]) == ([3, UNKNOWN], 0.0, [UNKNOWN, 1])
+    assert math.isnan(row["pair_off_topic"][1])
+    contexts = [pair_context("the park", "The city"), reply_context("bad plan")]
+    served = tokenizer.pairs([(context, "good plan") for context in contexts])
+    assert row["pairs"] == [tokens.ids for tokens in served]
+    assert row["pair_types"] == [tokens.types for tokens in served]
+
+
+def test_not_entailed_is_any_side_but_favor() -> None:
+    sides = torch.tensor([[2.0, 0.5, -1.0]]).expand(4, 3)
+    losses = side_losses(sides, torch.arange(4))
+    chances = (-losses).exp()
+    assert chances[:3].sum().item() == pytest.approx(1.0)
+    assert chances[3].item() == pytest.approx((chances[1] + chances[2]).item())
 
 
 def test_spans_follow_the_text_as_sent(tokenizer: Tokenizer) -> None:
@@ -70,14 +99,14 @@ def test_every_task_reaches_its_head(tokenizer: Tokenizer, base: Path) -> None:
         Example(text="good plan", source="x", target="a plan", stance="favor", labels={"spam": 0.0}),
         Example(text="bad road", source="x", article="the road", off_topic=0.0, spans=((0, 3),)),
         Example(text="new school", source="x", article="the school", off_topic=0.0),
+        Example(text="no plan", source="x", parent="a plan", reply="none"),
     ]
     loss, parts = multitask_loss(network, Collator()(rows(tokenizer, *examples)), LossWeights())
     loss.backward()
-    assert set(parts) == {"comment", "span", "off_topic", "contrast", "stance"}
+    assert set(parts) == {"comment", "span", "off_topic", "cosine", "contrast", "stance", "reply"}
     for name, p in network.named_parameters():
-        if not name.startswith(("off_topic_h", "reply_head")):
-            assert p.grad is not None
-            assert torch.isfinite(p.grad).all()
+        assert p.grad is not None, name
+        assert torch.isfinite(p.grad).all()
 
 
 def test_geometry_is_lost_only_by_turning(tokenizer: Tokenizer, base: Path) -> None:

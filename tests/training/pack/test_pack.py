@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +22,9 @@ import numpy as np
 import torch
 
 from parley.model import Classifier, Comment
+from parley.model.text.context import pair_context
 from parley.model.text.tokenization import Tokenizer
-from parley.training.data.sources import SOURCES
+from parley.training.data.sources import read
 from parley.training.errors import ConfigError, RunError
 from parley.training.fit.config import TrainConfig, load_config
 from parley.training.network.network import Network, base_tokenizer
@@ -35,8 +40,9 @@ PORTABLE = {"torch", "numpy"}
 STAGES: list[dict[str, Any]] = [
     {
         "name": "comments",
-        "epochs": 2,
-        "learning_rate": 0.003,
+        "epochs": 4,
+        "learning_rate": 0.02,
+        "warmup_steps": 1,
         "tasks": [
             {"name": "abuse", "read": "comments", "sources": ["toxic_spans", "c3"], "rows": 4, "tokens": 48},
             {"name": "kept", "read": "comments", "sources": ["youtube_spam"], "rows": 2, "fill": True},
@@ -47,6 +53,7 @@ STAGES: list[dict[str, Any]] = [
         "name": "sides",
         "epochs": 1,
         "learning_rate": 0.003,
+        "warmup_steps": 1,
         "frozen_layers": 0,
         "tasks": [
             {"name": "entailment", "read": "pairs", "sources": ["nli", "vast"], "rows": 16},
@@ -74,10 +81,27 @@ def config(base: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     return load_config(file)
 
 
+@pytest.fixture(scope="module")
+def packed(config: TrainConfig, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("packed") / "job"
+    pack(config, data_dir=data_dir, folder=folder)
+    return folder
+
+
 @pytest.fixture
-def folder(config: TrainConfig, data_dir: Path, tmp_path: Path) -> Path:
-    pack(config, data_dir=data_dir, folder=tmp_path / "job")
-    return tmp_path / "job"
+def folder(packed: Path, tmp_path: Path) -> Path:
+    """The packed folder, to run in."""
+    return shutil.copytree(packed, tmp_path / "job")
+
+
+@pytest.fixture(autouse=True)
+def _handlers() -> Iterator[None]:
+    """The job takes these signals over."""
+    signs = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(sign) for sign in signs]
+    yield
+    for sign, handler in zip(signs, before, strict=True):
+        signal.signal(sign, handler)
 
 
 def run_here(folder: Path, *, resume: bool = False) -> job.Job:
@@ -117,7 +141,7 @@ def test_packed_run_elsewhere_and_unpacked(
     before = Network.from_base(config.base).state_dict()
     run_here(folder)
     artifact = unpack(config, [folder], data_dir=data_dir, run_dir=tmp_path / "run")
-    after = Network.from_artifact(artifact).state_dict()
+    after = trained(config, [folder]).state_dict()
     moved = {name for name, weight in before.items() if not torch.allclose(weight, after[name], atol=1e-3)}
     assert not [name for name in moved if ".embeddings." in name], "they are never trained"
     assert not [name for name in moved if name.startswith("encoder.encoder.layer.0.")], "frozen"
@@ -125,17 +149,21 @@ def test_packed_run_elsewhere_and_unpacked(
     assert [name for name in moved if name.startswith("pair_encoder.encoder.layer.0.")]
     assert {"comment_head.weight", "stance_head.weight", "reply_head.weight"} <= moved
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert metrics["packed"][0]["counts"]["entailment"]["rows"] > 300
-    assert artifact.info["training"]["sources"]["nli"]["train"] > 300
+    assert metrics["packed"][0]["counts"]["entailment"]["rows"] > 200
+    assert artifact.info["training"]["sources"]["nli"]["train"] > 200
     found = Classifier.load(artifact.path).predict([Comment(text="You fool.", target="a plan")])[0]
     assert found.stance is not None
     with pytest.raises(RunError, match="already holds an artifact"):
         unpack(config, [folder], data_dir=data_dir, run_dir=tmp_path / "run")
 
 
-@torch.no_grad()
 def test_the_packed_network_answers_as_the_network_does(config: TrainConfig, folder: Path) -> None:
     run_here(folder)
+    with torch.no_grad():
+        _compare(config, folder)
+
+
+def _compare(config: TrainConfig, folder: Path) -> None:
     weights = result(folder)
     plan = json.loads((folder / "plan.json").read_text())
     packed, network = PackedNetwork(weights, plan["encoders"]), trained(config, [folder])
@@ -159,8 +187,7 @@ def test_the_packed_network_answers_as_the_network_does(config: TrainConfig, fol
 def test_interrupted_and_resumed_is_as_if_uninterrupted(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = tmp_path / "other"
-    subprocess.run(["cp", "-r", folder, other], check=True)
+    other = shutil.copytree(folder, tmp_path / "other")
     run_here(folder)
     loss, calls = Task.loss, 0
 
@@ -168,7 +195,7 @@ def test_interrupted_and_resumed_is_as_if_uninterrupted(
         nonlocal calls
         calls += 1
         if calls in (5, 40):
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
         return loss(self, *given)
 
     monkeypatch.setattr(Task, "loss", interrupted)
@@ -209,35 +236,41 @@ def test_stages_may_be_packed_apart(config: TrainConfig, data_dir: Path, tmp_pat
             torch.testing.assert_close(state[name], weight)
 
 
-def test_a_folder_too_large_for_half_precision_gets_int8(
-    config: TrainConfig, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_weights_too_large_for_half_precision_are_packed_in_int8(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packing, "_SMALL", 64)
-    pack(config, data_dir=data_dir, folder=tmp_path / "half")
-    half = job.read_weights(tmp_path / "half" / "weights.npz")
-    size = sum(file.stat().st_size for file in (tmp_path / "half").glob("*.npz"))
-    monkeypatch.setattr(packing, "MOST_BYTES", size - 1)
-    pack(config, data_dir=data_dir, folder=tmp_path / "int8")
-    with np.load(tmp_path / "int8" / "weights.npz") as arrays:
-        assert any(array.dtype == np.int8 for array in arrays.values())
-    for name, weight in job.read_weights(tmp_path / "int8" / "weights.npz").items():
-        torch.testing.assert_close(weight, half[name], atol=0.01, rtol=0.02)
-    monkeypatch.setattr(packing, "MOST_BYTES", 1000)
-    with pytest.raises(RunError, match=r"more than 0 MB .*weights\.npz .*--stages"):
-        pack(config, data_dir=data_dir, folder=tmp_path / "none")
-    assert not (tmp_path / "none").exists()
+    weights = {"encoder.a.weight": torch.randn(300, 400), "encoder.a.bias": torch.randn(300)}
+    for limit, kind in ((300_000, np.float16), (200_000, np.int8)):
+        monkeypatch.setattr(packing, "MOST_BYTES", limit)
+        packing.write_weights(weights, tmp_path)
+        with np.load(tmp_path / "weights.npz") as arrays:
+            assert arrays["encoder.a.weight"].dtype == kind
+            assert arrays["encoder.a.bias"].dtype == np.float16
+        found = job.read_weights(tmp_path / "weights.npz")
+        assert found.keys() == weights.keys()
+        for name, weight in weights.items():
+            torch.testing.assert_close(found[name], weight, atol=0.02, rtol=1e-3)
+    monkeypatch.setattr(packing, "MOST_BYTES", 100_000)
+    with pytest.raises(RunError, match=r"more than 0 MB \(weights\.npz 0 MB\): pack stages apart"):
+        packing.write_weights(weights, tmp_path)
 
 
-def test_pair_rows_read_as_they_are_served(config: TrainConfig, folder: Path) -> None:
-    tokenizer = Tokenizer(base_tokenizer(config.base), max_tokens=48, stride=0)
-    with np.load(folder / "rows-entailment.npz") as rows:
-        first = rows["ids"][: rows["lengths"][0]].tolist()
-        assert set(np.unique(rows["stance"])) == {0, 1, 2, 3}
-        assert 0 < rows["contexts"][0] < rows["lengths"][0]
-        assert np.isnan(rows["off_topic"]).all()
-    texts = {(e.text, e.target) for e in SOURCES["nli"].read(folder.parent, "train")} if False else None
-    assert texts is None
-    assert first[0] == tokenizer.comments(["x"])[0][0].ids[0]
+def test_pair_rows_are_read_as_they_are_served(config: TrainConfig, data_dir: Path, folder: Path) -> None:
+    tokenizer = Tokenizer(base_tokenizer(config.base), max_tokens=128, stride=0)
+    (example,) = [e for e in read("nli", data_dir, "train") if e.slice == "scitail"]
+    (served,) = tokenizer.pairs([(pair_context(example.target, None), example.text)])
+    with np.load(folder / "rows-entailment.npz") as arrays:
+        ends = np.cumsum(arrays["lengths"].astype(int))
+        rows = [ids.tolist() for ids in np.split(arrays["ids"], ends[:-1])]
+        place = rows.index(served.ids)
+        assert arrays["contexts"][place] == served.types.count(0)
+        assert set(np.unique(arrays["stance"])) == {0, 1, 2, 3}
+        assert np.isnan(arrays["off_topic"]).all()
+    with np.load(folder / "rows-under_titles.npz") as arrays:
+        assert (arrays["off_topic"] == 1).all()
+    with np.load(folder / "rows-answers.npz") as arrays:
+        assert set(np.unique(arrays["reply"])) == {0, 1, 2}
+        assert (arrays["stance"] == -1).all()
 
 
 # What a user gets wrong

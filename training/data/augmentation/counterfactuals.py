@@ -51,7 +51,7 @@ ENDORSED = (
 """Who quotes a comment in these says it, too."""
 _LONGEST_QUOTE = 40
 _OTHER_SIDE = {"favor": "against", "against": "favor", "none": "none"}
-_VERB = re.compile(r"\b(is|are|was|were|be|do|does|did|has|have|can|could|should|must|will|would|needs?)\b")
+VERB = re.compile(r"\b(is|are|was|were|be|do|does|did|has|have|can|could|should|must|will|would|needs?)\b")
 _NEGATION = re.compile(
     r"\b(no|not|never|without|ban|banning|stop|against|anti|opposition|end|ending|abolish\w*)\b|n't", re.I
 )
@@ -70,7 +70,7 @@ def negated_targets(examples: Iterable[Example], *, seed: int, share: float) -> 
             continue
         if _NEGATION.search(example.target):
             continue
-        claim = bool(_VERB.search(example.target.lower()))
+        claim = bool(VERB.search(example.target.lower()))
         turned = rng.random() < 2 / 3
         forms = (DENIED if claim else OPPOSED) if turned else (AFFIRMED if claim else SUPPORTED)
         stance = _OTHER_SIDE[example.stance] if turned else example.stance

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import yaml
 
+from parley.training.data.augmentation.counterfactuals import VERB
 from parley.training.data.examples import TURNED, Example, alone
 
 _FILE = Path(__file__).with_name("statements.yaml")
@@ -63,7 +64,8 @@ def explicit(examples: Sequence[Example], *, seed: int, rows: int) -> list[Examp
 
 
 def _is_thing(target: str) -> bool:
-    return not target.endswith(_SENTENCE_ENDS) and len(target.split()) <= _LONGEST_TARGET
+    claim = target.endswith(_SENTENCE_ENDS) or VERB.search(target.lower())
+    return not claim and len(target.split()) <= _LONGEST_TARGET
 
 
 def _ask(

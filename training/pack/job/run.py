@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import os
+import signal
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,6 +60,7 @@ class Job:
         weights = {name: w.to(self.device) for name, w in read_weights(folder / "weights.npz").items()}
         self.network = PackedNetwork(weights, self.plan["encoders"], half=half)
         self.state, self.optimiser_state = State(), None
+        self._interrupted = False
         saved = self.out / "checkpoint.pt"
         if resume and saved.is_file():
             values = torch.load(saved, map_location=self.device, weights_only=True)
@@ -72,7 +74,9 @@ class Job:
             )
 
     def run(self) -> None:
-        """Every stage in turn; then the result."""
+        """Every stage in turn; then the result. When interrupted it ends after a step, with a checkpoint."""
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sign, self._interrupt)
         for number in range(self.state.stage, len(self.plan["stages"])):
             stage = self.plan["stages"][number]
             self._train(stage, self._tasks(stage))
@@ -81,6 +85,9 @@ class Job:
             self._save(None)
         parts = write_result(self.out, {n: w for n, w in self.network.weights.items() if _trained(n)})
         print(f"done: {', '.join(parts)} in {self.out}", flush=True)
+
+    def _interrupt(self, *_: Any) -> None:
+        self._interrupted = True
 
     def _tasks(self, stage: Mapping[str, Any]) -> list[Task]:
         found = []
@@ -109,34 +116,32 @@ class Job:
         began = time.monotonic() - self.state.seconds
         saved = printed = time.monotonic()
         rows = 0
-        try:
-            while (done := self._progress(stage, tasks[0])) < 1.0:
-                step = self.state.step
-                rate = (1 + (stage["final_rate"] - 1) * done) * min(1.0, (step + 1) / stage["warmup_steps"])
-                for group in optimiser.param_groups:
-                    group["lr"] = stage["learning_rate"] * rate * group["factor"]
-                optimiser.zero_grad()
-                for task in tasks:
-                    if step % task.every == 0:
-                        batch = next(drawn[task.name])
-                        loss, parts = task.loss(self.network, batch)
-                        loss.backward()  # type: ignore[no-untyped-call]
-                        rows += len(batch)
-                        for name, part in parts.items():
-                            losses[name].append(part)
-                torch.nn.utils.clip_grad_norm_([p for group in trained for p in group["params"]], 1.0)
-                optimiser.step()
-                now = time.monotonic()
-                self.state.step, self.state.seconds = step + 1, now - began
-                if now - printed > PRINT_SECONDS:
-                    self._print(stage, done, rows / (now - printed), losses)
-                    printed, rows = now, 0
-                if now - saved > CHECKPOINT_SECONDS:
-                    self._save(optimiser)
-                    saved = now
-        except KeyboardInterrupt:
-            self._save(optimiser)
-            raise SystemExit("\ninterrupted; --resume goes on from here") from None
+        while (done := self._progress(stage, tasks[0])) < 1.0:
+            step = self.state.step
+            rate = (1 + (stage["final_rate"] - 1) * done) * min(1.0, (step + 1) / stage["warmup_steps"])
+            for group in optimiser.param_groups:
+                group["lr"] = stage["learning_rate"] * rate * group["factor"]
+            optimiser.zero_grad()
+            for task in tasks:
+                if step % task.every == 0:
+                    batch = next(drawn[task.name])
+                    loss, parts = task.loss(self.network, batch)
+                    loss.backward()  # type: ignore[no-untyped-call]
+                    rows += len(batch)
+                    for name, part in parts.items():
+                        losses[name].append(part)
+            torch.nn.utils.clip_grad_norm_([p for group in trained for p in group["params"]], 1.0)
+            optimiser.step()
+            now = time.monotonic()
+            self.state.step, self.state.seconds = step + 1, now - began
+            if now - printed > PRINT_SECONDS:
+                self._print(stage, done, rows / (now - printed), losses)
+                printed, rows = now, 0
+            if self._interrupted or now - saved > CHECKPOINT_SECONDS:
+                self._save(optimiser)
+                saved = now
+            if self._interrupted:
+                raise SystemExit("interrupted; --resume goes on from here")
         self._print(stage, 1.0, rows / max(1e-9, time.monotonic() - printed), losses)
 
     def _parameters(self, stage: Mapping[str, Any], tasks: Sequence[Task]) -> list[dict[str, Any]]:

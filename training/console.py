@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -84,20 +85,20 @@ def show_calibrated(path: object, before: Mapping[str, Any], after: Mapping[str,
     moved = [
         f"{label} {was:.3f} → {now:.3f}"
         for label, now in after["thresholds"].items()
-        if not _alike(was := before["thresholds"].get(label, 0.0), now)
+        if f"{(was := before['thresholds'].get(label, 0.0)):.3f}" != f"{now:.3f}"
     ]
     for file, what in (("calibration.json", fitted), ("thresholds.json", moved)):
         typer.echo(f"{path}/{file}: {'changed: ' + ', '.join(what) if what else 'as it was'}")
 
 
 def _alike(a: Any, b: Any) -> bool:
-    """Whether two trees of numbers are equal but for rounding."""
+    """Whether two trees of numbers are equal but for what a second fit to the same rows may change."""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return a.keys() == b.keys() and all(_alike(a[key], b[key]) for key in a)
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(_alike, a, b))
     if isinstance(a, float | int) and isinstance(b, float | int):
-        return abs(a - b) < 1e-4
+        return math.isclose(a, b, rel_tol=0.01, abs_tol=0.01)
     return bool(a == b)
 
 

@@ -85,7 +85,7 @@ def _refuse_misspelt(path: Path, columns: Sequence[str | None]) -> None:
         if not column or column in (*KNOWN, *UNUSED):
             continue
         plain = re.sub(r"[\W_]+", "_", column.strip().lower()).strip("_")
-        near = difflib.get_close_matches(plain, [name.replace(".", "_") for name in missing], 1, cutoff=0.8)
+        near = difflib.get_close_matches(plain, [name.replace(".", "_") for name in missing], 1, cutoff=0.87)
         if near:
             meant = next(name for name in missing if name.replace(".", "_") == near[0])
             raise DataError(

@@ -63,10 +63,12 @@ _ALIKE = str.maketrans(
     "асеіјорѕхуёԁһԛԝгкмптАВСЕНІЈКМОРЅТХУοανικρτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
     "aceijopsxyedhqwrkmntABCEHIJKMOPSTXYoavikptuxABEZHIKMNOPTYX",
 )
-_AMID_LATIN = re.compile("(?<=[a-zA-Z])[{0}]+|[{0}]+(?=[a-zA-Z])".format("".join(map(chr, _ALIKE))))
-"""Look-alikes of another script, next to a Latin letter: nobody's spelling, and a usual disguise."""
+_LOOKALIKES = re.compile("[{}]++".format("".join(map(chr, _ALIKE))))
+"""Look-alikes of another script. Next to a Latin letter: nobody's spelling, and a usual disguise. The
+neighbours are checked outside the pattern, which would look for them again from each letter of a run.
+"""
 _SIGNS = str.maketrans("©®€£¢¥§¡✝✌⭕❗\U0001f319", "creecysitvoic")
-_BETWEEN_LATIN = re.compile("(?<=[a-zA-Z])[{}]+(?=[a-zA-Z])".format("".join(map(chr, _SIGNS))))
+_BETWEEN_LATIN = re.compile("(?<=[a-zA-Z])[{}]++(?=[a-zA-Z])".format("".join(map(chr, _SIGNS))))
 """Signs and pictures in the place of a letter."""
 
 _HIDDEN = re.compile(r"<!--|<(?:script|style)\b", re.IGNORECASE)
@@ -189,7 +191,7 @@ def plain_text(text: str, format: TextFormat = "plain") -> PlainText:
     if not source.isascii():
         reduced = Runs()
         _put_normalised(reduced, source)
-        source = _AMID_LATIN.sub(lambda match: match.group().translate(_ALIKE), reduced.text())
+        source = _LOOKALIKES.sub(_latin_amid_latin, reduced.text())
         source = _BETWEEN_LATIN.sub(lambda match: match.group().translate(_SIGNS), source)
         maps = (reduced, *maps)
     return PlainText(source, len(text), maps)
@@ -276,6 +278,14 @@ def _odd_characters() -> tuple[re.Pattern[str], dict[str, str]]:
     # Ranges for the upper planes: `re` looks single characters up quickly below U+10000 only.
     low = re.escape("".join(char for char in shown if char < "\U00010000"))
     return re.compile(f"[{_JOINERS}{low}\U0001d400-\U0001d7ff\U0001f100-\U0001f1ac\U0001f4b2]+"), shown
+
+
+def _latin_amid_latin(match: re.Match[str]) -> str:
+    """The letters that a run of look-alikes shows where it touches a Latin letter; else the run itself."""
+    start, end = match.span()
+    neighbours = match.string[max(start - 1, 0) : start] + match.string[end : end + 1]
+    amid_latin = any(char.isascii() and char.isalpha() for char in neighbours)
+    return match.group().translate(_ALIKE) if amid_latin else match.group()
 
 
 def _joins(source: str, at: int) -> bool:

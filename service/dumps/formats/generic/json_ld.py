@@ -18,7 +18,8 @@ from parley.service.errors import DumpError, NothingToScore
 MAX_PAGE = 64 * 2**20
 MAX_DEPTH = 500
 _HTML = re.compile(r"^(?:\s|<\?xml[^<>]*>|<!--(?:(?!-->).)*-->)*<(?:!doctype\s+html|html)\b", re.I | re.S)
-_SCRIPT = re.compile(r"<script\b[^<>]*\bapplication/ld\+json\b[^<>]*>", re.IGNORECASE)
+_SCRIPT = re.compile(r"<script\b(?P<attributes>[^<>]*+)>", re.IGNORECASE)
+_JSON_LD = re.compile(r"\bapplication/ld\+json\b", re.IGNORECASE)
 _END = re.compile(r"</script", re.IGNORECASE)
 
 
@@ -62,7 +63,10 @@ def _blocks(page: str) -> Iterator[tuple[int, str]]:
     """Line and content of each JSON-LD script."""
     at, line, counted = 0, 1, 0
     while (start := _SCRIPT.search(page, at)) is not None:
-        end = _END.search(page, start.end())
+        at = start.end()
+        if not _JSON_LD.search(start["attributes"]):
+            continue
+        end = _END.search(page, at)
         at = end.start() if end else len(page)
         line += page.count("\n", counted, start.end())
         counted = start.end()

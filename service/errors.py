@@ -17,6 +17,7 @@ ServiceError
 ├── InvalidSignature   a signature that none of the secrets made
 ├── RateLimited        more requests than the key may send
 ├── BodyTooLarge       more bytes than the server reads
+├── RequestTimedOut    a body that has not arrived in time
 ├── Busy               the queue is full: come back later
 ├── NotReady           the model is still loading, or is gone
 └── PredictionFailed   the model raised on these comments
@@ -113,6 +114,10 @@ class BodyTooLarge(ServiceError):
     """More bytes than the server reads."""
 
 
+class RequestTimedOut(ServiceError):
+    """A body that has not arrived in time."""
+
+
 class Busy(ServiceError):
     """The queue is full."""
 
@@ -137,6 +142,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     InvalidSignature: (401, "invalid_signature"),
     RateLimited: (429, "rate_limited"),
     BodyTooLarge: (413, "body_too_large"),
+    RequestTimedOut: (408, "request_timed_out"),
     Busy: (429, "busy"),
     NotReady: (503, "not_ready"),
     StoreError: (503, "store_unavailable"),

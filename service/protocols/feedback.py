@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from parley.service.errors import BodyTooLarge, InvalidRequest, MalformedBody, StoreError, WrongMediaType
 from parley.service.store.feedback import LABELS, Suggestion
 from parley.service.web.context import ServiceDep
-from parley.service.web.wire import JSON, AtMost, JsonRoute, Wire, documented
+from parley.service.web.wire import JSON, AtMost, FirstError, JsonRoute, Wire, documented
 
 MAX_DECISIONS = 1000
 
@@ -70,7 +70,7 @@ class FeedbackRequest(BaseModel):
         },
     )
 
-    decisions: list[DecisionIn] = Field(min_length=1, max_length=MAX_DECISIONS)
+    decisions: Annotated[list[DecisionIn], FirstError()] = Field(min_length=1, max_length=MAX_DECISIONS)
     do_not_store: bool = Field(False, description="Keep nothing of this, whatever the site's settings.")
 
 

@@ -143,6 +143,7 @@ class AccessControl:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self._is_open(scope):
+            scope.setdefault("state", {})["check_key"] = lambda key: self.gate.identify(key, _address(scope))
             await self.app(scope, receive, send)
             return
         headers: dict[str, str] = {}
@@ -154,7 +155,7 @@ class AccessControl:
 
         try:
             await self.gate.keep_fresh()
-            caller = self.gate.identify(key_of(scope), (scope.get("client") or ("unknown", 0))[0])
+            caller = self.gate.identify(key_of(scope), _address(scope))
             scope.setdefault("state", {})["key_id"] = caller.key_id
             usage = self.gate.count(caller)
             if usage:
@@ -176,6 +177,10 @@ class AccessControl:
         if path == KEY_OPTIONAL:
             return key_of(scope) is None
         return path in self.open_paths or path.startswith(OPEN_PREFIXES)
+
+
+def _address(scope: Scope) -> str:
+    return str((scope.get("client") or ("unknown", 0))[0])
 
 
 def key_of(scope: Scope) -> str | None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from parley.service.errors import BodyTooLarge, Busy, NotReady, Problem
+from parley.service.errors import BodyTooLarge, Busy, NotReady, Problem, RequestTimedOut
 from parley.service.logs import describe
 from parley.service.metrics import Metrics
 from parley.service.web.wire import Wire, render
@@ -21,8 +23,14 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 QUIET = ("/health", "/metrics")
 CLIENT_GONE = 499
 """What logs and metrics say of a caller that hung up, as nginx does."""
-MOST_DROPPED = 100_000_000
-"""Bytes of a refused body that are waited for."""
+MOST_DROPPED, DROPPED_S = 100_000_000, 5.0
+"""Bytes of a refused body that are still taken in, and for how long."""
+BODY_S = 30.0
+"""Seconds that a body may take to arrive."""
+FREE_BYTES = 65_536
+"""Of each body these are always taken: what a comment needs never waits for other callers' bodies."""
+BODIES_AT_ONCE = 4
+"""Bodies of the largest size that may be held at once, all of them together."""
 REFUSALS_S = 10.0
 """Under a flood of requests those refused are told of so often, in one line: a line each would cost more."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -80,9 +88,10 @@ class RequestLog:
 
 
 class Unread:
-    """Drops what an answer has left unread of its request, before it goes out.
+    """Takes in what an answer has left unread of its request, once the answer has gone out.
 
-    A connection that is closed over unread bytes is reset, and the client never sees why it was refused.
+    A connection that is closed over unread bytes is reset, and the client never sees why it was refused. The
+    answer doesn't wait: who sends slowly, or nothing more, is told at once.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -94,7 +103,6 @@ class Unread:
             return
         # Who waits for "100 Continue" hasn't sent its body, and won't after an answer.
         read = "expect" in Headers(scope=scope)
-        dropped = 0
 
         async def receive_watched() -> Message:
             nonlocal read
@@ -102,13 +110,22 @@ class Unread:
             read = read or not message.get("more_body", False)
             return message
 
-        async def send_after(message: Message) -> None:
-            nonlocal dropped
-            while message["type"] == "http.response.start" and not read and dropped < MOST_DROPPED:
+        async def drop() -> None:
+            dropped = 0
+            while not read and dropped < MOST_DROPPED:
                 dropped += len((await receive_watched()).get("body", b""))
-            await send(message)
 
-        await self.app(scope, receive_watched, send_after)
+        async def send_and_drop(message: Message) -> None:
+            last = message["type"] == "http.response.body" and not message.get("more_body", False)
+            if read or not last:
+                await send(message)
+                return
+            await send({**message, "more_body": True})
+            with suppress(TimeoutError):
+                await asyncio.wait_for(drop(), DROPPED_S)
+            await send({"type": "http.response.body", "body": b""})
+
+        await self.app(scope, receive_watched, send_and_drop)
 
 
 class Admission:
@@ -147,30 +164,60 @@ class Admission:
 
 
 class BodyLimit:
-    """Refuses a body of more than `limit` bytes: by Content-Length unread, otherwise once it is longer."""
+    """Bounds what bodies take: each in bytes and seconds, and all that are held at once in bytes.
 
-    def __init__(self, app: ASGIApp, *, limit: int, wires: Sequence[Wire]) -> None:
+    A body of more than `limit` bytes is refused by its Content-Length unread, otherwise once it is longer.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit: int, wires: Sequence[Wire], seconds: float = BODY_S) -> None:
         self.app = app
         self.limit = limit
         self.wires = wires
+        self.seconds = seconds
+        self.held = 0
+        """Bytes of the bodies in work, beyond FREE_BYTES of each."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        error = BodyTooLarge(f"the body is longer than {self.limit} bytes: send fewer comments at once")
         length = Headers(scope=scope).get("content-length", "")
-        if length.isdecimal() and int(length) > self.limit:
-            await render(scope["path"], Problem.of(error), self.wires)(scope, receive, send)
+        if length.isdecimal() and (len(length) > 15 or int(length) > self.limit):
+            await render(scope["path"], Problem.of(self._too_large()), self.wires)(scope, receive, send)
             return
-        read = 0
+        read = held = 0
+        complete = False
+        deadline = time.monotonic() + self.seconds
 
         async def receive_counted() -> Message:
-            nonlocal read
-            message = await receive()
+            nonlocal read, held, complete
+            if complete:  # what comes now is the end of the connection
+                return await receive()
+            message = await self._receive(receive, deadline)
+            complete = not message.get("more_body", False)
             read += len(message.get("body", b""))
             if read > self.limit:
-                raise error
+                self.held, held = self.held - held, 0
+                raise self._too_large()
+            before, held = held, max(0, read - FREE_BYTES)
+            self.held += held - before
+            if held and self.held > BODIES_AT_ONCE * self.limit:
+                self.held, held = self.held - held, 0
+                raise Busy("other bodies are being read: send fewer comments at once", retry_after=1)
             return message
 
-        await self.app(scope, receive_counted, send)
+        try:
+            await self.app(scope, receive_counted, send)
+        finally:
+            self.held -= held
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"the body is longer than {self.limit} bytes: send fewer comments at once")
+
+    async def _receive(self, receive: Receive, deadline: float) -> Message:
+        try:
+            return await asyncio.wait_for(receive(), max(0.0, deadline - time.monotonic()))
+        except TimeoutError as error:
+            raise RequestTimedOut(
+                f"the body has not arrived within {self.seconds:g} seconds: send it again, or less of it"
+            ) from error

@@ -9,6 +9,7 @@ import socket
 import sys
 
 import uvicorn
+from fastapi import FastAPI
 
 from parley.model.artifact import DEFAULT, Artifact
 from parley.model.errors import ModelError
@@ -18,6 +19,7 @@ from parley.service.errors import StartError
 from parley.service.settings.schema import Settings
 from parley.service.web.access import check_exposure
 from parley.service.web.app import create_app
+from parley.service.web.connections import BoundedProtocol, allow_connections
 
 DRAIN_S = 30
 SWITCH_S = 0.0005
@@ -46,19 +48,11 @@ def run(settings: Settings) -> None:
         elif state == "failed" and app.state.service.batcher.model is None:
             server.should_exit = True
 
+    allow_connections()
     app = create_app(settings, on_state=on_state)
     listener = _listen(settings.host, settings.port)
     address = _address(listener)
-    config = uvicorn.Config(
-        app,
-        http="h11",  # with httptools, headers have no end, and offering HTTP/2 (as Java does) costs the body
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=DRAIN_S,
-        lifespan="on",
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(uvicorn_config(app))
     # Uvicorn raises the signal again once all is drained.
     with listener, contextlib.suppress(KeyboardInterrupt):
         check_exposure(settings, app.state.service.store)
@@ -66,6 +60,20 @@ def run(settings: Settings) -> None:
     failure = app.state.service.batcher.load_error
     if failure is not None:
         raise StartError(f"the model can't be loaded: {failure}") from failure
+
+
+def uvicorn_config(app: FastAPI) -> uvicorn.Config:
+    """How Uvicorn serves `app`."""
+    return uvicorn.Config(
+        app,
+        # On h11: httptools puts no limit on header size, and loses the body where a client offers HTTP/2.
+        http=BoundedProtocol,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_S,
+        lifespan="on",
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:

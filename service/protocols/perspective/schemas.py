@@ -5,10 +5,12 @@ Everything may be missing here: `analyze` and `suggest` ask for what is needed, 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from parley.service.web.wire import FirstError
 
 
 class _Message(BaseModel):
@@ -36,7 +38,9 @@ class ArticleAndParentComment(_Message):
 class Context(_Message):
     """Either form, not both."""
 
-    entries: list[TextEntry] | None = Field(default=None, description="The article, then the parent comment.")
+    entries: Annotated[list[TextEntry], FirstError()] | None = Field(
+        default=None, description="The article, then the parent comment."
+    )
     article_and_parent_comment: ArticleAndParentComment | None = None
 
 
@@ -67,14 +71,16 @@ class SpanScore(_Message):
 class AttributeScores(_Message):
     """The scores of one attribute."""
 
-    span_scores: list[SpanScore] | None = None
+    span_scores: Annotated[list[SpanScore], FirstError()] | None = None
     summary_score: Score | None = None
 
 
 class _Request(_Message):
     comment: TextEntry | None = None
     context: Context | None = None
-    languages: list[str] | None = Field(default=None, description="BCP 47; detected when absent.")
+    languages: Annotated[list[str], FirstError()] | None = Field(
+        default=None, description="BCP 47; detected when absent."
+    )
     do_not_store: bool | None = None
     client_token: str | None = Field(default=None, description="Echoed.")
     session_id: str | None = None

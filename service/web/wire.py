@@ -138,8 +138,7 @@ class FirstError:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema = handler(source)
         assert schema["type"] == "list"
-        schema["fail_fast"] = True
-        return schema
+        return {**schema, "fail_fast": True}
 
 
 def parse_json(body: bytes, *, comments: int = LEAST_COMMENTS) -> Any:

@@ -11,28 +11,28 @@ from pathlib import Path
 import pytest
 
 from parley.model.artifact import DEFAULT, Artifact
+from parley.model.spans import join_tokens
 from parley.model.text.disguise import in_disguise, undisguise
 from parley.model.text.emoji import spell_out
 from parley.model.text.language import detect_language
-from parley.model.spans import join_tokens
 from parley.model.text.plain import plain_text
 from parley.model.text.tokenization import Tokenizer
-from parley.service.dumps.formats.registry import INPUTS, open_reader
 from parley.service.dumps.formats.generic.page import looks_like_page, read_article
+from parley.service.dumps.formats.registry import INPUTS, open_reader
+from parley.service.dumps.reading.source import Source
 from parley.service.dumps.scoring.run import Run
 from parley.service.dumps.scoring.scorer import Scorer
 from parley.service.dumps.scoring.selection import Selection
-from parley.service.dumps.reading.source import Source
 from parley.service.dumps.scoring.writers import WRITERS
 from parley.service.errors import DumpError
+from parley.service.policy.surface import Surface, WordList, fold
 from parley.service.protocols.perspective.spans import sentences
 from parley.service.report.words import one_line
-from parley.service.web.server import SWITCH_S
 from parley.service.settings.schema import Limits
-from parley.service.policy.surface import Surface, WordList, fold
 from parley.service.urls import normalise
-from tests.service.dumps import exports
+from parley.service.web.server import SWITCH_S
 from tests.hostile import UNITS, longest_pause, repeated, slope
+from tests.service.dumps import exports
 
 LARGEST = Limits().text
 SLOPE = 3.0

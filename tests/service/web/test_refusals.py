@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from parley.service.web import connections, middleware
-from parley.service.web.app import create_app
-from parley.service.web.connections import BoundedProtocol
 from parley.service.errors import BodyTooLarge, RequestTimedOut
 from parley.service.settings.schema import Settings
 from parley.service.store import keys
 from parley.service.store.database import Store
+from parley.service.web import connections, middleware
+from parley.service.web.app import create_app
+from parley.service.web.connections import BoundedProtocol
 from parley.service.web.wire import parse_json
 from tests.service.conftest import wait_until_ready
 from tests.service.web.live import ask, connect, serving

@@ -4,6 +4,7 @@ ServiceError
 ├── SettingsError      the settings can't be used (a file, a variable or a flag)
 ├── PolicyError        a policy can't be used
 ├── StoreError         the store can't be opened, read or written
+│   └── PurgeRefused   most of it is older than the settings keep it
 ├── FetchError         an article's page can't be fetched
 ├── StartError         the server can't start (a port in use, no model)
 ├── DumpError          a dump can't be read or its scores can't be written
@@ -15,6 +16,7 @@ ServiceError
 ├── MissingKey         no API key where one is needed
 ├── InvalidKey         an API key that opens nothing
 ├── InvalidSignature   a signature that none of the secrets made
+├── ForeignPage        a web page that asks a service without keys
 ├── RateLimited        more requests than the key may send
 ├── BodyTooLarge       more bytes than the server reads
 ├── RequestTimedOut    a body that has not arrived in time
@@ -62,6 +64,10 @@ class StoreError(ServiceError):
     """The store can't be opened, read or written."""
 
 
+class PurgeRefused(StoreError):
+    """Most of the store is older than the settings keep it."""
+
+
 class FetchError(ServiceError):
     """An article's page can't be fetched, or may not."""
 
@@ -106,6 +112,10 @@ class InvalidSignature(ServiceError):
     """A signature that is missing, or that none of the secrets made."""
 
 
+class ForeignPage(ServiceError):
+    """A request that a web page of another site may have sent, while no key is needed."""
+
+
 class RateLimited(ServiceError):
     """More requests than the caller may send."""
 
@@ -140,6 +150,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     MissingKey: (401, "missing_key"),
     InvalidKey: (401, "invalid_key"),
     InvalidSignature: (401, "invalid_signature"),
+    ForeignPage: (403, "foreign_page"),
     RateLimited: (429, "rate_limited"),
     BodyTooLarge: (413, "body_too_large"),
     RequestTimedOut: (408, "request_timed_out"),

@@ -12,6 +12,7 @@ import typer
 
 from parley import __version__
 from parley.service.commands import feedback, keys, policy
+from parley.service.commands.echo import tell
 from parley.service.commands.feedback import forget
 from parley.service.commands.report import report
 from parley.service.commands.score import score
@@ -27,7 +28,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"parley {__version__}")
+        tell(f"parley {__version__}")
         raise typer.Exit
 
 
@@ -58,7 +59,7 @@ def add_plugins(app: typer.Typer) -> None:
         try:
             app.add_typer(point.load())
         except Exception as error:
-            typer.echo(f"Warning: the commands of {point.value} can't be loaded: {error}", err=True)
+            tell(f"Warning: the commands of {point.value} can't be loaded: {error}", err=True)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from parley.service.commands.echo import tell
 from parley.service.commands.score_run import PIPE, Runner, ScoreCall
 
 
@@ -135,7 +136,8 @@ def score(
 
     Rows that can't be scored are listed with line and reason in OUT.errors.jsonl; all others are scored. A
     run that was interrupted goes on where it was when the same command is given again. Exit status: 0 done,
-    1 nothing was scored, 2 the call or a file can't be used, 130 interrupted.
+    1 nothing was scored, 2 the call or a file can't be used, 3 the input was cut short (what it held is
+    scored), 130 interrupted.
     """
     call = ScoreCall(
         source=source,
@@ -162,7 +164,9 @@ def score(
         quiet=quiet,
     )
     with _told(output):
-        call.run()
+        whole = call.run()
+    if not whole:
+        raise typer.Exit(3)
 
 
 @contextmanager
@@ -174,7 +178,7 @@ def _told(output: str) -> Iterator[None]:
     try:
         yield
     except (ServiceError, ModelError) as error:
-        typer.echo(f"Error: {error}", err=True)
+        tell(f"Error: {error}", err=True)
         raise typer.Exit(1 if isinstance(error, NothingToScore) else 2) from error
     except BrokenPipeError as error:
         sys.stdout = None  # or Python complains of the pipe once more at its exit
@@ -187,5 +191,5 @@ def _told(output: str) -> Iterator[None]:
             parts_folder(Path(output)).exists() or Path(output).is_dir() or "://" in output
         )
         after = "the same command goes on from here" if kept else f"{output} was not written"
-        typer.echo(f"Interrupted: {after}", err=True)
+        tell(f"Interrupted: {after}", err=True)
         raise typer.Exit(130) from error

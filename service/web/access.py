@@ -43,15 +43,23 @@ OPEN_PREFIXES = ("/docs", "/static-offline-docs/")
 KEY_OPTIONAL = "/$discovery/rest"
 """Some of Perspective's clients read it without a key, others look here first whether theirs is good."""
 
+ANYBODY = "\x1e"
+"""The name of callers without a key, beside others who have one: no key is called so."""
+
 log = structlog.get_logger("parley.access")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls: a key by its id, or an address; None is anybody on this machine. `rate` is what they may."""
+    """Who calls: a key by its id, or an address; None is anybody on this machine. `rate` is what they may.
+
+    `name` stands before what they name themselves, so that nobody's names are another's: the key's own, which
+    a new key in its place may share.
+    """
 
     identity: tuple[str, str] | None
     rate: str | None
+    name: str = ""
 
     @property
     def key_id(self) -> str | None:
@@ -105,14 +113,19 @@ class Gate:
         self._guarded = bool(self._keys or keys.all_keys(self._store))
         self._read_at = time.monotonic()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether programs on this machine need no key."""
+        return self._loopback and not self._guarded and not self._anonymous
+
     def identify(self, key: str | None, address: str) -> Caller:
         """The caller with this key or, where that is let in, without. Raises MissingKey, InvalidKey."""
         known = self._keys.get(keys.hash_of(key)) if key else None
         if known:
-            return Caller(identity=("key", known.id), rate=known.rate or self._rate)
+            return Caller(identity=("key", known.id), rate=known.rate or self._rate, name=known.name)
         if self._anonymous:
-            return Caller(identity=("address", address), rate=self._rate)
-        if self._loopback and not self._guarded:
+            return Caller(identity=("address", address), rate=self._rate, name=ANYBODY)
+        if self.is_open:
             return Caller(identity=None, rate=None)
         if key:
             raise InvalidKey("the API key is not known, or was revoked; `parley keys create NAME` makes one")
@@ -156,7 +169,7 @@ class AccessControl:
         try:
             await self.gate.keep_fresh()
             caller = self.gate.identify(key_of(scope), _address(scope))
-            scope.setdefault("state", {})["key_id"] = caller.key_id
+            scope.setdefault("state", {}).update(key_id=caller.key_id, caller=caller.name)
             usage = self.gate.count(caller)
             if usage:
                 headers |= usage.headers

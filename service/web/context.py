@@ -23,7 +23,7 @@ from parley.service.metrics import Metrics
 from parley.service.policy.decision import Policy, shipped
 from parley.service.settings.schema import Settings
 from parley.service.store.database import Store
-from parley.service.store.feedback import Feedback
+from parley.service.store.feedback import SCOPE, Feedback
 
 T = TypeVar("T")
 
@@ -80,6 +80,12 @@ class Service:
             source = self.settings.policy if wanted == self.policy_name else wanted
             self._policies[wanted] = Policy.load(source, thresholds=self.model.thresholds)
         return self._policies[wanted]
+
+
+def token_of(request: Request, token: str) -> str:
+    """What a caller calls a decision, as it is kept: another caller's decision of that name stays."""
+    caller = getattr(request.state, "caller", "")
+    return f"{caller}{SCOPE}{token}" if caller else token
 
 
 async def unless_hung_up(request: Request, work: Awaitable[T]) -> T:

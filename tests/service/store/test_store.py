@@ -18,7 +18,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from parley.model.comment import Article, Comment
-from parley.service.errors import StoreError
+from parley.service.errors import PurgeRefused, StoreError
 from parley.service.privacy import KeyedHashes
 from parley.service.store import articles, keys
 from parley.service.store.database import HEAD, Store
@@ -220,6 +220,55 @@ def test_purge_removes_what_is_older(any_store: Store, hashes: KeyedHashes) -> N
     with any_store.read() as connection:
         assert connection.execute(sa.select(sightings)).all() == []
     assert [row["attribute"] for row in feedback.rows()] == ["toxicity"]
+
+
+def test_forgetting_an_author_leaves_what_others_wrote_alike(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=True)
+    thanks = Suggestion(attribute="toxicity", value=0, text="Thank you!")
+    feedback.keep([replace(thanks, author=f"reader-{n}", comment_id=str(n)) for n in (1, 2, 3)])
+    feedback.keep([replace(thanks, comment_id="4"), replace(thanks, text="Only mine.", comment_id="5")])
+    for author in ("reader-1", "reader-2"):
+        feedback.saw(Comment(text="Thank you!"), author)
+    feedback.saw(Comment(text="Only mine."), "reader-1")
+    assert feedback.forget(author="reader-1") == 2
+    assert [row["comment_id"] for row in feedback.rows()] == ["2", "3", "4"]
+    assert feedback.forget(author="reader-2") == 2  # nobody else was seen to write the one without an author
+    assert [row["comment_id"] for row in feedback.rows()] == ["3"]
+
+
+def test_forgetting_a_comment_forgets_who_was_seen_to_write_it(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=True)
+    sent = Suggestion(attribute="toxicity", value=0, text="Keep it open", comment_id="1")
+    feedback.keep([sent, replace(sent, text="Close it", comment_id="2"), replace(sent, text="Close it")])
+    for text in ("Keep it open", "Close it"):
+        feedback.saw(Comment(text=text), "reader-1")
+    assert feedback.forget(comment_id="1") == 2
+    assert feedback.forget(comment_id="2") == 1
+    with any_store.read() as connection:
+        assert connection.execute(sa.select(sightings)).all() == []
+
+
+@pytest.mark.parametrize("comments", [False, True])
+def test_names_hold_no_text(any_store: Store, hashes: KeyedHashes, comments: bool) -> None:
+    text = "What somebody wrote. " * 1000
+    sent = Suggestion(attribute="spam", value=1, article_url=text, parent_id=text, language=text)
+    feedback = Feedback(any_store, hashes, comments=comments)
+    feedback.keep([sent, replace(sent, article_url="https://news.example/" + "a" * 3000)])
+    for row in feedback.rows():
+        assert (row["article_url"], row["parent_id"], row["language"]) == (None, None, None)
+    url = "https://news.example/bridge"
+    feedback.keep([Suggestion(attribute="spam", value=1, article_url=url, parent_id="7", language="en-GB")])
+    row = list(feedback.rows())[-1]
+    assert (row["article_url"], row["parent_id"], row["language"]) == (url, "7", "en-GB")
+
+
+def test_a_clock_that_is_wrong_does_not_empty_the_store(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=True)
+    feedback.keep([replace(TOXIC, client_token=None, comment_id=str(n)) for n in range(40)])
+    with pytest.raises(PurgeRefused, match=r"40 of 40 rows of suggestions .* parley feedback purge --all"):
+        feedback.purge(older_than=timedelta(days=-1))
+    assert len(list(feedback.rows())) == 40
+    assert feedback.purge(older_than=timedelta(days=-1), whatever_share=True) == 40
 
 
 # The secret of author hashes

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing.pool import ThreadPool
@@ -20,7 +23,7 @@ from alembic.script import ScriptDirectory
 from parley.model.comment import Article, Comment
 from parley.service.errors import PurgeRefused, StoreError
 from parley.service.privacy import KeyedHashes
-from parley.service.store import articles, keys
+from parley.service.store import articles, database, keys
 from parley.service.store.database import HEAD, Store
 from parley.service.store.feedback import Feedback, Suggestion
 from parley.service.store.tables import metadata, sightings, suggestions
@@ -390,3 +393,61 @@ def test_a_store_of_a_newer_parley_is_left_alone(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(StoreError, match="install a newer one"):
         Store.open(url)
+
+
+# A database that hangs
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A database that takes connections and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(10)
+        yield int(listener.getsockname()[1])
+
+
+def test_a_database_that_says_nothing_is_given_up(silent_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pg8000")
+    monkeypatch.setattr(database, "SILENT_S", 0.2)
+    start = time.monotonic()
+    with pytest.raises(StoreError, match=r"the store .* can't be used"):
+        Store.open(f"postgresql://parley:secret@127.0.0.1:{silent_port}/parley")
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError("gone"), TimeoutError("late"), BrokenPipeError("cut")]
+)
+def test_a_connection_that_breaks_is_a_store_error_and_logged(
+    store: Store, error: Exception, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(StoreError, match="see the log"), store.read():
+        raise error
+    assert not store.available
+    assert "store_failed" in capsys.readouterr().out
+    with store.read() as connection:
+        connection.execute(sa.text("SELECT 1"))
+    assert store.available
+
+
+def test_a_statement_that_waits_for_a_lock_is_ended(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "STATEMENT_S", 0.3)
+    store = Store.open(postgres_url)
+    with store.write() as connection:
+        connection.execute(sa.text("LOCK TABLE suggestions IN ACCESS EXCLUSIVE MODE"))
+        start = time.monotonic()
+        with pytest.raises(StoreError), store.read() as other:
+            other.execute(sa.select(suggestions)).all()
+        assert time.monotonic() - start < 5
+    with store.write() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    store.close()
+
+
+def test_decisions_last_through_a_power_cut(store: Store) -> None:
+    with store.read() as connection:
+        assert connection.scalar(sa.text("PRAGMA synchronous")) == 2  # FULL

@@ -9,10 +9,11 @@ Every text goes through here once, whatever its format: training, evaluation, RE
     html       tags dropped (block tags become line breaks), entities resolved, script, style, comments out.
                A tag or comment that is never closed stays as text: in doubt we judge more, not less.
     markdown   marks dropped, links and images reduced to their words, code kept, HTML reduced as above.
-    all        control characters become spaces, lone surrogates U+FFFD; zero-width and direction marks go
+    all        text that overrides show in the reverse of its order (U+202E) comes in the order shown;
+               control characters become spaces, lone surrogates U+FFFD; zero-width and direction marks go
                (joiners stay where they build emoji or letters of scripts that need them); letters in disguise
-               (full-width, mathematical, circled, squared, ligatures; Greek or Cyrillic ones amid Latin
-               letters, some signs and pictures between such) become the plain letters that they show.
+               (full-width, mathematical, circled, squared, ligatures; Greek, Cyrillic or Armenian ones
+               amid Latin letters, some signs and pictures between such) become the letters that they show.
 
 Quotes (`<blockquote>`, `>`) stay in: they stand under the commenter's name for all to read, and leaving them
 out would be the easiest place to hide abuse. Everything runs in linear time, so 1 MB of `<` is no worse than
@@ -60,8 +61,8 @@ _PICTURED = re.compile("(?:NEGATIVE (?:CIRCLED|SQUARED)(?: LATIN CAPITAL LETTER)
 """Names, from _PICTURES on, of letters in dark circles and squares, and of words in squares ("OK")."""
 _PICTURES = "\U0001f100"
 _ALIKE = str.maketrans(
-    "асеіјорѕхуёԁһԛԝгкмптАВСЕНІЈКМОРЅТХУοανικρτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
-    "aceijopsxyedhqwrkmntABCEHIJKMOPSTXYoavikptuxABEZHIKMNOPTYX",
+    "асеіјорѕхуёԁһԛԝгкмптӏѵАВСЕНІЈКМОРЅТХУοανικρτυχηγωεσςϲϳΑΒΕΖΗΙΚΜΝΟΡΤΥΧօոռսհցզյքլաետէիւӀՕՏՍԼՈՀեɑɡıɩʟɴʀʏ",
+    "aceijopsxyedhqwrkmntlvABCEHIJKMOPSTXYoavikptuxnyweoscjABEZHIKMNOPTYXonnuhgqjplwemthiIOSULNHeagiilnry",
 )
 _LOOKALIKES = re.compile("[{}]++".format("".join(map(chr, _ALIKE))))
 """Look-alikes of another script. Next to a Latin letter: nobody's spelling, and a usual disguise. The
@@ -70,6 +71,10 @@ neighbours are checked outside the pattern, which would look for them again from
 _SIGNS = str.maketrans("©®€£¢¥§¡✝✌⭕❗\U0001f319", "creecysitvoic")
 _BETWEEN_LATIN = re.compile("(?<=[a-zA-Z])[{}]++(?=[a-zA-Z])".format("".join(map(chr, _SIGNS))))
 """Signs and pictures in the place of a letter."""
+
+_REVERSING = "\u202e"
+_REVERSED = re.compile("\u202e([^\u202c\n]*+)\u202c?")
+"""From an override to where it ends: at its closing mark, or with the line."""
 
 _HIDDEN = re.compile(r"<!--|<(?:script|style)\b", re.IGNORECASE)
 _CLOSERS = {
@@ -188,6 +193,10 @@ def plain_text(text: str, format: TextFormat = "plain") -> PlainText:
         reduced = Runs()
         reader(reduced, source)
         source, maps = reduced.text(), (reduced,)
+    if _REVERSING in source:
+        reduced = Runs()
+        _put_as_shown(reduced, source)
+        source, maps = reduced.text(), (reduced, *maps)
     if not source.isascii():
         reduced = Runs()
         _put_normalised(reduced, source)
@@ -250,6 +259,16 @@ def _put_markdown(out: Runs, source: str) -> None:
             case {"Start": tag}:
                 if (tag if isinstance(tag, str) else next(iter(tag))) not in _MARKDOWN_INLINE:
                     out.line_break(start, start)
+
+
+def _put_as_shown(out: Runs, source: str) -> None:
+    """What an override turns round, in the order that a reader sees; a span of it is the whole of it."""
+    start = 0
+    for match in _REVERSED.finditer(source):
+        out.put(source[start : match.start()], start, match.start())
+        start = match.end()
+        out.put(match[1].replace(_REVERSING, "")[::-1], match.start(), start)
+    out.put(source[start:], start, len(source))
 
 
 def _put_normalised(out: Runs, source: str) -> None:

@@ -36,7 +36,7 @@ _SPELT_ODDLY = re.compile(
         |(?P<leet>(?:{_AMID}[013457]*+|[013457]++(?:{_AMID}[013457]*+|[a-zA-Z]++[013457]++))(?![0-9])
                  |[a-zA-Z]++\$\$(?![\w$]))
         |(?P<stretched>[a-zA-Z]*?(?P<again>[a-zA-Z])(?P=again){{2}}[a-zA-Z]*+)
-        |(?P<cut>[a-zA-Z]++(?:[|._*~·-][a-zA-Z]++)+(?![a-zA-Z0-9@]))
+        |(?P<cut>[a-zA-Z]++(?:[|.*~·-][a-zA-Z]++)+(?![a-zA-Z0-9@/_]))
     )""",
     re.VERBOSE,
 )
@@ -44,7 +44,7 @@ _HINTS = (
     re.compile(r"([a-zA-Z])\1\1"),
     re.compile(r"[013457@$!][a-zA-Z]|\$\$"),
     re.compile(rf"(?<![a-zA-Z0-9]){_SPELT}[^a-zA-Z0-9]{{1,3}}{_SPELT}(?![a-zA-Z0-9])"),
-    re.compile(r"[a-zA-Z][|._*~·-][a-zA-Z]"),
+    re.compile(r"[a-zA-Z][|.*~·-][a-zA-Z]"),
     re.compile(f"[a-zA-Z]{EMOJI}+[a-zA-Z]"),
 )
 """What every disguise has one of: looked for first, being quicker to find."""
@@ -99,10 +99,12 @@ def _word(match: re.Match[str], rarity: Rarity) -> str | None:
 
 def _leet_apart(spelt: str, rarity: Rarity) -> str | None:
     """The word in letters and signs that stood apart; figures alone are none."""
-    if len(spelt) < 4 or sum(map(str.isalpha, spelt)) < 2:
+    letters = sum(map(str.isalpha, spelt))
+    if len(spelt) < 4 or not letters:
         return None
     read = spelt.translate(_LEET), spelt.translate(_L).translate(_LEET)
-    return next((word for word in read if rarity(word) < 1), None)
+    word = min(read, key=rarity)
+    return word if rarity(word) < (3 if letters > 1 else 1) else None
 
 
 def _rejoined(found: str, rarity: Rarity) -> str | None:

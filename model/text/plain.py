@@ -62,7 +62,7 @@ _PICTURED = re.compile("(?:NEGATIVE (?:CIRCLED|SQUARED)(?: LATIN CAPITAL LETTER)
 _PICTURES = "\U0001f100"
 _ALIKE = str.maketrans(
     "асеіјорѕхуёԁһԛԝгкмптӏѵАВСЕНІЈКМОРЅТХУοανικρτυχηγωεσςϲϳΑΒΕΖΗΙΚΜΝΟΡΤΥΧօոռսհցզյքլաետէիւӀՕՏՍԼՈՀեɑɡıɩʟɴʀʏ",
-    "aceijopsxyedhqwrkmntlvABCEHIJKMOPSTXYoavikptuxnyweoscjABEZHIKMNOPTYXonnuhgqjplwemthiIOSULNHeagiilnry",
+    "aceijopsxyedhqwrkmntlvABCEHIJKMOPSTXYoavikptuxnyweoscjABEZHIKMNOPTYXonnuhgqjplwemtiiIOSULNHeagiilnry",
 )
 _LOOKALIKES = re.compile("[{}]++".format("".join(map(chr, _ALIKE))))
 """Look-alikes of another script. Next to a Latin letter: nobody's spelling, and a usual disguise. The

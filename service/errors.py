@@ -17,6 +17,8 @@ ServiceError
 ├── InvalidKey         an API key that opens nothing
 ├── InvalidSignature   a signature that none of the secrets made
 ├── ForeignPage        a web page that asks a service without keys
+├── NotAllowed         who asks is known, and may not
+├── Conflict           somebody else was sooner
 ├── RateLimited        more requests than the key may send
 ├── BodyTooLarge       more bytes than the server reads
 ├── RequestTimedOut    a body that has not arrived in time
@@ -116,6 +118,14 @@ class ForeignPage(ServiceError):
     """A request that a web page of another site may have sent, while no key is needed."""
 
 
+class NotAllowed(ServiceError):
+    """Who asks is known, and may not."""
+
+
+class Conflict(ServiceError):
+    """Somebody else was sooner: what was asked for is not there any more, or not free."""
+
+
 class RateLimited(ServiceError):
     """More requests than the caller may send."""
 
@@ -151,6 +161,8 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     InvalidKey: (401, "invalid_key"),
     InvalidSignature: (401, "invalid_signature"),
     ForeignPage: (403, "foreign_page"),
+    NotAllowed: (403, "not_allowed"),
+    Conflict: (409, "conflict"),
     RateLimited: (429, "rate_limited"),
     BodyTooLarge: (413, "body_too_large"),
     RequestTimedOut: (408, "request_timed_out"),

@@ -1,17 +1,20 @@
-"""`parley feedback export`: decisions as training rows; `parley forget`: what is kept is removed."""
+"""`parley feedback`: decisions as training rows; `parley forget`: what is kept is removed."""
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from parley.service.commands.common import ConfigOption, opened_feedback, opened_store, told_errors
 from parley.service.commands.echo import tell
+
+if TYPE_CHECKING:
+    from parley.service.dumps.reading.record import Record
 
 app = typer.Typer(name="feedback", no_args_is_help=True, help="Use the moderators' decisions that are kept.")
 
@@ -27,13 +30,15 @@ def export(
 ) -> None:
     """Write the decisions as a CSV to train from: one row a comment, its text and a column for each label.
 
-    A label that nobody decided on stays empty. Articles that are kept (PUT /v1/articles) go beside their
-    comments: off-topic can't be learnt without. Decisions kept without the comment's text can't be learnt
-    from and are left out; `store.comments: true` in the settings keeps it from then on.
+    Decisions at the desk are among them. A label that nobody decided on stays empty. Articles that are kept
+    (PUT /v1/articles) go beside their comments: off-topic can't be learnt without. Decisions kept without the
+    comment's text can't be learnt from and are left out; `store.comments: true` in the settings keeps it from
+    then on.
 
     \b
     parley feedback export -o decisions.csv
     """
+    from parley.service.store import decisions
     from parley.service.store.feedback import add_articles, training_rows
 
     if output.exists() and not overwrite:
@@ -41,6 +46,7 @@ def export(
         raise typer.Exit(2)
     with told_errors(), opened_feedback(config) as feedback:
         rows, without_text = training_rows(feedback.rows())
+        rows += decisions.training_rows(feedback.store)
         without_article = add_articles(feedback.store, rows)
     try:
         _write(output, rows)
@@ -87,6 +93,76 @@ def purge(
     tell(f"{count:,} decisions removed.", err=True)
 
 
+@app.command("from-dump")
+def from_dump(
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="DUMP...", help="An export of comments with their status.")
+    ],
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT.csv", help="Where to write the rows.")
+    ],
+    rejected_as: Annotated[
+        str,
+        typer.Option(metavar="LABEL", help="What a rejected comment is an example of; `none` leaves it out."),
+    ] = "toxicity",
+    status: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="The column that holds the status.", show_default="status, rating, ..."
+        ),
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="FIELD=COLUMN", help="Take a field from COLUMN, as in `parley score`."),
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", metavar="NAME", help="The dump's format, where it isn't told.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT where it exists.")] = False,
+) -> None:
+    """Write what moderators decided in a dump as a CSV to train and calibrate from, as `export` does.
+
+    Approved comments count as neither toxic nor spam, spam as spam, rejected ones (trash, removed) as
+    --rejected-as. Comments that wait, or that nobody looked at, are left out.
+
+    \b
+    parley feedback from-dump disqus.xml.gz -o decisions.csv
+    parley feedback from-dump comments.csv -o decisions.csv --map text=body --status state
+    """
+    from parley.service.dumps.formats.several import open_dump
+    from parley.service.dumps.reading.decisions import Decisions
+    from parley.service.dumps.reading.record import Columns
+    from parley.service.store.feedback import LABELS
+
+    if output.exists() and not overwrite:
+        tell(f"Error: {output} exists; give another name, or --overwrite to replace it", err=True)
+        raise typer.Exit(2)
+    if rejected_as not in (*LABELS, "none"):
+        raise typer.BadParameter(f"--rejected-as {rejected_as}: give one of {', '.join(LABELS)}, or none")
+    decisions = Decisions(rejected_as=None if rejected_as == "none" else rejected_as, column=status)
+    with told_errors():
+        names = Columns.parse(columns or [], guesses=True)
+        with open_dump(sources, name=format_, columns=names) as (reader, told):
+            records = _as_far_as_it_goes(reader, told.remarks)
+            rows = (row for record in records if (row := decisions.row(record)) is not None)
+            try:
+                count = _write(output, rows)
+            except OSError as error:
+                tell(f"Error: {output} can't be written: {error.strerror}", err=True)
+                raise typer.Exit(2) from error
+    found = ", ".join(f"{name} {number:,}" for name, number in decisions.seen.most_common(8)) or "no comments"
+    if not count:
+        output.unlink()
+        tell(f"Error: no decisions in {sources[0]} (status: {found}); see --status", err=True)
+        raise typer.Exit(1)
+    decided = ", ".join(f"{name} {number:,}" for name, number in sorted(decisions.decided.items()))
+    tell(f"{count:,} comments with decisions ({decided}): {output}", err=True)
+    tell(f"status of the comments read: {found}", err=True)
+    for remark in told.remarks:
+        tell(remark, err=True)
+
+
 def forget(
     author: Annotated[
         str | None, typer.Argument(help="The author's id, as the comment system sends it.")
@@ -108,11 +184,21 @@ def forget(
         raise typer.Exit(2)
     with told_errors(), opened_feedback(config) as feedback:
         count = feedback.forget(author=author, comment_id=comment)
-    tell(f"{count:,} decisions removed.", err=True)
+    tell(f"{count:,} decisions and comments removed.", err=True)
 
 
-def _write(output: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """All or nothing, and for the owner's eyes only: these are readers' comments."""
+def _as_far_as_it_goes(reader: Iterable[Any], remarks: list[str]) -> Iterator[Record]:
+    from parley.service.dumps.reading.record import Record
+    from parley.service.errors import DumpError
+
+    try:
+        yield from (row for row in reader if isinstance(row, Record))
+    except DumpError as error:
+        remarks.append(f"the input could not be read to its end: {error}")
+
+
+def _write(output: Path, rows: Iterable[dict[str, Any]]) -> int:
+    """All or nothing, and for the owner's eyes only: these are readers' comments. The number of rows."""
     from parley.service.store.feedback import TRAINING_COLUMNS
 
     draft = output.with_name(f"{output.name}.part")
@@ -121,7 +207,11 @@ def _write(output: Path, rows: Iterable[dict[str, Any]]) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, TRAINING_COLUMNS)
             writer.writeheader()
-            writer.writerows(rows)
+            count = 0
+            for row in rows:
+                writer.writerow(row)
+                count += 1
         draft.replace(output)
+        return count
     finally:
         draft.unlink(missing_ok=True)

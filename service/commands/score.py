@@ -11,27 +11,32 @@ from typing import Annotated
 import typer
 
 from parley.service.commands.echo import tell
-from parley.service.commands.score_run import PIPE, Runner, ScoreCall
+from parley.service.commands.score_run import PIPE, Runner, ScoreCall, TextKind
 
 
 def score(
-    source: Annotated[
-        str,
+    sources: Annotated[
+        list[str] | None,
         typer.Argument(
-            metavar="IN",
-            help="Comments: a file or folder in any format that --format names, also .gz; - reads a pipe.",
+            metavar="IN...",
+            help="Comments in any format that --format names: a file, also packed, a folder, or the parts of "
+            "one export in their order; - reads a pipe.",
         ),
-    ],
+    ] = None,
     output: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--output",
             "-o",
             metavar="OUT",
             help="Scores: .jsonl (nested), .csv or .parquet (flat); - writes JSON lines to a pipe.",
+            show_default="- with --text",
         ),
-    ],
+    ] = None,
     *,
+    text: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Score this one text in place of a file.")
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(help="What the stance is towards, for comments that bring no target of their own."),
@@ -41,7 +46,15 @@ def score(
         typer.Option(
             "--map",
             metavar="FIELD=COLUMN",
-            help="Take a field (text, id, article.title, ...) from COLUMN. Repeatable.",
+            help="Take a field (text, id, article.title, ...) from COLUMN, or from none: FIELD=. Repeatable.",
+        ),
+    ] = None,
+    text_format: Annotated[
+        TextKind | None,
+        typer.Option(
+            "--text-format",
+            help="How the texts of a table or JSON are written, where its rows don't tell.",
+            show_default="plain",
         ),
     ] = None,
     format_: Annotated[
@@ -60,6 +73,13 @@ def score(
         str | None,
         typer.Option(metavar="URL", help="The site that IN knows only paths of (Isso): https://news.example"),
     ] = None,
+    followers_only: Annotated[
+        bool,
+        typer.Option(
+            "--followers-only",
+            help="Score posts for followers only too (ActivityStreams). Direct messages never are.",
+        ),
+    ] = False,
     where: Annotated[
         list[str] | None,
         typer.Option(
@@ -76,7 +96,7 @@ def score(
     ] = None,
     pseudonymize: Annotated[
         bool,
-        typer.Option("--pseudonymize", help="Write keyed hashes for authors; leave out e-mail, IP and such."),
+        typer.Option("--pseudonymize", help="Write keyed hashes for names; leave out e-mail, IP and such."),
     ] = False,
     pseudonym_key: Annotated[
         Path | None,
@@ -125,8 +145,10 @@ def score(
     stance. A .txt is read as the page of an article with its comments below.
 
     \b
+    parley score --text "What nonsense." --target "bus lanes"
     parley score comments.csv -o scores.csv
     parley score comments.csv -o scores.parquet --map text=body --map article.title=headline
+    parley score RC_2024-05.zst RC_2024-06.zst -o scores.parquet
     parley score page.txt -o scores.jsonl --target "closing the old bridge"
     parley score export.jsonl.gz -o scores.csv --policy strict
     parley score dump.xml.gz -o scores.parquet --since 2024-05-31 --where article.url~/politics/
@@ -139,14 +161,20 @@ def score(
     1 nothing was scored, 2 the call or a file can't be used, 3 the input was cut short (what it held is
     scored), 130 interrupted.
     """
+    output = output or (PIPE if text is not None else None)
+    if (text is None) == (not sources) or output is None:
+        raise typer.BadParameter("give IN and -o OUT, or one comment with --text")
     call = ScoreCall(
-        source=source,
+        sources=sources or [],
         output=output,
+        text=text,
+        text_format=text_format,
         target=target,
         columns=columns or [],
         format=format_,
         articles=articles,
         base_url=base_url,
+        followers_only=followers_only,
         where=where or [],
         since=since,
         limit=limit,
@@ -190,6 +218,8 @@ def _told(output: str) -> Iterator[None]:
         kept = output != PIPE and (
             parts_folder(Path(output)).exists() or Path(output).is_dir() or "://" in output
         )
-        after = "the same command goes on from here" if kept else f"{output} was not written"
+        after = f"{output} was not written"
+        if kept:
+            after = "what is scored so far is kept; give the same command again, and it goes on from there"
         tell(f"Interrupted: {after}", err=True)
         raise typer.Exit(130) from error

@@ -6,7 +6,7 @@ Imports what is heavy inside functions: the command's help needs `Runner` and `S
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -32,17 +32,28 @@ class Runner(StrEnum):
     null = "null"
 
 
+class TextKind(StrEnum):
+    """How a text is written."""
+
+    plain = "plain"
+    html = "html"
+    markdown = "markdown"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScoreCall:
     """The flags as they were given. `run` raises ServiceError and ModelError."""
 
-    source: str
+    sources: list[str]
     output: str
+    text: str | None
+    text_format: TextKind | None
     target: str | None
     columns: list[str]
     format: str | None
     articles: Path | None
     base_url: str | None
+    followers_only: bool
     where: list[str]
     since: str | None
     limit: int | None
@@ -64,12 +75,13 @@ class ScoreCall:
         from parley.service.commands.score_display import show
         from parley.service.dumps.reading.record import Columns
 
-        names = Columns.parse(self.columns)
+        kind = self.text_format and self.text_format.value
+        names = Columns.parse(self.columns, text_format=kind, guesses=self.engine is not Runner.ray)
         if self.engine is Runner.ray:
             summary, remarks = self._score_on_cluster(names)
         else:
             summary, remarks = self._score_here(names)
-        if not self.quiet:
+        if not self.quiet and self.text is None:
             show(summary, self.output, remarks, errors_out=self._errors_out)
         if summary.cut_short:
             tell(f"The input could not be read to its end: {summary.cut_short}", err=True)
@@ -81,23 +93,35 @@ class ScoreCall:
 
         return self.errors or (None if self.output == PIPE else errors_file(Path(self.output)))
 
+    @property
+    def _piped(self) -> bool:
+        return PIPE in self.sources
+
     def _score_here(self, names: Columns) -> tuple[Summary, list[str]]:
-        from parley.service.dumps.formats.registry import open_reader
-        from parley.service.dumps.reading.source import Source
-        from parley.service.dumps.scoring.selection import Selection
+        from parley.service.dumps.formats.several import open_dump
+        from parley.service.dumps.scoring.selection import OneRecord, Selection
 
         if self.output != PIPE:
             self._check_output(Path(self.output))
         elif self.errors:
             self._check_errors_file()
         pseudonyms = self._pseudonyms()
-        piped = self.source == PIPE
-        path = Path("/dev/stdin") if piped else Path(self.source)
-        with closing(Source(path, articles=self.articles, base_url=self.base_url)) as source:
-            reader = open_reader(source, name=self.format or ("jsonl" if piped else None), columns=names)
+        if self.text is not None:
+            record = names.record({"text": self.text}, row=1)
+            return self._watched(Selection(OneRecord(record), pseudonyms=pseudonyms), pseudonyms), []
+        paths = [Path("/dev/stdin") if source == PIPE else Path(source) for source in self.sources]
+        with open_dump(
+            paths,
+            name=self.format or ("jsonl" if self._piped else None),
+            columns=names,
+            articles=self.articles,
+            base_url=self.base_url,
+            followers_only=self.followers_only,
+        ) as (reader, source):
             selection = Selection(reader, where=self._conditions(), limit=self.limit, pseudonyms=pseudonyms)
             summary = self._watched(selection, pseudonyms)
-        remarks = [
+        remarks = _guessed(names)
+        remarks += [
             f"no row has {column!r}, which --map says is the {name}" for column, name in names.unseen.items()
         ]
         remarks += [f"no row has {field!r}, which --where asks for" for field in sorted(selection.unseen)]
@@ -106,6 +130,7 @@ class ScoreCall:
         if source.skipped:
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in source.skipped.most_common())
             remarks.append(f"{source.skipped.total():,} comments that are none any more left out: {reasons}")
+        remarks += source.remarks
         if source.repaired:
             remarks.append(f"{source.repaired:,} lines are not UTF-8 and were read as Windows-1252")
         return summary, remarks
@@ -116,11 +141,15 @@ class ScoreCall:
         from parley.service.dumps.formats.registry import output_format
 
         refused = {
-            "a pipe": PIPE in (self.source, self.output),
+            "a pipe": PIPE in (*self.sources, self.output),
+            "second IN": len(self.sources) > 1,
             "--limit": self.limit,
             "--errors": self.errors,
             "--articles": self.articles,
             "--base-url": self.base_url,
+            "--followers-only": self.followers_only,
+            "--text": self.text is not None,
+            "--text-format": self.text_format,
             "--format": self.format not in (None, "jsonl", "parquet"),
         }
         if names_of := [name for name, given in refused.items() if given]:
@@ -142,7 +171,7 @@ class ScoreCall:
         )
         with progress(shown=not self.quiet) as update:
             summary = score_on_cluster(
-                self.source,
+                self.sources[0],
                 self.output,
                 job,
                 call=identity,
@@ -161,7 +190,7 @@ class ScoreCall:
         with progress(shown=not self.quiet) as update:
 
             def on_batch(summary: Summary) -> None:
-                update(summary, selection.fraction)
+                update(summary, selection.fraction * summary.share)
 
             if self.output != PIPE:
                 return score_file(
@@ -170,7 +199,7 @@ class ScoreCall:
                     scorer,
                     call=self._identity(pseudonyms),
                     # A pipe can't be read again: what was in it is gone with the run that read it.
-                    resume=self.resume and self.source != PIPE,
+                    resume=self.resume and not self._piped,
                     errors_out=self._errors_out,
                     batch=self.batch_size,
                     on_batch=on_batch,
@@ -182,7 +211,8 @@ class ScoreCall:
                     sys.stdout.buffer,
                     errors,
                     scorer,
-                    ahead=self.source != PIPE,  # who types or sends row by row gets each answer at once
+                    ahead=not self._piped
+                    and self.text is None,  # who types or sends row by row gets each answer at once
                     batch=self.batch_size,
                     on_batch=on_batch,
                 )
@@ -203,13 +233,16 @@ class ScoreCall:
         from parley.service.dumps.scoring.fingerprint import call_of, fingerprint, fingerprint_of_model
 
         return call_of(
-            input=fingerprint(Path(self.source)) if Path(self.source).exists() else self.source,
+            input=[fingerprint(Path(s)) if Path(s).exists() else s for s in self.sources],
             model="null" if self.engine is Runner.null else fingerprint_of_model(self.model),
             policy=self.policy,
             format=self.format,
             articles=fingerprint(self.articles) if self.articles else None,
             base_url=self.base_url,
+            followers_only=self.followers_only,
             map=self.columns,
+            text=self.text,
+            text_format=self.text_format,
             target=self.target,
             where=self.where,
             since=self.since,
@@ -246,7 +279,7 @@ class ScoreCall:
             raise DumpError(f"{file} is the output; give the bad rows another name with --errors")
         if not (file.exists() or file.is_symlink()):
             return
-        if file.exists() and Path(self.source).exists() and file.samefile(self.source):
+        if file.exists() and any(Path(source).exists() and file.samefile(source) for source in self.sources):
             raise DumpError(f"{file} is the input; give the bad rows another name with --errors")
         if not is_errors_list(file):
             raise DumpError(
@@ -260,12 +293,23 @@ class ScoreCall:
 
         output_format(output)
         self._check_errors_file()
+        for source in map(Path, self.sources):
+            if source.is_dir() and source.resolve() in output.resolve().parents:
+                raise DumpError(f"{output} lies in the input; give it a place outside of {source}")
         if not output.exists():
             return
         if output.is_dir():
             raise DumpError(f"{output} is a folder; give the name of a file")
-        for file, what in ((Path(self.source), "the input"), (self.articles, "the file of articles")):
+        inputs = [(Path(source), "the input") for source in self.sources]
+        for file, what in (*inputs, (self.articles, "the file of articles")):
             if file is not None and file.exists() and output.samefile(file):
                 raise DumpError(f"{output} is {what}; give the scores another name")
         if not self.overwrite and not (self.resume and is_finishing(output)):
             raise DumpError(f"{output} exists; give another name, or --overwrite to replace it")
+
+
+def _guessed(columns: Columns) -> list[str]:
+    if not columns.guessed:
+        return []
+    pairs = ", ".join(f"{name}={column}" for name, column in columns.guessed.items())
+    return [f"guessed from the columns' names: {pairs}; --map FIELD=COLUMN says otherwise, FIELD= takes none"]

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from parley.model.comment import Comment, Prediction
-from parley.service.errors import InvalidRequest, Problem
+from parley.service.errors import InvalidRequest, NotFound, Problem
 from parley.service.policy.decision import EVEN_ODDS
 from parley.service.web.context import Service, ServiceDep
 from parley.service.web.wire import JSON, FirstError, JsonRoute, Wire
@@ -106,6 +106,22 @@ class ModerationAnswer(BaseModel):
     results: list[ModerationResult]
 
 
+class Model(BaseModel):
+    """A model that can be asked."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+class ModelList(BaseModel):
+    """All of them."""
+
+    object: Literal["list"]
+    data: list[Model]
+
+
 class OpenAIError(BaseModel):
     """What went wrong."""
 
@@ -119,6 +135,11 @@ class OpenAIErrorAnswer(BaseModel):
     """The shape of OpenAI's errors."""
 
     error: OpenAIError
+
+
+_MODEL_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": OpenAIErrorAnswer} for status in (401, 404, 429, 503)
+}
 
 
 def render(problem: Problem) -> Response:
@@ -156,13 +177,43 @@ async def moderations(request: Request, sent: ModerationRequest, service: Servic
     predictions = iter(await service.predict(request, judged) if judged else ())
     thresholds = service.model.thresholds
     results = [_result(None if text is None else next(predictions), thresholds) for text in texts]
-    name = service.model_name
     answer = {
         "id": f"modr-{uuid.uuid4().hex}",
-        "model": f"{name['name']}-{name['version']}",
+        "model": _model_id(service),
         "results": results,
     }
     return JSON(answer)
+
+
+@router.get(
+    "/v1/models",
+    summary="The model, as OpenAI lists them",
+    responses={200: {"model": ModelList}, **_MODEL_ERRORS},
+)
+async def models(service: ServiceDep) -> Response:
+    """One: any name will do in a moderation request."""
+    return JSON({"object": "list", "data": [_model(service)]})
+
+
+@router.get(
+    "/v1/models/{model}",
+    summary="The model, as OpenAI tells of one",
+    responses={200: {"model": Model}, **_MODEL_ERRORS},
+)
+async def model(model: str, service: ServiceDep) -> Response:
+    """404 for another name than the listed one."""
+    if model != _model_id(service):
+        raise NotFound(f"The model '{model[:60]}' does not exist: GET /v1/models lists the one there is")
+    return JSON(_model(service))
+
+
+def _model_id(service: Service) -> str:
+    name = service.model_name
+    return f"{name['name']}-{name['version']}"
+
+
+def _model(service: Service) -> dict[str, Any]:
+    return {"id": _model_id(service), "object": "model", "created": 0, "owned_by": "parley"}
 
 
 def _texts(sent: str | Sequence[str | TextPart | ImagePart]) -> list[str | None]:
@@ -207,4 +258,6 @@ def _result(prediction: Prediction | None, thresholds: Mapping[str, float]) -> d
     }
 
 
-WIRE = Wire(router=router, paths=("/v1/moderations",), predicting=("/v1/moderations",), render=render)
+WIRE = Wire(
+    router=router, paths=("/v1/moderations", "/v1/models"), predicting=("/v1/moderations",), render=render
+)

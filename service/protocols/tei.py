@@ -1,4 +1,4 @@
-"""POST /predict and GET /info, as HuggingFace's text-embeddings-inference (TEI): a head as a classifier.
+"""POST /predict, POST / and GET /info, as HuggingFace's text-embeddings-inference (TEI) answers them.
 
     curl http://127.0.0.1:8000/tei/stance/predict -H 'Content-Type: application/json' \\
         -d '{"inputs": ["Council votes for bus lanes", "Finally, lanes are what we need."]}'
@@ -104,6 +104,12 @@ def render(problem: Problem) -> Response:
     if problem.details and problem.details[0]["place"].startswith("inputs."):  # pydantic's, of each form
         message = "inputs: must be a text, two texts (a pair), or a list of lists of one or two texts"
     return JSON({"error": message, "error_type": kind}, status, dict(problem.headers))
+
+
+@router.post("/", summary="Classify texts, as TEI's own address does", responses=PREDICT_RESPONSES)
+async def predict_at_root(request: Request, sent: PredictRequest, service: ServiceDep) -> Response:
+    """As /predict."""
+    return await _predict(request, sent, service, None)
 
 
 @router.post("/predict", summary="Classify texts, as TEI does", responses=PREDICT_RESPONSES)
@@ -241,6 +247,7 @@ def _invalid(problem: str) -> InvalidRequest:
 WIRE = Wire(
     router=router,
     paths=("/predict", "/info", "/tei/"),
-    predicting=("/predict", *(f"/tei/{head}/predict" for head in LABELS)),
+    exactly=("/",),
+    predicting=("/", "/predict", *(f"/tei/{head}/predict" for head in LABELS)),
     render=render,
 )

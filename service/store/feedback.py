@@ -23,8 +23,9 @@ from parley.model.labels import COMMENT_LABELS, OFF_TOPIC
 from parley.model.text.plain import plain_text
 from parley.service.errors import PurgeRefused, StoreError
 from parley.service.privacy import KeyedHashes
-from parley.service.store import articles
+from parley.service.store import articles, queues
 from parley.service.store.database import Store, upsert
+from parley.service.store.desk_tables import queue_items
 from parley.service.store.tables import sightings, suggestions
 from parley.service.urls import MAX_URL, normalise
 
@@ -105,9 +106,10 @@ class Feedback:
             upsert(connection, sightings, row)
 
     def forget(self, *, author: str | None = None, comment_id: str | None = None) -> int:
-        """Remove what is kept of an author, or of a comment; the number of decisions. Raises StoreError.
+        """Remove what is kept of an author, or of a comment, at the desk too; the number of rows.
 
         A decision without an author is theirs where they, and nobody else, were seen to write its text.
+        Raises StoreError.
         """
         conditions = [suggestions.c.comment_id == comment_id] if comment_id is not None else []
         if author is not None and not self._hashes.exist:
@@ -118,6 +120,7 @@ class Feedback:
             conditions += [suggestions.c.author == hashed, _written_by(hashed)]
         if not conditions:
             return 0
+        queued = queues.forget(self.store, author=hashed or None, comment_id=comment_id)
         with self.store.write() as connection:
             gone = connection.execute(
                 sa.delete(suggestions)
@@ -127,13 +130,14 @@ class Feedback:
             connection.execute(sa.delete(sightings).where(sightings.c.author == hashed))
             if comment_id is not None:
                 _forget_sightings(connection, gone)
-        return len(gone)
+        return queued + len(gone)
 
     def _check_nobody_is_kept(self) -> None:
         with self.store.read() as connection:
             kept = (
                 sa.exists().where(suggestions.c.author.is_not(None)),
                 sa.exists(sa.select(sightings.c.author)),
+                sa.exists().where(queue_items.c.author.is_not(None)),
             )
             if connection.scalar(sa.select(sa.or_(*kept))):
                 raise StoreError(

@@ -6,15 +6,17 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from parley.service.errors import BodyTooLarge, Busy, NotReady, Problem, RequestTimedOut
+from parley.service.errors import BodyTooLarge, Busy, MalformedBody, NotReady, Problem, RequestTimedOut
 from parley.service.logs import describe
 from parley.service.metrics import Metrics
 from parley.service.web.wire import Wire, render
@@ -81,6 +83,7 @@ class RequestLog:
         method = scope["method"] if scope["method"] in METHODS else "other"
         self.metrics.on_request(route=route, method=method, status=status, seconds=seconds)
         told = {name: state[name] for name in ("comments", "key_id") if state.get(name) is not None}
+        told["client"] = (scope.get("client") or (None, 0))[0]
         level = "debug" if route in QUIET or "refused" in state else "info"
         getattr(log, level)(
             "request", method=method, route=route, status=status, seconds=round(seconds, 4), **told
@@ -166,12 +169,23 @@ class Admission:
 class BodyLimit:
     """Bounds what bodies take: each in bytes and seconds, and all that are held at once in bytes.
 
-    A body of more than `limit` bytes is refused by its Content-Length unread, otherwise once it is longer.
+    A body of more than `limit` bytes is refused by its Content-Length unread, otherwise once it is longer. A
+    body packed with gzip is unpacked, and the limits are ones on what comes out.
     """
 
-    def __init__(self, app: ASGIApp, *, limit: int, wires: Sequence[Wire], seconds: float = BODY_S) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limit: int,
+        wires: Sequence[Wire],
+        larger: Mapping[str, int] | None = None,
+        seconds: float = BODY_S,
+    ) -> None:
+        """`larger` are the paths that take more, with how much."""
         self.app = app
         self.limit = limit
+        self.larger = larger or {}
         self.wires = wires
         self.seconds = seconds
         self.held = 0
@@ -181,38 +195,43 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        limit = self.larger.get(scope["path"], self.limit)
+        error = BodyTooLarge(f"the body is longer than {limit} bytes: send fewer comments at once")
         length = Headers(scope=scope).get("content-length", "")
-        if length.isdecimal() and (len(length) > 15 or int(length) > self.limit):
-            await render(scope["path"], Problem.of(self._too_large()), self.wires)(scope, receive, send)
+        if length.isdecimal() and (len(length) > 15 or int(length) > limit):
+            await render(scope["path"], Problem.of(error), self.wires)(scope, receive, send)
             return
         read = held = 0
         complete = False
         deadline = time.monotonic() + self.seconds
+        inflate = _unpacking(scope)
+
+        def hold(size: int) -> None:
+            nonlocal held
+            self.held, held = self.held + size - held, size
 
         async def receive_counted() -> Message:
-            nonlocal read, held, complete
+            nonlocal read, complete
             if complete:  # what comes now is the end of the connection
                 return await receive()
             message = await self._receive(receive, deadline)
             complete = not message.get("more_body", False)
+            if inflate is not None and message["type"] == "http.request":
+                message = {**message, "body": _inflated(inflate, message, limit - read + 1)}
             read += len(message.get("body", b""))
-            if read > self.limit:
-                self.held, held = self.held - held, 0
-                raise self._too_large()
-            before, held = held, max(0, read - FREE_BYTES)
-            self.held += held - before
+            hold(max(0, read - FREE_BYTES))
+            if read > limit:
+                hold(0)
+                raise error
             if held and self.held > BODIES_AT_ONCE * self.limit:
-                self.held, held = self.held - held, 0
+                hold(0)
                 raise Busy("other bodies are being read: send fewer comments at once", retry_after=1)
             return message
 
         try:
             await self.app(scope, receive_counted, send)
         finally:
-            self.held -= held
-
-    def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(f"the body is longer than {self.limit} bytes: send fewer comments at once")
+            hold(0)
 
     async def _receive(self, receive: Receive, deadline: float) -> Message:
         try:
@@ -221,3 +240,24 @@ class BodyLimit:
             raise RequestTimedOut(
                 f"the body has not arrived within {self.seconds:g} seconds: send it again, or less of it"
             ) from error
+
+
+def _unpacking(scope: Scope) -> Any:
+    """What unpacks the body, whose headers then are those of what comes out; None where it isn't packed."""
+    headers = Headers(scope=scope)
+    if headers.get("content-encoding", "").strip().lower() not in ("gzip", "x-gzip"):
+        return None
+    gone = (b"content-encoding", b"content-length")
+    scope["headers"] = [pair for pair in scope["headers"] if pair[0].lower() not in gone]
+    return zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+
+def _inflated(inflate: Any, message: Message, most: int) -> bytes:
+    """The message's bytes unpacked, `most` at most. Raises MalformedBody."""
+    try:
+        out: bytes = inflate.decompress(message.get("body", b""), max(most, 1))
+    except zlib.error as error:
+        raise MalformedBody(f"the body is declared as gzip and is none: {error}") from error
+    if not message.get("more_body", False) and not inflate.eof and not inflate.unconsumed_tail:
+        raise MalformedBody("the body is packed with gzip and ends too early")
+    return out

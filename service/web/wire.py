@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
+import pyjson5
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope
 
 from parley.service.errors import (
     STATUS,
@@ -41,6 +43,9 @@ TOKENS_A_COMMENT = 100
 """Strings, commas and brackets of JSON that a comment takes at most; with every key given it is 45."""
 LEAST_COMMENTS = 1000
 _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[,\[{]', re.DOTALL)
+MAX_LENIENT = 1_000_000
+"""Bytes of a body that is read leniently; Perspective's requests have 20,480 at most for the comment."""
+MAX_NESTED = 32
 
 
 class JSON(Response):
@@ -60,13 +65,14 @@ def render_native(problem: Problem) -> Response:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """A protocol. `paths` are prefixes of the paths whose errors `render` shapes.
+    """A protocol. `paths` are prefixes of the paths whose errors `render` shapes, `exactly` whole ones.
 
     `predicting` are the paths, whole, at which POST asks the model.
     """
 
     router: APIRouter
     paths: tuple[str, ...]
+    exactly: tuple[str, ...] = ()
     predicting: tuple[str, ...] = ()
     render: Callable[[Problem], Response] = render_native
 
@@ -74,7 +80,7 @@ class Wire:
 def render(request_path: str, problem: Problem, wires: Sequence[Wire]) -> Response:
     """The error in the shape of the protocol that owns the path."""
     for wire in wires:
-        if request_path.startswith(wire.paths):
+        if request_path in wire.exactly or request_path.startswith(wire.paths):
             return wire.render(problem)
     return render_native(problem)
 
@@ -181,10 +187,26 @@ def _refuse_constant(name: str) -> NoReturn:
     raise MalformedBody(f"the body holds {name}, which is not JSON: leave the key out or send null")
 
 
+def parse_lenient(body: bytes) -> Any:
+    """As `parse_json`, but also bare keys, single quotes and trailing commas. Raises MalformedBody."""
+    try:
+        return parse_json(body)
+    except MalformedBody as error:
+        if not isinstance(error.__cause__, json.JSONDecodeError) or len(body) > MAX_LENIENT:
+            raise
+        try:
+            value = pyjson5.decode_utf8(body, MAX_NESTED)
+            json.dumps(value, allow_nan=False)
+        except (pyjson5.Json5Exception, ValueError, RecursionError):
+            raise error from error.__cause__
+        return value
+
+
 class JsonRoute(APIRoute):
     """A route whose body is read by `parse_json`, once it is declared as JSON."""
 
     must_declare: ClassVar[bool] = True
+    lenient: ClassVar[bool] = False
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -192,22 +214,24 @@ class JsonRoute(APIRoute):
         async def handle_json(request: Request) -> Response:
             encoding = request.headers.get("content-encoding", "identity").lower()
             if self.body_field and self.must_declare and encoding != "identity":
-                raise WrongMediaType("the body is compressed: send it without Content-Encoding")
+                raise WrongMediaType("the body is compressed: send it with gzip, or without Content-Encoding")
             media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
             if self.body_field and media_type != "application/json":
                 if self.must_declare:
                     told = "the body must be JSON: send the header Content-Type: application/json"
                     raise WrongMediaType(told)
                 _declare_json(request)
-            return await handle(_JsonRequest(request.scope, request.receive))
+            return await handle(_JsonRequest(request.scope, request.receive, lenient=self.lenient))
 
         return handle_json
 
 
-class UndeclaredJsonRoute(JsonRoute):
-    """As JsonRoute, for protocols whose own servers read a body as JSON whatever it is declared as."""
+class LenientJsonRoute(JsonRoute):
+    """As JsonRoute, for Google's protocols: their servers read a body as JSON whatever it is declared as, and
+    with bare keys or single quotes too."""
 
     must_declare = False
+    lenient = True
 
 
 def _declare_json(request: Request) -> None:
@@ -216,8 +240,14 @@ def _declare_json(request: Request) -> None:
 
 
 class _JsonRequest(Request):
+    def __init__(self, scope: Scope, receive: Receive, *, lenient: bool) -> None:
+        super().__init__(scope, receive)
+        self._lenient = lenient
+
     async def json(self) -> Any:
-        return parse_json(await self.body(), comments=self.app.state.service.settings.limits.comments)
+        body = await self.body()
+        comments = self.app.state.service.settings.limits.comments
+        return parse_lenient(body) if self._lenient else parse_json(body, comments=comments)
 
 
 def problem_of_validation(error: RequestValidationError) -> Problem:

@@ -56,14 +56,18 @@ class NativeReader:
     """The comments of a `Native` dump, joined. Bad rows keep what the dump says of them."""
 
     def __init__(self, source: Source, columns: Columns, native: Native) -> None:
+        columns.check_own(source.place)
         if columns.mapped:
-            raise DumpError(f"{source.path} is in a format with names of its own: it has no columns to --map")
+            raise DumpError(
+                f"{source.place} is in a format with names of its own: it has no columns to --map"
+            )
         self._source, self._native = source, native
+        self._joined: Joined | None = None
         self.columns = (*REPEATED, *native.extras)
 
     @property
     def fraction(self) -> float:
-        return self._source.fraction
+        return self._source.fraction * (self._joined.share if self._joined else 1.0)
 
     @property
     def types(self) -> Mapping[str, str]:
@@ -73,16 +77,21 @@ class NativeReader:
     def __iter__(self) -> Iterator[Record | BadRow]:
         native, source = self._native, self._source
         with closing(Index()) as index:
-            yield from Joined(
-                self._rows(native.read(source, index)),
+            self._joined = Joined(
+                self.rows(index),
                 index,
                 skipped=source.skipped,
                 read_ahead=not native.parents_first and source.ends,
                 rooted=native.rooted,
             )
+            yield from self._joined
+
+    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+        """The rows as they stand, for an `Index` that other files share."""
+        return self._rows(self._native.read(self._source, index))
 
     def _rows(self, items: Iterator[RawComment]) -> Iterator[Record | BadRow | Skip]:
-        columns = Columns()
+        columns = Columns(rows_before=self._source.rows_before)
         for row, found in enumerate(items, start=1):
             try:
                 yield _row(found, columns, self._native.extras, row)
@@ -124,6 +133,19 @@ def objects(source: Source) -> Iterator[tuple[RawComment, Mapping[str, Any]]]:
             yield RawComment(line=number, raw=raw, problem=str(problem)), {}
 
 
+def objects_beside(beside: Source | None, source: Source) -> Iterator[Mapping[str, Any]]:
+    """The objects of a file that belongs to `source`, as far as it can be read."""
+    if beside is None:
+        return
+    try:
+        with closing(beside):
+            for found, values in objects(beside):
+                if not found.problem:
+                    yield values
+    except DumpError as error:
+        source.remarks.append(str(error))
+
+
 def parse_object(line: str) -> dict[str, Any]:
     """The JSON object on a line. Raises RowProblem."""
     if len(line) >= MAX_LINE:
@@ -137,6 +159,7 @@ def parse_object(line: str) -> dict[str, Any]:
     return values
 
 
+_FORBIDDEN = dict.fromkeys((*range(9), 11, 12, *range(14, 32)), " ")
 _decode = msgspec.json.Decoder().decode
 
 
@@ -157,16 +180,42 @@ def stream_items(source: Source, path: str, *, many: bool = False) -> Iterator[A
         import ijson
     except ImportError as error:
         raise DumpError("this JSON is read with ijson: pip install 'parley-moderation[dumps]'") from error
+    items = ijson.sendable_list()
+    parser = ijson.items_coro(items, path, multiple_values=many, use_float=True)
     count = 0
-    try:
-        for item in ijson.items(source.stream, path, multiple_values=many, use_float=True):
+    for chunk in _chunks_of_json(source):
+        broken = chunk if isinstance(chunk, DumpError) else _parse_on(parser, chunk, ijson.JSONError)
+        for item in items:
             count += 1
             yield item
-    except (ijson.JSONError, ValueError, OSError, RecursionError) as error:
-        first = " ".join(str(error).split())[:100]
-        raise DumpError(
-            f"{source.path} can't be read past its entry {count:,}: {first}; export it again"
-        ) from error
+        del items[:]
+        if broken is not None:
+            why = broken.__cause__ or broken
+            raise DumpError(
+                f"{source.place} broke off after entry {count:,}: {why}; export it again"
+            ) from broken
+
+
+def _chunks_of_json(source: Source) -> Iterator[bytes | DumpError]:
+    """The document in UTF-8, without characters that JSON forbids; an empty chunk or a DumpError ends it."""
+    try:
+        for chunk in source.chunks():
+            yield chunk.translate(_FORBIDDEN).encode("utf-8", "replace")
+    except DumpError as error:
+        yield error
+        return
+    yield b""
+
+
+def _parse_on(parser: Any, chunk: bytes, json_error: type[Exception]) -> Exception | None:
+    """Send on; what is wrong there, without the words that stand there."""
+    try:
+        parser.send(chunk)
+    except StopIteration:
+        return None
+    except (json_error, ValueError, RecursionError) as error:
+        return DumpError(str(error).strip().partition("\n")[0][:100] or type(error).__name__)
+    return None
 
 
 def dig(value: Any, *path: str) -> Any:

@@ -20,7 +20,7 @@ from parley.service.dumps.formats.generic.presets import PRESETS, Preset, Preset
 from parley.service.dumps.formats.generic.tables import TableReader
 from parley.service.dumps.formats.native import Native, NativeReader
 from parley.service.dumps.formats.platforms import activitystreams, reddit, youtube
-from parley.service.dumps.formats.reply_tree import JoinedTable
+from parley.service.dumps.formats.reply_tree import Index, JoinedTable, Skip
 from parley.service.dumps.formats.systems import commento, coral, disqus, isso, remark42, wordpress
 from parley.service.dumps.reading.record import BadRow, Columns, Record
 from parley.service.dumps.reading.source import Source
@@ -45,30 +45,44 @@ class Reader(Protocol):
     def __iter__(self) -> Iterator[Record | BadRow]: ...
 
 
+class PartReader(Reader, Protocol):
+    """A reader whose rows can be joined with those of other files: `rows` gives them as they stand."""
+
+    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """A format that can be read, and how it is told from others.
 
     `magic` are first bytes only it has; `known` says of the first characters that only it begins so, `looks`
-    that it may.
+    that it may. `parents_first` and `rooted` are as in `Native`.
     """
 
-    open: Callable[[Source, Columns], Reader]
+    open: Callable[[Source, Columns], PartReader]
     suffixes: tuple[str, ...] = ()
     looks: Callable[[str], bool] = lambda head: False
     known: Callable[[str], bool] = lambda head: False
     magic: tuple[bytes, ...] = ()
+    parents_first: bool = False
+    rooted: bool = False
 
 
 def _native(native: Native, known: Callable[[str], bool], *, magic: tuple[bytes, ...] = ()) -> Input:
-    return Input(partial(NativeReader, native=native), known=known, magic=magic)
+    return Input(
+        partial(NativeReader, native=native),
+        known=known,
+        magic=magic,
+        parents_first=native.parents_first,
+        rooted=native.rooted,
+    )
 
 
 def _preset(preset: Preset) -> Input:
     return Input(partial(PresetReader, preset=preset), known=preset.looks)
 
 
-def _joined(open: Callable[[Source, Columns], Reader]) -> Callable[[Source, Columns], Reader]:
+def _joined(open: Callable[[Source, Columns], Reader]) -> Callable[[Source, Columns], PartReader]:
     return lambda source, columns: JoinedTable(open(source, columns), source)
 
 
@@ -106,12 +120,22 @@ OUTPUTS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "pa
 """Extension of the output to the name of its format."""
 
 
+GENERIC = ("jsonl", "csv", "page")
+"""Formats that much that is no dump looks like."""
+
+
+def known_format(name: str) -> str:
+    """The name, if there is such a format. Raises DumpError."""
+    if name not in INPUTS:
+        raise DumpError(f"--format {name}: no such format; the formats are {', '.join(INPUTS)}")
+    return name
+
+
 def open_reader(source: Source, *, name: str | None = None, columns: Columns | None = None) -> Reader:
     """The reader for `source`. Raises DumpError for an unknown name and for a file that no format fits."""
-    if name is not None and name not in INPUTS:
-        raise DumpError(f"--format {name}: no such format; the formats are {', '.join(INPUTS)}")
     columns = columns or Columns()
-    return INPUTS[name or detect(source, mapped=bool(columns.mapped))].open(source, columns)
+    name = known_format(name) if name else detect(source, mapped=bool(columns.mapped))
+    return INPUTS[name].open(source, columns)
 
 
 def detect(source: Source, *, mapped: bool = False) -> str:
@@ -132,7 +156,7 @@ def detect(source: Source, *, mapped: bool = False) -> str:
     for name, form in INPUTS.items():
         if form.looks(source.head_text):
             return name
-    raise DumpError(f"{source.path}: can't tell its format; say --format with one of {', '.join(INPUTS)}")
+    raise DumpError(f"{source.place}: can't tell its format; say --format with one of {', '.join(INPUTS)}")
 
 
 def output_format(path: Path) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import pickle
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -30,6 +30,9 @@ WAITING = 1000
 """Rows that wait in memory; more wait on disk."""
 MAX_DEPTH = 10_000
 """Replies to replies that are followed to find what a thread is about."""
+
+NOBODY = "0"
+"""As a parent's id it stands for none, unless a comment of this id has come before."""
 
 PLACEHOLDERS = {
     "[deleted]": "deleted",
@@ -47,7 +50,7 @@ _CHARACTERS_AT_ONCE = 2**20
 # long and come in any order: as the key of the large table they would make it slower the larger it grows.
 _TABLES = """
 CREATE TABLE places (hash INTEGER PRIMARY KEY, nr INTEGER);
-CREATE TABLE comments (nr INTEGER PRIMARY KEY, id BLOB, text BLOB, parent BLOB);
+CREATE TABLE comments (nr INTEGER PRIMARY KEY, id BLOB, text BLOB, parent BLOB, author BLOB);
 CREATE TABLE articles (id BLOB PRIMARY KEY, url BLOB, title BLOB, text BLOB);
 CREATE TABLE authors (id BLOB PRIMARY KEY, name BLOB);
 CREATE TABLE waiting (nr INTEGER PRIMARY KEY, row BLOB);
@@ -62,6 +65,10 @@ class Skip:
     id: str | None = None
 
 
+_Kept = tuple[str | None, str | None, str | None]
+"""Text, parent and author of a comment."""
+
+
 class Index:
     """What a dump's comments refer to, by id, on disk. The first of two with the same id counts."""
 
@@ -73,7 +80,7 @@ class Index:
             f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-{CACHE_KIB};"
             f"PRAGMA temp_store=FILE; {_TABLES} BEGIN;"
         )
-        self._new: dict[str, tuple[str | None, str | None]] = {}
+        self._new: dict[str, _Kept] = {}
         self._new_size = self._count = 0
         self.article = lru_cache(maxsize=64)(self._article)
         self.author = lru_cache(maxsize=4096)(self._author)
@@ -81,9 +88,11 @@ class Index:
     def close(self) -> None:
         self._base.close()
 
-    def add_comment(self, id: str, text: str | None, parent: str | None = None) -> None:
-        """Remember a comment; without text where it has gone."""
-        self._new.setdefault(id, (text, parent))
+    def add_comment(
+        self, id: str, text: str | None, parent: str | None = None, author: Sequence[str] = ()
+    ) -> None:
+        """Remember a comment; without text where it has gone. `author` is what its author is called."""
+        self._new.setdefault(id, (text, parent, "\0".join(author) or None))
         self._new_size += len(text) if text else 0
         if len(self._new) >= _AT_ONCE or self._new_size >= _CHARACTERS_AT_ONCE:
             self._put_comments()
@@ -107,6 +116,11 @@ class Index:
         found = self._comment(id)
         return None if found is None else found[0]
 
+    def names(self, id: str) -> tuple[str, ...]:
+        """What the author of a comment is called."""
+        found = self._comment(id)
+        return tuple(found[2].split("\0")) if found is not None and found[2] else ()
+
     def root(self, id: str) -> str:
         """The comment or article at the top of the thread that `id` is in."""
         seen: set[str] = set()
@@ -118,20 +132,20 @@ class Index:
             id = found[1]
         return id
 
-    def _comment(self, id: str) -> tuple[str | None, str | None] | None:
-        """Text and parent of a comment; of two with the same id, the one that came first."""
-        query = "SELECT id, text, parent FROM places JOIN comments USING (nr) WHERE hash = ?"
+    def _comment(self, id: str) -> _Kept | None:
+        """Text, parent and author of a comment; of two with the same id, the one that came first."""
+        query = "SELECT id, text, parent, author FROM places JOIN comments USING (nr) WHERE hash = ?"
         found = self._base.execute(query, (hash(id),)).fetchone()
         if found is None or found[0] != _bytes(id):
             return self._new.get(id)
-        return _string(found[1]), _string(found[2])
+        return _string(found[1]), _string(found[2]), _string(found[3])
 
     def _put_comments(self) -> None:
         numbered = list(enumerate(self._new.items(), start=self._count))
-        comments = [(nr, _bytes(id), _bytes(text), _bytes(parent)) for nr, (id, (text, parent)) in numbered]
+        comments = [(nr, _bytes(id), *map(_bytes, kept)) for nr, (id, kept) in numbered]
         places = sorted((hash(id), nr) for nr, (id, _) in numbered)
         with _full_disk():
-            self._base.executemany("INSERT INTO comments VALUES (?, ?, ?, ?)", comments)
+            self._base.executemany("INSERT INTO comments VALUES (?, ?, ?, ?, ?)", comments)
             self._base.executemany("INSERT OR IGNORE INTO places VALUES (?, ?)", places)
         self._count += len(comments)
         self._new, self._new_size = {}, 0
@@ -193,9 +207,11 @@ class Joined:
         self._read_ahead, self._rooted = read_ahead, rooted
         self._first: deque[Record | BadRow] = deque()
         self._put, self._taken = 0, 0
+        self._came, self._gone = 0, 0
+        self._broken: DumpError | None = None
 
     def __iter__(self) -> Iterator[Record | BadRow]:
-        for item in self._items:
+        for item in self._whole():
             if isinstance(item, Skip):
                 self._skipped[item.reason] += 1
                 if item.id is not None:
@@ -206,10 +222,27 @@ class Joined:
                 yield self._join(self._pop())
         while self._first:
             yield self._join(self._pop())
+        if self._broken is not None:
+            raise self._broken
+
+    def _whole(self) -> Iterator[Record | BadRow | Skip]:
+        """The items up to where the dump breaks off: what waits for a parent then comes out before that is
+        told."""
+        try:
+            yield from self._items
+        except DumpError as error:
+            self._broken = error
+
+    @property
+    def share(self) -> float:
+        """How many of the rows that came have been handed on, in [0, 1]: the others wait for a parent."""
+        return self._gone / self._came if self._came else 1.0
 
     def _push(self, row: Record | BadRow) -> None:
+        self._came += 1
         if isinstance(row, Record) and row.id is not None:
-            self._index.add_comment(row.id, row.text, row.parent.id if row.parent else None)
+            names = [name for name in (row.author_id, row.author_name) if name]
+            self._index.add_comment(row.id, row.text, row.parent.id if row.parent else None, names)
         if self._put == self._taken and len(self._first) < WAITING:
             self._first.append(row)
         else:
@@ -218,6 +251,7 @@ class Joined:
 
     def _pop(self) -> Record | BadRow:
         row = self._first.popleft()
+        self._gone += 1
         if not self._first and self._taken < self._put:
             self._first.extend(self._index.waited(self._taken))
             self._taken = min(self._taken + WAITING, self._put)
@@ -227,6 +261,8 @@ class Joined:
         parent = row.parent if isinstance(row, Record) else None
         if not self._read_ahead or parent is None or parent.id is None or parent.text is not None:
             return True
+        if parent.id == NOBODY:
+            return True
         return self._index.knows(self._index.root(parent.id) if self._rooted else parent.id)
 
     def _join(self, row: Record | BadRow) -> Record | BadRow:
@@ -235,14 +271,17 @@ class Joined:
         parent, article, name = self._parent(row), self._article(row), row.author_name
         if name is None and row.author_id is not None:
             name = self._index.author(row.author_id)
-        if parent is row.parent and article is row.article and name == row.author_name:
+        named = self._index.names(parent.id) if parent is not None and parent.id is not None else ()
+        if parent is row.parent and article is row.article and name == row.author_name and not named:
             return row
-        return replace(row, parent=parent, article=article, author_name=name)
+        return replace(row, parent=parent, article=article, author_name=name, parent_author=named)
 
     def _parent(self, row: Record) -> Parent | None:
         parent = row.parent
         if parent is None or parent.id is None:
             return parent
+        if parent.id == NOBODY and not self._index.knows(NOBODY):
+            return None
         if parent.id == row.id or (self._rooted and self._index.article(parent.id) is not None):
             return None
         if parent.text is not None or (text := self._index.text(parent.id)) is None:
@@ -280,13 +319,14 @@ class JoinedTable:
     def __init__(self, reader: _Table, source: Source) -> None:
         self._reader, self._source = reader, source
         self.columns = reader.columns
+        self._rows_joined: Joined | None = None
         self._joined = not self.columns or {"id", "parent.id"} <= set(self.columns)
         if self.columns and self._joined and "parent.text" not in self.columns:
             self.columns = (*self.columns, "parent.text")
 
     @property
     def fraction(self) -> float:
-        return self._reader.fraction
+        return self._reader.fraction * (self._rows_joined.share if self._rows_joined else 1.0)
 
     @property
     def types(self) -> Mapping[str, Any]:
@@ -304,7 +344,13 @@ class JoinedTable:
                     yield row
             return
         with closing(Index()) as index:
-            yield from Joined(self._rows(), index, skipped=skipped, read_ahead=self._source.ends)
+            joined = Joined(self._rows(), index, skipped=skipped, read_ahead=self._source.ends)
+            self._rows_joined = joined
+            yield from joined
+
+    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+        """The rows as they stand, for an `Index` that other files share."""
+        return self._rows()
 
     def _rows(self) -> Iterator[Record | BadRow | Skip]:
         for row in self._reader:

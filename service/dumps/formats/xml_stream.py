@@ -3,7 +3,7 @@
 What comes before the first `<?xml` or root element (warnings of a server, a stray character) is passed over,
 and so is what follows the root's end. Entities of the document's own making are refused: they are how a small
 file becomes a huge one. Names of HTML (`&nbsp;`), which XML doesn't know, stay as they are. Characters that
-XML forbids become spaces.
+XML forbids become spaces, written out or as references (`&#8;`); an `&` or `<` that begins nothing is itself.
 """
 
 from __future__ import annotations
@@ -24,6 +24,13 @@ MAX_TOKEN = 2**20
 """Bytes of one tag, comment or instruction. Expat begins anew with an unfinished one for each piece of it."""
 MAX_DEPTH = 200
 _FORBIDDEN = dict.fromkeys(chain(range(9), (11, 12), range(14, 32), range(55296, 57344), (65534, 65535)), " ")
+_CDATA, _CDATA_END = "<![CDATA[", "]]>"
+_BAD = re.compile(
+    r"&#(?P<number>[0-9]{1,9}|x[0-9a-fA-F]{1,8});|&(?!#|[^\W\d][\w.:-]{0,60};)|&(?=#)|<(?![^\W\d]|[:/!?])"
+)
+"""References to characters, and what begins neither a reference nor a tag."""
+_LONGEST = 70
+"""Characters of what `_BAD` must see at once."""
 _START = re.compile(r"<\?xml|<!DOCTYPE|<(?:rss|disqus)[\s>]")
 
 
@@ -65,13 +72,14 @@ def read_nodes(
     DumpError for what is no XML.
     """
     builder = _Builder(source, wanted, marks, prefixes)
-    for chunk in _from_start(source.chunks()):
-        builder.feed(chunk)
+    for chunk in chain(repaired(_from_start(source.chunks())), [""]):
+        broken = builder.feed(chunk, last=not chunk)
         yield from builder.done
         builder.done.clear()
+        if broken is not None:
+            raise broken
         if builder.closed:
             return
-    builder.feed("", last=True)
 
 
 def _from_start(chunks: Iterator[str]) -> Iterator[str]:
@@ -84,6 +92,39 @@ def _from_start(chunks: Iterator[str]) -> Iterator[str]:
     yield (after[:end] + "\n" * before.count("\n") + after[end:]).translate(_FORBIDDEN)
     for chunk in chunks:
         yield chunk.translate(_FORBIDDEN)
+
+
+def repaired(chunks: Iterator[str]) -> Iterator[str]:
+    """The chunks, with what is no reference and no tag outside of CDATA made plain text."""
+    rest, in_cdata = "", False
+    for chunk in chunks:
+        text, done = rest + chunk, []
+        while (end := text.find(_CDATA_END if in_cdata else _CDATA)) >= 0:
+            end += len(_CDATA_END if in_cdata else _CDATA)
+            done.append(text[:end] if in_cdata else _BAD.sub(_good, text[:end]))
+            text, in_cdata = text[end:], not in_cdata
+        # What may go on in the next chunk waits for it.
+        keep = len(_CDATA_END) - 1 if in_cdata else _waiting(text)
+        whole, rest = text[: len(text) - keep], text[len(text) - keep :]
+        done.append(whole if in_cdata else _BAD.sub(_good, whole))
+        if out := "".join(done):
+            yield out
+    if rest:
+        yield rest if in_cdata else _BAD.sub(_good, rest)
+
+
+def _waiting(text: str) -> int:
+    """How many characters at the end of `text` may be the beginning of a reference, a tag or CDATA."""
+    starts = [at for at in (text.rfind(mark, -_LONGEST) for mark in "&<") if at >= 0]
+    return len(text) - min(starts) if starts else 0
+
+
+def _good(match: re.Match[str]) -> str:
+    number = match["number"]
+    if number is None:
+        return "&amp;" if match[0] == "&" else "&lt;"
+    code = int(number[1:], 16) if number[0] in "xX" else int(number)
+    return " " if code in _FORBIDDEN or code > 0x10FFFF else match[0]
 
 
 class _Builder:
@@ -107,20 +148,22 @@ class _Builder:
         parser.EntityDeclHandler = self._refuse
         parser.SkippedEntityHandler = self._entity
 
-    def feed(self, chunk: str, *, last: bool = False) -> None:
+    def feed(self, chunk: str, *, last: bool = False) -> DumpError | None:
+        """Parse on. What is wrong with the chunk is returned: elements that end before it are done."""
         data = chunk.encode()  # all that can't be encoded is forbidden in XML, and a space by now
         self._fed += len(data)
         try:
             self._parser.Parse(data, last)
         except expat.ExpatError as error:
             if self.closed:
-                return
-            raise DumpError(
-                f"{self._source.path} is no whole XML: line {error.lineno}: {expat.ErrorString(error.code)}; "
-                "export it again"
-            ) from error
+                return None
+            why = expat.ErrorString(error.code)
+            return DumpError(f"{self._source.place} broke off at line {error.lineno}: {why}; export it again")
+        except DumpError as error:
+            return error
         if not last and self._fed - self._parser.CurrentByteIndex > MAX_TOKEN:
-            raise self._problem(f"a tag or comment of more than {MAX_TOKEN:,} bytes")
+            return self._problem(f"a tag or comment of more than {MAX_TOKEN:,} bytes")
+        return None
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
@@ -166,7 +209,7 @@ class _Builder:
 
     def _problem(self, what: str) -> DumpError:
         line = self._parser.CurrentLineNumber
-        return DumpError(f"{self._source.path} is refused at line {line}: {what}")
+        return DumpError(f"{self._source.place} is refused at line {line}: {what}")
 
     def _name(self, name: str) -> str:
         space, _, local = name.rpartition(" ")

@@ -1,20 +1,25 @@
-"""The bytes of an input, unpacked: gzip, zstandard, or the member of a zip archive that holds the comments.
+"""The bytes of an input, unpacked: gzip, bzip2, xz, zstandard, or a file in a zip or tar archive.
 
 A few bytes can unpack to terabytes. Comments pack to a fifth or a twentieth of their size, so a stream that
-has grown far beyond that is refused (`MAX_RATIO`); nothing is ever written to disk under a name from inside
-an archive.
+has grown far beyond that is refused (`MAX_RATIO`).
 """
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
+import re
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from parley.service.dumps.reading import archives
 from parley.service.errors import DumpError
 
 MAX_RATIO = 200
@@ -32,10 +37,16 @@ MAIN_FILES = (
 """The file that holds the comments, in folders and archives with several; the others stand beside it."""
 
 _BROKEN = (
-    *(OSError, EOFError, zlib.error, zipfile.BadZipFile),
+    *(OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError),
     *(RuntimeError, NotImplementedError, ValueError, KeyError),  # an encrypted member, an unknown packing
 )
-_SUFFIXES = ("", ".gz", ".zst")
+PACKINGS = (".gz", ".zst", ".bz2", ".xz", ".tgz", ".tar", ".zip")
+"""Extensions that say how a file is packed, and nothing of its format."""
+_SUFFIXES = ("", ".gz", ".zst", ".bz2", ".xz")
+_LAYERS = 4
+"""Packings within each other that are undone: a tar packed with gzip has two."""
+_ZSTANDARD_STEP = 1024
+"""Packed bytes unpacked at a time: a block of 4 bytes can become 128 KiB."""
 
 
 class Unpacked(io.RawIOBase):
@@ -84,70 +95,113 @@ def unpack(
     file: io.BufferedReader[Any], place: Path, *, member: str | None, buffer: int
 ) -> io.BufferedReader[Any]:
     """The stream to read from `file`: itself where it isn't packed. Raises DumpError and OSError."""
-    inner = _inner(file, place, member)
-    if inner is None:
-        return file
-    return io.BufferedReader(Unpacked(inner, file, place=place), buffer)
+    stream = file
+    for _ in range(_LAYERS):
+        inner = _inner(stream, place, member)
+        if inner is None:
+            break
+        stream = io.BufferedReader(Unpacked(inner, file, place=place), buffer)
+    return stream
 
 
-def _inner(file: io.BufferedReader[Any], place: Path, member: str | None) -> BinaryIO | None:
-    head = file.peek(4)[:4]
+def _inner(stream: io.BufferedReader[Any], place: Path, member: str | None) -> BinaryIO | None:
+    kind = archives.kind_of(_head(stream))
+    return _unpacked(stream) if kind is None else _member(stream, place, kind, member)
+
+
+def _head(stream: io.BufferedReader[Any]) -> bytes:
+    try:
+        return stream.peek(archives.HEAD)[: archives.HEAD]
+    except OSError:
+        return b""
+
+
+def _unpacked(stream: io.BufferedReader[Any]) -> Any:
+    """What undoes the packing of one file; None where there is none."""
+    head = stream.peek(6)[:6]
     if head.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
-    if head == b"\x28\xb5\x2f\xfd":
-        return _zstandard(file)
-    if head == b"PK\x03\x04":
-        return _zip_member(file, place, member)
+        return gzip.GzipFile(fileobj=stream)
+    if head.startswith(b"BZh") and head[3:4].isdigit():
+        return bz2.BZ2File(stream)
+    if head == b"\xfd7zXZ\0":
+        return lzma.LZMAFile(stream)
+    if head.startswith(b"\x28\xb5\x2f\xfd"):
+        return _Zstandard(stream)
     return None
 
 
-def _zstandard(file: io.BufferedReader[Any]) -> BinaryIO:
-    try:
-        import zstandard
-    except ImportError as error:
-        raise DumpError(
-            "files packed with zstandard need an extra: pip install 'parley-moderation[dumps]'"
-        ) from error
-    reader = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(
-        file, read_across_frames=True, closefd=False
-    )
-    return _ZstandardReader(reader, zstandard.ZstdError)  # type: ignore[return-value]
+class _Zstandard:
+    """A zstandard stream, whose errors are OSErrors; one that ends within a frame is one."""
 
-
-class _ZstandardReader:
-    """A zstandard stream whose errors are OSErrors, so that only this module knows the library."""
-
-    def __init__(self, reader: Any, error: type[Exception]) -> None:
-        self._reader, self._error = reader, error
+    def __init__(self, stream: io.BufferedReader[Any]) -> None:
+        try:
+            import zstandard
+        except ImportError as error:
+            raise DumpError(
+                "files packed with zstandard need an extra: pip install 'parley-moderation[dumps]'"
+            ) from error
+        self._stream, self._broken = stream, zstandard.ZstdError
+        self._begin = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).decompressobj
+        self._frame: Any = None
+        self._packed, self._ready = b"", b""
 
     def read1(self, size: int) -> bytes:
-        try:
-            return bytes(self._reader.read1(size))
-        except self._error as error:
-            raise OSError(str(error)) from error
+        """Up to so many bytes; none at the end. Raises OSError."""
+        while not self._ready:
+            self._packed = self._packed or self._stream.read(_ZSTANDARD_STEP)
+            if not self._packed:
+                if self._frame is not None:
+                    raise OSError("the file is cut short: its last frame has no end")
+                return b""
+            self._frame = self._frame or self._begin()
+            try:
+                self._ready = self._frame.decompress(self._packed)
+            except self._broken as error:
+                raise OSError(str(error)) from error
+            self._packed = self._frame.unused_data
+            if self._frame.eof:
+                self._frame = None
+        given, self._ready = self._ready[:size], self._ready[size:]
+        return given
 
     def seekable(self) -> bool:
         return False
 
 
-def _zip_member(file: io.BufferedReader[Any], place: Path, member: str | None) -> BinaryIO:
-    no_text = DumpError(
-        f"{place} is no text; save a spreadsheet as CSV, or unpack the archive and give its file of comments"
-    )
+def _member(stream: io.BufferedReader[Any], place: Path, kind: str, member: str | None) -> BinaryIO:
     try:
-        archive = zipfile.ZipFile(file)
-        files = [name for name in archive.namelist() if not name.endswith("/")]
-        name = member or main_file(files) or (files[0] if len(files) == 1 else None)
-        if name is None:
-            raise no_text
-        return archive.open(name)  # type: ignore[return-value]
+        if member is None:
+            names = members(place)
+            member = main_file(names) or (names[0] if len(names) == 1 else None)
+        if member is None and (not names or "[Content_Types].xml" in names):
+            raise DumpError(f"{place} is no text; save a spreadsheet as CSV")
+        if member is None:
+            raise DumpError(f"{place} is an archive of {len(names)} files: give the one with the comments")
+        return archives.open_member(stream, kind, member)  # type: ignore[no-any-return]
     except _BROKEN as error:
-        raise no_text from error
+        raise DumpError(
+            f"{place} can't be unpacked ({error}): save a spreadsheet as CSV, or unpack the archive and give "
+            "its file of comments"
+        ) from error
 
 
 def main_file(names: Sequence[str]) -> str | None:
     """Which of `names` (paths in a folder or an archive) holds the comments; None where nothing says so."""
     return next((name for wanted in MAIN_FILES if (name := named(names, wanted)) is not None), None)
+
+
+def continued(main: str, names: Sequence[str]) -> list[str]:
+    """The main file, and those of `names` that go on with it: `comments(1).csv` after `comments.csv`."""
+    stem, dot, ending = main.partition(".")
+    numbered = re.compile(rf"{re.escape(stem)}[ _-]?\(?\d+\)?{re.escape(dot + ending)}")
+    return [main, *sorted(filter(numbered.fullmatch, names), key=natural)]
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """What sorts names as people do: `page-10` after `page-9`."""
+    return [
+        (0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part
+    ]
 
 
 def named(names: Sequence[str], wanted: str) -> str | None:
@@ -157,9 +211,25 @@ def named(names: Sequence[str], wanted: str) -> str | None:
 
 
 def members(path: Path) -> list[str]:
-    """The names in the zip archive at `path`; none where it isn't one."""
+    """The names in the archive at `path`, packed or not; none where it isn't one."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.namelist()
-    except _BROKEN:
+        status = path.stat()
+    except OSError:
         return []
+    return list(_members(path, status.st_mtime_ns, status.st_size)) if path.is_file() else []
+
+
+@lru_cache(maxsize=32)
+def _members(path: Path, changed: int, size: int) -> tuple[str, ...]:
+    try:
+        with path.open("rb") as file:
+            stream: io.BufferedReader[Any] = file
+            for _ in range(_LAYERS):
+                if (kind := archives.kind_of(_head(stream))) is not None:
+                    return tuple(archives.names_in(stream, kind))
+                if (inner := _unpacked(stream)) is None:
+                    break
+                stream = io.BufferedReader(Unpacked(inner, file, place=path))
+    except (*_BROKEN, DumpError):
+        pass
+    return ()

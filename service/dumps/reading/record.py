@@ -8,12 +8,15 @@ objects, so that `article.title` is found in `{"article": {"title": ...}}` and i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, get_args
 
 from parley.model.comment import Article, Comment, Parent, TextFormat
+from parley.service.dumps.reading.guess import guess
 from parley.service.dumps.reading.names import AS_SENT, FIELDS, own_name
 from parley.service.errors import DumpError
 
@@ -23,8 +26,17 @@ _SHOWN = 40
 """Columns that an error names at most."""
 EMPTY_TEXT = "the text is empty: nothing to score"
 _EPOCH_MILLISECONDS = 1e11
-"""Numbers above this are milliseconds since 1970, as JavaScript counts; in seconds it would be the year
-5138."""
+"""Numbers above this are milliseconds since 1970, as JavaScript counts, or microseconds; in seconds it would
+be the year 5138."""
+_EARLIEST, _LATEST = 1e8, 1e18
+_COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+ONE_TEXT = {"author": "author.name", "parent": "parent.id"}
+"""The field that a text alone is, where an object may stand."""
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|/", re.IGNORECASE)
+_WHOLE = re.compile(r"(\d*[1-9]\d*)\.0")
+_NOBODY = re.compile(r"[0-]+|-1|anon(?:ymous)?|\[deleted\]|\[removed\]|null|none|undefined", re.IGNORECASE)
+"""What stands for nobody, where a person would be named."""
+_NO_PARENT = ("", "0.0", "root", "null", "none", "nan", "undefined", "false", "-1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +57,8 @@ class Record:
     language: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Columns of the dump's own, by dotted name; they are handed through to the output."""
+    parent_author: tuple[str, ...] = ()
+    """What the parent's author is called, where the dump says so: pseudonyms look for it in ids."""
 
     def comment(self, *, target: str | None = None) -> Comment:
         """What the model is asked; `target` serves records that bring none of their own."""
@@ -67,10 +81,13 @@ class BadRow:
     row: int
     line: int | None = None
     raw: str = ""
+    file: str | None = None
+    """Where the dump is in several."""
 
     def to_dict(self) -> dict[str, Any]:
         """One line of the errors file."""
-        return {"line": self.line, "row": self.row, "reason": self.reason, "raw": self.raw}
+        where = {"file": self.file} if self.file is not None else {}
+        return {**where, "line": self.line, "row": self.row, "reason": self.reason, "raw": self.raw}
 
 
 class RowProblem(ValueError):
@@ -80,16 +97,31 @@ class RowProblem(ValueError):
 class Columns:
     """Which column of the input holds which field; a field that isn't mapped is looked up by its own name.
 
-    `rows_before` are rows of the same dump that stand in files read elsewhere: a comment without an id has
-    its row's number for one.
+    A field mapped to nothing is in no column. `text_format` is that of rows that don't tell theirs. With
+    `guesses`, a field that is neither mapped nor there is taken from a column with a likely name; `guessed`
+    says from which. `rows_before` are rows of the same dump that stand in files read elsewhere: a comment
+    without an id has its row's number for one.
     """
 
-    def __init__(self, mapped: Mapping[str, str] | None = None, *, rows_before: int = 0) -> None:
-        self.mapped = dict(mapped or {})
-        self._rows_before = rows_before
+    def __init__(
+        self,
+        mapped: Mapping[str, str] | None = None,
+        *,
+        text_format: TextFormat | None = None,
+        guesses: bool = False,
+        rows_before: int = 0,
+    ) -> None:
+        self.mapped = {name: column for name, column in (mapped or {}).items() if column}
+        self.text_format = text_format
+        self.guessed: dict[str, str] = {}
+        """The columns that were guessed, by their fields."""
+        self._nowhere = {name for name, column in (mapped or {}).items() if not column}
+        self._guesses, self._rows_before = guesses, rows_before
         self.unseen = {column: name for name, column in self.mapped.items()}
         """Mapped columns that no row had so far, with their fields."""
-        self._of = {name: self.mapped.get(name, name) for name in FIELDS}
+        self._of = {name: self.mapped.get(name, name) for name in FIELDS if name not in self._nowhere}
+        self._looked = False
+        self._seen: set[str] = set()
         self._fields: dict[str, list[str]] = {}
         """The fields that a column holds: mostly one, of its own name."""
         for name, column in self._of.items():
@@ -98,33 +130,66 @@ class Columns:
         self.groups = {".".join(part[:depth]) for part in parts for depth in range(1, len(part))}
 
     @classmethod
-    def parse(cls, pairs: Iterable[str]) -> Columns:
+    def parse(cls, pairs: Iterable[str], **options: Any) -> Columns:
         """The columns from `FIELD=COLUMN` pairs, as the command line gives them. Raises DumpError."""
         mapped: dict[str, str] = {}
         for pair in pairs:
             name, sign, column = pair.partition("=")
-            if not sign or not column or name not in FIELDS:
+            if not sign or name not in FIELDS or (name == "text" and not column):
                 raise DumpError(
                     f"--map {pair}: give FIELD=COLUMN, such as text=body; the fields are {', '.join(FIELDS)}"
                 )
             mapped[name] = column
-        return cls(mapped)
+        return cls(mapped, **options)
+
+    def of_part(self, rows_before: int) -> Columns:
+        """The same columns for a file with so many rows of the dump before it; `unseen` is shared."""
+        part = copy(self)
+        part._rows_before = rows_before
+        return part
+
+    @property
+    def text_column(self) -> str:
+        """The column of the text, or the first of the objects that hold it."""
+        return self._of["text"].partition(".")[0]
 
     def names(self, found: Iterable[str]) -> tuple[str, ...]:
         """The input's columns as the output names them: by its fields' names a column that holds some."""
         names: list[str] = []
         for column in found:
-            fields = [name for name, held in self._of.items() if held == column]
-            names += fields or [own_name(column)]
+            fields = self._fields.get(column) or [ONE_TEXT.get(column, "")]
+            names += [name for name in fields if name] or [own_name(column)]
+        if self.text_format is not None and "format" not in names:
+            names.append("format")
         return tuple(names)
 
     def check(self, found: Iterable[str], *, place: str) -> None:
-        """Refuse a table that lacks the text, or a column that was mapped. Raises DumpError."""
+        """Refuse a table that lacks the text, or a column that was mapped. Raises DumpError.
+
+        What is lacking beside is guessed, where that is wanted.
+        """
         found = list(found)
         for name in {"text": "", **self.mapped}:
             column = self._of[name]
             if column not in found and column.partition(".")[0] not in found:
                 raise DumpError(f"{place} has no column {column!r}; {self.advice(found, name=name)}")
+        self._guess(found)
+
+    def _guess(self, found: Iterable[str]) -> None:
+        found = [column for column in found if column not in self._fields]
+        there = {name.partition(".")[0] for name in found}
+        taken = {name for name in FIELDS if name in self.mapped or name in self._nowhere}
+        taken |= {name for name, column in ONE_TEXT.items() if column in there}
+        taken |= {name for name in FIELDS if "." in name and name.partition(".")[0] in there}
+        if self._guesses:
+            for name, column in guess(found, taken=taken | self.guessed.keys() | self._seen).items():
+                self.guessed[name] = self._of[name] = column
+                self._fields.setdefault(column, []).append(name)
+
+    def check_own(self, place: str) -> None:
+        """Refuse what belongs to tables, for a format with names of its own. Raises DumpError."""
+        if self.text_format is not None:
+            raise DumpError(f"{place} says itself how its texts are written: it takes no --text-format")
 
     def advice(self, found: Iterable[str], *, name: str = "text") -> str:
         """What to do where the column of the field `name` is missing among those `found`."""
@@ -139,12 +204,19 @@ class Columns:
         """The record that a row of `values` holds. Raises RowProblem."""
         found: dict[str, Any] = {}
         rest: dict[str, Any] = {}
+        if self._guesses and not self._looked:
+            self._looked = True
+            self._sort(values, found, rest)
+            self._seen.update(found)
+            self._guess(rest)
+            found, rest = {}, {}
         self._sort(values, found, rest)
         if "text" not in found:
             there = [*(self._of[name] for name in found), *rest]
             raise RowProblem(f"no {self._of['text']!r} here; {self.advice(dict.fromkeys(there))}")
         if self.unseen:
-            self.unseen = {column: name for column, name in self.unseen.items() if name not in found}
+            for column in [column for column, name in self.unseen.items() if name in found]:
+                del self.unseen[column]
         text, sent_at = found.pop("text"), found.pop("created_at", None)
         created_at = to_utc(sent_at)
         if created_at is None and sent_at not in (None, ""):
@@ -152,6 +224,10 @@ class Columns:
         for name, value in found.items():
             if type(value) is not str or not value:
                 found[name] = _string(value, name)
+        if found.get("id"):
+            found["id"] = _whole(found["id"])
+        if found.get("parent.id"):
+            found["parent.id"] = _parent_id(found["parent.id"])
         get = found.get
         parent = get("parent.id"), get("parent.text")
         article = get("article.id"), get("article.url"), get("article.title"), get("article.text")
@@ -164,10 +240,10 @@ class Columns:
             article=Article(id=article[0], url=article[1], title=article[2], text=article[3])
             if any(article)
             else None,
-            author_id=get("author.id"),
-            author_name=get("author.name"),
+            author_id=_somebody(get("author.id")),
+            author_name=_somebody(get("author.name")),
             created_at=created_at,
-            format=_format(get("format")),
+            format=_format(get("format") or self.text_format),
             target=get("target"),
             language=get("language"),
             extra=rest,
@@ -188,23 +264,56 @@ class Columns:
             elif name in self._fields:
                 for held in self._fields[name]:
                     found[held] = value
+            elif (only := _only_field(name, value)) is not None and only not in self._nowhere:
+                found.setdefault(only, value)
             else:
                 rest[name] = value
 
 
-def to_utc(value: object) -> datetime | None:
-    """A time in UTC from ISO 8601, seconds or milliseconds since 1970, a datetime or a date; else None.
+def _only_field(name: str, value: object) -> str | None:
+    """The field that a text says alone where an object with several is expected: `"author": "Vera"`."""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        return None
+    if name == "article" and isinstance(value, str):
+        return "article.url" if _ADDRESS.match(value) else "article.title"
+    return ONE_TEXT.get(name)
 
-    A time without a zone counts as UTC.
+
+def _somebody(name: str | None) -> str | None:
+    """The name or id; None for what systems write in the place of one: `anonymous`, `0000-0000`."""
+    return None if name is None or _NOBODY.fullmatch(name.strip()) else name
+
+
+def _whole(value: str) -> str:
+    """An id as it is meant: pandas writes whole numbers in a column with gaps as `123.0`."""
+    number = _WHOLE.fullmatch(value)
+    return number[1] if number else value
+
+
+def _parent_id(value: str) -> str | None:
+    """The id; None for what stands for no parent."""
+    return None if value.strip().lower() in _NO_PARENT else _whole(value)
+
+
+def to_utc(value: object) -> datetime | None:
+    """A time in UTC from ISO 8601, also without its marks (`20240102`), seconds, milliseconds or less since
+    1970, a datetime or a date; else None.
+
+    A time without a zone counts as UTC. A number of seconds before 1973 counts as none: it is something else.
     """
     if value is None:
         return None
     if isinstance(value, str):
         value = _number_or_iso(value.strip())
     if isinstance(value, int | float) and not isinstance(value, bool):
+        if not abs(value) < _LATEST:  # nor a number that is none
+            return None
+        if (compact := _compact(value)) is not None:
+            return compact
         try:
-            seconds = value / 1000 if abs(value) > _EPOCH_MILLISECONDS else value
-            return datetime.fromtimestamp(seconds, UTC)
+            while abs(value) > _EPOCH_MILLISECONDS:
+                value /= 1000
+            return datetime.fromtimestamp(value, UTC) if abs(value) >= _EARLIEST else None
         except (OverflowError, OSError, ValueError):
             return None
     if isinstance(value, date) and not isinstance(value, datetime):
@@ -215,6 +324,18 @@ def to_utc(value: object) -> datetime | None:
         except OverflowError:
             return None
     return None
+
+
+def _compact(value: float) -> datetime | None:
+    """`20240102`, `202401021504` and `20240102150405` as times of our days; None for other numbers."""
+    digits = str(int(value)) if value == int(value) else ""
+    form = _COMPACT.get(len(digits))
+    if form is None or not "1990" <= digits[:4] <= "2099":
+        return None
+    try:
+        return datetime.strptime(digits, form).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _number_or_iso(value: str) -> float | datetime | None:

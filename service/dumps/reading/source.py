@@ -10,6 +10,7 @@ Windows-1252, which is what such files nearly always are, and the lines where th
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import re
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from parley.service.dumps.reading.packing import main_file, members, named, unpack
+from parley.service.dumps.reading.packing import PACKINGS, main_file, members, named, unpack
 from parley.service.errors import DumpError, NothingToScore
 
 HEAD_BYTES = 2**16
@@ -35,7 +36,8 @@ class Source:
     """One input file. Raises DumpError where it can't be opened, and later where it can't be read on.
 
     `articles` and `base_url` are what the caller knows of the dump and the dump doesn't say: the file of its
-    articles, and the address that its paths are relative to.
+    articles, and the address that its paths are relative to. `followers_only` asks for posts that only their
+    author's followers may read. `rows_before` are those of the same dump in other files.
     """
 
     def __init__(
@@ -45,39 +47,49 @@ class Source:
         member: str | None = None,
         articles: Path | None = None,
         base_url: str | None = None,
+        followers_only: bool = False,
+        rows_before: int = 0,
     ) -> None:
         self.path = _file_in(path) if path.is_dir() else path
-        self.articles, self.base_url = articles, base_url
+        self.member = member
+        self.articles, self.base_url, self.followers_only = articles, base_url, followers_only
+        self.rows_before = rows_before
         self.repaired = 0
+        self.remarks: list[str] = []
+        """What the end of a run should tell of the dump; readers add to it."""
         self.skipped: Counter[str] = Counter()
         """Comments that are none any more (deleted, say) by reason; readers count them here."""
         self._text: io.TextIOWrapper | None = None
         try:
             self._file = io.BufferedReader(self.path.open("rb", buffering=0), HEAD_BYTES)
         except OSError as error:
-            raise DumpError(f"{self.path} can't be opened: {error.strerror or error}") from error
+            raise DumpError(f"{self.place} can't be opened: {error.strerror or error}") from error
         self.size = os.fstat(self._file.fileno()).st_size
         try:
             self.stream = unpack(self._file, self.path, member=member, buffer=HEAD_BYTES)
             self.head = self.stream.peek(HEAD_BYTES)[:HEAD_BYTES]
         except OSError as error:
             self._file.close()
-            raise DumpError(f"{self.path} can't be read: {error}; copy it again") from error
+            raise DumpError(f"{self.place} can't be read: {error}; copy it again") from error
         except DumpError:
             self._file.close()
             raise
         if not self.head:
             self.close()
-            raise NothingToScore(f"{self.path} is empty: there is nothing to score")
+            raise NothingToScore(f"{self.place} is empty: there is nothing to score")
 
     def beside(self, *names: str) -> Source | None:
         """The first file of these names in the same folder or archive, opened; None where there is none."""
         inside = members(self.path)
         around = inside or [entry.name for entry in self.path.parent.iterdir() if entry.is_file()]
         found = next((name for wanted in names if (name := named(around, wanted)) is not None), None)
-        if found is None or self.path.name == found:
+        if found is None or self.name == found.rpartition("/")[2]:
             return None
         return Source(self.path, member=found) if inside else Source(self.path.with_name(found))
+
+    def again(self) -> Source:
+        """The same file from its beginning."""
+        return Source(self.path, member=self.member)
 
     def close(self) -> None:
         if self._text is not None:
@@ -103,7 +115,20 @@ class Source:
     @property
     def suffix(self) -> str:
         """The extension that says the format, lower case, without that of the packing."""
-        return Path(self.path.name.lower().removesuffix(".gz").removesuffix(".zst")).suffix
+        name = Path(self.name.lower())
+        while name.suffix in PACKINGS:
+            name = name.with_suffix("")
+        return name.suffix
+
+    @property
+    def name(self) -> str:
+        """The file's name, in its archive where it is in one."""
+        return (self.member or self.path.name).rpartition("/")[2]
+
+    @property
+    def place(self) -> str:
+        """What messages call the file."""
+        return f"{self.path}: {self.member}" if self.member else str(self.path)
 
     @property
     def encoding(self) -> str:
@@ -136,23 +161,31 @@ class Source:
                 yield number, line if line.isascii() else self._repair(line)
         except OSError as error:
             raise DumpError(
-                f"{self.path} can't be read past line {number}: {error}; copy or export it again"
+                f"{self.place} broke off after line {number:,}: {error}; copy or export it again"
             ) from error
 
     def chunks(self) -> Iterator[str]:
         """The text in pieces, wherever its lines end. Raises DumpError."""
-        text = self._decoded()
-        try:
-            while chunk := text.read(CHUNK):
+        decoder = codecs.getincrementaldecoder(self.encoding)(self._errors)
+        data, line = b"more", 1
+        while data:
+            try:
+                data = self.stream.read1(CHUNK)
+            except OSError as error:
+                raise DumpError(
+                    f"{self.place} broke off at line {line:,}: {error}; copy or export it again"
+                ) from error
+            if chunk := decoder.decode(data, final=not data):
                 yield chunk if chunk.isascii() else self._repair(chunk)
-        except OSError as error:
-            raise DumpError(f"{self.path} can't be read on: {error}; copy or export it again") from error
+                line += chunk.count("\n")
 
     def _decoded(self) -> io.TextIOWrapper:
-        encoding = self.encoding
-        errors = "surrogateescape" if encoding == "utf-8-sig" else "replace"
-        self._text = io.TextIOWrapper(self.stream, encoding=encoding, errors=errors, newline="")
+        self._text = io.TextIOWrapper(self.stream, encoding=self.encoding, errors=self._errors, newline="")
         return self._text
+
+    @property
+    def _errors(self) -> str:
+        return "surrogateescape" if self.encoding == "utf-8-sig" else "replace"
 
     def _repair(self, line: str) -> str:
         repaired, count = _UNDECODED.subn(_windows_1252, line)

@@ -4,27 +4,53 @@
     pseudonyms(record).author_id         # "5f2c09b1a4e7d380", the same for the same author in every dump
 
 Id and name of the author become keyed hashes (HMAC-SHA256, 64 of its bits). Columns of the input's own whose
-names say that they are about a person (`email`, `ip_address`, `username`, ...) are left out, and so is the
-content of rows that can't be scored. The comments themselves are not searched for names.
+names say that they are about a person (`email`, `ip_address`, `speaker`, ...) are left out, and so is the
+content of rows that can't be scored. In ids, addresses and all other columns, what names the author (or the
+parent's), an e-mail address, or the part of an address that names a user (`/users/NAME`, `@NAME`) is
+replaced by its hash: `https://lum.example/users/5f2c09b1a4e7d380/statuses/1`. The same id is replaced in the
+same way wherever it stands, so replies still find their parents. The texts of comments and articles, and
+titles, are not searched for names.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from typing import Any
 
+from parley.model.comment import Article, Parent
 from parley.service.dumps.reading.record import BadRow, Record
 from parley.service.privacy import KeyedHashes
 
 DIGITS = 16
 _PERSONAL = re.compile(
-    "address|addr|author|avatar|commenter|email|ip|ipaddress|login|mail|name|nick|nickname|phone|uid|user|"
-    "username|voters|website",
+    "account|acct|actor|addr|address|agent|attributed|author|avatar|bio|birthday|channel|commenter|"
+    "contributor|cookie|creator|customer|device|did|dob|editor|email|fingerprint|gender|guest|guid|handle|"
+    "homepage|ip|ipaddr|ipaddress|login|mail|member|mention|mentions|mobile|nick|owner|participant|person|phone|"
+    "poster|profile|recipient|reporter|reviewer|sender|session|signature|speaker|tel|telephone|tripcode|ua|"
+    r"uid|user|useragent|voters|website|writer|\w*name|"
+    "(?:account|author|channel|commenter|creator|customer|member|owner|person|poster|sender|speaker|user|writer)"
+    "(?:id|ids|s|key|uri|url)",
     re.IGNORECASE,
 )
+_AT_AN_END = re.compile("by|cc|from|to", re.IGNORECASE)
+"""Words that say so only at an end of a name: `posted_by`, `from_id`, not `reply_to_number`."""
 _RENAMED = ("author.id", "author.name")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_HASH = re.compile(rf"[0-9a-f]{{{DIGITS}}}")
+_MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_IN_ADDRESS = re.compile(
+    r"(?P<before>(?:^|[/:.#?&=])(?:users?|u|profiles?|authors?|members?|accounts?|channel)[/=]|(?:^|/)u_|/[@~]"
+    r"|(?:^|[/=])acct:|(?<![\w.])@)(?P<name>[^\s/?#&@]+)(?:@[\w.-]+)?",
+    re.IGNORECASE,
+)
+_DID = re.compile(r"did:[a-z]+:[\w.:%-]+")
+_JOINTS = ("-", "_", ".", "+", "%20", "")
+"""What stands in addresses for the space in a name."""
+_SHORTEST = 2
+"""Characters of a name that is looked for in the middle of others' values."""
 
 
 class Pseudonyms:
@@ -41,11 +67,24 @@ class Pseudonyms:
 
     def __call__(self, record: Record) -> Record:
         """The record without what names its author. Raises StoreError where the key can't be used."""
+        own = _called(value for value in (record.author_id, record.author_name) if value)
+        personal = {name: value for name, value in record.extra.items() if self._is_personal(name)}
+        own += [name for value in personal.values() for name in _called(_strings(value)) if name not in own]
+        hidden = self._hider(own)
+        parent, article = record.parent, record.article
         return replace(
             record,
+            id=record.id and hidden(record.id),
+            parent=parent and self._parent(parent, record.parent_author),
+            article=article and self._article(article, hidden),
             author_id=record.author_id and self._name(record.author_id),
             author_name=record.author_name and self._name(record.author_name),
-            extra={name: value for name, value in record.extra.items() if not self._is_personal(name)},
+            parent_author=(),
+            extra={
+                name: self._searched(value, hidden)
+                for name, value in record.extra.items()
+                if name not in personal
+            },
         )
 
     def columns(self, names: Iterable[str]) -> tuple[str, ...]:
@@ -60,8 +99,80 @@ class Pseudonyms:
     def _name(self, value: str) -> str:
         return self._hashes.author(value)[:DIGITS]
 
+    def _parent(self, parent: Parent, author: Sequence[str]) -> Parent:
+        return replace(parent, id=parent.id and self._hider(_called(author))(parent.id))
+
+    def _article(self, article: Article, hidden: Callable[[str], str]) -> Article:
+        return replace(article, id=article.id and hidden(article.id), url=article.url and hidden(article.url))
+
+    def _hider(self, names: Sequence[str]) -> Callable[[str], str]:
+        """What replaces these names, and whatever else names a person, in a value."""
+        found = _pattern(tuple(names))
+
+        def hidden(value: str) -> str:
+            value = _MAIL.sub(lambda match: self._name(match[0]), value)
+            value = _DID.sub(lambda match: self._name(match[0]), value)
+            value = _IN_ADDRESS.sub(self._in_address, value)
+            return found.sub(lambda match: self._name(match[0]), value) if found else value
+
+        return hidden
+
+    def _in_address(self, match: re.Match[str]) -> str:
+        name = match["name"]
+        return match["before"] + (name if _HASH.fullmatch(name) else self._name(name))
+
+    def _searched(self, value: Any, hidden: Callable[[str], str]) -> Any:
+        """A value of the input's own, with lists and objects in it gone through likewise."""
+        if isinstance(value, str):
+            return hidden(value)
+        if isinstance(value, Mapping):
+            return {
+                hidden(str(name)): self._searched(inner, hidden)
+                for name, inner in value.items()
+                if not self._is_personal(str(name))
+            }
+        if isinstance(value, list | tuple):
+            return [self._searched(inner, hidden) for inner in value]
+        return value
+
     def _is_personal(self, name: str) -> bool:
-        if not any(map(_PERSONAL.fullmatch, _WORD.findall(name))):
+        words = _WORD.findall(name)
+        if not any(map(_PERSONAL.fullmatch, words)) and not any(
+            map(_AT_AN_END.fullmatch, (*words[:1], *words[-1:]))
+        ):
             return False
         self.dropped.add(name)
         return True
+
+
+def _called(values: Iterable[str]) -> list[str]:
+    """What a person is called in ids and addresses, by what the dump calls them: `https://lum.example/@vera`
+    is also `vera`, and `vera@lum.example` too."""
+    names: dict[str, None] = {}
+    for value in values:
+        value = value.strip()
+        names[value] = None
+        last = value.rstrip("/").rpartition("/")[2]
+        names[last.lstrip("@~").partition("@")[0]] = None
+        if " " in value:
+            names.update(
+                dict.fromkeys(value.replace(" ", joint) for joint in ("-", "_", ".", "+", "%20", ""))
+            )
+    return [name for name in names if _SHORTEST <= len(name) < 200 and not name.isdecimal()]
+
+
+@lru_cache(maxsize=1024)
+def _pattern(names: tuple[str, ...]) -> re.Pattern[str] | None:
+    """The names as words of their own, whatever their case, the longest first."""
+    if not names:
+        return None
+    longest_first = sorted(names, key=len, reverse=True)
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, longest_first))})(?![^\W_])", re.IGNORECASE)
+
+
+def _strings(value: Any) -> list[str]:
+    """The texts in a value, however deep; long ones are no names."""
+    if isinstance(value, str):
+        return [value] if len(value) < 100 else []
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return [text for one in inner for text in _strings(one)]

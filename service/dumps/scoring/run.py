@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,18 +32,38 @@ from parley.service.errors import DumpError, NothingToScore
 BATCH = 1024
 """Comments scored together: enough that many are of one length, few enough for a lively progress bar."""
 BATCHES_A_PART = 4
-"""What a crash loses at most. At a few hundred comments a second that is some seconds of work."""
+PART_SECONDS = 5.0
+"""What a crash loses at most: so many batches, and so many seconds of work."""
+BATCH_SECONDS = 1.5
+FIRST_BATCH = 32
+"""How long the scoring of one batch may take, and the size of the first, before that is known."""
 
 OnBatch = Callable[[Summary], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows that were read together, and how many of the dump had been read by then."""
+    """Rows that are scored together; how many came with them and before them, and how many of the dump had
+    been read by then."""
 
     good: list[Record]
     bad: list[BadRow]
+    rows: int
     taken: int
+
+
+class Pace:
+    """How many rows to score at a time, so that work is seen and kept every few seconds: `most` at most."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self.size = most, min(FIRST_BATCH, most)
+
+    def took(self, rows: int, seconds: float) -> None:
+        """Learn from a batch. The size doubles or halves, so that a slow moment doesn't spoil the next."""
+        if seconds < BATCH_SECONDS / 2 and rows >= self.size:
+            self.size = min(self.size * 2, self._most)
+        elif seconds > BATCH_SECONDS:
+            self.size = max(self.size // 2, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +149,7 @@ class Run:
         self.summary = Summary()
         self._selection, self._scorer, self._form = selection, scorer, form
         self._batch, self._on_batch, self._seen, self._layout = batch, on_batch, seen, layout
-        self._written = 0
+        self._written = self._taken = self._read = 0
         self._mark = time.monotonic()
 
     def go_on(self, parts: Parts) -> None:
@@ -139,14 +159,29 @@ class Run:
             self.summary.earlier = self.summary.scored
         if parts.whole:
             return
-        batches = self._batches()
-        for receipt in parts.receipts:
-            self._skip(islice(batches, BATCHES_A_PART), receipt)
-        begun = self._begun(batches, ahead=True)
+        pace = Pace(self._batch)
+        begun = self._begun(
+            self._batches(after=parts.receipts[-1] if parts.receipts else None, pace=pace), ahead=True
+        )
         while (first := next(begun, None)) is not None:
             with parts.next_part() as (table, errors):
-                self.write(chain([first], islice(begun, BATCHES_A_PART - 1)), table, errors)
-            parts.commit({"taken": self._written, "summary": self.summary.to_dict()})
+                self.write(self._part(first, begun, pace), table, errors)
+            parts.commit({"rows": self._written, "taken": self._taken, "summary": self.summary.to_dict()})
+
+    def _part(self, first: Begun, begun: Iterator[Begun], pace: Pace) -> Iterator[Begun]:
+        """`first` and what follows it into the same part: few rows, and few seconds."""
+        started, rows = time.monotonic(), 0
+        following: Begun | None = first
+        while following is not None:
+            before = time.monotonic()
+            yield following
+            size = len(following.batch.good) + len(following.batch.bad)
+            seconds = time.monotonic() - before
+            pace.took(size, seconds)
+            rows += size
+            if rows >= BATCHES_A_PART * self._batch or time.monotonic() - started + seconds > PART_SECONDS:
+                return
+            following = next(begun, None)
 
     def write(self, batches: Iterable[Begun], table: BinaryIO, errors: BinaryIO | None) -> None:
         """Write these rows onto the two handles; nothing is written to `table` where none is good."""
@@ -158,7 +193,7 @@ class Run:
                     layout = self._look(good)
                     writer = writer or self._form.open(table, layout, header=self.summary.scored == 0)
                     writer.write(self._scored(begun))
-                self._written = begun.batch.taken
+                self._written, self._taken = begun.batch.rows, begun.batch.taken
                 self._tick()
         except BaseException:
             if writer is not None:
@@ -183,12 +218,37 @@ class Run:
         left_out = f" ({counted.left_out:,} were left out)" if counted.left_out else ""
         raise NothingToScore(f"nothing to score: no row holds a comment{bad}{left_out}")
 
-    def _batches(self) -> Iterator[Batch]:
-        """The rows of the selection; a dump that breaks off in the middle ends with a BadRow that says so."""
+    def _batches(
+        self, *, after: Mapping[str, Any] | None = None, pace: Pace | None = None
+    ) -> Iterator[Batch]:
+        """The rows of the selection, as many at a time as `pace` says (None: as a batch holds), without those
+        that the receipt `after` counts. A dump that breaks off in the middle ends with a BadRow that says so.
+
+        The layout is that of the first whole batch with a good row, however small the batches are.
+        """
+        skip, number = (after["rows"] if after else 0), 0
         rows = self._rows()
-        while some := list(islice(rows, self._batch)):
-            good = [row for row in some if isinstance(row, Record)]
-            yield Batch(good, [row for row in some if isinstance(row, BadRow)], self._selection.taken)
+        while block := [(row, self._selection.taken) for row in islice(rows, self._batch)]:
+            if good := [row for row, _ in block if isinstance(row, Record)]:
+                self._look(good)
+            if after is not None and number < skip <= number + len(block):
+                if block[skip - number - 1][1] != after["taken"]:
+                    raise DumpError("the input no longer reads as it did: say --no-resume to start anew")
+                self._mark = time.monotonic()
+            at = max(skip - number, 0)
+            while at < len(block):
+                some = block[at : at + (pace.size if pace else self._batch)]
+                at += len(some)
+                self._read = number + at
+                yield Batch(
+                    [row for row, _ in some if isinstance(row, Record)],
+                    [row for row, _ in some if isinstance(row, BadRow)],
+                    number + at,
+                    some[-1][1],
+                )
+            number += len(block)
+        if number < skip:
+            raise DumpError("the input no longer reads as it did: say --no-resume to start anew")
         self.summary.left_out = self._selection.left_out
 
     def _begun(self, batches: Iterator[Batch], *, ahead: bool) -> Iterator[Begun]:
@@ -198,14 +258,6 @@ class Run:
             waiting.append(following)
             yield waiting.pop(0)
         yield from waiting
-
-    def _skip(self, batches: Iterable[Batch], receipt: Mapping[str, Any]) -> None:
-        for batch in batches:
-            if batch.good:
-                self._look(batch.good)
-        if self._selection.taken != receipt["taken"]:
-            raise DumpError("the input no longer reads as it did: say --no-resume to start anew")
-        self._mark = time.monotonic()
 
     def _look(self, records: Sequence[Record]) -> Layout:
         """The layout, which the dump's first comments decide."""
@@ -233,6 +285,7 @@ class Run:
         self.summary.seconds += now - self._mark
         self._mark = now
         self.summary.left_out = self._selection.left_out
+        self.summary.share = self._written / max(self._read, 1)
         self._on_batch(self.summary)
 
     def _rows(self) -> Iterator[Record | BadRow]:

@@ -99,7 +99,8 @@ class Scorer:
 @dataclass(slots=True)
 class Summary:
     """What a run did. `flagged` counts comments at or over a label's threshold; `earlier` are comments that a
-    run had scored before it was interrupted, and that this one went on from."""
+    run had scored before it was interrupted, and that this one went on from; `share` is that of the rows read
+    which are scored."""
 
     scored: int = 0
     repeated: int = 0
@@ -109,6 +110,7 @@ class Summary:
     cut_short: str = ""
     seconds: float = 0.0
     earlier: int = 0
+    share: float = 1.0
     flagged: Counter[str] = field(default_factory=Counter)
     stances: Counter[str] = field(default_factory=Counter)
     actions: Counter[str] = field(default_factory=Counter)

@@ -56,6 +56,11 @@ class Filter:
                 wanted = re.compile(value, re.IGNORECASE)
             except re.error as error:
                 raise DumpError(f"--where {given}: {value!r} is no regular expression: {error}") from error
+        elif sign in _ORDER and field not in FIELDS and not _is_ordered(value):
+            raise DumpError(
+                f"--where {given}: {value!r} is neither a number nor a date, which {sign} compares: give "
+                "one, or ~ for a regular expression"
+            )
         elif field == "created_at" and value:
             wanted = _time(value, given=f"--where {given}")
         return cls(field, sign, wanted, given)
@@ -77,6 +82,19 @@ class Filter:
         if self.sign in ("=", "!="):
             return bool(found == wanted) == (self.sign == "=")
         return _ORDER[self.sign](found, wanted)
+
+
+class OneRecord:
+    """A reader of one comment."""
+
+    columns: tuple[str, ...] = ()
+    fraction = 1.0
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    def __iter__(self) -> Iterator[Record | BadRow]:
+        yield self._record
 
 
 class Selection:
@@ -162,6 +180,17 @@ def _time(value: str, *, given: str) -> datetime:
     except ValueError as error:
         raise DumpError(f"{given}: give a date such as 2024-05-31 or 2024-05-31T18:00+02:00") from error
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _is_ordered(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        try:
+            datetime.fromisoformat(value)
+        except ValueError:
+            return False
+    return True
 
 
 def _text(value: Any) -> str:

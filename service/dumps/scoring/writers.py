@@ -155,23 +155,28 @@ def concatenate(parts: Sequence[Path], out: BinaryIO) -> None:
 
 
 def concatenate_parquet(parts: Sequence[Path], out: BinaryIO) -> None:
-    """Join parts in row groups of ROW_GROUP rows or a little more."""
+    """Join parts in row groups of ROW_GROUP rows, however many rows a part has."""
     pa = import_pyarrow()
     schema = pa.parquet.read_schema(parts[0])
     with pa.parquet.ParquetWriter(out, schema, compression="zstd") as joined:
-        for tables in _in_groups(pa.parquet.read_table(part, schema=schema) for part in parts):
-            joined.write_table(pa.concat_tables(tables))
+        for group in _in_groups(pa, (pa.parquet.read_table(part, schema=schema) for part in parts)):
+            joined.write_table(group)
 
 
-def _in_groups(tables: Iterator[Any]) -> Iterator[list[Any]]:
+def _in_groups(pa: Any, tables: Iterator[Any]) -> Iterator[Any]:
     group: list[Any] = []
+    rows = 0
     for table in tables:
         group.append(table)
-        if sum(table.num_rows for table in group) >= ROW_GROUP:
-            yield group
-            group = []
-    if group:
-        yield group
+        rows += table.num_rows
+        while rows >= ROW_GROUP:
+            # In one piece: how a column is cut into pieces would show in the bytes.
+            whole = pa.concat_tables(group)
+            yield whole.slice(0, ROW_GROUP).combine_chunks()
+            rows -= ROW_GROUP
+            group = [whole.slice(ROW_GROUP)]
+    if rows:
+        yield pa.concat_tables(group).combine_chunks()
 
 
 class OpenWriter(Protocol):

@@ -3,19 +3,29 @@
     curl 'http://127.0.0.1:8000/v1alpha1/comments:analyze?key=KEY' -H 'Content-Type: application/json' \\
         -d '{"comment": {"text": "What nonsense."}, "requestedAttributes": {"TOXICITY": {}}}'
 
-Nothing of it is ever stored, whatever `doNotStore` says.
+Nothing of it is stored, unless the site keeps arriving comments for its moderators (`store.queue`), and then
+nothing with `doNotStore`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from parley.model.comment import Comment, Prediction
 from parley.model.text.language import UNDETERMINED
+from parley.service.errors import InvalidRequest
 from parley.service.protocols.perspective import context
-from parley.service.protocols.perspective.attributes import MAX_ATTRIBUTES, NEEDS_ARTICLE, lookup, score_of
+from parley.service.protocols.perspective.attributes import (
+    MAX_ATTRIBUTES,
+    NEEDS_ARTICLE,
+    left_out,
+    lookup,
+    score_of,
+)
 from parley.service.protocols.perspective.errors import documented, invalid
 from parley.service.protocols.perspective.schemas import (
     AnalyzeCommentRequest,
@@ -29,15 +39,16 @@ from parley.service.protocols.perspective.schemas import (
 )
 from parley.service.protocols.perspective.spans import Utf16, sentences
 from parley.service.web.context import Service, ServiceDep
-from parley.service.web.wire import JSON, UndeclaredJsonRoute
+from parley.service.web.wire import JSON, LenientJsonRoute
 
 MAX_BYTES = 20_480
 PROBABILITY = "PROBABILITY"
 TEXT_TYPES = ("PLAIN_TEXT", "HTML", "TEXT_TYPE_UNSPECIFIED")
 
-router = APIRouter(route_class=UndeclaredJsonRoute)
+router = APIRouter(route_class=LenientJsonRoute)
 
 Requested = Mapping[str, AttributeParameters]
+Site = Mapping[str, str | None]
 
 
 @router.post(
@@ -53,23 +64,32 @@ async def analyze(request: Request, sent: AnalyzeCommentRequest, service: Servic
         name: value or AttributeParameters() for name, value in (sent.requested_attributes or {}).items()
     }
     site = service.settings.perspective.attributes
-    scores = _check_attributes(requested, site, with_article=surroundings.article is not None)
+    drop = bool(sent.drop_unsupported_attributes)
+    with_article = surroundings.article is not None
+    scores = _check_attributes(requested, site, with_article=with_article, drop=drop)
     languages = [language for language in sent.languages or [] if language]
-    _check_declared(service, languages, requested)
+    dropped = _dropped(drop, lambda: _check_declared(service, languages, requested))
     whole = Comment(text=text, article=surroundings.article, parent=surroundings.parent)
     places = sentences(text) if sent.span_annotations else []
     parts = places if len(places) > 1 else []
     predictions = await service.predict(request, [whole, *_sentences(whole, parts)])
     detected = predictions[0].language or UNDETERMINED
     if not languages:
-        _check_detected(service, detected, requested)
+        dropped = _dropped(drop, lambda: _check_detected(service, detected, requested))
+    if dropped:
+        scores = {}
     answer = AnalyzeCommentResponse(
         attribute_scores=_scores(text, predictions, parts, requested, scores) or None,
         languages=languages or [detected],
         detected_languages=[detected],
         client_token=sent.client_token,
     )
-    return JSON(to_answer(answer))
+    response = JSON(to_answer(answer))
+    if service.arrivals.on and not sent.do_not_store:
+        policy, kept = service.policy(), replace(whole, id=sent.client_token or None)
+        decision = await run_in_threadpool(policy.decide, kept, predictions[0])
+        response.background = service.queueing([kept], predictions[:1], [decision], policy)
+    return response
 
 
 def check_comment(comment: TextEntry | None) -> str:
@@ -91,8 +111,20 @@ def check_comment(comment: TextEntry | None) -> str:
     return text
 
 
-def _check_attributes(requested: Requested, site: Mapping[str, str], *, with_article: bool) -> dict[str, str]:
-    """The path of the score behind each requested attribute. Raises InvalidRequest."""
+def _dropped(drop: bool, check: Callable[[], None]) -> bool:
+    """Whether a check fails and the client wants what fails it left out. Raises InvalidRequest otherwise."""
+    try:
+        check()
+    except InvalidRequest:
+        if not drop:
+            raise
+        return True
+    return False
+
+
+def _check_attributes(requested: Requested, site: Site, *, with_article: bool, drop: bool) -> dict[str, str]:
+    """The path of the score behind each requested attribute that is answered: not of those that the site has
+    mapped to nothing and, with `drop`, of those that can't be. Raises InvalidRequest."""
     if not requested:
         raise invalid("NO_REQUESTED_ATTRIBUTES", "Missing requested_attributes")
     if len(requested) > MAX_ATTRIBUTES:
@@ -100,6 +132,8 @@ def _check_attributes(requested: Requested, site: Mapping[str, str], *, with_art
     scores = {}
     for attribute, parameters in requested.items():
         path = lookup(attribute, site=site)
+        if left_out(attribute, site=site) or (drop and not _answerable(path, with_article)):
+            continue
         if path is None:
             raise invalid("INVALID_REQUEST", f"Unknown requested attribute: {attribute[:60]}")
         if parameters.score_type not in (None, "", PROBABILITY, "SCORE_TYPE_UNSPECIFIED"):
@@ -115,6 +149,10 @@ def _check_attributes(requested: Requested, site: Mapping[str, str], *, with_art
             )
         scores[attribute] = path
     return scores
+
+
+def _answerable(path: str | None, with_article: bool) -> bool:
+    return path is not None and (with_article or path not in NEEDS_ARTICLE)
 
 
 def _check_declared(service: Service, languages: Sequence[str], requested: Requested) -> None:
@@ -169,8 +207,8 @@ def _scores(
     """Of each attribute the summary and its spans: the sentences or, without any, the whole text."""
     units = Utf16(text)
     answer = {}
-    for attribute, parameters in requested.items():
-        path = paths[attribute]
+    for attribute, path in paths.items():
+        parameters = requested[attribute]
         summary = score_of(predictions[0], path)
         if summary is None or summary < (parameters.score_threshold or 0.0):
             continue

@@ -37,10 +37,15 @@ def without_version(attribute: str) -> str:
     return _VERSION.sub("", attribute)
 
 
-def lookup(attribute: str, *, site: Mapping[str, str]) -> str | None:
+def lookup(attribute: str, *, site: Mapping[str, str | None]) -> str | None:
     """The path of the score that answers `attribute`; None for a name that means nothing here."""
     name = without_version(attribute)
-    return site.get(name) or BUILT_IN.get(name)
+    return site[name] if name in site else BUILT_IN.get(name)
+
+
+def left_out(attribute: str, *, site: Mapping[str, str | None]) -> bool:
+    """Whether the site has mapped `attribute` to nothing: it is left out of answers and fails no request."""
+    return site.get(without_version(attribute), "") is None
 
 
 def score_of(prediction: Prediction, path: str) -> float | None:

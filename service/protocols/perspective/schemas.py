@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from parley.service.web.wire import FirstError
@@ -17,6 +17,12 @@ class _Message(BaseModel):
     """A message in Google's JSON: keys in lowerCamelCase or with underscores; null is absent."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _open(cls, value: Any) -> Any:
+        """PHP writes an empty object as an empty list."""
+        return {} if value == [] else value
 
 
 class TextEntry(_Message):
@@ -75,11 +81,19 @@ class AttributeScores(_Message):
     summary_score: Score | None = None
 
 
+def _opened(value: Any) -> Any:
+    return {} if value == [] else value
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 class _Request(_Message):
     comment: TextEntry | None = None
     context: Context | None = None
-    languages: Annotated[list[str], FirstError()] | None = Field(
-        default=None, description="BCP 47; detected when absent."
+    languages: Annotated[Annotated[list[str], FirstError()] | None, BeforeValidator(_listed)] = Field(
+        default=None, description="BCP 47; detected when absent. One may come without its list."
     )
     do_not_store: bool | None = None
     client_token: str | None = Field(default=None, description="Echoed.")
@@ -107,7 +121,12 @@ class AnalyzeCommentRequest(_Request):
         }
     )
 
-    requested_attributes: dict[str, AttributeParameters | None] | None = None
+    requested_attributes: Annotated[
+        dict[str, AttributeParameters | None] | None, BeforeValidator(_opened)
+    ] = None
+    drop_unsupported_attributes: bool | None = Field(
+        default=None, description="Leave out what can't be judged, where the request would fail."
+    )
     span_annotations: bool | None = Field(default=None, description="Score each sentence as well.")
 
 

@@ -28,14 +28,14 @@ from parley.service.protocols.perspective.schemas import (
 )
 from parley.service.store.feedback import MAX_NAME, Suggestion
 from parley.service.web.context import ServiceDep, token_of
-from parley.service.web.wire import JSON, UndeclaredJsonRoute
+from parley.service.web.wire import JSON, LenientJsonRoute
 
 _COMMENT = "comment:"
 """What Coral's client token begins with, before the comment's id."""
 _ATTRIBUTE = re.compile(r"[\w.@:/-]{1,100}")
 """What names an attribute, and can't hold a text."""
 
-router = APIRouter(route_class=UndeclaredJsonRoute)
+router = APIRouter(route_class=LenientJsonRoute)
 
 
 @router.post(

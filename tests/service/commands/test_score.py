@@ -66,7 +66,7 @@ def test_bad_rows_are_told_and_listed(run, tmp_path: Path) -> None:  # type: ign
 
 BAD_CALLS = {
     "no file": (("none.csv", "-o", "out.csv"), 2, "none.csv can't be opened: No such file"),
-    "a folder": ((".", "-o", "out.csv"), 2, "is a folder; give one file"),
+    "a folder": ((".", "-o", "out.csv"), 2, "out.csv lies in the input"),
     "output a folder": (("in.csv", "-o", "folder.csv"), 2, "folder.csv is a folder; give the name of a file"),
     "output unknown": (("in.csv", "-o", "out.xlsx"), 2, "must end in one of .jsonl, .ndjson, .csv, .parquet"),
     "output exists": (("in.csv", "-o", "old.csv"), 2, "old.csv exists; give another name, or --overwrite"),

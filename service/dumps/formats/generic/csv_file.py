@@ -1,5 +1,7 @@
 """CSV and TSV with a header row; the columns are the fields of the REST request with dots, or mapped.
 
+A row that fails is tried once more with quotation marks behind backslashes, and in TSV as plain cells.
+
 A quotation mark that is never closed would swallow every row after it, silently. So each row is parsed on
 its own, strictly, and must have as many cells as the header; where a row that spans lines fails, only its
 first line is bad, and reading goes on with the line below.
@@ -8,87 +10,68 @@ first line is bad, and reading goes on with the line below.
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem
 from parley.service.dumps.reading.source import MAX_LINE, Source
 from parley.service.errors import DumpError
 
 DELIMITERS = ",;\t|"
+_SEPARATOR = re.compile(r"\ufeff?sep=(.)", re.IGNORECASE)
 _NEVER_CLOSED = (
     "a quotation mark opens here and is not closed properly: close it, or double those within the text"
 )
 _NOT_DOUBLED = 'a quotation mark inside a quoted cell must be doubled (""), or the cell is never closed'
 
 
-class CsvReader:
-    """Records of a delimited file. The delimiter is whichever of `,` `;` tab `|` the header uses."""
+class Rows:
+    """The rows of a delimited file, each read strictly and on its own."""
 
-    def __init__(self, source: Source, columns: Columns) -> None:
+    def __init__(self, source: Source, delimiter: str) -> None:
         csv.field_size_limit(MAX_LINE)
-        self._source, self._columns = source, columns
+        self.width: int | None = None
+        """How many cells a row has to have; a row that hasn't is tried as other programs write it."""
         self._lines = source.lines()
         self._again: deque[tuple[int, str]] = deque()
-        self._delimiter = delimiter(source.head_text)
-        self._header = self._read_header()
-        columns.check(self._header, place=str(source.path))
-        self.columns = columns.names(self._header)
+        self._delimiter = delimiter
 
-    @property
-    def fraction(self) -> float:
-        return self._source.fraction
-
-    def __iter__(self) -> Iterator[Record | BadRow]:
-        row, recovering = 0, False
-        while (found := self._next_row()) is not None:
-            row += 1
-            problem = found.problem
-            if problem is None and len(found.cells) != len(self._header):
-                problem = f"{len(found.cells)} cells, where the header has {len(self._header)}"
-            if problem is None and recovering and found.raw.count('"') % 2:
-                problem = "belongs to the broken row above"
-            recovering = problem is not None and (recovering or '"' in found.raw)
-            if problem is not None:
-                self._push_back(found)
-                yield BadRow(reason=problem, row=row, line=found.line, raw=found.lines[0][1].rstrip("\r\n"))
-                continue
-            try:
-                values = dict(zip(self._header, found.cells, strict=True))
-                yield self._columns.record(values, row=row, line=found.line)
-            except RowProblem as reason:
-                yield BadRow(reason=str(reason), row=row, line=found.line, raw=found.raw.rstrip("\r\n"))
-
-    def _read_header(self) -> tuple[str, ...]:
-        header = self._next_row()
-        if header is None or header.problem is not None:
-            problem = header.problem if header else "every line is blank"
-            raise DumpError(f"{self._source.path} has no readable header row: {problem}")
-        names: dict[str, None] = {}
-        for number, cell in enumerate(header.cells, start=1):
-            name = " ".join(cell.split()) or f"column_{number}"
-            while name in names:
-                name = f"{name}_{number}"
-            names[name] = None
-        if not all(map(str.isprintable, names)):
-            raise DumpError(f"{self._source.path} is no text; save a spreadsheet as CSV, or say its --format")
-        return tuple(names)
-
-    def _next_row(self) -> _Row | None:
-        """The next row that isn't blank, read strictly; None at the end."""
+    def next(self) -> Row | None:
+        """The next row that isn't blank, read strictly; None at the end. Raises DumpError."""
         while (first := self._next_line()) is not None:
             if first[1].strip("\r\n"):
                 return self._parse([first])
         return None
 
-    def _parse(self, taken: list[tuple[int, str]]) -> _Row:
+    def _parse(self, taken: list[tuple[int, str]]) -> Row:
         """The row that starts with the one line in `taken`, to which the lines it spans are added."""
+        row = self._read(taken)
+        if self.width is None or (row.problem is None and len(row.cells) == self.width):
+            return row
+        others: list[dict[str, Any]] = []
+        if any(r"\"" in line for _, line in row.lines):
+            others.append({"escapechar": "\\"})
+        if self._delimiter == "\t" and '"' in taken[0][1]:
+            others.append({"quoting": csv.QUOTE_NONE})
+        for dialect in others:
+            self.again(row)
+            row = self._read(taken[:1], **dialect)
+            if row.problem is None and len(row.cells) == self.width:
+                return row
+        if others:
+            self.again(row)
+            row = self._read(taken[:1])
+        return row
+
+    def _read(self, taken: list[tuple[int, str]], **dialect: Any) -> Row:
         try:
-            cells = next(csv.reader(self._spanned(taken), delimiter=self._delimiter, strict=True))
+            cells = next(csv.reader(self._spanned(taken), delimiter=self._delimiter, strict=True, **dialect))
         except csv.Error:
-            return _Row(taken, [], _NEVER_CLOSED if len(taken) > 1 else _NOT_DOUBLED)
-        return _Row(taken, cells, None)
+            return Row(taken, [], _NEVER_CLOSED if len(taken) > 1 else _NOT_DOUBLED)
+        return Row(taken, cells, None)
 
     def _spanned(self, taken: list[tuple[int, str]]) -> Iterator[str]:
         size = 0
@@ -101,13 +84,68 @@ class CsvReader:
     def _next_line(self) -> tuple[int, str] | None:
         return self._again.popleft() if self._again else next(self._lines, None)
 
-    def _push_back(self, row: _Row) -> None:
+    def again(self, row: Row) -> None:
         """Read the lines below a broken row's first again, as rows of their own."""
         self._again.extendleft(reversed(row.lines[1:]))
 
 
+class CsvReader:
+    """Records of a delimited file. The delimiter is whichever of `,` `;` tab `|` the header uses."""
+
+    def __init__(self, source: Source, columns: Columns) -> None:
+        self._source, self._columns = source, columns
+        self._rows = Rows(source, delimiter(source.head_text))
+        self._header = self._read_header()
+        columns.check(self._header, place=source.place)
+        self.columns = columns.names(self._header)
+
+    @property
+    def fraction(self) -> float:
+        return self._source.fraction
+
+    def __iter__(self) -> Iterator[Record | BadRow]:
+        row, recovering = 0, False
+        while (found := self._rows.next()) is not None:
+            row += 1
+            problem = found.problem
+            if problem is None and len(found.cells) != len(self._header):
+                problem = f"{len(found.cells)} cells, where the header has {len(self._header)}"
+            if problem is None and recovering and found.raw.count('"') % 2:
+                problem = "belongs to the broken row above"
+            recovering = problem is not None and (recovering or '"' in found.raw)
+            if problem is not None:
+                self._rows.again(found)
+                yield BadRow(reason=problem, row=row, line=found.line, raw=found.lines[0][1].rstrip("\r\n"))
+                continue
+            try:
+                values = dict(zip(self._header, found.cells, strict=True))
+                yield self._columns.record(values, row=row, line=found.line)
+            except RowProblem as reason:
+                yield BadRow(reason=str(reason), row=row, line=found.line, raw=found.raw.rstrip("\r\n"))
+
+    def _read_header(self) -> tuple[str, ...]:
+        header = self._rows.next()
+        if header is not None and _SEPARATOR.fullmatch(header.raw.strip("\ufeff\r\n")):
+            header = self._rows.next()
+        if header is None or header.problem is not None:
+            problem = header.problem if header else "every line is blank"
+            raise DumpError(f"{self._source.place} has no readable header row: {problem}")
+        names: dict[str, None] = {}
+        for number, cell in enumerate(header.cells, start=1):
+            name = " ".join(cell.split()) or f"column_{number}"
+            while name in names:
+                name = f"{name}_{number}"
+            names[name] = None
+        self._rows.width = len(names)
+        if not all(map(str.isprintable, names)):
+            raise DumpError(
+                f"{self._source.place} is no text; save a spreadsheet as CSV, or say its --format"
+            )
+        return tuple(names)
+
+
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
     lines: list[tuple[int, str]]
     cells: list[str]
     problem: str | None
@@ -121,7 +159,26 @@ class _Row:
         return "".join(text for _, text in self.lines)
 
 
+def checked_rows(source: Source, widths: Collection[int] = ()) -> Iterator[Row]:
+    """The rows of a file with commas, each with its problem; of a broken one that spans lines only the first
+    line is lost. A row may have as many cells as `widths` says (empty: any number)."""
+    rows = Rows(source, ",")
+    while (row := rows.next()) is not None:
+        if row.problem is None and widths and len(row.cells) not in widths:
+            row = replace(row, problem=f"{len(row.cells)} cells, where the format has {max(widths)}")
+        if row.problem is not None:
+            rows.again(row)
+        yield row
+
+
 def delimiter(head: str) -> str:
-    """Whichever of DELIMITERS the first line uses most."""
-    header = next((line for line in head.splitlines() if line.strip()), "")
-    return max(DELIMITERS, key=header.count)
+    """What Excel's line `sep=;` says, or whichever of DELIMITERS the first line uses most."""
+    first = next((line for line in head.splitlines() if line.strip()), "")
+    told = _SEPARATOR.fullmatch(first)
+    return told[1] if told else max(DELIMITERS, key=first.count)
+
+
+def header_line(head: str) -> str:
+    """The first line that isn't blank, nor Excel's `sep=;`."""
+    lines = (line for line in head.splitlines() if line.strip() and not _SEPARATOR.fullmatch(line))
+    return next(lines, "")

@@ -1,25 +1,31 @@
-"""A saved web page whose comments stand in it as schema.org's JSON-LD, which search engines read too.
+"""A saved web page whose comments stand in it as schema.org's data, which search engines read too.
 
-An `Article` or a `DiscussionForumPosting` with a `comment` list, replies nested or by `parentItem`.
+An `Article` or a `DiscussionForumPosting` with its comments: as JSON-LD, or else as microdata or RDFa.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from parley.service.dumps.formats.native import Native, RawComment, dig, entries, words
+from pydantic_core import from_json
+
+from parley.service.dumps.formats.generic.linked_data import comments
+from parley.service.dumps.formats.generic.microdata import items
+from parley.service.dumps.formats.native import Native, RawComment
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError, NothingToScore
 
 MAX_PAGE = 64 * 2**20
-MAX_DEPTH = 500
 _HTML = re.compile(r"^(?:\s|<\?xml[^<>]*>|<!--(?:(?!-->).)*-->)*<(?:!doctype\s+html|html)\b", re.I | re.S)
 _SCRIPT = re.compile(r"<script\b(?P<attributes>[^<>]*+)>", re.IGNORECASE)
 _JSON_LD = re.compile(r"\bapplication/ld\+json\b", re.IGNORECASE)
+_OPENING = re.compile(r"(?:\s|//|/\*|\*/|<!--|<!\[CDATA\[)*+")
+_CLOSING = ("//", "/*", "*/", "-->", "]]>")
+"""What hides a script from old browsers and from XML."""
 _END = re.compile(r"</script", re.IGNORECASE)
 
 
@@ -30,33 +36,62 @@ def looks(head: str) -> bool:
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments of every article on the page, in its order. The page is read whole: it is small."""
-    page = _page(source)
-    row = 0
-    for line, block in _blocks(page):
-        try:
-            data = json.loads(block, strict=False)
-        except (ValueError, RecursionError) as error:
-            row += 1
-            yield RawComment(line=line, raw=block, problem=f"JSON-LD that is not JSON: {error}")
-            continue
-        for comment in _comments(data, article={}, parent=None, depth=0):
-            row += 1
-            comment["id"] = comment["id"] or str(row)  # before its replies, which come next, ask for it
-            yield RawComment(values=comment, line=line)
-    if not row:
+    page, broken = _page(source)
+    roots, problems = _data(page)
+    found = comments(roots) or comments(items(page))
+    if problems or broken:
+        found = [comment for comment in found if isinstance(comment["text"], str)]
+    for row, comment in enumerate(found, start=1):
+        comment["id"] = comment["id"] or str(source.rows_before + row)
+    for comment in found:
+        parent, article = comment.pop("parent"), comment.pop("article")
+        if parent is not None:
+            comment["parent.id"] = parent["id"]
+        yield RawComment(values={**comment, **article})
+    yield from problems
+    if broken is not None:
+        raise broken
+    if not found and not problems:
         raise NothingToScore(
-            f"{source.path}: no comments found: the page holds no JSON-LD with comments (schema.org Comment)"
+            f"{source.place}: no comments found: the page holds none as schema.org describes them (Comment), "
+            "neither as JSON-LD nor as microdata or RDFa"
         )
 
 
-def _page(source: Source) -> str:
+def _data(page: str) -> tuple[list[Any], list[RawComment]]:
+    """What the JSON-LD scripts hold, and those that break off: as far as they go."""
+    roots, problems = [], []
+    for line, block in _blocks(page):
+        try:
+            roots.append(json.loads(block, strict=False))
+        except (ValueError, RecursionError) as error:
+            roots.append(_as_far_as_it_goes(block, error))
+            problems.append(RawComment(line=line, raw=block, problem=f"JSON-LD that is not JSON: {error}"))
+    return roots, problems
+
+
+def _page(source: Source) -> tuple[str, DumpError | None]:
+    """The page, and why it broke off, if it did."""
     parts, size = [], 0
-    for chunk in source.chunks():
-        size += len(chunk)
-        if size > MAX_PAGE:
-            raise DumpError(f"{source.path} is too long for a web page")
-        parts.append(chunk)
-    return "".join(parts)
+    try:
+        for chunk in source.chunks():
+            size += len(chunk)
+            parts.append(chunk)
+            if size > MAX_PAGE:
+                break
+    except DumpError as error:
+        return "".join(parts), error
+    if size > MAX_PAGE:
+        raise DumpError(f"{source.place} is too long for a web page")
+    return "".join(parts), None
+
+
+def _as_far_as_it_goes(block: str, error: Exception) -> Any:
+    """What the JSON holds before the place where it is none."""
+    try:
+        return from_json(block[: getattr(error, "pos", 0)], allow_partial=True)
+    except ValueError:
+        return None
 
 
 def _blocks(page: str) -> Iterator[tuple[int, str]]:
@@ -70,70 +105,20 @@ def _blocks(page: str) -> Iterator[tuple[int, str]]:
         at = end.start() if end else len(page)
         line += page.count("\n", counted, start.end())
         counted = start.end()
-        yield line, page[start.end() : at].strip()
+        yield line, _unwrapped(page[start.end() : at])
 
 
-def _comments(node: Any, *, article: Mapping[str, Any], parent: Any, depth: int) -> Iterator[dict[str, Any]]:
-    """The comments in `node` and below it, each before its replies."""
-    if depth > MAX_DEPTH:
-        return
-    if isinstance(node, list):
-        for item in node:
-            yield from _comments(item, article=article, parent=parent, depth=depth + 1)
-        return
-    if not isinstance(node, Mapping):
-        return
-    kinds = entries(node.get("@type"))
-    if "Comment" in kinds:
-        comment = _comment(node, article, parent)
-        yield comment
-        below: dict[str, Any] = {"article": article, "parent": comment["id"]}
-    else:
-        if any(isinstance(kind, str) and kind.endswith(("Article", "Posting")) for kind in kinds):
-            article = _article(node)
-        below = {"article": article, "parent": None}
-    for key in ("@graph", "mainEntity", "mainEntityOfPage", "hasPart", "comment"):
-        yield from _comments(node.get(key), depth=depth + 1, **below)
-
-
-def _comment(node: Mapping[str, Any], article: Mapping[str, Any], parent: Any) -> dict[str, Any]:
-    author = next(iter(entries(node.get("author"))), None)
-    return {
-        "id": _id(node),
-        "parent.id": parent or _id(node.get("parentItem")),
-        **article,
-        "author.id": _id(author) if isinstance(author, Mapping) else None,
-        "author.name": author if isinstance(author, str) else dig(author, "name"),
-        "created_at": node.get("dateCreated") or node.get("datePublished"),
-        "text": node.get("text"),
-        "format": "html",
-        "upvotes": _count(node.get("upvoteCount")),
-    }
-
-
-def _count(value: Any) -> int | None:
-    """A number, which many pages write in quotes."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
-        return int(value)
-    return value if isinstance(value, int) else None
-
-
-def _article(node: Mapping[str, Any]) -> dict[str, Any]:
-    url = _id(node.get("url")) or _id(node.get("mainEntityOfPage")) or _id(node)
-    return {
-        "article.id": _id(node),
-        "article.url": url,
-        "article.title": words(node.get("headline") or node.get("name")),
-        "article.text": words(node.get("articleBody") or node.get("text")),
-    }
-
-
-def _id(node: Any) -> str | None:
-    """What a thing is called: itself, its @id, identifier or address."""
-    if isinstance(node, str):
-        return node or None
-    values = (dig(node, key) for key in ("@id", "identifier", "url"))
-    return next((str(value) for value in values if isinstance(value, str | int) and value), None)
+def _unwrapped(script: str) -> str:
+    opening = _OPENING.match(script)
+    start, end = opening.end() if opening else 0, len(script)
+    while end > start:  # from behind, mark by mark: a pattern would begin anew at each of them
+        if script[end - 1].isspace():
+            end -= 1
+        elif mark := next((mark for mark in _CLOSING if script.endswith(mark, start, end)), None):
+            end -= len(mark)
+        else:
+            break
+    return script[start:end]
 
 
 FORMAT = Native(read=read, extras={"upvotes": "int64"})

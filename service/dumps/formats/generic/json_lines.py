@@ -1,37 +1,43 @@
-"""JSON lines: one comment a line, with the fields of the REST request, nested or with dots.
+"""JSON with the fields of the REST request, nested or with dots: one comment a line, or one document.
 
-{"id": "7", "text": "Well said.", "article": {"title": "Bridge to close"}, "parent": {"text": "Close
-it."}}
+    {"id": "7", "text": "Well said.", "article": {"title": "Bridge"}, "parent": {"text": "Close it."}}
+
+A document is a list of comments, a list under a key (`{"comments": [...]}`), or objects over several lines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from parley.service.dumps.formats.native import parse_object
+from pydantic_core import from_json
+
+from parley.service.dumps.formats.native import parse_object, stream_items
 from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem
 from parley.service.dumps.reading.source import Source
-from parley.service.errors import DumpError
+
+_DEPTH = 3
+"""Objects within each other in which a document's list is looked for."""
 
 
 class JsonLinesReader:
-    """Records of a JSON lines file. `columns` is empty: only the rows know what they hold."""
+    """Records of a JSON file. `columns` is empty: only the rows know what they hold."""
 
     columns: tuple[str, ...] = ()
 
     def __init__(self, source: Source, columns: Columns) -> None:
-        if source.head_text.lstrip().startswith("["):
-            raise DumpError(
-                f"{source.path} holds one JSON list; Parley reads one comment a line: "
-                f"jq -c '.[]' {source.path.name} > comments.jsonl"
-            )
         self._source, self._columns = source, columns
+        self._path = document_path(source.head_text, columns.text_column)
 
     @property
     def fraction(self) -> float:
         return self._source.fraction
 
     def __iter__(self) -> Iterator[Record | BadRow]:
+        return self._of_lines() if self._path is None else self._of_document(self._path)
+
+    def _of_lines(self) -> Iterator[Record | BadRow]:
         row = 0
         for number, line in self._source.lines():
             if not line.strip():
@@ -41,3 +47,67 @@ class JsonLinesReader:
                 yield self._columns.record(parse_object(line), row=row, line=number)
             except RowProblem as problem:
                 yield BadRow(reason=str(problem), row=row, line=number, raw=line.rstrip("\r\n"))
+
+    def _of_document(self, path: str) -> Iterator[Record | BadRow]:
+        for row, values in enumerate(stream_items(self._source, path, many=True), start=1):
+            try:
+                if not isinstance(values, Mapping):
+                    raise RowProblem('not a JSON object; a comment is {"text": "..."}')
+                yield self._columns.record(values, row=row)
+            except RowProblem as problem:
+                raw = json.dumps(values, ensure_ascii=False, default=str)
+                yield BadRow(reason=str(problem), row=row, raw=raw)
+
+
+def document_path(head: str, text: str) -> str | None:
+    """Where in one JSON document the comments stand, as ijson writes it; None for a comment a line.
+
+    `text` is the key of a comment's text.
+    """
+    start = head.lstrip("\ufeff \t\r\n")
+    if start.startswith("["):
+        return "item"
+    first, line_end, _ = start.partition("\n")
+    begun = _first_object(start)
+    if begun is None or text in begun:
+        # A line that is no whole object is one of a document in several; but a long line is just long.
+        return "" if begun is not None and line_end and not _is_whole(first) else None
+    found = _list_in(begun, text, _DEPTH) or _list_in(begun, None, _DEPTH)
+    if found is not None:
+        return found
+    return "" if line_end and not _is_whole(first) else None
+
+
+def _first_object(start: str) -> dict[str, Any] | None:
+    """The first object as far as it is there."""
+    try:
+        value = json.JSONDecoder(strict=False).raw_decode(start)[0]
+    except (ValueError, RecursionError):
+        try:
+            value = from_json(start, allow_partial=True)
+        except ValueError:
+            return None
+    return value if isinstance(value, dict) else None
+
+
+def _is_whole(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _list_in(value: Mapping[str, Any], text: str | None, depth: int) -> str | None:
+    """The path of the first list of objects (that have the key `text`, unless that is None)."""
+    for key, inner in value.items():
+        if "." in key:
+            continue
+        if isinstance(inner, list) and inner and isinstance(inner[0], dict):
+            if text is None or text in inner[0]:
+                return f"{key}.item"
+        elif isinstance(inner, dict) and depth > 1:
+            found = _list_in(inner, text, depth - 1)
+            if found is not None:
+                return f"{key}.{found}"
+    return None

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from parley.model.comment import Article, Parent
+from parley.service.dumps.formats.reply_tree import Index, Skip
 from parley.service.dumps.reading.record import EMPTY_TEXT, BadRow, Columns, Record, to_utc
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError, NothingToScore
@@ -116,14 +117,16 @@ class PageReader:
     )
 
     def __init__(self, source: Source, columns: Columns) -> None:
+        columns.check_own(source.place)
         if columns.mapped:
-            raise DumpError(f"{source.path} is read as an article's page: it has no columns to --map")
+            raise DumpError(f"{source.place} is read as an article's page: it has no columns to --map")
         self._source = source
+        self._broken: DumpError | None = None
         self._lines = self._read()
         self._headers = _headers(self._lines)
         if not self._headers:
             raise NothingToScore(
-                f"{source.path}: no comments found. On an article's page a comment starts with a line like "
+                f"{source.place}: no comments found. On an article's page a comment starts with a line like "
                 "'by: NAME from: PLACE' and its date below. If this is no such page, say --format"
             )
         self.article = read_article(self._lines[: self._headers[0].at])
@@ -134,7 +137,7 @@ class PageReader:
 
     def __iter__(self) -> Iterator[Record | BadRow]:
         parent: Parent | None = None
-        name = self._source.path.name.partition(".")[0]
+        name = self._source.name.partition(".")[0]
         for row, (header, end) in enumerate(zip(self._headers, self._ends(), strict=True), start=1):
             body = self._lines[header.text_at : end]
             text = _last_text(body) if row == len(self._headers) else _joined(body)
@@ -146,6 +149,12 @@ class PageReader:
                 yield BadRow(reason=EMPTY_TEXT, row=row, line=header.at + 1, raw=raw)
             if not header.answer:
                 parent = this
+        if self._broken is not None:
+            raise self._broken
+
+    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+        """The rows, whose parents stand on the same page."""
+        return iter(self)
 
     def _record(self, header: _Header, this: Parent, parent: Parent | None, row: int) -> Record:
         extra = {} if header.place is None else {"author.place": header.place}
@@ -167,11 +176,16 @@ class PageReader:
 
     def _read(self) -> list[str]:
         lines, size = [], 0
-        for _, line in self._source.lines():
-            size += len(line)
-            if size > MAX_PAGE:
-                raise DumpError(f"{self._source.path} is too long for an article's page: say its --format")
-            lines.append(line.strip("\r\n").replace("\xa0", " ").rstrip())
+        try:
+            for _, line in self._source.lines():
+                size += len(line)
+                lines.append(line.strip("\r\n").replace("\xa0", " ").rstrip())
+                if size > MAX_PAGE:
+                    break
+        except DumpError as error:
+            self._broken = error
+        if size > MAX_PAGE:
+            raise DumpError(f"{self._source.place} is too long for an article's page: say its --format")
         return lines
 
 

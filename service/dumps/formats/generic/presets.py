@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from parley.model.comment import Article, Parent, TextFormat
-from parley.service.dumps.formats.generic.csv_file import CsvReader, delimiter
+from parley.service.dumps.formats.generic.csv_file import CsvReader, Row, checked_rows, delimiter, header_line
 from parley.service.dumps.formats.native import words
 from parley.service.dumps.formats.reply_tree import Index, Joined, Skip, placeholder
-from parley.service.dumps.formats.systems.coral import rows
 from parley.service.dumps.reading.names import FIELDS, own_name
 from parley.service.dumps.reading.record import BadRow, Columns, Record
 from parley.service.dumps.reading.source import Source
+from parley.service.errors import DumpError
 
 _TOPIC = re.compile(r"^(?P<topic>.*/t/(?:[^/]*/)?(?P<id>\d+))/(?P<number>\d+)/?$")
 _NO_COLUMN = "\0"
@@ -50,7 +50,13 @@ class PresetReader:
 
     def __init__(self, source: Source, columns: Columns, preset: Preset) -> None:
         self._source, self._preset = source, preset
-        self._reader = CsvReader(source, _PresetColumns({**preset.columns, **columns.mapped}))
+        self._joined: Joined | None = None
+        columns.check_own(source.place)
+        there = header(source.head_text)
+        chosen = {name: _first_of(column, there) for name, column in preset.columns.items()}
+        self._reader = CsvReader(
+            source, _PresetColumns({**chosen, **columns.mapped}, rows_before=source.rows_before)
+        )
         better = {own_name(name): new for name, new in preset.renamed.items()}
         known = [better.get(name, name) for name in self._reader.columns]
         added = ("id", "parent.id", "parent.text", "article.id", "article.url", "article.title", "format")
@@ -58,13 +64,18 @@ class PresetReader:
 
     @property
     def fraction(self) -> float:
-        return self._reader.fraction
+        return self._reader.fraction * (self._joined.share if self._joined else 1.0)
 
     def __iter__(self) -> Iterator[Record | BadRow]:
         source = self._source
         with closing(Index()) as index:
-            self._add_articles(index)
-            yield from Joined(self._rows(), index, skipped=source.skipped, read_ahead=source.ends)
+            self._joined = Joined(self.rows(index), index, skipped=source.skipped, read_ahead=source.ends)
+            yield from self._joined
+
+    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+        """The rows as they stand, for an `Index` that other files share."""
+        self._add_articles(index)
+        return self._rows()
 
     def _rows(self) -> Iterator[Record | BadRow | Skip]:
         for row in self._reader:
@@ -85,17 +96,21 @@ class PresetReader:
         beside = Source(given) if given else self._source.beside(*preset.articles)
         if beside is None or not preset.article:
             return
-        with closing(beside):
-            found = rows(beside)
-            names = next(found, (0, []))[1]
-            for _, row in found:
-                values = dict(zip(names, row, strict=False))
-                held = {name: values.get(column) or None for name, column in preset.article.items()}
-                if held["id"] is not None:
-                    text = words(held.get("text"))
-                    index.add_article(
-                        held["id"], url=held.get("url"), title=words(held.get("title")), text=text
-                    )
+        try:
+            with closing(beside):
+                self._add_rows(checked_rows(beside), index)
+        except DumpError as error:
+            self._source.remarks.append(str(error))
+
+    def _add_rows(self, found: Iterator[Row], index: Index) -> None:
+        first = next(found, None)
+        names = first.cells if first else []
+        for row in found:
+            values = dict(zip(names, row.cells, strict=False))
+            held = {name: values.get(column) or None for name, column in self._preset.article.items()}
+            if held["id"] is not None:
+                text = words(held.get("text"))
+                index.add_article(held["id"], url=held.get("url"), title=words(held.get("title")), text=text)
 
 
 class _PresetColumns(Columns):
@@ -105,10 +120,15 @@ class _PresetColumns(Columns):
         self.unseen.clear()
 
 
+def _first_of(column: str, there: Collection[str]) -> str:
+    """The first of `a|b` that the file has: a corpus and its annotated part name columns differently."""
+    return next((name for name in column.split("|") if name in there), column)
+
+
 def header(head: str) -> list[str]:
     """The cells of the first row."""
     try:
-        return next(csv.reader(head.splitlines()[:1], delimiter=delimiter(head)), [])
+        return next(csv.reader([header_line(head)], delimiter=delimiter(head)), [])
     except csv.Error:
         return []
 
@@ -180,10 +200,12 @@ PRESETS: dict[str, Preset] = {
         has=frozenset({"comment_counter", "comment_text", "article_id"}),
         columns=_unused(
             {
-                "id": "comment_id",
+                "id": "comment_id|comment_counter",
                 "text": "comment_text",
                 "parent.id": "parentID",
                 "article.id": "article_id",
+                "article.url": "globe_url|article_url",
+                "article.title": "title",
                 "author.name": "comment_author",
                 "created_at": "post_time",
             }

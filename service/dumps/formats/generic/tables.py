@@ -19,6 +19,7 @@ from parley.service.errors import DumpError
 ROWS_AT_ONCE = 1000
 BYTES_AT_ONCE = 32 * 2**20
 """Bytes of text that are made at a time of what stands in the file once."""
+_BEFORE_STREAM = 8
 BUFFER = 2**18
 """Bytes of each column that are read at a time."""
 
@@ -44,14 +45,14 @@ class TableReader:
     def __init__(self, source: Source, columns: Columns) -> None:
         self._columns = columns
         self._pa = import_pyarrow()
-        self._place = source.path
+        self._place = source.place
         self._row, self._rows = 0, 0
         self._bytes, self._size = 0, max(source.size, 1)
         try:
             self._batches = self._open(source)
         except (self._pa.ArrowException, OSError, ValueError) as error:
             raise self._broken(error) from error
-        columns.check(self._found, place=str(source.path))
+        columns.check(self._found, place=source.place)
         self.columns = columns.names(self._found)
         self.types = {
             name: kind
@@ -64,9 +65,13 @@ class TableReader:
         if source.head.startswith(b"PAR1"):
             return self._open_parquet(source)
         if source.head.startswith(b"ARROW1"):
-            file = self._pa.ipc.open_file(source.stream)
-            self._found = self._types(file.schema)
-            return (file.get_batch(i) for i in range(file.num_record_batches))
+            try:
+                file = self._pa.ipc.open_file(source.stream)
+            except (self._pa.ArrowException, OSError, ValueError):
+                source.stream.seek(_BEFORE_STREAM)  # without its end the file is a stream behind its name
+            else:
+                self._found = self._types(file.schema)
+                return (file.get_batch(i) for i in range(file.num_record_batches))
         stream = self._pa.ipc.open_stream(source.stream)
         self._found = self._types(stream.schema)
         return iter(stream)

@@ -1,7 +1,8 @@
 """ActivityStreams 2: an `outbox.json` as Mastodon and others hand it out, a collection of activities.
 
 A note that replies belongs to what its thread begins with: an `Article` or `Page` of the collection where it
-holds one.
+holds one. `to` and `cc` say who may read a note: direct messages are left out, and so are notes for followers
+only, unless the caller asks for them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from parley.service.dumps.formats.native import Native, RawComment, dig, entries
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.reading.source import Source
 
-_KEYS = re.compile(r'(?<!\\)"(?:orderedItems|https://www\.w3\.org/ns/activitystreams)"')
+_KEYS = re.compile(r'(?<!\\)"(?:orderedItems|https?://www\.w3\.org/ns/activitystreams)"')
 _COLLECTION = re.compile(r'(?<!\\)"type"\s*:\s*"(?:Ordered)?Collection(?:Page)?"|"orderedItems"\s*:')
 _ARTICLES = ("Article", "Page", "Event", "Video")
 _NO_COMMENTS = {
@@ -23,6 +24,11 @@ _NO_COMMENTS = {
     "Delete": "deleted",
     "Tombstone": "deleted",
 }
+_AUDIENCE = ("to", "cc", "bto", "bcc", "audience")
+_PUBLIC = ("www.w3.org/ns/activitystreams#Public", "as:Public", "Public")
+PUBLIC, UNLISTED, FOLLOWERS, DIRECT = "public", "unlisted", "followers", "direct"
+PRIVATE = {FOLLOWERS: "for followers only", DIRECT: "a private message"}
+"""Why a note of that visibility is left out."""
 
 
 def looks(head: str) -> bool:
@@ -35,16 +41,26 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The notes of the collection."""
     path = "orderedItems.item" if '"orderedItems"' in source.head_text else "items.item"
     for activity in stream_items(source, path):
-        yield from _activity(activity, index)
+        yield from _activity(activity, source, index)
 
 
-def _activity(activity: Any, index: Index) -> Iterator[RawComment]:
+def left_out(visibility: str | None, source: Source) -> str | None:
+    """Why a post of this visibility isn't scored; None where it is."""
+    wanted = source.followers_only and visibility == FOLLOWERS
+    return None if wanted or visibility is None else PRIVATE.get(visibility)
+
+
+def _activity(activity: Any, source: Source, index: Index) -> Iterator[RawComment]:
     kind = dig(activity, "type")
     note = activity if kind in ("Note", "Question", *_ARTICLES) else dig(activity, "object")
     id = dig(note, "id") or dig(activity, "id")
     if not isinstance(note, Mapping) or kind in _NO_COMMENTS:
         reason = _NO_COMMENTS.get(kind, "only an address") if isinstance(kind, str) else "no activity"
         yield RawComment(values={"id": id}, skip=reason)
+        return
+    visibility = _visibility(note) or _visibility(activity)
+    if (private := left_out(visibility, source)) is not None:
+        yield RawComment(values={"id": id}, skip=private)
     elif note.get("type") in _ARTICLES:
         if isinstance(id, str):
             url, title, text = _address(note), words(note.get("name")), words(_content(note))
@@ -52,7 +68,26 @@ def _activity(activity: Any, index: Index) -> Iterator[RawComment]:
         yield RawComment(values={"id": id}, skip="an article")
     else:
         gone = note.get("type") in _NO_COMMENTS
-        yield RawComment(values=_values(note, id), skip="deleted" if gone else None)
+        values = {**_values(note, id), "visibility": visibility}
+        yield RawComment(values=values, skip="deleted" if gone else None)
+
+
+def _visibility(thing: Mapping[str, Any]) -> str | None:
+    """Who may read it; None where it isn't addressed at all."""
+    if not any(key in thing for key in _AUDIENCE):
+        return None
+    to, others = _addresses(thing, "to"), _addresses(thing, *_AUDIENCE[1:])
+    if any(address in _PUBLIC for address in to):
+        return PUBLIC
+    if any(address in _PUBLIC for address in others):
+        return UNLISTED
+    followers = any(address.rstrip("/").endswith("/followers") for address in (*to, *others))
+    return FOLLOWERS if followers else DIRECT
+
+
+def _addresses(thing: Mapping[str, Any], *keys: str) -> list[str]:
+    found = (dig(entry, "id") or entry for key in keys for entry in entries(thing.get(key)))
+    return [address.partition("://")[2] or address for address in found if isinstance(address, str)]
 
 
 def _values(note: Mapping[str, Any], id: Any) -> dict[str, Any]:
@@ -84,4 +119,4 @@ def _address(note: Mapping[str, Any]) -> str | None:
     return url if isinstance(url, str) else None
 
 
-FORMAT = Native(read=read, extras={"url": "string", "warning": "string"}, rooted=True)
+FORMAT = Native(read=read, extras={"url": "string", "warning": "string", "visibility": "string"}, rooted=True)

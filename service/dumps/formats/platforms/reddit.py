@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
 from parley.model.text.plain import plain_text
-from parley.service.dumps.formats.native import Native, RawComment, objects
+from parley.service.dumps.formats.native import Native, RawComment, objects, objects_beside
 from parley.service.dumps.formats.reply_tree import Index, placeholder
 from parley.service.dumps.reading.source import Source
 
@@ -29,11 +28,8 @@ def looks(head: str) -> bool:
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments; archives keep them in the order of writing, so a parent stands before its replies."""
-    articles = _submissions(source)
-    if articles is not None:
-        with closing(articles):
-            for _, submission in objects(articles):
-                _add(submission, index)
+    for submission in objects_beside(_submissions(source), source):
+        _add(submission, index)
     for found, comment in objects(source):
         yield found if found.problem else replace(found, values=_values(comment))
 
@@ -41,7 +37,7 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
 def _submissions(source: Source) -> Source | None:
     if source.articles is not None:
         return Source(source.articles)
-    name = source.path.name.removesuffix(".zst").removesuffix(".gz")
+    name = re.sub(r"\.(?:zst|gz|bz2|xz)$", "", source.name)
     likely = [
         re.sub("^RC_", "RS_", name),
         name.replace("_comments", "_submissions"),
@@ -64,6 +60,10 @@ def _add(submission: Mapping[str, Any], index: Index) -> None:
 
 def _values(comment: Mapping[str, Any]) -> dict[str, Any]:
     body, link, parent = comment.get("body"), _string(comment.get("link_id")), comment.get("parent_id")
+    if isinstance(parent, int) and not isinstance(parent, bool) and parent > 0:
+        parent = (
+            f"t1_{_base36(parent)}"  # newer archives write a comment's id as the number that it stands for
+        )
     id, author = _string(comment.get("id")), comment.get("author")
     author = None if author == "[deleted]" else author
     article = _full(link, "t3_") if link else None
@@ -79,6 +79,14 @@ def _values(comment: Mapping[str, Any]) -> dict[str, Any]:
         "format": "markdown",
         **{name: comment.get(name) for name in FORMAT.extras},
     }
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return digits
 
 
 def unescape(text: str) -> str:

@@ -14,6 +14,8 @@ from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.reading.source import Source
 
 _KIND = re.compile(r'(?<!\\)"kind"\s*:\s*"youtube#comment|(?<!\\)"topLevelComment"\s*:')
+_PAGES = re.compile(r'(?<!\\)"(?P<key>items|snippet)"\s*:')
+"""Which comes first: the list of a page, or what a comment holds."""
 _WATCH = "https://www.youtube.com/watch?v="
 
 
@@ -24,10 +26,12 @@ def looks(head: str) -> bool:
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments: a thread's first, then those of its replies that the answer holds."""
-    path = "item" if source.head_text.lstrip().startswith("[") else ""
-    for page in stream_items(source, path, many=True):
-        for item in entries(dig(page, "items")) if dig(page, "items") is not None else [page]:
-            yield from _thread(item)
+    head = source.head_text
+    steps = ["item"] if head.lstrip().startswith("[") else []
+    if (pages := _PAGES.search(head)) is not None and pages["key"] == "items":
+        steps += ["items", "item"]
+    for item in stream_items(source, ".".join(steps), many=True):
+        yield from _thread(item)
 
 
 def _thread(item: Any) -> Iterator[RawComment]:

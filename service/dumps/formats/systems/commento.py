@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 from parley.service.dumps.formats.native import Native, RawComment, dig, stream_items, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.formats.systems.isso import absolute
 from parley.service.dumps.reading.source import Source
+from parley.service.errors import DumpError
 
 _KEYS = re.compile(r'(?<!\\)"(?:comments|commenters|pages|version)"\s*:')
 _HEX = re.compile(r'(?<!\\)"comment(?:er)?Hex"\s*:|(?<!\\)"comments"\s*:\s*(?:null|\[\s*\])')
-_COMENTARIO = re.compile(r'^\s*\{\s*"version"\s*:\s*3\s*,')
-_NOBODY = "anonymous"
+_COMENTARIO = re.compile(r'^\s*\{\s*"version"\s*:\s*[23]\s*,')
 _TOP = "root"
 
 
@@ -47,7 +47,7 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
 def _all(source: Source, path: str) -> Iterator[Any]:
     if not source.ends:
         return  # a pipe is read once: names stay unknown
-    with closing(Source(source.path)) as again:
+    with closing(source.again()) as again, suppress(DumpError):  # the comments will tell where it broke off
         yield from stream_items(again, path)
 
 
@@ -61,7 +61,7 @@ def _comment(comment: Any, source: Source) -> RawComment:
         "id": _either(comment, "commentHex", "id"),
         "parent.id": None if parent == _TOP else parent,
         **_article(comment, source),
-        "author.id": None if author == _NOBODY else author,
+        "author.id": author,
         "author.name": dig(comment, "authorName") or None,
         "created_at": _either(comment, "creationDate", "createdTime"),
         "text": typed or dig(comment, "html"),
@@ -74,7 +74,8 @@ def _comment(comment: Any, source: Source) -> RawComment:
 
 
 def _article(comment: Any, source: Source) -> dict[str, Any]:
-    page, domain, path = (dig(comment, key) for key in ("pageId", "domain", "url"))
+    page, domain = dig(comment, "pageId"), _either(comment, "domain", "host")
+    path = _either(comment, "url", "path")
     if page is not None:
         return {"article.id": page}
     if not isinstance(path, str):

@@ -16,7 +16,16 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
-from parley.service.dumps.formats.native import Native, RawComment, dig, entries, objects, words
+from parley.service.dumps.formats.generic.csv_file import checked_rows
+from parley.service.dumps.formats.native import (
+    Native,
+    RawComment,
+    dig,
+    entries,
+    objects,
+    objects_beside,
+    words,
+)
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.reading.record import to_utc
 from parley.service.dumps.reading.source import Source
@@ -25,6 +34,7 @@ from parley.service.errors import DumpError
 _KEYS = [re.compile(rf'(?<!\\)"{key}"\s*:') for key in ("storyID", "revisions")]
 _CSV_STATUS = ("APPROVED", "REJECTED", "NONE", "PREMOD", "SYSTEM_WITHHELD", "")
 _CSV_COLUMNS = 8
+_CSV_HEADER = ("id", "author_id", "story_id", "created_at", "body", "parent_id", "status")
 _NUMBERS = ("$numberInt", "$numberLong", "$numberDouble")
 
 
@@ -40,34 +50,36 @@ def looks_csv(head: str) -> bool:
         row = next(csv.reader(head.splitlines(keepends=True)), [])
     except csv.Error:
         return False
+    if tuple(row[:7]) == _CSV_HEADER:
+        return True
     return len(row) in (7, 8) and "T" in row[3] and to_utc(row[3]) is not None and row[6] in _CSV_STATUS
 
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments and then the archived ones."""
     _add_beside(source, index)
-    yield from _comments(source)
+    broken: DumpError | None = None
+    try:
+        yield from _comments(source)
+    except DumpError as error:
+        broken = error
     archived = source.beside("archivedComments.json")
     if archived is not None:
         with closing(archived):
             yield from _comments(archived)
+    if broken is not None:
+        raise broken
 
 
 def _add_beside(source: Source, index: Index) -> None:
-    stories = source.beside("stories.json")
-    if stories is not None:
-        with closing(stories):
-            for _, story in objects(stories):
-                if isinstance(id := story.get("id"), str):
-                    url, title = story.get("url"), words(dig(story, "metadata", "title"))
-                    index.add_article(id, url=url if isinstance(url, str) else None, title=title, text=None)
-    users = source.beside("users.json")
-    if users is not None:
-        with closing(users):
-            for _, user in objects(users):
-                id, name = user.get("id"), user.get("username")
-                if isinstance(id, str) and isinstance(name, str):
-                    index.add_author(id, name)
+    for story in objects_beside(source.beside("stories.json"), source):
+        if isinstance(id := story.get("id"), str):
+            url, title = story.get("url"), words(dig(story, "metadata", "title"))
+            index.add_article(id, url=url if isinstance(url, str) else None, title=title, text=None)
+    for user in objects_beside(source.beside("users.json"), source):
+        id, name = user.get("id"), user.get("username")
+        if isinstance(id, str) and isinstance(name, str):
+            index.add_author(id, name)
 
 
 def _comments(source: Source) -> Iterator[RawComment]:
@@ -108,12 +120,12 @@ def read_csv(source: Source, index: Index) -> Iterator[RawComment]:
         index.add_article(story[0], url=story[1] or None, title=words(story[2]), text=None)
     for user in _rows_beside(source, "users.csv", least=3):
         index.add_author(user[0], user[2] or None)
-    for line, row in rows(source):
-        if not row:
-            continue
-        if len(row) not in (_CSV_COLUMNS - 1, _CSV_COLUMNS):
-            problem = f"{len(row)} cells, where the importer's format has {_CSV_COLUMNS}"
-            yield RawComment(line=line, problem=problem, raw=",".join(row))
+    for found in checked_rows(source, (_CSV_COLUMNS - 1, _CSV_COLUMNS)):
+        row, line = found.cells, found.line
+        if tuple(row[:7]) == _CSV_HEADER:
+            continue  # as its documentation names the columns; the importer itself wants none
+        if found.problem is not None:
+            yield RawComment(line=line, problem=found.problem, raw=found.lines[0][1].rstrip("\r\n"))
             continue
         id, author, story_id, created, body, parent, status = row[:7]
         values = {
@@ -132,19 +144,15 @@ def read_csv(source: Source, index: Index) -> Iterator[RawComment]:
 
 def _rows_beside(source: Source, name: str, *, least: int) -> Iterator[list[str]]:
     beside = source.beside(name)
-    if beside is not None:
-        with closing(beside):
-            yield from (row for _, row in rows(beside) if len(row) >= least and row[0])
-
-
-def rows(source: Source) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a CSV file, each with its last line's number. Raises DumpError for what is no CSV."""
-    reader = csv.reader(line for _, line in source.lines())
+    if beside is None:
+        return
     try:
-        for row in reader:
-            yield reader.line_num, row
-    except csv.Error as error:
-        raise DumpError(f"{source.path} is no CSV past line {reader.line_num}: {error}") from error
+        with closing(beside):
+            for found in checked_rows(beside):
+                if found.problem is None and len(found.cells) >= least and found.cells[0]:
+                    yield found.cells
+    except DumpError as error:
+        source.remarks.append(str(error))
 
 
 FORMAT = Native(read=read, extras={"status": "string", "rating": "int64"})

@@ -37,7 +37,8 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
 
 def _post(node: Node, of_thread: dict[str, str]) -> RawComment:
     thread = node.attribute("id", "thread")
-    skip = next((why for tag, why in _GONE.items() if node.text(tag) == "true"), None)
+    skip = "deleted" if node.text("isDeleted") == "true" else None
+    spam = node.text("isSpam") == "true"
     values = {
         "id": node.attribute("id"),
         "parent.id": node.attribute("id", "parent"),
@@ -48,10 +49,9 @@ def _post(node: Node, of_thread: dict[str, str]) -> RawComment:
         "text": node.text("message"),
         "format": "html",
         "category": of_thread.get(thread or ""),
+        "status": "spam" if spam else "approved",
     }
     return RawComment(values=values, line=node.line, skip=skip)
 
 
-_GONE = {"isDeleted": "deleted", "isSpam": "spam"}
-
-FORMAT = Native(read=read, extras={"category": "string"})
+FORMAT = Native(read=read, extras={"category": "string", "status": "string"})

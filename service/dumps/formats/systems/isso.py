@@ -36,7 +36,7 @@ def looks(head: str) -> bool:
 def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments of the database, by their numbers, which are those of their writing."""
     if source.packed:
-        raise DumpError(f"{source.path} is a packed database: unpack it and give the file")
+        raise DumpError(f"{source.place} is a packed database: unpack it and give the file")
     for journal in ("-wal", "-journal"):
         beside = source.path.with_name(source.path.name + journal)
         if beside.exists() and beside.stat().st_size:
@@ -44,12 +44,16 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
                 f"{beside} holds changes that are not in the database yet: stop Isso, or copy it with "
                 f"sqlite3 {source.path.name} '.backup copy.db' and give the copy"
             )
+    count = 0
     try:
-        yield from _database(source)
+        for found in _database(source):
+            yield found
+            count += 1
     except UnicodeDecodeError as error:  # what SQLite says may quote bytes of the file that are no text
-        raise DumpError(f"{source.path} is damaged: its tables can't be read; copy it again") from error
+        raise DumpError(f"{source.place} is damaged: its tables can't be read; copy it again") from error
     except sqlite3.Error as error:
-        raise DumpError(f"{source.path} can't be read as a database of Isso: {error}") from error
+        after = f" past its comment {count:,}" if count else ""
+        raise DumpError(f"{source.place} can't be read as a database of Isso{after}: {error}") from error
 
 
 def _database(source: Source) -> Iterator[RawComment]:
@@ -57,13 +61,14 @@ def _database(source: Source) -> Iterator[RawComment]:
     try:
         base.text_factory = lambda text: text.decode("utf-8", "replace")
         base.execute("PRAGMA trusted_schema=OFF")
+        base.execute("PRAGMA writable_schema=ON")  # or a file that is cut short would not be opened at all
         base.execute("PRAGMA cell_size_check=ON")
         kinds = dict(base.execute("SELECT name, type FROM sqlite_master").fetchall())
         if kinds.get("comments") != "table" or kinds.get("threads") != "table":
-            raise DumpError(f"{source.path} is a database, but not Isso's: it has no comments and threads")
+            raise DumpError(f"{source.place} is a database, but not Isso's: it has no comments and threads")
         for count, row in enumerate(base.execute(_COMMENTS)):
             if count * _SMALLEST_ROW > source.size:
-                raise DumpError(f"{source.path} is damaged: it yields more rows than it can hold")
+                raise DumpError(f"{source.place} is damaged: it yields more rows than it can hold")
             yield _comment(source, *row)
     finally:
         base.close()

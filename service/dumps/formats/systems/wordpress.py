@@ -12,11 +12,14 @@ from parley.service.dumps.formats.xml_stream import Node, read_nodes
 from parley.service.dumps.reading.names import AS_SENT
 from parley.service.dumps.reading.source import Source
 
-_NAMESPACE = re.compile(r"http://wordpress\.org/export/1\.\d/")
+_NAMESPACE = re.compile(r"https?://wordpress\.org/export/1\.\d/")
 _PREFIXES = {"/modules/content/": "content:", "/excerpt/": "excerpt:"}
 _POST = ("title", "link", "content:encoded", "post_id")
 _STATUS = {"1": "approved", "0": "pending"}
-_NO_COMMENTS = ("pingback", "trackback")
+_NO_COMMENTS = re.compile(
+    r"pingback|trackback|webmention|.*note|.*log|likes?|reposts?|reactions?|bookmarks?|mentions?"
+)
+"""Types of what plugins keep in the place of comments: a shop's order notes, say. Reviews are comments."""
 _NO_TIME = "0000-00-00 00:00:00"
 
 
@@ -57,7 +60,9 @@ def _comment(node: Node, article: str | None) -> RawComment:
         "status": _STATUS.get(approved, approved),
         **_time(node),
     }
-    return RawComment(values=values, line=node.line, skip=kind if kind in _NO_COMMENTS else None)
+    return RawComment(
+        values=values, line=node.line, skip=kind if kind and _NO_COMMENTS.fullmatch(kind) else None
+    )
 
 
 def _time(node: Node) -> dict[str, str | None]:

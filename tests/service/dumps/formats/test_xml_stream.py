@@ -76,7 +76,7 @@ def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     "text", ["<disqus><post>x</post>", "<disqus><post>x</disqus>", "<disqus><a:post/></disqus>", "prose"]
 )
 def test_what_is_no_whole_xml(tmp_path: Path, text: str) -> None:
-    with pytest.raises(DumpError, match=r"is no whole XML: line \d+: .*; export it again"):
+    with pytest.raises(DumpError, match=r"broke off at line \d+: .*; export it again"):
         nodes(tmp_path, text)
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import count
@@ -280,3 +281,66 @@ def test_pipes(tmp_path: Path) -> None:
     assert parley("-", "-o", "out.csv", stdin='{"text": "one"}\n', folder=tmp_path).returncode == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.jsonl", "out.csv"]
     assert "(NothingToScore)" not in parley("-", "-o", "-", stdin="", folder=tmp_path).stderr
+
+
+class Slow(Counting):
+    """A classifier that takes its time with each comment."""
+
+    def start(self, comments: Any) -> Any:
+        time.sleep(0.002 * len(comments))
+        return super().start(comments)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_a_slow_run_keeps_its_work_every_few_seconds(
+    classifier: Classifier, tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parley.service.dumps.scoring.run.PART_SECONDS", 0.3)
+    monkeypatch.setattr("parley.service.dumps.scoring.run.BATCH_SECONDS", 0.1)
+    source, whole, out = tmp_path / "in.jsonl", tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
+    source.write_text("".join(json.dumps({"id": f"c{i}", "text": f"Road {i}"}) + "\n" for i in range(600)))
+
+    def score(out: Path, stop_after: int) -> Summary:
+        scorer = Scorer(slow := Slow(classifier), Policy.load("default", thresholds=slow.thresholds))
+
+        def stop(summary: Summary) -> None:
+            if summary.scored - summary.earlier >= stop_after:
+                raise KeyboardInterrupt
+
+        with closing(Source(source)) as opened:
+            return score_file(Selection(open_reader(opened)), out, scorer, call={}, on_batch=stop)
+
+    score(whole, 1000)
+    kept = []
+    for _ in range(20):
+        try:
+            summary = score(out, 300)  # twice what a part may hold
+            break
+        except KeyboardInterrupt:
+            manifest = (parts_folder(out) / "manifest.jsonl").read_text().splitlines()
+            kept.append(json.loads(manifest[-1])["rows"])
+    assert summary.scored == 600
+    assert kept == sorted(set(kept)), "each run goes on from more than the one before"
+    assert kept[0] < 600
+    assert out.read_bytes() == whole.read_bytes()
+    if suffix == ".parquet":
+        import pyarrow.parquet
+
+        assert pyarrow.parquet.ParquetFile(out).num_row_groups == 1
+
+
+def test_the_share_of_the_work_is_that_of_what_is_scored(
+    counting: Counting, source: Path, tmp_path: Path
+) -> None:
+    shares = []
+    scorer = Scorer(counting, Policy.load("default", thresholds=counting.thresholds))
+    with closing(Source(source)) as opened:
+        selection = Selection(open_reader(opened))
+        score_file(
+            selection, tmp_path / "out.jsonl", scorer, call={}, batch=1024,
+            on_batch=lambda summary: shares.append(selection.fraction * summary.share),
+        )  # fmt: skip
+    assert len(shares) > 1, "the first of them comes early"
+    assert shares[0] < 0.8
+    assert shares[-1] == 1.0
+    assert shares == sorted(shares)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parley.service.commands.echo import tell
+from parley.service.terminal import tell
 
 if TYPE_CHECKING:
     from parley.service.settings.schema import Settings

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from parley.service.commands.common import ConfigOption, opened_feedback, opened_store, told_errors
-from parley.service.commands.echo import tell
+from parley.service.terminal import tell
 
 if TYPE_CHECKING:
     from parley.service.dumps.reading.record import Record

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from parley.service.commands.common import ConfigOption, opened_store, told_errors
-from parley.service.commands.echo import tell
+from parley.service.terminal import tell
 
 app = typer.Typer(
     name="keys",
@@ -55,8 +55,8 @@ def list_(*, config: ConfigOption = None) -> None:
     """
     from rich.table import Table
 
-    from parley.service.commands.terminal import PlainConsole
     from parley.service.store import keys
+    from parley.service.terminal import PlainConsole
 
     with told_errors(), opened_store(config) as (store, _):
         found = keys.all_keys(store)

@@ -46,8 +46,8 @@ def check(file: PolicyArgument = "default", *, model: ModelOption = None) -> Non
     """
 
     from parley.model.artifact import DEFAULT, Artifact
-    from parley.service.commands.terminal import PlainConsole
     from parley.service.policy.decision import Policy
+    from parley.service.terminal import PlainConsole
 
     with told_errors():
         policy = Policy.load(file, thresholds=Artifact.open(model or DEFAULT).thresholds)
@@ -81,12 +81,12 @@ def try_(
     """
 
     from parley.model.artifact import DEFAULT, Artifact
-    from parley.service.commands.terminal import PlainConsole
     from parley.service.dumps.formats.registry import open_reader
     from parley.service.dumps.reading.record import Columns
     from parley.service.dumps.reading.source import Source
     from parley.service.policy.decision import Policy
     from parley.service.policy.trial import try_policy
+    from parley.service.terminal import PlainConsole
 
     with told_errors():
         artifact = Artifact.open(model or DEFAULT)

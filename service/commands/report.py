@@ -9,7 +9,7 @@ import typer
 
 from parley import __version__
 from parley.service.commands.common import told_errors
-from parley.service.commands.echo import tell
+from parley.service.terminal import tell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,9 +66,9 @@ def report(
     The page holds readers' comments and names: treat it as you treat them. It needs plotly: pip install
     'parley-moderation[report]'. Exit status: 0 done, 2 the call or a file can't be used, 130 interrupted.
     """
-    from parley.service.commands.terminal import PlainConsole
     from parley.service.report.rows import ScoredFile
     from parley.service.report.terminal import print_tables
+    from parley.service.terminal import PlainConsole
 
     try:
         with told_errors():

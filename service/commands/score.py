@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from parley.service.commands.echo import tell
 from parley.service.commands.score_run import PIPE, Runner, ScoreCall, TextKind
+from parley.service.terminal import tell
 
 
 def score(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parley.service.commands.echo import tell
+from parley.service.terminal import tell
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,8 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parley.service.commands.echo import tell
 from parley.service.errors import DumpError
+from parley.service.terminal import tell
 
 if TYPE_CHECKING:
     from parley.service.dumps.reading.record import Columns

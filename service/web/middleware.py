@@ -203,7 +203,8 @@ class BodyLimit:
             return
         read = held = 0
         complete = False
-        deadline = time.monotonic() + self.seconds
+        seconds = self.seconds * limit / self.limit  # a larger body has as much more time
+        deadline = time.monotonic() + seconds
         inflate = _unpacking(scope)
 
         def hold(size: int) -> None:
@@ -214,7 +215,12 @@ class BodyLimit:
             nonlocal read, complete
             if complete:  # what comes now is the end of the connection
                 return await receive()
-            message = await self._receive(receive, deadline)
+            try:
+                message = await asyncio.wait_for(receive(), max(0.0, deadline - time.monotonic()))
+            except TimeoutError as late:
+                raise RequestTimedOut(
+                    f"the body has not arrived within {seconds:g} seconds: send it again, or less of it"
+                ) from late
             complete = not message.get("more_body", False)
             if inflate is not None and message["type"] == "http.request":
                 message = {**message, "body": _inflated(inflate, message, limit - read + 1)}
@@ -223,7 +229,7 @@ class BodyLimit:
             if read > limit:
                 hold(0)
                 raise error
-            if held and self.held > BODIES_AT_ONCE * self.limit:
+            if held and self.held > BODIES_AT_ONCE * limit:
                 hold(0)
                 raise Busy("other bodies are being read: send fewer comments at once", retry_after=1)
             return message
@@ -232,14 +238,6 @@ class BodyLimit:
             await self.app(scope, receive_counted, send)
         finally:
             hold(0)
-
-    async def _receive(self, receive: Receive, deadline: float) -> Message:
-        try:
-            return await asyncio.wait_for(receive(), max(0.0, deadline - time.monotonic()))
-        except TimeoutError as error:
-            raise RequestTimedOut(
-                f"the body has not arrived within {self.seconds:g} seconds: send it again, or less of it"
-            ) from error
 
 
 def _unpacking(scope: Scope) -> Any:

@@ -1,4 +1,4 @@
-"""What goes to a terminal as plain lines: text without what a terminal would obey.
+"""What goes to a terminal: text without what a terminal would obey.
 
 Names of columns, keys and rules come from strangers' files, and an escape sequence among them could rename
 the window, hide a line, or answer a question in the user's place.
@@ -6,7 +6,11 @@ the window, hide a line, or answer a question in the user's place.
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
+from rich.console import Console
+from rich.text import Text
 
 
 def printable(text: str) -> str:
@@ -19,3 +23,14 @@ def printable(text: str) -> str:
 def tell(text: str, *, err: bool = False) -> None:
     """Print a line, or several."""
     typer.echo(printable(text), err=err)
+
+
+class PlainConsole(Console):
+    """A console that prints strings as they are, without markup and without what a terminal would obey."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False)
+
+    def render_str(self, text: str, *args: Any, **options: Any) -> Text:
+        """As rich does, of a printable text."""
+        return super().render_str(printable(text), *args, **options)

@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev serve test check format wheel wheel-check bench bench-serve bench-dump crash-test fuzz docs first-answer constraints clean
+.PHONY: help install install-dev serve test check format wheel wheel-check bench bench-serve bench-dump crash-test desk-test fuzz docs first-answer constraints clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ crash-test: install-dev  ## kill the scoring of 200,000 comments 20 times, in ea
 	  $(DEV)/bin/python -m pytest tests/service/dumps/scoring/test_crash.py $(ARGS)
 	PARLEY_CRASH_ROWS=20000 PARLEY_CRASH_KILLS=20 PARLEY_CRASH_ENGINE=local \
 	  $(DEV)/bin/python -m pytest tests/service/dumps/scoring/test_crash.py -k killed $(ARGS)
+
+desk-test: install-dev $(NODE_CLIENTS)  ## the desk at full size: 100,000 comments waiting, two browsers on 200
+	PARLEY_DESK_WAITING=100000 PARLEY_DESK_TOGETHER=200 $(DEV)/bin/python -m pytest tests/service/desk $(ARGS)
 
 fuzz: install-dev  ## damaged exports of every format, 7,000 times each: half an hour (ARGS="-k reddit" picks one)
 	PARLEY_FUZZ_ROUNDS=7000 $(DEV)/bin/python -m pytest tests/service/dumps/formats/test_fuzz.py $(ARGS)

@@ -6,7 +6,7 @@
 Every variant learns from the same tenth of the rows, from the same base, and is measured on the same dev
 rows, those of the whole configuration: no test set is read. "another seed" is the reference once more with
 other luck: differences no larger than its own say nothing. Interrupted, the same command goes on; what is
-finished is not run again. Prints a Markdown table for docs/experiments.md.
+finished is not run again. Prints a Markdown table for docs/experiments/.
 """
 
 from __future__ import annotations

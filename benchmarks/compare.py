@@ -3,7 +3,7 @@
     python -m benchmarks.compare configs/training/fourth.yaml model/artifacts/parley-minilm runs/mine/artifact
 
 Each is calibrated on these rows first, in a copy, so that none has the advantage of its own thresholds. No
-test set is read. Prints a Markdown table for docs/experiments.md.
+test set is read. Prints a Markdown table for docs/experiments/.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     python -m benchmarks.releases
 
 Reads evaluation.json of the released artifact from the repository's history, the newest of each version.
-Prints a Markdown table for docs/experiments.md.
+Prints a Markdown table for docs/experiments/.
 """
 
 from __future__ import annotations

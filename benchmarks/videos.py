@@ -5,7 +5,7 @@
 YouTube's spam comes from the comments under four videos. The released artifact leaves one of them out for its
 test; here a network learns anew for each of them, from the untuned encoder, the comments under the others,
 advertising on Reddit, and news comments that are no spam. It is scored by its served int8 artifact. Prints a
-Markdown table for docs/experiments.md. Interrupted, the same command goes on.
+Markdown table for docs/experiments/. Interrupted, the same command goes on.
 """
 
 from __future__ import annotations

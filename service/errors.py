@@ -15,6 +15,8 @@ ServiceError
 ├── MissingKey         no API key where one is needed
 ├── InvalidKey         an API key that opens nothing
 ├── InvalidSignature   a signature that none of the secrets made
+├── NotAllowed         who asks is known, and may not
+├── Conflict           somebody else was sooner
 ├── RateLimited        more requests than the key may send
 ├── BodyTooLarge       more bytes than the server reads
 ├── Busy               the queue is full: come back later
@@ -105,6 +107,14 @@ class InvalidSignature(ServiceError):
     """A signature that is missing, or that none of the secrets made."""
 
 
+class NotAllowed(ServiceError):
+    """Who asks is known, and may not."""
+
+
+class Conflict(ServiceError):
+    """Somebody else was sooner: what was asked for is not there any more, or not free."""
+
+
 class RateLimited(ServiceError):
     """More requests than the caller may send."""
 
@@ -135,6 +145,8 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     MissingKey: (401, "missing_key"),
     InvalidKey: (401, "invalid_key"),
     InvalidSignature: (401, "invalid_signature"),
+    NotAllowed: (403, "not_allowed"),
+    Conflict: (409, "conflict"),
     RateLimited: (429, "rate_limited"),
     BodyTooLarge: (413, "body_too_large"),
     Busy: (429, "busy"),

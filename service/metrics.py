@@ -12,6 +12,7 @@ from prometheus_client import (
     Info,
     ProcessCollector,
     generate_latest,
+    start_http_server,
 )
 
 SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30)
@@ -67,6 +68,21 @@ class Metrics:
     def on_request(self, *, route: str, method: str, status: int, seconds: float) -> None:
         self.requests.labels(route, method, str(status)).inc()
         self.seconds.labels(route).observe(seconds)
+
+    def serve(self, host: str, port: int) -> tuple[str, Callable[[], None]]:
+        """Answer /metrics at `host`:`port` (0 takes a free one) from a thread; its URL and how to end it.
+
+        Raises OSError where that can't be listened on.
+        """
+        server, thread = start_http_server(port, host, registry=self.registry)
+
+        def close() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        named = f"[{host}]" if ":" in host else host
+        return f"http://{named}:{server.server_port}/metrics", close
 
     def render(self) -> bytes:
         """The Prometheus text format."""

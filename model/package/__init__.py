@@ -1,11 +1,41 @@
 """Parley labels reader comments under news articles for abuse, off-topic and stance.
 
-The build puts this file at the top of the installed package (docs/decisions/0011-one-package.md).
+    import parley
+
+    model = parley.load()
+    model.predict("What nonsense.", article="Council votes to close Old Mill Bridge to cars")
+
+docs/python.md shows lists, tables and what comes back. The build puts this file at the top of the installed
+package (docs/decisions/0011-one-package.md).
 """
 
+from __future__ import annotations
+
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from parley.model.api import Model, load
+    from parley.model.comment import Article, Comment, Parent, Prediction, Span, Stance
+
+__all__ = ["Article", "Comment", "Model", "Parent", "Prediction", "Span", "Stance", "load"]
 
 DISTRIBUTION = "parley-moderation"
 """The name on PyPI; `parley` there is another project."""
 
 __version__ = version(DISTRIBUTION)
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the model, and the engine with it, when first asked for: the command line starts without."""
+    if name in ("Model", "load"):
+        from parley.model import api
+
+        return getattr(api, name)
+    if name in __all__:
+        import parley.model
+
+        return getattr(parley.model, name)
+    if name in ("predict", "score", "classify"):
+        raise AttributeError(f"parley has no {name!r}: load a model first, parley.load().predict(...)")
+    raise AttributeError(f"module 'parley' has no attribute {name!r}; it has {', '.join(__all__)}")

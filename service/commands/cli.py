@@ -11,7 +11,9 @@ from typing import Annotated
 import typer
 
 from parley import __version__
-from parley.service.commands import feedback, keys, policy
+from parley.service.commands import feedback, keys, policy, users
+from parley.service.commands.backup import backup, restore
+from parley.service.commands.doctor import doctor
 from parley.service.commands.feedback import forget
 from parley.service.commands.report import report
 from parley.service.commands.score import score
@@ -44,8 +46,12 @@ app.command()(score)
 app.command()(report)
 app.command()(serve)
 app.command()(forget)
+app.command()(doctor)
+app.command()(backup)
+app.command()(restore)
 app.add_typer(policy.app)
 app.add_typer(keys.app)
+app.add_typer(users.app)
 app.add_typer(feedback.app)
 
 

@@ -29,13 +29,15 @@ def export(
 ) -> None:
     """Write the decisions as a CSV to train from: one row a comment, its text and a column for each label.
 
-    A label that nobody decided on stays empty. Articles that are kept (PUT /v1/articles) go beside their
-    comments: off-topic can't be learnt without. Decisions kept without the comment's text can't be learnt
-    from and are left out; `store.comments: true` in the settings keeps it from then on.
+    Decisions at the desk are among them. A label that nobody decided on stays empty. Articles that are kept
+    (PUT /v1/articles) go beside their comments: off-topic can't be learnt without. Decisions kept without the
+    comment's text can't be learnt from and are left out; `store.comments: true` in the settings keeps it from
+    then on.
 
     \b
     parley feedback export -o decisions.csv
     """
+    from parley.service.store import decisions
     from parley.service.store.feedback import add_articles, training_rows
 
     if output.exists() and not overwrite:
@@ -43,6 +45,7 @@ def export(
         raise typer.Exit(2)
     with told_errors(), opened_feedback(config) as feedback:
         rows, without_text = training_rows(feedback.rows())
+        rows += decisions.training_rows(feedback.store)
         without_article = add_articles(feedback.store, rows)
     try:
         _write(output, rows)
@@ -153,7 +156,7 @@ def forget(
         raise typer.Exit(2)
     with told_errors(), opened_feedback(config) as feedback:
         count = feedback.forget(author=author, comment_id=comment)
-    typer.echo(f"{count:,} decisions removed.", err=True)
+    typer.echo(f"{count:,} decisions and comments removed.", err=True)
 
 
 def _as_far_as_it_goes(reader: Iterable[Any], remarks: list[str]) -> Iterator[Record]:

@@ -12,6 +12,8 @@ PolicyError names the file, the key, the problem and the fix.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -86,6 +88,9 @@ class Policy:
         self.observe = rules.observe
         """Whether its decisions are told and counted, but never acted on."""
         self.otherwise: Action = rules.otherwise
+        self.version = 0
+        """0 for the file itself; `with_thresholds` counts on."""
+        self._file = rules
         self._word_lists = word_lists
         self._thresholds = thresholds
 
@@ -118,6 +123,30 @@ class Policy:
             return Decision(action=self.otherwise)
         ordered = sorted(fired.values(), key=lambda pair: -SEVERITY[pair[0].action])
         return Decision(action=ordered[0][0].action, reasons=tuple(reason for _, reason in ordered))
+
+    @property
+    def label(self) -> str:
+        """Name and version, as a decision's log has them."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the rules: two policies of one fingerprint decide alike."""
+        rules = [rule.model_dump() for rule in self.rules]
+        return hashlib.sha256(json.dumps([rules, self.otherwise], sort_keys=True).encode()).hexdigest()
+
+    def with_thresholds(self, thresholds: Mapping[str, float], *, version: int) -> Policy:
+        """The same rules with other thresholds, by `rule_key`; the others stay as they are."""
+        rules = [
+            rule.model_copy(update={"at_least": thresholds[rule_key(rule)]})
+            if rule.at_most is None and rule_key(rule) in thresholds
+            else rule
+            for rule in self.rules
+        ]
+        file = self._file.model_copy(update={"rules": rules})
+        made = Policy(file, name=self.name, word_lists=self._word_lists, thresholds=self._thresholds)
+        made.version = version
+        return made
 
     def _fire(self, rule: Rule, facts: _Facts) -> Reason | None:
         if rule.languages is not None and facts.language not in rule.languages:
@@ -185,6 +214,11 @@ class _Facts:
             entries = self._surface.matches(self._word_lists[condition.when.removeprefix(WORD_LIST)])
             return f"{found}: {', '.join(dict.fromkeys(entries))}"
         return found
+
+
+def rule_key(rule: Rule) -> str:
+    """What a threshold of a rule is kept under."""
+    return f"{rule.code}/{rule.when}/{rule.action}"
 
 
 def shipped() -> dict[str, Traversable]:

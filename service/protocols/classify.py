@@ -24,7 +24,7 @@ from parley.service.errors import (
     PredictionFailed,
     WrongMediaType,
 )
-from parley.service.policy.decision import INLINE_CHARACTERS, Policy
+from parley.service.policy.decision import INLINE_CHARACTERS, Decision, Policy
 from parley.service.policy.result import to_result
 from parley.service.protocols.health import ModelName
 from parley.service.web.context import Service, ServiceDep
@@ -53,6 +53,12 @@ class ParentIn(_Sent):
     text: str | None = None
 
 
+class AuthorIn(_Sent):
+    """Who wrote the comment; only a keyed hash of the id is kept, with `store.queue`."""
+
+    id: Annotated[str, AtMost(512)] | None = None
+
+
 class CommentIn(_Sent):
     """What a reader wrote, with what it stands under."""
 
@@ -68,6 +74,7 @@ class CommentIn(_Sent):
     language: Annotated[str, AtMost(35)] | None = Field(
         None, description="BCP 47, where known; detected otherwise."
     )
+    author: AuthorIn | None = None
     format: Literal["plain", "html", "markdown"] = Field(
         "plain", description="How `text` is marked up; spans count in the text as sent."
     )
@@ -96,6 +103,9 @@ class ClassifyRequest(_Sent):
     )
     policy: Annotated[str, AtMost(512)] | None = Field(
         None, description="Name of the policy that decides; the site's when absent."
+    )
+    do_not_store: bool = Field(
+        False, description="Keep nothing of this for the moderators' desk, whatever the site's settings."
     )
 
 
@@ -232,8 +242,14 @@ async def classify(
     predictions = await service.predict(request, comments)
     # Policies read every text again. Where that is long it must not hold up the others in the event loop.
     if sum(len(comment.text) for comment in comments) > INLINE_CHARACTERS:
-        return await run_in_threadpool(_answer, service.model_name, comments, predictions, policy)
-    return _answer(service.model_name, comments, predictions, policy)
+        decided = await run_in_threadpool(_decide, comments, predictions, policy)
+    else:
+        decided = _decide(comments, predictions, policy)
+    response = _answer(service.model_name, predictions, decided)
+    if not sent.do_not_store:
+        authors = [comment.author and comment.author.id for comment in sent.comments]
+        response.background = service.queueing(comments, predictions, decided, policy, authors=authors)
+    return response
 
 
 def check_limits(sent: ClassifyRequest, service: Service) -> None:
@@ -255,13 +271,14 @@ def check_limits(sent: ClassifyRequest, service: Service) -> None:
         raise InvalidRequest(message, details=details[:MAX_DETAILS])
 
 
+def _decide(comments: Sequence[Comment], predictions: Sequence[Prediction], policy: Policy) -> list[Decision]:
+    return [policy.decide(*pair) for pair in zip(comments, predictions, strict=True)]
+
+
 def _answer(
-    model: dict[str, Any], comments: Sequence[Comment], predictions: Sequence[Prediction], policy: Policy
+    model: dict[str, Any], predictions: Sequence[Prediction], decided: Sequence[Decision]
 ) -> Response:
-    results = [
-        to_result(prediction, policy.decide(comment, prediction))
-        for comment, prediction in zip(comments, predictions, strict=True)
-    ]
+    results = [to_result(*pair) for pair in zip(predictions, decided, strict=True)]
     return JSON({"model": model, "results": results})
 
 

@@ -19,13 +19,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from starlette.background import BackgroundTask
+from starlette.background import BackgroundTask, BackgroundTasks
 from starlette.types import Message
 
 from parley.model.comment import Article, Comment, Parent
@@ -83,6 +84,7 @@ CODES: Mapping[str, RejectionCode] = {
 class CoralComment(BaseModel):
     """What the reader wrote, as HTML or plain text by Coral's setting."""
 
+    id: str | None = None
     body: str | None = None
     parentID: str | None = None
 
@@ -218,8 +220,11 @@ async def phase(request: Request, sent: CoralRequest, service: ServiceDep) -> Re
     else:
         told = {"model": service.model_name, "decision": decision.to_dict()}
         response = JSON({**answer.model_dump(exclude_none=True), "parley": told})
-    if sent.author and sent.author.id:
-        response.background = BackgroundTask(_note_author, service, comment, sent.author.id)
+    author = sent.author.id if sent.author else None
+    kept = replace(comment, id=sent.comment.id)
+    queueing = service.queueing([kept], [prediction], [decision], policy, authors=[author])
+    noting = BackgroundTask(_note_author, service, comment, author) if author else None
+    response.background = BackgroundTasks([task for task in (noting, queueing) if task is not None])
     return response
 
 

@@ -26,7 +26,7 @@ MAX_DECISIONS = 1000
 router = APIRouter(route_class=JsonRoute, tags=["feedback"])
 
 
-def _check_not_blank(name: str) -> str:
+def check_not_blank(name: str) -> str:
     if not name.strip():  # all of them would be one comment
         raise PydanticCustomError("blank", "is blank: give the comment's id")
     return name
@@ -37,7 +37,7 @@ class DecisionIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    comment_id: Annotated[str, AtMost(512), AfterValidator(_check_not_blank)] = Field(
+    comment_id: Annotated[str, AtMost(512), AfterValidator(check_not_blank)] = Field(
         json_schema_extra={"pattern": r"\S"}
     )
     label: Literal[LABELS]  # type: ignore[valid-type]

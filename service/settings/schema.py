@@ -8,6 +8,7 @@ with two underscores: PARLEY_LIMITS__COMMENTS=100. Unknown keys are refused, whe
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -50,6 +51,39 @@ class Queue(Section):
     batch: int = Field(default=16, ge=1)
 
 
+class Server(Section):
+    """What stands in front of the service."""
+
+    trusted_proxies: list[str] = []
+    root_path: str = ""
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, proxies: list[str]) -> list[str]:
+        for proxy in proxies:
+            try:
+                ipaddress.ip_network(proxy, strict=False)
+            except ValueError as error:
+                raise ValueError(
+                    f"{proxy!r} is no address and no network: write 127.0.0.1 or 10.0.0.0/8, no name and no *"
+                ) from error
+        return proxies
+
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, path: str) -> str:
+        if path and not re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", path):
+            raise ValueError("must start with / and not end with it, as /parley")
+        return path
+
+
+class Metering(Section):
+    """Where /metrics is served beside the service's own port."""
+
+    host: str = "127.0.0.1"
+    port: int | None = Field(default=None, ge=0, le=65535)
+
+
 class Access(Section):
     """Who may call, and how often."""
 
@@ -79,6 +113,7 @@ class Storage(Section):
     folder: Path | None = None
     url: str | None = None
     comments: bool = False
+    queue: bool = False
     days: int = Field(default=90, ge=1)
 
     @property
@@ -150,6 +185,36 @@ class Coral(Section):
         return secrets
 
 
+class Webhook(Section):
+    """Where each decision of a moderator is sent, and the secret that signs it."""
+
+    url: str
+    secret: SecretStr
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        if not re.match(r"https?://[^/\s]", url):
+            raise ValueError("must start with http:// or https:// and name a host")
+        return url
+
+    @field_validator("secret")
+    @classmethod
+    def _check_secret(cls, secret: SecretStr) -> SecretStr:
+        if len(secret.get_secret_value()) < MIN_SECRET:
+            raise ValueError(
+                f"a signing secret has at least {MIN_SECRET} characters: `openssl rand -hex 32` makes one"
+            )
+        return secret
+
+
+class Desk(Section):
+    """The moderators' pages at /desk."""
+
+    upload: int = Field(default=200_000_000, ge=1000)
+    webhooks: list[Webhook] = []
+
+
 class Settings(BaseSettings):
     """Everything that a running service can be told; `configs/service.yaml` explains each key."""
 
@@ -163,14 +228,17 @@ class Settings(BaseSettings):
     threads: int | None = Field(default=None, ge=1)
     policy: str = "default"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    server: Server = Server()
     limits: Limits = Limits()
     queue: Queue = Queue()
     access: Access = Access()
     store: Storage = Storage()
     fetch: Fetch = Fetch()
+    metrics: Metering = Metering()
     public_url: str | None = None
     perspective: Perspective = Perspective()
     coral: Coral = Coral()
+    desk: Desk = Desk()
 
     @field_validator("public_url")
     @classmethod

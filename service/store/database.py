@@ -22,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from parley.service.errors import StoreError
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration. Known here so that a start with a schema up to date needs no Alembic."""
 
 _MIGRATION_LOCK = 7_069_426_584
@@ -36,23 +36,39 @@ class Store:
         self._engine = engine
 
     @classmethod
-    def open(cls, url: str) -> Store:
-        """The store at `url`, created if it is SQLite and new, migrated if it is old. Raises StoreError."""
+    def open(cls, url: str, *, migrate: bool = True) -> Store:
+        """The store at `url`, created if it is SQLite and new, migrated if it is old. Raises StoreError.
+
+        Without `migrate` nothing is changed: the schema stays as old as it is, and a store that there isn't
+        is an error.
+        """
         try:
             parsed = sa.make_url(url)
         except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
             raise StoreError(
                 "store.url is not a database URL: give sqlite:////full/path/parley.db or postgresql://user@host/name"
             ) from error
+        if not migrate:
+            _check_exists(parsed)
         store = cls(_engine(parsed))
         try:
-            store._migrate()
+            if migrate:
+                store._migrate()
+            elif store.schema is None:
+                raise StoreError(
+                    f"there is no store of Parley's in {shown(parsed)}; see store.url in the settings"
+                )
         except SQLAlchemyError as error:
-            where = parsed.render_as_string(hide_password=True)
             raise StoreError(
-                f"the store {where} can't be used: {_reason(error)}; see store.url in the settings"
+                f"the store {shown(parsed)} can't be used: {_reason(error)}; see store.url in the settings"
             ) from error
         return store
+
+    @property
+    def schema(self) -> str | None:
+        """The migration that the database is at; None before the first. Raises StoreError."""
+        with self.read() as connection:
+            return schema_of(connection)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -66,14 +82,28 @@ class Store:
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """A connection to read from that sees one moment of the whole store. Raises StoreError."""
+        options = {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        with self._transaction("BEGIN", **options) as connection:
+            yield connection
+
+    @contextmanager
+    def migrating(self) -> Iterator[sa.Connection]:
+        """A transaction that may change the schema, one process at a time. Raises StoreError."""
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            _lock_migrations(connection)
+            yield connection
+
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sa.Connection]:
+    def _transaction(self, begin: str, **options: str) -> Iterator[sa.Connection]:
         try:
-            with self._engine.execution_options(begin=begin).begin() as connection:
+            with self._engine.execution_options(begin=begin, **options).begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise StoreError(
@@ -82,10 +112,9 @@ class Store:
 
     def _migrate(self) -> None:
         with self._engine.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-            if _version(connection) != HEAD:
-                _upgrade(connection)
+            _lock_migrations(connection)
+            if schema_of(connection) != HEAD:
+                upgrade(connection)
 
 
 def upsert(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> None:
@@ -96,14 +125,21 @@ def upsert(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -
     connection.execute(insert(table).values(values).on_conflict_do_update(index_elements=keys, set_=rest))
 
 
-def _version(connection: sa.Connection) -> str | None:
+def shown(url: str | sa.URL) -> str:
+    """A database's URL as it may be shown: without its password."""
+    return sa.make_url(url).render_as_string(hide_password=True)
+
+
+def schema_of(connection: sa.Connection) -> str | None:
+    """The migration that this database is at; None before the first."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     version = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
     return None if version is None else str(version)
 
 
-def _upgrade(connection: sa.Connection) -> None:
+def upgrade(connection: sa.Connection, to: str = "head") -> None:
+    """Bring the schema to a migration. Raises StoreError for one that this Parley doesn't know."""
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -113,11 +149,24 @@ def _upgrade(connection: sa.Connection) -> None:
     config.set_main_option("script_location", folder.replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
     except CommandError as error:
         raise StoreError(
             f"the store was made by another version of Parley ({error}): install a newer one"
         ) from error
+
+
+def _lock_migrations(connection: sa.Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+
+
+def _check_exists(url: sa.URL) -> None:
+    """SQLite would make the file."""
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise StoreError(
+            f"there is no store in {url.database}; see store.folder and store.url in the settings"
+        )
 
 
 def _engine(url: sa.URL) -> sa.Engine:

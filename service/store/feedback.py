@@ -22,8 +22,9 @@ from parley.model.labels import COMMENT_LABELS, OFF_TOPIC
 from parley.model.text.plain import plain_text
 from parley.service.errors import StoreError
 from parley.service.privacy import KeyedHashes
-from parley.service.store import articles
+from parley.service.store import articles, queues
 from parley.service.store.database import Store, upsert
+from parley.service.store.desk_tables import queue_items
 from parley.service.store.tables import sightings, suggestions
 
 LABELS = (*COMMENT_LABELS, OFF_TOPIC)
@@ -93,7 +94,10 @@ class Feedback:
             upsert(connection, sightings, row)
 
     def forget(self, *, author: str | None = None, comment_id: str | None = None) -> int:
-        """Remove what is kept of an author, or of a comment; the number of rows. Raises StoreError."""
+        """Remove what is kept of an author, or of a comment, at the desk too; the number of rows.
+
+        Raises StoreError.
+        """
         conditions = [suggestions.c.comment_id == comment_id] if comment_id is not None else []
         if author is not None and not self._hashes.exist:
             self._check_nobody_is_kept()
@@ -104,8 +108,9 @@ class Feedback:
             conditions += [suggestions.c.author == hashed, suggestions.c.text_hash.in_(written)]
         if not conditions:
             return 0
+        queued = queues.forget(self.store, author=hashed or None, comment_id=comment_id)
         with self.store.write() as connection:
-            count = connection.execute(sa.delete(suggestions).where(sa.or_(*conditions))).rowcount
+            count = queued + connection.execute(sa.delete(suggestions).where(sa.or_(*conditions))).rowcount
             connection.execute(sa.delete(sightings).where(sightings.c.author == hashed))
         return count
 
@@ -114,6 +119,7 @@ class Feedback:
             kept = (
                 sa.exists().where(suggestions.c.author.is_not(None)),
                 sa.exists(sa.select(sightings.c.author)),
+                sa.exists().where(queue_items.c.author.is_not(None)),
             )
             if connection.scalar(sa.select(sa.or_(*kept))):
                 raise StoreError(

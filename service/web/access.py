@@ -3,9 +3,10 @@
     gate = Gate(store, anonymous=False, loopback=True, rate="600/minute")
     app.add_middleware(AccessControl, gate=gate, wires=WIRES)
 
-Without any key the service is open on loopback, and refuses to start elsewhere (`check_exposure`). From the
-first key on, revoked or not, every caller needs one, unless `access.anonymous` lets others in too; their rate
-is counted by address.
+Without any key the service is open to programs on this machine, and refuses to start on another address
+(`check_exposure`); what comes through a proxy is refused too, for whoever may be behind it. From the first
+key on, revoked or not, every caller needs one, unless `access.anonymous` lets others in too; their rate is
+counted by address.
 """
 
 from __future__ import annotations
@@ -31,14 +32,16 @@ from parley.service.logs import describe
 from parley.service.settings.schema import Settings
 from parley.service.store import keys
 from parley.service.store.database import Store
+from parley.service.web.proxy import counted_as, is_direct
 from parley.service.web.wire import Wire, render
 
 FRESH_S = 5.0
 """Seconds for which known keys are believed: so long a revoked key may still open a running service."""
 
 OPEN_PATHS = ("/", "/health", "/openapi.json", "/batch")
-OPEN_PREFIXES = ("/docs", "/static-offline-docs/")
-"""What tells nothing of a comment: probes and documents need no key. Each part of a batch brings its own."""
+OPEN_PREFIXES = ("/docs", "/static-offline-docs/", "/desk")
+"""What tells nothing of a comment: probes and documents need no key. Each part of a batch brings its own, and
+the desk has people who sign in (`service.desk.access`)."""
 
 KEY_OPTIONAL = "/$discovery/rest"
 """Some of Perspective's clients read it without a key, others look here first whether theirs is good."""
@@ -105,17 +108,30 @@ class Gate:
         self._guarded = bool(self._keys or keys.all_keys(self._store))
         self._read_at = time.monotonic()
 
-    def identify(self, key: str | None, address: str) -> Caller:
-        """The caller with this key or, where that is let in, without. Raises MissingKey, InvalidKey."""
+    @property
+    def is_open(self) -> bool:
+        """Whether programs on this machine need no key."""
+        return self._loopback and not self._guarded
+
+    def identify(self, key: str | None, address: str, *, direct: bool = True) -> Caller:
+        """The caller with this key or, where that is let in, without; `direct`: no proxy handed it on.
+
+        Raises MissingKey, InvalidKey.
+        """
         known = self._keys.get(keys.hash_of(key)) if key else None
         if known:
             return Caller(identity=("key", known.id), rate=known.rate or self._rate)
         if self._anonymous:
-            return Caller(identity=("address", address), rate=self._rate)
-        if self._loopback and not self._guarded:
+            return Caller(identity=("address", counted_as(address)), rate=self._rate)
+        if self.is_open and direct:
             return Caller(identity=None, rate=None)
         if key:
             raise InvalidKey("the API key is not known, or was revoked; `parley keys create NAME` makes one")
+        if self.is_open:
+            raise MissingKey(
+                "this request came from another machine or through a proxy, and there is no API key yet: "
+                "make one with `parley keys create NAME` and send it as Authorization: Bearer KEY"
+            )
         raise MissingKey("send an API key: Authorization: Bearer KEY, X-API-KEY, x-goog-api-key or ?key=")
 
     def count(self, caller: Caller) -> Usage | None:
@@ -154,7 +170,8 @@ class AccessControl:
 
         try:
             await self.gate.keep_fresh()
-            caller = self.gate.identify(key_of(scope), (scope.get("client") or ("unknown", 0))[0])
+            address = (scope.get("client") or ("unknown", 0))[0]
+            caller = self.gate.identify(key_of(scope), address, direct=is_direct(scope))
             scope.setdefault("state", {})["key_id"] = caller.key_id
             usage = self.gate.count(caller)
             if usage:
@@ -198,6 +215,18 @@ def check_exposure(settings: Settings, store: Store) -> None:
         f"{settings.host or 'this address'} can be reached from other machines, and there is no API key yet: "
         "make one with `parley keys create NAME`, or let anybody in with --allow-anonymous"
     )
+
+
+def warn_of_exposure(settings: Settings, store: Store) -> None:
+    """Log what the start should tell of who may call. Raises StoreError."""
+    if settings.access.anonymous:
+        log.warning("open_to_anyone", reason="access.anonymous is true: whoever reaches the port may call")
+    elif not keys.all_keys(store):
+        log.warning(
+            "no_api_key",
+            reason="only programs on this machine are answered, nothing that comes through a proxy; "
+            "make a key with `parley keys create NAME`",
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -25,6 +26,9 @@ from parley.model.errors import CommentError
 from parley.service.articles.fetch import Fetcher
 from parley.service.articles.lookup import Articles
 from parley.service.batcher import Batcher, Predictor, State
+from parley.service.desk import decisions as desk_decisions
+from parley.service.desk import routes as desk
+from parley.service.desk.arrivals import Arrivals
 from parley.service.errors import Problem, ServiceError, StoreError
 from parley.service.logs import describe
 from parley.service.metrics import Metrics
@@ -32,11 +36,13 @@ from parley.service.policy.decision import Policy
 from parley.service.privacy import KeyedHashes
 from parley.service.protocols import articles, classify, coral, feedback, health, openai, perspective, tei
 from parley.service.settings.schema import Settings
+from parley.service.store import queues
 from parley.service.store.database import Store
 from parley.service.store.feedback import Feedback
-from parley.service.web.access import AccessControl, Gate, is_loopback
+from parley.service.web.access import OPEN_PATHS, AccessControl, Gate, is_loopback
 from parley.service.web.context import Service
 from parley.service.web.middleware import Admission, BodyLimit, RequestLog, Unread
+from parley.service.web.proxy import Prefix, Proxy
 from parley.service.web.wire import Wire, problem_of_framework, problem_of_validation, render
 
 WIRES: tuple[Wire, ...] = (
@@ -48,6 +54,8 @@ WIRES: tuple[Wire, ...] = (
     openai.WIRE,
     tei.WIRE,
     health.WIRE,
+    desk_decisions.WIRE,
+    desk.WIRE,
 )
 
 PURGE_S = 3600.0
@@ -93,10 +101,13 @@ def create_app(
         swagger_ui_parameters={"tryItOutEnabled": True, "defaultModelsExpandDepth": 0},
     )
     app.state.service = service
+    _describe_keys(app)
     for wire in WIRES:
         app.include_router(wire.router)
     _answer_errors(app)
-    app.add_middleware(BodyLimit, limit=settings.limits.body, wires=WIRES)
+    app.add_middleware(Prefix)
+    larger = {desk.UPLOAD: settings.desk.upload}
+    app.add_middleware(BodyLimit, limit=settings.limits.body, larger=larger, wires=WIRES)
     signed = (coral.PATH,) if settings.coral.secrets else ()
     app.add_middleware(AccessControl, gate=gate, wires=WIRES, open_paths=signed)
     app.add_middleware(Admission, check=service.batcher.check, wires=WIRES)
@@ -111,8 +122,29 @@ def create_app(
             expose_headers=["X-Request-ID", "Retry-After"],
             max_age=PREFLIGHT_S,
         )
+    server = settings.server
+    app.add_middleware(Proxy, trusted=server.trusted_proxies, root_path=server.root_path)
     app.add_middleware(Unread)  # the last added is the outermost
     return app
+
+
+def _describe_keys(app: FastAPI) -> None:
+    """Say in the OpenAPI document how a key is sent: /docs gets its Authorize button from it."""
+    describe_routes = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = describe_routes()
+        document["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "description": "Authorization: Bearer KEY"},
+            "header": {"type": "apiKey", "in": "header", "name": "X-API-KEY"},
+        }
+        document["security"] = [{"bearer": []}, {"header": []}, {}]  # none while there is no key
+        for path in OPEN_PATHS:
+            for operation in document["paths"].get(path, {}).values():
+                operation["security"] = []
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
 
 
 def _make_service(
@@ -136,6 +168,7 @@ def _make_service(
         on_state=on_model,
     )
     metrics.watch(waiting=lambda: batcher.waiting, up=lambda: batcher.state == "ready")
+    hashes = KeyedHashes(settings.store.author_secret)
     return Service(
         settings=settings,
         policy_name=policy.name,
@@ -143,7 +176,8 @@ def _make_service(
         metrics=metrics,
         store=store,
         articles=Articles(store, _fetcher(settings)),
-        feedback=Feedback(store, KeyedHashes(settings.store.author_secret), comments=settings.store.comments),
+        feedback=Feedback(store, hashes, comments=settings.store.comments),
+        arrivals=Arrivals(store, hashes, on=settings.store.queue),
     )
 
 
@@ -152,8 +186,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     service.batcher.start()
     purging = asyncio.create_task(_purge(service.feedback, days=service.settings.store.days))
+    working = desk.Working(service)
+    app.state.scoring = working.scoring
     yield
     purging.cancel()
+    await working.stop()
     await service.articles.close()
     service.batcher.close()
     service.store.close()
@@ -176,7 +213,9 @@ async def _purge(feedback: Feedback, *, days: int) -> None:
     """Remove what has been kept for longer than `days`: at the start, and every hour."""
     while True:
         try:
-            purged = await run_in_threadpool(feedback.purge, older_than=timedelta(days=days))
+            kept_for = timedelta(days=days)
+            purged = await run_in_threadpool(feedback.purge, older_than=kept_for)
+            purged += await run_in_threadpool(queues.purge, feedback.store, older_than=kept_for)
         except StoreError as error:
             log.warning("purge_failed", **describe(error))
         else:
@@ -187,7 +226,7 @@ async def _purge(feedback: Feedback, *, days: int) -> None:
 
 def _answer_errors(app: FastAPI) -> None:
     def answer(request: Request, problem: Problem) -> Response:
-        return render(request.url.path, problem, WIRES)
+        return render(request.scope["path"].removeprefix(request.scope["root_path"]), problem, WIRES)
 
     @app.exception_handler(ServiceError)
     @app.exception_handler(CommentError)

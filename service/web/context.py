@@ -13,15 +13,19 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect
 
 from parley.model.comment import Comment, Prediction
 from parley.service.articles.lookup import Articles
 from parley.service.batcher import Batcher, Predictor
+from parley.service.desk.arrivals import Arrivals, Arrived
 from parley.service.errors import InvalidRequest, NotReady
 from parley.service.metrics import Metrics
-from parley.service.policy.decision import Policy, shipped
+from parley.service.policy.decision import Decision, Policy, shipped
 from parley.service.settings.schema import Settings
+from parley.service.store import policies
 from parley.service.store.database import Store
 from parley.service.store.feedback import Feedback
 
@@ -39,6 +43,7 @@ class Service:
     store: Store
     articles: Articles
     feedback: Feedback
+    arrivals: Arrivals
     _policies: dict[str, Policy] = field(default_factory=dict)
 
     @property
@@ -78,8 +83,52 @@ class Service:
                 problem = {"place": "policy", "problem": f"no such policy; there are {', '.join(names)}"}
                 raise InvalidRequest(f"policy: {problem['problem']}", details=[problem])
             source = self.settings.policy if wanted == self.policy_name else wanted
-            self._policies[wanted] = Policy.load(source, thresholds=self.model.thresholds)
+            policy = Policy.load(source, thresholds=self.model.thresholds)
+            self._policies[wanted] = self._active(policy) if wanted == self.policy_name else policy
         return self._policies[wanted]
+
+    def queueing(
+        self,
+        comments: Sequence[Comment],
+        predictions: Sequence[Prediction],
+        decided: Sequence[Decision],
+        policy: Policy,
+        *,
+        authors: Sequence[str | None] = (),
+    ) -> BackgroundTask | None:
+        """What puts comments into the desk's queue once they are answered; None where the site keeps none."""
+        if not self.arrivals.on:
+            return None
+        authors = authors or [None] * len(comments)
+        arrived = [
+            Arrived(comment=comment, prediction=prediction, decision=decision, author=author)
+            for comment, prediction, decision, author in zip(
+                comments, predictions, decided, authors, strict=True
+            )
+        ]
+        return BackgroundTask(
+            run_in_threadpool, self.arrivals.keep, arrived, model=self.model_label, policy=policy.label
+        )
+
+    @property
+    def model_label(self) -> str:
+        """Name and version of the artifact, as a decision's log has them. Raises NotReady."""
+        return "{name} {version}".format(**self.model_name)
+
+    def policy_file(self) -> Policy:
+        """The site's policy as its file has it, whatever version is active. Raises NotReady, PolicyError."""
+        return Policy.load(self.settings.policy, thresholds=self.model.thresholds)
+
+    def forget_policy(self) -> None:
+        """Read the site's policy again, with the version that is active now."""
+        self._policies.pop(self.policy_name, None)
+
+    def _active(self, policy: Policy) -> Policy:
+        """The version that the desk made active, unless the file's rules have changed since."""
+        version = policies.active(self.store, policy.name)
+        if version is None or version.base != policy.fingerprint:
+            return policy
+        return policy.with_thresholds(version.thresholds, version=version.version)
 
 
 async def unless_hung_up(request: Request, work: Awaitable[T]) -> T:

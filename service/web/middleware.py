@@ -6,7 +6,7 @@ import re
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -75,6 +75,7 @@ class RequestLog:
         method = scope["method"] if scope["method"] in METHODS else "other"
         self.metrics.on_request(route=route, method=method, status=status, seconds=seconds)
         told = {name: state[name] for name in ("comments", "key_id") if state.get(name) is not None}
+        told["client"] = (scope.get("client") or (None, 0))[0]
         level = "debug" if route in QUIET or "refused" in state else "info"
         getattr(log, level)(
             "request", method=method, route=route, status=status, seconds=round(seconds, 4), **told
@@ -154,18 +155,23 @@ class BodyLimit:
     A body packed with gzip is unpacked, and the limit is one on what comes out.
     """
 
-    def __init__(self, app: ASGIApp, *, limit: int, wires: Sequence[Wire]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, limit: int, wires: Sequence[Wire], larger: Mapping[str, int] | None = None
+    ) -> None:
+        """`larger` are the paths that take more, with how much."""
         self.app = app
         self.limit = limit
+        self.larger = larger or {}
         self.wires = wires
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        error = BodyTooLarge(f"the body is longer than {self.limit} bytes: send fewer comments at once")
+        limit = self.larger.get(scope["path"], self.limit)
+        error = BodyTooLarge(f"the body is longer than {limit} bytes: send fewer comments at once")
         length = Headers(scope=scope).get("content-length", "")
-        if length.isdecimal() and int(length) > self.limit:
+        if length.isdecimal() and int(length) > limit:
             await render(scope["path"], Problem.of(error), self.wires)(scope, receive, send)
             return
         read = 0
@@ -175,9 +181,9 @@ class BodyLimit:
             nonlocal read
             message = await receive()
             if inflate is not None and message["type"] == "http.request":
-                message = {**message, "body": _inflated(inflate, message, self.limit - read + 1)}
+                message = {**message, "body": _inflated(inflate, message, limit - read + 1)}
             read += len(message.get("body", b""))
-            if read > self.limit:
+            if read > limit:
                 raise error
             return message
 

@@ -7,6 +7,7 @@ import errno
 import gc
 import socket
 import sys
+from collections.abc import Iterator
 
 import uvicorn
 
@@ -15,8 +16,9 @@ from parley.model.errors import ModelError
 from parley.service import logs
 from parley.service.batcher import State
 from parley.service.errors import StartError
+from parley.service.metrics import Metrics
 from parley.service.settings.schema import Settings
-from parley.service.web.access import check_exposure
+from parley.service.web.access import check_exposure, warn_of_exposure
 from parley.service.web.app import create_app
 
 DRAIN_S = 30
@@ -55,6 +57,7 @@ def run(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # service.proxy reads them, by server.trusted_proxies
         timeout_graceful_shutdown=DRAIN_S,
         lifespan="on",
     )
@@ -62,10 +65,32 @@ def run(settings: Settings) -> None:
     # Uvicorn raises the signal again once all is drained.
     with listener, contextlib.suppress(KeyboardInterrupt):
         check_exposure(settings, app.state.service.store)
-        server.run(sockets=[listener])
+        warn_of_exposure(settings, app.state.service.store)
+        with _metrics_port(settings, app.state.service.metrics):
+            server.run(sockets=[listener])
     failure = app.state.service.batcher.load_error
     if failure is not None:
         raise StartError(f"the model can't be loaded: {failure}") from failure
+
+
+@contextlib.contextmanager
+def _metrics_port(settings: Settings, metrics: Metrics) -> Iterator[None]:
+    """Serve /metrics on a port of its own, where the settings name one. Raises StartError."""
+    host, port = settings.metrics.host, settings.metrics.port
+    if port is None:
+        yield
+        return
+    try:
+        address, close = metrics.serve(host, port)
+    except OSError as error:
+        raise StartError(
+            f"metrics: {host}:{port} {_why_not(error, 'metrics.port', 'metrics.host')}"
+        ) from error
+    print(f"Metrics for Prometheus at {address}", flush=True)
+    try:
+        yield
+    finally:
+        close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -82,14 +107,18 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.listen(2048)
     except OSError as error:
         listener.close()
-        reasons = {
-            errno.EADDRINUSE: "is taken by another program: stop it, or choose another with --port",
-            errno.EACCES: "needs more rights than you have: choose one from 1024 with --port",
-            errno.EADDRNOTAVAIL: "is not an address of this machine: choose another with --host",
-        }
-        why = reasons.get(error.errno or 0, f"can't be listened on: {error.strerror}")
-        raise StartError(f"{host}:{port} {why}") from error
+        raise StartError(f"{host}:{port} {_why_not(error, '--port', '--host')}") from error
     return listener
+
+
+def _why_not(error: OSError, port: str, host: str) -> str:
+    """Why an address can't be listened on; `port` and `host` name what chooses another."""
+    reasons = {
+        errno.EADDRINUSE: f"is taken by another program: stop it, or choose another with {port}",
+        errno.EACCES: f"needs more rights than you have: choose one from 1024 with {port}",
+        errno.EADDRNOTAVAIL: f"is not an address of this machine: choose another with {host}",
+    }
+    return reasons.get(error.errno or 0, f"can't be listened on: {error.strerror}")
 
 
 def _address(listener: socket.socket) -> str:

@@ -261,7 +261,8 @@ def _half(config: Recipe) -> bool:
 def _fast_bfloat16() -> bool:
     """Whether bfloat16 is the faster choice: on GPUs that have it and processors with AMX.
 
-    AVX-512 BF16 alone is not enough: torch 2.13 trains slower with it than in float32 (docs/experiments.md).
+    AVX-512 BF16 alone is not enough: torch 2.13 trains slower with it than in float32
+    (docs/experiments/2026-11-22-0.1.0.md).
     """
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())

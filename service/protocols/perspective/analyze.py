@@ -3,14 +3,17 @@
     curl 'http://127.0.0.1:8000/v1alpha1/comments:analyze?key=KEY' -H 'Content-Type: application/json' \\
         -d '{"comment": {"text": "What nonsense."}, "requestedAttributes": {"TOXICITY": {}}}'
 
-Nothing of it is ever stored, whatever `doNotStore` says.
+Nothing of it is stored, unless the site keeps arriving comments for its moderators (`store.queue`), and then
+nothing with `doNotStore`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from parley.model.comment import Comment, Prediction
 from parley.model.text.language import UNDETERMINED
@@ -81,7 +84,12 @@ async def analyze(request: Request, sent: AnalyzeCommentRequest, service: Servic
         detected_languages=[detected],
         client_token=sent.client_token,
     )
-    return JSON(to_answer(answer))
+    response = JSON(to_answer(answer))
+    if service.arrivals.on and not sent.do_not_store:
+        policy, kept = service.policy(), replace(whole, id=sent.client_token or None)
+        decision = await run_in_threadpool(policy.decide, kept, predictions[0])
+        response.background = service.queueing([kept], predictions[:1], [decision], policy)
+    return response
 
 
 def check_comment(comment: TextEntry | None) -> str:

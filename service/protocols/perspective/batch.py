@@ -24,6 +24,7 @@ from parley.service.errors import MalformedBody, NotFound, Problem
 from parley.service.protocols.perspective.errors import documented, invalid, render
 from parley.service.web.access import key_of
 from parley.service.web.context import unless_hung_up
+from parley.service.web.proxy import PEER
 
 MAX_PARTS = 100
 AT_ONCE = 2
@@ -169,13 +170,13 @@ async def _call(request: Request, part: Part) -> bytes:
         url = urlsplit(part.target)
     except ValueError:
         url = urlsplit("")
-    path = unquote(url.path)
+    path = unquote(url.path).removeprefix(request.scope["root_path"])
     if not path.startswith(OURS):
         error = NotFound("a batch carries calls of /v1alpha1 only")
         refused = render(Problem.of(error))
         return _http(refused.status_code, list(refused.raw_headers), bytes(refused.body))
     headers = part.headers | {"content-length": str(len(part.body))}
-    kept = ("type", "asgi", "http_version", "scheme", "server", "client", "root_path", "extensions")
+    kept = ("type", "asgi", "http_version", "scheme", "server", "client", "root_path", "extensions", PEER)
     scope: Scope = {
         **{name: request.scope[name] for name in kept if name in request.scope},
         "method": part.method,

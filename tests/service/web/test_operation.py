@@ -9,6 +9,7 @@ import logging
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from parley.model.labels import ABUSE
 from parley.service import logs
 from parley.service.batcher import Batcher
 from parley.service.errors import Busy
+from parley.service.metrics import Metrics
 from parley.service.protocols import tei
 from parley.service.settings.schema import Settings
 from parley.service.web.app import WIRES, create_app
@@ -179,7 +181,7 @@ def test_every_path_that_asks_the_model_is_refused_early() -> None:
     posts = [path for path, route in create_app(Settings()).openapi()["paths"].items() if "post" in route]
     heads = {path.replace("{head}", head) for path in posts for head in tei.LABELS}
     named = {path for wire in WIRES for path in wire.predicting}
-    others = {"/v1/feedback", "/v1alpha1/comments:suggestscore", "/batch"}
+    others = {"/v1/feedback", "/v1/decisions", "/v1alpha1/comments:suggestscore", "/batch"}
     assert named == heads - others
 
 
@@ -257,6 +259,19 @@ def test_metrics_count_requests_comments_and_batches(client: TestClient) -> None
         assert line in text
 
 
+def test_metrics_can_have_a_port_of_their_own() -> None:
+    metrics = Metrics()
+    metrics.comments.inc(3)
+    address, close = metrics.serve("127.0.0.1", 0)
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        assert b"parley_comments_total 3.0" in answer.read()
+    with pytest.raises(OSError, match="in use"):
+        Metrics().serve("127.0.0.1", int(address.rpartition(":")[2].removesuffix("/metrics")))
+    close()
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(address, timeout=10)
+
+
 def test_addresses_there_are_not_and_wrong_methods_have_our_shape(client: TestClient) -> None:
     assert client.get("/nope").json()["error"]["code"] == "not_found"
     response = client.get("/v1/classify")
@@ -297,6 +312,7 @@ def test_who_hangs_up_is_not_served(fake: Fake, log: io.StringIO) -> None:
         "type": "http",
         "method": "POST",
         "path": "/v1/classify",
+        "client": ("127.0.0.1", 5),
         "query_string": b"",
         "headers": [(b"content-type", b"application/json")],
     }

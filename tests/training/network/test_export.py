@@ -33,7 +33,7 @@ def test_an_artifact_of_an_older_format_is_written_anew(tiny_artifact: Path, tmp
     artifact.onnx_file.write_bytes(b"of another time")
     artifact.info_file.write_text(json.dumps(artifact.info | {"format": 1}))
     kept = {file.name: file.read_bytes() for file in artifact.path.iterdir()}
-    with pytest.raises(ArtifactError, match=r"python -m training\.export .*artifact"):
+    with pytest.raises(ArtifactError, match=r"python -m parley\.training\.network\.export .*artifact"):
         Classifier.load(artifact.path)
     export_again(artifact)
     after = Classifier.load(artifact.path).predict(COMMENTS)

@@ -129,7 +129,7 @@ def test_parquet_goes_on_where_its_driver_died(
         pq.read_table(source, columns=["id", "text", "article.title", "likes"]), source, row_group_size=200
     )
     monkeypatch.setattr(pieces, "PIECE_ROWS", 8)
-    total = len(pieces.cut(pieces.Store.of(str(source))))
+    total = len(pieces.cut(pieces.Location.of(str(source))))
     assert total > 50
     out = tmp_path / "there.parquet"
 

@@ -1,0 +1,258 @@
+"""The Python API: a loaded model that takes what one has and returns the same kind.
+
+    model = parley.load()
+    model.predict("What nonsense.")                                a Prediction
+    model.predict(["First!", "Agreed."], article="A title")        a list of Predictions
+    model.predict(frame, text="body")                              the frame, with columns of scores
+
+Texts and dictionaries become `Comment`s; tables go through narwhals, so that pandas, polars and Arrow share
+one path. Everything is scored by `parley.model.Classifier`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+import narwhals as nw
+
+from parley.model.classifier import Classifier
+from parley.model.comment import Article, Comment, Parent, Prediction, Stance
+from parley.model.errors import CommentError
+from parley.model.labels import ABUSE
+
+Frame = TypeVar("Frame")
+Given = str | Mapping[str, Any] | Comment
+SLICE = 512
+"""Comments between two steps of the progress bar."""
+BAR_FROM = 2_000
+"""Fewer comments than this take no progress bar."""
+
+_NO_STANCE = Stance(target="", favor=0.0, against=0.0, none=0.0, label="")
+_ARTICLE_COLUMNS = tuple(f"article.{field.name}" for field in fields(Article))
+_PARENT_COLUMNS = tuple(f"parent.{field.name}" for field in fields(Parent))
+_COMMENT_COLUMNS = ("id", "target", "language", "format", *_ARTICLE_COLUMNS, *_PARENT_COLUMNS)
+
+
+def load(path: Path | str | None = None, *, threads: int | None = None) -> Model:
+    """The model in the artifact folder `path` (None: the one that comes with Parley).
+
+    `threads` is how many cores it may use (None: all). Raises ArtifactError where the folder is none.
+    """
+    return Model(Classifier.load(path, threads=threads))
+
+
+class Model:
+    """A loaded model. One thread at a time may use it."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+
+    def __repr__(self) -> str:
+        return f"<parley model {self.name} {self.version}>"
+
+    @property
+    def name(self) -> str:
+        """The artifact's name."""
+        return str(self._classifier.info["name"])
+
+    @property
+    def version(self) -> str:
+        """The artifact's version."""
+        return str(self._classifier.info["version"])
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The score from which a label counts, by label."""
+        return dict(self._classifier.thresholds)
+
+    @overload
+    def predict(  # type: ignore[overload-overlap]  # a str is a Sequence[str] too
+        self,
+        comments: Given,
+        *,
+        article: str | Mapping[str, Any] | Article | None = None,
+        target: str | None = None,
+    ) -> Prediction: ...
+
+    @overload
+    def predict(
+        self,
+        comments: Sequence[Given],
+        *,
+        article: str | Mapping[str, Any] | Article | None = None,
+        target: str | None = None,
+    ) -> list[Prediction]: ...
+
+    @overload
+    def predict(
+        self,
+        comments: Frame,
+        *,
+        text: str = "text",
+        article: str | Mapping[str, Any] | Article | None = None,
+        target: str | None = None,
+    ) -> Frame: ...
+
+    def predict(
+        self,
+        comments: Any,
+        *,
+        text: str = "text",
+        article: str | Mapping[str, Any] | Article | None = None,
+        target: str | None = None,
+    ) -> Any:
+        """Scores `comments` and returns the same kind, in the same order.
+
+        - a text, a dictionary with the keys of `Comment`, or a `Comment`: a `Prediction`
+        - a list (or other sequence) of these: a list of `Prediction`s
+        - a pandas or polars frame, an Arrow table, a `datasets.Dataset`: the same with the columns
+          that docs/output.md lists, from `abuse.toxicity` on. The comment is in the column `text`; `id`,
+          `target`, `language`, `format`, `article.title`, `article.text`, `parent.text` are read where they
+          are there.
+
+        `article` (a title, a dictionary or an `Article`) and `target` are for every comment that brings
+        none of its own. Raises CommentError for a comment or a table that can't be read, TypeError for
+        anything else.
+        """
+        default = _article(article)
+        if isinstance(comments, (str, Mapping, Comment)):
+            return self._score([_comment(comments, default, target)])[0]
+        if (dataset := _arrow_of_dataset(comments)) is not None:
+            scored = self._predict_table(nw.from_native(dataset, eager_only=True), text, default, target)
+            return type(comments)(scored.to_native())
+        table = nw.from_native(comments, eager_only=True, pass_through=True)
+        if isinstance(table, nw.DataFrame):
+            return self._predict_table(table, text, default, target).to_native()
+        if isinstance(comments, Sequence) and not isinstance(comments, (bytes, bytearray)):
+            return self._score(list(_comments(comments, default, target)))
+        raise TypeError(
+            f"predict can't read a {type(comments).__name__}; give a text, a dict or a Comment, a list of "
+            "these, or a pandas, polars, Arrow or datasets table with a column of texts"
+        )
+
+    def _score(self, comments: Sequence[Comment]) -> list[Prediction]:
+        if len(comments) < BAR_FROM or not sys.stderr.isatty():
+            return self._classifier.predict(comments)
+        from rich.console import Console
+        from rich.progress import track
+
+        starts = range(0, len(comments), SLICE)
+        steps = track(starts, description="Scoring", console=Console(stderr=True), transient=True)
+        return [p for i in steps for p in self._classifier.predict(comments[i : i + SLICE])]
+
+    def _predict_table(
+        self, table: nw.DataFrame[Any], text: str, article: Article | None, target: str | None
+    ) -> nw.DataFrame[Any]:
+        if text not in table.columns:
+            raise CommentError(
+                f"the table has no column {text!r}; its columns are {', '.join(table.columns)}: "
+                "name the one that holds the comments with text="
+            )
+        comments = [_comment(row, article, target) for row in _rows(table, text)]
+        columns = _columns(self._score(comments))
+        # `language` may be the caller's: it is read, and the answer repeats it.
+        clashing = [name for name in columns if name in table.columns and name != "language"]
+        table = table.rename({name: f"input.{name}" for name in clashing})
+        backend = table.implementation
+        return table.with_columns(
+            *(nw.new_series(name, values, backend=backend) for name, values in columns.items())
+        )
+
+
+def _article(given: str | Mapping[str, Any] | Article | None) -> Article | None:
+    if given is None or isinstance(given, Article):
+        return given
+    if isinstance(given, str):
+        return Article(title=given)
+    if isinstance(given, Mapping):
+        return Article(**_known(given, Article, "an article"))
+    raise TypeError(f"article is a title, a dict or an Article, not a {type(given).__name__}")
+
+
+def _comments(given: Iterable[Any], article: Article | None, target: str | None) -> Iterator[Comment]:
+    for place, one in enumerate(given):
+        try:
+            yield _comment(one, article, target)
+        except CommentError as error:
+            raise CommentError(f"comment {place}: {error}") from error
+
+
+def _comment(given: Any, article: Article | None, target: str | None) -> Comment:
+    """What the caller gave as a Comment; the defaults fill what it leaves out."""
+    if isinstance(given, str):
+        comment = Comment(text=given)
+    elif isinstance(given, Comment):
+        comment = given
+    elif isinstance(given, Mapping):
+        values = _known(given, Comment, "a comment")
+        if not isinstance(values.get("text"), str):
+            raise CommentError("a comment needs its text under the key 'text'")
+        values["article"] = _article(values.get("article"))
+        if isinstance(parent := values.get("parent"), str):
+            values["parent"] = Parent(text=parent)
+        elif isinstance(parent, Mapping):
+            values["parent"] = Parent(**_known(parent, Parent, "a parent"))
+        comment = Comment(**values)
+    else:
+        raise CommentError(
+            f"a comment is a text, a dict or a Comment, not a {type(given).__name__}: {given!r:.60}"
+        )
+    return replace(comment, article=comment.article or article, target=comment.target or target)
+
+
+def _known(given: Mapping[str, Any], kind: type[Any], what: str) -> dict[str, Any]:
+    names = [field.name for field in fields(kind)]
+    if unknown := [str(key) for key in given if key not in names]:
+        raise CommentError(f"{what} has no key {unknown[0]!r}; its keys are {', '.join(names)}")
+    return dict(given)
+
+
+def _rows(table: nw.DataFrame[Any], text: str) -> Iterator[dict[str, Any]]:
+    """Each row as a comment's dictionary; a missing text is an empty one."""
+    read = [name for name in _COMMENT_COLUMNS if name in table.columns]
+    for row in table.select(text, *(name for name in read if name != text)).iter_rows(named=True):
+        values: dict[str, Any] = {"text": _text(row[text]) or ""}
+        for name in read:
+            outer, _, inner = name.partition(".")
+            if (value := _text(row[name])) is None:
+                continue
+            if inner:
+                values.setdefault(outer, {})[inner] = value
+            else:
+                values[outer] = value
+        yield values
+
+
+def _text(value: Any) -> str | None:
+    """A cell as text; None for a missing one (pandas writes NaN)."""
+    return None if value is None or value != value else str(value)
+
+
+def _columns(predictions: Sequence[Prediction]) -> dict[str, list[Any]]:
+    """One list a column, named as in docs/output.md."""
+    rows = [_flat(prediction) for prediction in predictions]
+    names = _flat(Prediction(id=None, abuse=dict.fromkeys(ABUSE, 0.0), spam=0.0, off_topic=None, stance=None))
+    return {name: [row[name] for row in rows] for name in names}
+
+
+def _flat(prediction: Prediction) -> dict[str, Any]:
+    nested = {**prediction.to_dict(), "stance": asdict(prediction.stance or _NO_STANCE)}
+    if prediction.stance is None:
+        nested["stance"] = dict.fromkeys(nested["stance"])
+    del nested["id"]
+    return {
+        f"{name}.{inner}" if inner else name: value
+        for name, of in nested.items()
+        for inner, value in (of.items() if isinstance(of, dict) else (("", of),))
+    }
+
+
+def _arrow_of_dataset(given: Any) -> Any:
+    """The Arrow table of a `datasets.Dataset`; None for anything else."""
+    if not type(given).__module__.startswith("datasets.") or not hasattr(given, "with_format"):
+        return None
+    return given.with_format("arrow")[:]

@@ -1,0 +1,144 @@
+"""`parley backup` and `parley restore`: the store, its secret and the settings, in one file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from parley.service.commands.common import ConfigOption, told_errors
+
+if TYPE_CHECKING:
+    from parley.service.settings.schema import Settings
+    from parley.service.store.backup import Manifest
+
+
+def backup(
+    output: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The ZIP file to write, or a folder to put a dated one in.")
+    ],
+    *,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT where it exists.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Save the store, the secret of author hashes and the settings in one ZIP file.
+
+    The service may run meanwhile: the backup shows one moment. SQLite or PostgreSQL makes no difference to
+    the file. It also holds the settings file, the site's policy and the PARLEY_* variables. Guard it like a
+    password. A model of your own is not in it.
+
+    \b
+    parley backup /var/backups/parley
+    parley backup before-upgrade.zip --config /etc/parley/service.yaml
+    """
+    from parley.service.settings.schema import Settings
+    from parley.service.store import backup as backups
+    from parley.service.store.database import Store
+
+    if output.is_dir():
+        output = output / f"parley-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.zip"
+    if output.exists() and not overwrite:
+        _refuse(f"{output} exists; give another name, or --overwrite to replace it")
+    with told_errors(), _told_os_errors(output):
+        settings = Settings.load(file=config)
+        store = Store.open(settings.store.database, migrate=False)  # an old store is saved as it is
+        try:
+            saved = backups.write(
+                store, output, secret=settings.store.author_secret, settings=_settings(settings, config)
+            )
+        finally:
+            store.close()
+    typer.echo(f"{_told(saved)}: {output}", err=True)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `parley backup` wrote.")],
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only check that FILE is whole.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a store that is not empty, and its secret.")
+    ] = False,
+    keep_schema: Annotated[
+        bool,
+        typer.Option(
+            "--keep-schema", help="Leave the schema as it was saved, for an older Parley (rollback)."
+        ),
+    ] = False,
+    settings_to: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Also write the saved settings there, to look at or to use."),
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Bring a backup back, into the store that the settings name; all of it or nothing.
+
+    The store may be another kind of database than the one saved. An older backup is migrated to this version.
+    Stop the service first, or start it again afterwards: it keeps the secret of author hashes in memory.
+
+    \b
+    parley restore --check parley-20260131T030000Z.zip
+    parley restore parley-20260131T030000Z.zip --overwrite
+    """
+    from parley.service.settings.schema import Settings
+    from parley.service.store import backup as backups
+    from parley.service.store.database import Store
+
+    with told_errors():
+        if check:
+            typer.echo(f"{_told(backups.read_manifest(file))}: {file} is whole.", err=True)
+            return
+        with _told_os_errors(settings_to or file):
+            if settings_to:
+                for written in backups.extract_settings(file, settings_to):
+                    typer.echo(f"Settings: {written}", err=True)
+            settings = Settings.load(file=config)
+            backups.read_manifest(file)  # before a store is made
+            store = Store.open(settings.store.database)
+            try:
+                saved = backups.restore(
+                    store,
+                    file,
+                    secret=settings.store.author_secret,
+                    overwrite=overwrite,
+                    keep_schema=keep_schema,
+                )
+            finally:
+                store.close()
+    typer.echo(f"{_told(saved)}: restored. Start the service again, if it runs.", err=True)
+
+
+def _settings(settings: Settings, config: Path | None) -> dict[str, Path | str]:
+    """What else goes into a backup, by name."""
+    found: dict[str, Path | str] = {}
+    file = config or os.environ.get("PARLEY_CONFIG")
+    if file:
+        found["service.yaml"] = Path(file)
+    if Path(settings.policy).is_file():
+        found["policy.yaml"] = Path(settings.policy)
+    variables = {name: value for name, value in sorted(os.environ.items()) if name.startswith("PARLEY_")}
+    if variables:
+        found["environment"] = "".join(f"{name}={value}\n" for name, value in variables.items())
+    return found
+
+
+def _told(manifest: Manifest) -> str:
+    rows = ", ".join(f"{count:,} {table}" for table, count in manifest.rows.items())
+    return f"Backup of {manifest.created} by Parley {manifest.parley}, schema {manifest.schema} ({rows})"
+
+
+def _refuse(message: str) -> None:
+    typer.echo(f"Error: {message}", err=True)
+    raise typer.Exit(2)
+
+
+@contextmanager
+def _told_os_errors(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        _refuse(f"{error.filename or place} can't be used: {error.strerror or error}")

@@ -1,0 +1,171 @@
+"""Comments on their way into a queue: from a prediction and a decision to a row.
+
+    row = item_row(comment, prediction, decision, queue=ARRIVALS, ...)
+
+`Arrivals.keep` is what the protocols call once they have answered. It does nothing unless the site turns
+`store.queue` on, and nothing for a comment whose client says that it isn't to be stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from parley.model.comment import Comment, Prediction
+from parley.service.errors import StoreError
+from parley.service.logs import describe
+from parley.service.policy.decision import Decision, Reason
+from parley.service.privacy import KeyedHashes
+from parley.service.store.articles import MODEL_READS
+from parley.service.store.database import Store
+from parley.service.store.desk_tables import ARRIVALS, SCORES
+from parley.service.store.queues import add, known_authors
+
+THREAT = "abuse.threat"
+NEED = {"approve": 0.0, "review": 1.0, "reject": 2.0}
+log = structlog.get_logger("parley.desk")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """A comment that was judged; `author` is the id that the client sends, kept as a keyed hash."""
+
+    comment: Comment
+    prediction: Prediction
+    decision: Decision
+    author: str | None = None
+    written: datetime | None = None
+
+
+class Arrivals:
+    """Keeps what arrives, as the site wants it kept."""
+
+    def __init__(self, store: Store, hashes: KeyedHashes, *, on: bool) -> None:
+        self._store, self._hashes, self.on = store, hashes, on
+
+    def keep(self, arrived: Sequence[Arrived], *, model: str, policy: str) -> None:
+        """Put comments into the queue of arrivals; a store that can't take them is told of in the log."""
+        if not self.on or not arrived:
+            return
+        try:
+            self.fill(arrived, model=model, policy=policy, queue=ARRIVALS)
+        except StoreError as error:
+            log.error("comments_not_queued", comments=len(arrived), **describe(error))
+
+    def fill(
+        self,
+        arrived: Sequence[Arrived],
+        *,
+        model: str,
+        policy: str,
+        queue: int,
+        keys: Sequence[str] | None = None,
+        connection: Any = None,
+    ) -> None:
+        """Put comments into a queue. `keys` tell apart what bears no id. Raises StoreError."""
+        authors = {each.author for each in arrived if each.author}
+        hashed = {author: self._hashes.author(author) for author in authors}
+        rows = [item_row(each, model=model, policy=policy, queue=queue) for each in arrived]
+        for at, (row, each) in enumerate(zip(rows, arrived, strict=True)):
+            row["author"] = hashed.get(each.author or "")
+            if keys is not None:
+                row["key"] = keys[at]
+        if connection is not None:
+            self._add(connection, rows)
+            return
+        with self._store.write() as own:
+            self._add(own, rows)
+
+    def _add(self, connection: Any, rows: list[dict[str, Any]]) -> None:
+        known = known_authors(connection, {row["author"] for row in rows if row["author"]})
+        for row in rows:
+            row["new_author"] = bool(row["author"]) and row["author"] not in known
+            known.add(row["author"])
+        add(connection, rows)
+
+
+def item_row(arrived: Arrived, *, model: str, policy: str, queue: int) -> dict[str, Any]:
+    """The row of a queue for a judged comment."""
+    comment, prediction, decision = arrived.comment, arrived.prediction, arrived.decision
+    article, parent = comment.article, comment.parent
+    digest = input_hash(comment)
+    first = decision.reasons[0] if decision.reasons else None
+    result = {
+        "spans": [span.to_dict() for span in prediction.spans],
+        "stance": None if prediction.stance is None else prediction.stance.to_dict(),
+        "notes": list(prediction.notes),
+        "reasons": [{**reason.to_dict(), "when": reason.when} for reason in decision.reasons],
+    }
+    return {
+        "queue_id": queue,
+        "key": f"id:{comment.id}" if comment.id else f"text:{digest}",
+        "comment_id": comment.id,
+        "text": comment.text,
+        "format": comment.format,
+        "language": (prediction.language or comment.language or "")[:35] or None,
+        "target": comment.target,
+        "article_id": article and article.id,
+        "article_url": article and article.url,
+        "article_title": article and article.title,
+        "article_text": (article and (article.text or "")[:MODEL_READS]) or None,
+        "story": article and (article.title or article.url or article.id),
+        "parent_id": parent and parent.id,
+        "parent_text": parent and parent.text,
+        "author": None,
+        "new_author": False,
+        "written": arrived.written,
+        "received": datetime.now(UTC),
+        **scores_of(prediction),
+        "result": json.dumps(result, ensure_ascii=True),
+        "action": decision.action,
+        "label": label_of(first),
+        "need": need(prediction, decision),
+        "input_hash": digest,
+        "model": model,
+        "policy": policy,
+        "state": "waiting",
+    }
+
+
+def scores_of(prediction: Prediction) -> dict[str, float | None]:
+    """The scores by their columns."""
+    every = {**prediction.abuse, "spam": prediction.spam, "off_topic": prediction.off_topic}
+    return {name: every.get(name) for name in SCORES}
+
+
+def label_of(reason: Reason | None) -> str | None:
+    """What a reason is about: the label its rule looks at, or the rule's own code."""
+    if reason is None:
+        return None
+    label = (reason.when or "").removeprefix("abuse.")
+    return (label if label in SCORES else reason.code)[:40]
+
+
+def need(prediction: Prediction, decision: Decision) -> float:
+    """Threats first, then what the policy rejects, then what it reviews; among them by the score."""
+    score = next((r.score for r in decision.reasons if r.score is not None and 0 <= r.score <= 1), None)
+    if score is None:
+        score = max(prediction.abuse.get("toxicity", 0.0), prediction.spam)
+    marked = decision.action != "approve"
+    threat = marked and any(reason.when == THREAT for reason in decision.reasons)
+    return (3.0 if threat else NEED[decision.action]) + min(score, 0.999999)
+
+
+def input_hash(comment: Comment) -> str:
+    """SHA-256 of all that the model was asked."""
+    article, parent = comment.article, comment.parent
+    asked = [
+        comment.text,
+        comment.format,
+        comment.target,
+        article and article.title,
+        article and article.text,
+        parent and parent.text,
+    ]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

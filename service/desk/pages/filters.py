@@ -1,0 +1,64 @@
+"""A queue's filter as a query string, and back: every page of the desk has one in its address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+from parley.service.store.desk_tables import ARRIVALS
+from parley.service.store.queues import SORTS, STATES, Filter
+
+AGES: Mapping[str, str] = {"1": "the last hour", "24": "the last day", "168": "the last week"}
+
+
+def read_filter(values: Mapping[str, Any], queue: int | None = None) -> Filter:
+    """The filter that a query string or a form holds; what can't be read is as if it were not there."""
+    state, sort, hours = values.get("state"), values.get("sort"), values.get("age")
+    number = str(values.get("queue") or "")
+    return Filter(
+        queue=queue
+        or (int(number) if number.isascii() and number.isdigit() and len(number) < 10 else ARRIVALS),
+        state=state if state in STATES else "waiting",
+        flagged=values.get("show") != "all",
+        label=_text(values.get("label")),
+        story=_text(values.get("story")),
+        language=_text(values.get("language")),
+        newer_than_hours=float(str(hours)) if hours in AGES else None,
+        new_author=values.get("new_author") == "1",
+        search=_text(values.get("search")),
+        sort=sort if sort in SORTS else "need",
+    )
+
+
+def fields(wanted: Filter) -> dict[str, str]:
+    """What differs from the usual filter, as a query string has it."""
+    found = {
+        "queue": str(wanted.queue),
+        "state": "" if wanted.state == "waiting" else wanted.state,
+        "show": "" if wanted.flagged else "all",
+        "label": wanted.label or "",
+        "story": wanted.story or "",
+        "language": wanted.language or "",
+        "age": "" if wanted.newer_than_hours is None else f"{wanted.newer_than_hours:g}",
+        "new_author": "1" if wanted.new_author else "",
+        "search": wanted.search or "",
+        "sort": "" if wanted.sort == "need" else wanted.sort,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def query(wanted: Filter, **changes: Any) -> str:
+    """The filter as a query string, with some of it changed."""
+    return urlencode(fields(replace(wanted, **changes)), errors="replace")
+
+
+def is_narrow(wanted: Filter) -> bool:
+    """Whether the filter asks for less than a whole list."""
+    return bool(set(fields(wanted)) - {"queue", "state", "show", "sort"})
+
+
+def _text(value: Any) -> str | None:
+    text = str(value or "").strip()[:500]
+    return text or None

@@ -1,0 +1,70 @@
+"""Signing in and out, and the files that pages load."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import RedirectResponse
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from parley.service.desk.access import COOKIE, SIGN_IN, DeskRoute, SessionDep, is_open, set_cookie
+from parley.service.desk.pages.render import file, page
+from parley.service.errors import NotFound, RateLimited
+from parley.service.store import people
+from parley.service.web.context import ServiceDep
+
+ATTEMPTS = parse("10/minute")
+"""Sign-ins from one address: Argon2 is slow on purpose, and nobody may use that against the service."""
+
+router = APIRouter(route_class=DeskRoute, include_in_schema=False)
+_limiter = MovingWindowRateLimiter(MemoryStorage())
+
+
+@router.get(SIGN_IN)
+async def sign_in_page(request: Request, service: ServiceDep) -> Response:
+    if request.state.session is not None:
+        return RedirectResponse("/desk", 303)
+    users = await run_in_threadpool(people.all_users, service.store)
+    return page(request, "sign_in.html", title="Sign in", wrong=False, nobody=not users, next=_next(request))
+
+
+@router.post(SIGN_IN)
+async def sign_in(request: Request, service: ServiceDep) -> Response:
+    address = request.client.host if request.client else "unknown"
+    if not _limiter.hit(ATTEMPTS, "sign-in", address):
+        raise RateLimited("too many attempts to sign in: wait a minute", retry_after=60)
+    form = await request.form()
+    user = await run_in_threadpool(people.check, service.store, str(form.get("key") or ""))
+    if user is None:
+        return page(
+            request, "sign_in.html", 401, title="Sign in", wrong=True, nobody=False, next=_next(request)
+        )
+    _, cookie = await run_in_threadpool(people.begin, service.store, user)
+    response = RedirectResponse(_next(request), 303)
+    set_cookie(request, response, cookie)
+    return response
+
+
+@router.post("/desk/sign-out")
+async def sign_out(request: Request, service: ServiceDep, session: SessionDep) -> Response:
+    everywhere = bool((await request.form()).get("everywhere"))
+    await run_in_threadpool(people.end, service.store, session, everywhere=everywhere)
+    response = RedirectResponse("/desk" if is_open(service, request) else SIGN_IN, 303)
+    response.delete_cookie(COOKIE, path="/desk")
+    return response
+
+
+@router.get("/desk/static/{name}")
+async def static(name: str) -> Response:
+    found = file(name)
+    if found is None:
+        raise NotFound("there is no such file")
+    return found
+
+
+def _next(request: Request) -> str:
+    """Where to go on; only ever a page of the desk."""
+    wanted = request.query_params.get("next", "")
+    return wanted if wanted.startswith("/desk") and "\\" not in wanted and "//" not in wanted else "/desk"

@@ -1,0 +1,292 @@
+"""The queue, one comment, and what a moderator does with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, cast
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import RedirectResponse
+from starlette.datastructures import FormData
+
+from parley.service.desk.access import DeskRoute, SessionDep
+from parley.service.desk.pages import words
+from parley.service.desk.pages.filters import AGES, fields, is_narrow, query, read_filter
+from parley.service.desk.pages.render import page
+from parley.service.errors import Conflict, InvalidRequest, NotFound, NotReady
+from parley.service.policy.decision import Policy
+from parley.service.store import decisions, queues
+from parley.service.store.decisions import Action, By, Choice
+from parley.service.store.desk_tables import SCORES
+from parley.service.store.people import Session
+from parley.service.store.queues import Filter, Item
+from parley.service.web.context import Service, ServiceDep
+
+MAX_BULK = 500
+COUNTS_S = 5.0
+"""For so long a queue's counts are kept: they need not be of this very moment."""
+MAX_NOTE = 2000
+
+router = APIRouter(route_class=DeskRoute, include_in_schema=False)
+_counts: dict[tuple[int, Filter], tuple[float, dict[str, Any]]] = {}
+
+
+@router.get("/desk")
+async def start() -> Response:
+    return RedirectResponse("/desk/queue", 303)
+
+
+@router.get("/desk/queue")
+async def show_queue(request: Request, service: ServiceDep, session: SessionDep) -> Response:
+    """A page of a queue, with its counts and filters."""
+    wanted = read_filter(request.query_params)
+    return await run_in_threadpool(_queue_page, request, service, session, wanted)
+
+
+@router.post("/desk/next")
+async def take_next(request: Request, service: ServiceDep, session: SessionDep) -> Response:
+    """The first comment that nobody has before them."""
+    wanted = read_filter(await request.form())
+    return await run_in_threadpool(_go_on, service, session, wanted)
+
+
+@router.get("/desk/comments/{item_id}")
+async def show_comment(request: Request, item_id: int, service: ServiceDep, session: SessionDep) -> Response:
+    """One comment, leased to who looks at it."""
+    wanted = read_filter(request.query_params)
+    # A page of another site may not take comments away from moderators by loading this one.
+    near = request.headers.get("sec-fetch-site") in (None, "same-origin", "none")
+    if near:
+        item = await run_in_threadpool(queues.take, service.store, item_id, session.id)
+    else:
+        item = await run_in_threadpool(queues.get, service.store, item_id)
+    if item is None:
+        raise NotFound("this comment is not kept any more: it was older than the site keeps comments")
+    return await run_in_threadpool(_comment_page, request, service, session, item, wanted)
+
+
+@router.post("/desk/comments/{item_id}")
+async def decide(request: Request, item_id: int, service: ServiceDep, session: SessionDep) -> Response:
+    """Approve, reject, escalate, skip or note; then on to the next comment."""
+    form = await request.form()
+    wanted = read_filter(form)
+    if form.get("action") == "skip":
+        await run_in_threadpool(queues.skip, service.store, item_id, session.id)
+        return await run_in_threadpool(_go_on, service, session, wanted)
+    choice = read_choice(form)
+    await run_in_threadpool(_decide, service, item_id, choice, session)
+    if choice.action == "note":
+        return RedirectResponse(f"/desk/comments/{item_id}?{query(wanted)}", 303)
+    return await run_in_threadpool(_go_on, service, session, wanted)
+
+
+@router.post("/desk/undo")
+async def undo(request: Request, service: ServiceDep, session: SessionDep) -> Response:
+    """Take the last decision back, and show its comment again."""
+    wanted = read_filter(await request.form())
+    by = By(who=session.name, session=session.id)
+    item = await run_in_threadpool(decisions.undo, service.store, by, urls=webhooks(service))
+    if item is None:
+        return RedirectResponse(f"/desk/queue?{query(wanted)}&told=nothing-to-undo", 303)
+    return RedirectResponse(f"/desk/comments/{item.id}?{query(wanted)}", 303)
+
+
+@router.post("/desk/bulk")
+async def decide_many(request: Request, service: ServiceDep, session: SessionDep) -> Response:
+    """One decision on all that are selected; those that another moderator has are left alone."""
+    form = await request.form()
+    choice, wanted = read_choice(form), read_filter(form)
+    ids = [int(str(value)) for value in form.getlist("item") if str(value).isdigit()][:MAX_BULK]
+    done, left = await run_in_threadpool(_decide_all, service, session, ids, choice)
+    return RedirectResponse(f"/desk/queue?{query(wanted)}&told=bulk&done={done}&left={left}", 303)
+
+
+@router.post("/desk/views")
+async def save_view(request: Request, service: ServiceDep, session: SessionDep) -> Response:
+    """Keep the filter under a name, or forget one."""
+    form = await request.form()
+    wanted = read_filter(form)
+    gone, name = str(form.get("delete") or ""), str(form.get("name") or "").strip()[:80]
+    if gone.isdigit():
+        await run_in_threadpool(queues.delete_view, service.store, int(gone))
+    elif name:
+        await run_in_threadpool(
+            queues.save_view, service.store, name=name, query=query(wanted), by=session.name
+        )
+    return RedirectResponse(f"/desk/queue?{query(wanted)}", 303)
+
+
+def read_choice(form: FormData | Mapping[str, Any]) -> Choice:
+    """What a form decides. Raises InvalidRequest."""
+    action = form.get("action")
+    if action not in (*decisions.AFTER, "note"):
+        raise InvalidRequest("choose approve, reject, escalate, skip or note")
+    reason = str(form.get("reason") or "") or None
+    if action == "reject" and reason not in words.REJECTIONS:
+        raise InvalidRequest("a rejection needs its reason: choose one of the list")
+    note = str(form.get("note") or "").strip()[:MAX_NOTE] or None
+    if action == "note" and not note:
+        raise InvalidRequest("the note is empty: write something, or leave it")
+    return Choice(
+        action=cast(Action, action),
+        reason=reason if action == "reject" else None,
+        explanation=str(form.get("explanation") or "").strip()[:MAX_NOTE] or None,
+        note=note,
+    )
+
+
+def webhooks(service: Service) -> list[str]:
+    """Where decisions are sent."""
+    return [hook.url for hook in service.settings.desk.webhooks]
+
+
+def site_policy(service: Service) -> Policy | None:
+    """The policy that is active; None before the model is loaded."""
+    try:
+        return service.policy()
+    except NotReady:
+        return None
+
+
+def thresholds(policy: Policy | None) -> dict[str, float]:
+    """From which score on the policy's mildest rule on each label fires."""
+    found: dict[str, float] = {}
+    for rule in policy.rules if policy else ():
+        label = rule.when.removeprefix("abuse.")
+        if label in SCORES and rule.at_most is None and rule.action != "approve" and policy:
+            found[label] = min(policy.threshold(rule), found.get(label, 1.0))
+    return found
+
+
+def _go_on(service: Service, session: Session, wanted: Filter) -> Response:
+    item = queues.take_next(service.store, wanted, session.id)
+    if item is None:
+        return RedirectResponse(f"/desk/queue?{query(wanted)}&told=nothing-left", 303)
+    return RedirectResponse(f"/desk/comments/{item.id}?{query(wanted)}", 303)
+
+
+def _decide(service: Service, item_id: int, choice: Choice, session: Session) -> None:
+    by = By(who=session.name, session=session.id)
+    decisions.decide(service.store, item_id, choice, by, urls=webhooks(service))
+
+
+def _decide_all(service: Service, session: Session, ids: list[int], choice: Choice) -> tuple[int, int]:
+    done = left = 0
+    for item_id in ids:
+        try:
+            _decide(service, item_id, choice, session)
+            done += 1
+        except (Conflict, NotFound):
+            left += 1
+    return done, left
+
+
+def _queue_page(request: Request, service: Service, session: Session, wanted: Filter) -> Response:
+    store, params = service.store, request.query_params
+    queue = queues.get_queue(store, wanted.queue)
+    if queue is None:
+        raise NotFound("there is no such queue: it may have been removed")
+    if queue.state not in ("open", "ready"):
+        return RedirectResponse(f"/desk/uploads/{queue.id}", 303)
+    items = queues.page(store, wanted, after=_after(params.get("after")), size=queues.PAGE + 1)
+    more = None
+    if len(items) > queues.PAGE:
+        items = items[: queues.PAGE]
+        more = "{!r}:{}".format(*queues.place(items[-1], wanted))
+    return page(
+        request,
+        "queue.html",
+        title=queue.name,
+        queue=queue,
+        queues=queues.all_queues(store),
+        items=items,
+        more=more,
+        first=params.get("after") is None,
+        wanted=wanted,
+        fields=fields(wanted),
+        query=query,
+        narrow=is_narrow(wanted),
+        ages=AGES,
+        views=queues.all_views(store),
+        told=_told(params),
+        counts=_count(service, wanted),
+        arriving=service.arrivals.on,
+        policy=site_policy(service),
+    )
+
+
+def _comment_page(
+    request: Request, service: Service, session: Session, item: Item, wanted: Filter
+) -> Response:
+    parent, replies = queues.thread(service.store, item)
+    taken = item.leased_to_another(session.id)
+    return page(
+        request,
+        "comment.html",
+        title=f"Comment {item.comment_id or item.id}",
+        item=item,
+        parent=parent,
+        replies=replies,
+        history=queues.author_history(service.store, item),
+        log=decisions.latest(service.store, size=20, item_id=item.id),
+        bars=words.bars(item, thresholds(site_policy(service))),
+        open=item.state in decisions.OPEN and not taken,
+        taken=taken,
+        wanted=wanted,
+        fields=fields(wanted),
+        query=query,
+    )
+
+
+def _after(given: str | None) -> tuple[float, int] | None:
+    try:
+        value, _, last = (given or "").partition(":")
+        return float(value), int(last)
+    except ValueError:
+        return None
+
+
+def _told(params: Mapping[str, str]) -> str | None:
+    """What to say of what was done last; words of ours, whatever the address says."""
+    told = params.get("told")
+    if told == "bulk":
+        done, left = (int(params[name]) if params.get(name, "").isdigit() else 0 for name in ("done", "left"))
+        more = f" {left} were left: decided, or before another moderator." if left else ""
+        return f"{done} comments decided.{more}"
+    known = {
+        "nothing-left": "Nothing is left here that nobody else has before them.",
+        "nothing-to-undo": "There is no decision of yours to undo.",
+        "removed": "The upload and its comments are removed; the log of decisions stays.",
+    }
+    return known.get(told or "")
+
+
+def _count(service: Service, wanted: Filter) -> dict[str, Any]:
+    """The counts beside the list, kept for a moment."""
+    now, store = time.monotonic(), service.store
+    key = (id(store), wanted)
+    kept = _counts.get(key)
+    if kept is not None and now - kept[0] < COUNTS_S:
+        return kept[1]
+    every = Filter(queue=wanted.queue, state=wanted.state)
+    states = {
+        state: queues.count(store, Filter(queue=wanted.queue, state=state, flagged=False))
+        for state in queues.STATES
+    }
+    flagged = queues.count(store, every)
+    known = {every: flagged, queues.everything(every): states[wanted.state]}
+    found: dict[str, Any] = {
+        "shown": known[wanted] if wanted in known else queues.count(store, wanted),
+        "flagged": flagged,
+        "all": states[wanted.state],
+        "states": states,
+        "label": queues.facets(store, wanted, "label"),
+        "story": queues.facets(store, wanted, "story"),
+        "language": queues.facets(store, wanted, "language"),
+    }
+    for old in [old for old, (at, _) in _counts.items() if now - at > COUNTS_S]:
+        _counts.pop(old, None)
+    _counts[key] = now, found
+    return found

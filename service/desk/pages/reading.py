@@ -1,0 +1,242 @@
+"""How much do I want to read? A slider for each rule, what it costs and finds, and versions of the policy.
+
+A new version watches first: it decides nothing, and the page shows what the last week would have been under
+it. An admin lets it decide, and goes back to any earlier one with one click.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import RedirectResponse
+
+from parley.model.comment import Article, Comment, Prediction
+from parley.model.labels import ABUSE
+from parley.service.desk.access import AdminDep, DeskRoute, SessionDep
+from parley.service.desk.pages import words
+from parley.service.desk.pages.render import page
+from parley.service.errors import InvalidRequest, NotReady
+from parley.service.policy.decision import Policy, rule_key
+from parley.service.policy.rules import Rule
+from parley.service.store import decisions, measures, policies, queues
+from parley.service.store.desk_tables import ARRIVALS, SCORES
+from parley.service.store.queues import Item
+from parley.service.web.context import Service, ServiceDep
+
+FEW = 10
+"""Fewer rejections of a kind say too little, and the model's calibration stands in."""
+STEPS = 200
+
+router = APIRouter(route_class=DeskRoute, include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a threshold costs and finds, in sentences, and the comments around the line."""
+
+    percent: float
+    cost: str
+    found: str
+    above: list[Item]
+    below: list[Item]
+
+
+@router.get("/desk/reading")
+async def show(request: Request, service: ServiceDep, session: SessionDep) -> Response:
+    queue = _queue_id(request.query_params)
+    return await run_in_threadpool(_page, request, service, queue)
+
+
+@router.get("/desk/reading/estimate")
+async def show_estimate(request: Request, service: ServiceDep, session: SessionDep) -> Response:
+    """The part below one slider, for where it stands now."""
+    params = request.query_params
+    key = str(params.get("rule") or "")
+    rule = {rule_key(r): r for r in sliding(service.policy_file())}.get(key)
+    if rule is None:
+        raise InvalidRequest("there is no such rule: reload the page")
+    threshold = _threshold(params.get(f"t:{key}"))
+    found = await run_in_threadpool(estimate, service, _queue_id(params), rule, threshold)
+    return page(request, "estimate.html", title="Estimate", it=found, key=key)
+
+
+@router.post("/desk/reading")
+async def save(request: Request, service: ServiceDep, session: AdminDep) -> Response:
+    """A new version that watches."""
+    form = await request.form()
+    file = service.policy_file()
+    chosen = {rule_key(rule): _threshold(form.get(f"t:{rule_key(rule)}")) for rule in sliding(file)}
+    await run_in_threadpool(
+        policies.save, service.store, file.name, thresholds=chosen, base=file.fingerprint, by=session.name
+    )
+    return RedirectResponse("/desk/reading#versions", 303)
+
+
+@router.post("/desk/reading/activate")
+async def activate(request: Request, service: ServiceDep, session: AdminDep) -> Response:
+    """Let a version decide, from now on."""
+    given = str((await request.form()).get("version") or "")
+    file = service.policy_file()
+    known = await run_in_threadpool(policies.all_versions, service.store, file.name)
+    usable = {0, *(v.version for v in known if v.base == file.fingerprint)}
+    if not given.isdigit() or int(given) not in usable:
+        raise InvalidRequest("this version was made from other rules than the policy's file has now")
+    await run_in_threadpool(policies.activate, service.store, file.name, int(given))
+    service.forget_policy()
+    return RedirectResponse("/desk/reading#versions", 303)
+
+
+def sliding(policy: Policy) -> list[Rule]:
+    """The rules that a slider sets: those on a score, from below."""
+    return [
+        rule
+        for rule in policy.rules
+        if rule.at_most is None and rule.action != "approve" and rule.when.removeprefix("abuse.") in SCORES
+    ]
+
+
+def estimate(service: Service, queue: int, rule: Rule, threshold: float) -> Estimate:
+    """What a rule's threshold would cost and find. Raises StoreError."""
+    label = rule.when.removeprefix("abuse.")
+    spread = measures.spread(service.store, queue, label, threshold)
+    above, below = measures.near(service.store, queue, label, threshold)
+    return Estimate(
+        percent=threshold,
+        cost=_cost(spread, queue),
+        found=_found(service, label, threshold, spread),
+        above=above,
+        below=below,
+    )
+
+
+def would_be(policy: Policy, items: Iterable[Item]) -> Counter[str]:
+    """What a policy says of comments as they were scored."""
+    return Counter(policy.decide(comment_of(item), prediction_of(item)).action for item in items)
+
+
+def comment_of(item: Item) -> Comment:
+    """The comment as it was judged."""
+    article = Article(
+        id=item.article_id, url=item.article_url, title=item.article_title, text=item.article_text
+    )
+    return Comment(text=item.text, id=item.comment_id, article=article, format=item.format)  # type: ignore[arg-type]
+
+
+def prediction_of(item: Item) -> Prediction:
+    """The scores as they were found."""
+    scores = item.scores
+    return Prediction(
+        id=item.comment_id,
+        abuse={name: score for name in ABUSE if (score := scores[name]) is not None},
+        spam=scores["spam"] or 0.0,
+        off_topic=scores["off_topic"],
+        stance=None,
+        language=item.language,
+    )
+
+
+def wilson(part: int, whole: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson, 1927)."""
+    if not whole:
+        return 0.0, 1.0
+    z, p = 1.96, part / whole
+    middle = (p + z * z / (2 * whole)) / (1 + z * z / whole)
+    half = z * math.sqrt(p * (1 - p) / whole + z * z / (4 * whole * whole)) / (1 + z * z / whole)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _page(request: Request, service: Service, queue: int) -> Response:
+    try:
+        file, active = service.policy_file(), service.policy()
+    except NotReady:
+        return page(request, "reading.html", title="How much do I want to read?", ready=False)
+    rules = sliding(file)
+    now = {rule_key(rule): active.threshold(rule) for rule in sliding(active)}
+    versions = policies.all_versions(service.store, file.name)
+    watching = next((v for v in versions if v.state == "watching" and v.base == file.fingerprint), None)
+    items = measures.lately(service.store, queue)
+    trials = {"active": would_be(active, items)}
+    if watching:
+        trial = file.with_thresholds(watching.thresholds, version=watching.version)
+        trials["watching"] = would_be(trial, items)
+    return page(
+        request,
+        "reading.html",
+        title="How much do I want to read?",
+        ready=True,
+        rules=[(rule_key(rule), rule, now[rule_key(rule)]) for rule in rules],
+        estimates={rule_key(r): estimate(service, queue, r, now[rule_key(r)]) for r in rules},
+        versions=versions,
+        fingerprint=file.fingerprint,
+        active=active,
+        watching=watching,
+        trials=trials,
+        looked_at=len(items),
+        queue=queue,
+        queues=[each for each in queues.all_queues(service.store) if each.state in ("open", "ready")],
+        steps=STEPS,
+        told_label=lambda rule: words.label_words(rule.when.removeprefix("abuse.")),
+    )
+
+
+def _cost(spread: measures.Spread, queue: int) -> str:
+    if not spread.comments:
+        return "No comment was scored for this in the last 30 days, so nothing can be said yet."
+    if queue != ARRIVALS:
+        return f"{spread.over:,} of {spread.comments:,} comments of this file to read."
+    a_day = spread.over / spread.days
+    said = f"{a_day:,.0f}" if a_day >= 10 else f"{a_day:.1f}"
+    return f"About {said} comments a day to read ({spread.over:,} of the {spread.comments:,} looked at)."
+
+
+def _found(service: Service, label: str, threshold: float, spread: measures.Spread) -> str:
+    code = words.SUGGESTED[label]
+    own = [
+        row
+        for row in decisions.standing(service.store)
+        if row["action"] == "reject" and row["reason"] == code
+    ]
+    scores = [score for row in own if (score := _score(row, label)) is not None]
+    name = words.REJECTIONS[code].lower()
+    if len(scores) >= FEW:
+        over = sum(score >= threshold for score in scores)
+        low, high = wilson(over, len(scores))
+        return (
+            f"Finds {over} of the {len(scores)} that moderators rejected as {name}: "
+            f"{100 * over / len(scores):.0f} % ({100 * low:.0f} to {100 * high:.0f} %). "
+            "What nobody read is not in this."
+        )
+    if not spread.expected:
+        return "What it would find can't be said before comments have come."
+    share = 100 * spread.expected_over / spread.expected
+    return (
+        f"Finds about {share:.0f} % of such comments, by the model's own "
+        f"calibration ({len(scores)} of the {FEW} rejections as {name} needed to say it from decisions)."
+    )
+
+
+def _score(row: Mapping[str, Any], label: str) -> float | None:
+    scores = decisions.scores_of(row)
+    value = scores.get(label)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _threshold(given: Any) -> float:
+    try:
+        value = float(str(given))
+    except ValueError as error:
+        raise InvalidRequest("a threshold is a number between 0 and 1: reload the page") from error
+    if not 0 <= value <= 1:
+        raise InvalidRequest("a threshold is a number between 0 and 1: reload the page")
+    return value
+
+
+def _queue_id(params: Mapping[str, Any]) -> int:
+    given = str(params.get("queue") or "")
+    return int(given) if given.isdigit() and len(given) < 10 else ARRIVALS

@@ -1,0 +1,41 @@
+"""The desk as one protocol: its pages, the shape of its errors, and what works beside the requests."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from fastapi import APIRouter
+
+from parley.service.desk.pages import log, people, queue, reading, uploads, working
+from parley.service.desk.pages.render import render_problem
+from parley.service.desk.scoring import Scoring
+from parley.service.desk.webhooks import Deliverer
+from parley.service.web.context import Service
+from parley.service.web.wire import Wire
+
+UPLOAD = uploads.UPLOAD
+
+router = APIRouter()
+for each in (people, queue, uploads, reading, working, log):
+    router.include_router(each.router)
+
+WIRE = Wire(router=router, paths=("/desk",), render=render_problem)
+
+
+class Working:
+    """What the desk does beside the requests: uploads are scored, decisions are sent on."""
+
+    def __init__(self, service: Service) -> None:
+        self.scoring = Scoring(service)
+        deliverer = Deliverer(service.store, service.settings.desk.webhooks)
+        self._tasks = [asyncio.create_task(self.scoring.run()), asyncio.create_task(deliverer.run())]
+
+    async def stop(self) -> None:
+        """End both; what is not done goes on after the next start."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        self.scoring.close()

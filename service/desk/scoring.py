@@ -1,0 +1,173 @@
+"""Scores uploads in the background, a few comments at a time, behind those who wait for an answer.
+
+Each batch goes into its queue together with how far the reading has come. After a stop the same rows are read
+again and left out, so that no comment is lost and none comes twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any
+
+import structlog
+
+from parley.model.comment import Comment, Prediction
+from parley.model.errors import CommentError
+from parley.service.desk.arrivals import Arrived
+from parley.service.desk.pages.uploads import open_records
+from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.errors import Busy, DumpError, NotReady, PredictionFailed, ServiceError
+from parley.service.logs import describe
+from parley.service.store import queues
+from parley.service.store.queues import Queue
+from parley.service.web.context import Service
+
+BATCH = 32
+AT_ONCE = 16
+"""Comments in one job of the batcher: a longer one would hold up those who wait."""
+REST = 0.25
+"""Of the time that a batch took: the model rests so long, or the batcher would keep its queue short."""
+RETRY_S = 1.0
+
+log = structlog.get_logger("parley.desk")
+
+
+class Scoring:
+    """Scores what waits for it, one upload after another."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._woken = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="parley-upload")
+
+    def wake(self) -> None:
+        """There may be something to score."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Until cancelled: what was left by the last run first, then what is confirmed."""
+        while True:
+            try:
+                found = await self._call(queues.all_queues, self._service.store)
+                for queue in found:
+                    if queue.state == "scoring":
+                        await self._score_told(queue)
+            except ServiceError as error:
+                log.warning("upload_waits", **describe(error))
+                await asyncio.sleep(RETRY_S)
+                continue
+            await self._woken.wait()
+            self._woken.clear()
+
+    def close(self) -> None:
+        """End the thread once its call is done."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    async def _call(self, function: Any, *arguments: Any) -> Any:
+        """Readers live in one thread: some keep what they have read in a database of it."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+    async def _score_told(self, queue: Queue) -> None:
+        """Score an upload, and note on its queue what stopped that."""
+        try:
+            await self._score(queue)
+            await self._end(queue, None)
+        except DumpError as error:
+            where = str(self._service.settings.store.path / "uploads" / (queue.file or ""))
+            await self._end(queue, str(error).replace(where, "the file"))
+
+    async def _end(self, queue: Queue, problem: str | None) -> None:
+        now = await self._call(queues.get_queue, self._service.store, queue.id)
+        if now is None:
+            return  # removed meanwhile
+        if problem is None and now.rows == now.bad:
+            problem = "no row of the file could be read as a comment"
+        state = "failed" if now.rows == now.bad else "ready"
+        await self._call(self._note, queue, {"state": state, "problem": problem, "fraction": 1.0})
+        path = self._service.settings.store.path / "uploads" / (queue.file or "none")
+        await self._call(lambda: path.unlink(missing_ok=True))
+
+    def _note(self, queue: Queue, values: dict[str, Any]) -> None:
+        with self._service.store.write() as connection:
+            queues.update_queue(connection, queue.id, **values)
+
+    async def _score(self, queue: Queue) -> None:
+        path = self._service.settings.store.path / "uploads" / (queue.file or "none")
+        source, reader = await self._call(open_records, path, json.loads(queue.columns or "{}"))
+        try:
+            rows: Iterator[Record | BadRow] = await self._call(iter, reader)
+            await self._call(lambda: list(islice(rows, queue.rows)))
+            taken, bad = queue.rows, queue.bad
+            while batch := await self._call(lambda: list(islice(rows, BATCH))):
+                started = time.monotonic()
+                good = [row for row in batch if isinstance(row, Record)]
+                judged = await self._judge([row.comment(target=queue.target) for row in good])
+                pairs = [(row, found) for row, found in zip(good, judged, strict=True) if found is not None]
+                taken, bad = taken + len(batch), bad + len(batch) - len(pairs)
+                progress = {"rows": taken, "bad": bad, "fraction": min(reader.fraction, 0.99)}
+                if not await self._call(self._keep, queue, pairs, progress):
+                    return
+                await asyncio.sleep(REST * (time.monotonic() - started))
+        finally:
+            await self._call(source.close)
+
+    def _keep(self, queue: Queue, pairs: list[tuple[Record, Prediction]], progress: dict[str, Any]) -> bool:
+        """Keep a batch and the progress; false where the upload was removed."""
+        service = self._service
+        policy = service.policy()
+        arrived, keys = [], []
+        for record, prediction in pairs:
+            comment = record.comment(target=queue.target)
+            decision = policy.decide(comment, prediction)
+            author = record.author_id or record.author_name
+            arrived.append(
+                Arrived(
+                    comment=comment,
+                    prediction=prediction,
+                    decision=decision,
+                    author=author,
+                    written=record.created_at,
+                )
+            )
+            keys.append(f"row:{record.row}")
+        if queues.get_queue(service.store, queue.id) is None:
+            return False
+        with service.store.write() as connection:
+            service.arrivals.fill(
+                arrived,
+                model=service.model_label,
+                policy=policy.label,
+                queue=queue.id,
+                keys=keys,
+                connection=connection,
+            )
+            queues.update_queue(connection, queue.id, **progress)
+        return True
+
+    async def _judge(self, comments: list[Comment]) -> list[Prediction | None]:
+        """A prediction a comment; None for one that the model can't read."""
+        found: list[Prediction | None] = []
+        for start in range(0, len(comments), AT_ONCE):
+            some = comments[start : start + AT_ONCE]
+            try:
+                found += await self._predict(some)
+            except (CommentError, PredictionFailed):
+                for comment in some:
+                    try:
+                        found += await self._predict([comment])
+                    except (CommentError, PredictionFailed):
+                        found.append(None)
+        return found
+
+    async def _predict(self, comments: list[Comment]) -> list[Prediction]:
+        """Predictions, however long the model has no time for them."""
+        while True:
+            try:
+                return await self._service.batcher.predict(comments)
+            except (Busy, NotReady) as error:
+                await asyncio.sleep(min(error.retry_after or RETRY_S, 5 * RETRY_S))

@@ -1,0 +1,362 @@
+"""Moderators' decisions: taken, undone, listed, exported, and sent on.
+
+    decide(store, item_id, Choice(action="reject", reason="SPAM"), By(who="Ada", session="…"), urls=[])
+
+The log is only ever added to: an undo is a row of its own, and nothing here changes or removes one. A
+decision and the deliveries it owes are one transaction, so that none is lost and each goes out at least once.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from parley.service.errors import Conflict, NotFound
+from parley.service.store.database import Store
+from parley.service.store.desk_tables import ARRIVALS, SCORES, decisions, deliveries, queue_items
+from parley.service.store.queues import COLUMNS, LEASE, Item, item_of
+
+Action = Literal["approve", "reject", "escalate", "note"]
+AFTER: Mapping[str, str] = {"approve": "approved", "reject": "rejected", "escalate": "escalated"}
+OPEN = ("waiting", "escalated")
+LONGEST_LOOK = timedelta(hours=1)
+"""A comment that lay before a moderator for longer says nothing of how long a decision takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What a moderator decides; `reason` is one of Coral's rejection codes."""
+
+    action: Action
+    reason: str | None = None
+    explanation: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class By:
+    """Who decides, and in which session; a decision by the API has none."""
+
+    who: str
+    session: str | None = None
+    source: Literal["desk", "api"] = "desk"
+
+
+def decide(store: Store, item_id: int, choice: Choice, by: By, *, urls: Sequence[str] = ()) -> int:
+    """Decide on a comment; the decision's id.
+
+    Raises NotFound where the comment is gone, Conflict where another has decided or has it before them,
+    StoreError.
+    """
+    with store.write() as connection:
+        item = _locked(connection, queue_items.c.id == item_id)
+        if item is None:
+            raise NotFound("this comment is not kept any more")
+        return _decide(connection, item, choice, by, urls)
+
+
+def decide_by_comment(
+    store: Store, comment_id: str, choice: Choice, by: By, *, key: str | None = None, urls: Sequence[str] = ()
+) -> int:
+    """Decide on a comment by the site's own id, whether the desk has it or not; the decision's id.
+
+    A `key` that was used before changes nothing and gives that decision again. Raises StoreError.
+    """
+    with store.write() as connection:
+        if key is not None:
+            known = connection.scalar(sa.select(decisions.c.id).where(decisions.c.key == key))
+            if known is not None:
+                return int(known)
+        here = (queue_items.c.queue_id == ARRIVALS) & (queue_items.c.comment_id == comment_id)
+        item = _locked(connection, here)
+        if item is not None:
+            return _decide(connection, item, choice, by, urls, key=key)
+        row = _row(choice, by, key) | {"comment_id": comment_id, "after": AFTER.get(choice.action)}
+        return _write(connection, row, urls)
+
+
+def undo(store: Store, by: By, *, urls: Sequence[str] = ()) -> Item | None:
+    """Take back the session's last decision; the comment, leased again, or None where there is nothing.
+
+    Raises Conflict where the comment was decided on again since, StoreError.
+    """
+    undone = sa.select(decisions.c.undoes).where(decisions.c.undoes.is_not(None))
+    own = (decisions.c.session == by.session) & decisions.c.action.in_(tuple(AFTER))
+    last = (
+        sa.select(decisions)
+        .where(own, decisions.c.id.not_in(undone))
+        .order_by(decisions.c.id.desc())
+        .limit(1)
+    )
+    with store.write() as connection:
+        found = connection.execute(last).first()
+        if found is None:
+            return None
+        item = _locked(connection, queue_items.c.id == found.item_id)
+        if item is None:
+            return None
+        if item.state != found.after:
+            raise Conflict(
+                "this comment was decided on again since: look at its decisions, then change it there"
+            )
+        now = datetime.now(UTC)
+        values = {"state": found.before, "decided": None, "lease_by": by.session, "lease_until": now + LEASE}
+        connection.execute(sa.update(queue_items).where(queue_items.c.id == item.id).values(**values))
+        row = _row(Choice(action="note"), by, None) | _of_item(item)
+        row |= {"action": "undo", "before": item.state, "after": found.before, "undoes": found.id}
+        _write(connection, row, urls)
+        return item_of(connection.execute(sa.select(*COLUMNS).where(queue_items.c.id == item.id)).one())
+
+
+def _decide(
+    connection: sa.Connection,
+    item: Item,
+    choice: Choice,
+    by: By,
+    urls: Sequence[str],
+    *,
+    key: str | None = None,
+) -> int:
+    if by.source == "desk":
+        if choice.action != "note" and item.state not in OPEN:
+            raise Conflict(f"another moderator was sooner: this comment is {item.state} already")
+        if by.session is not None and item.leased_to_another(by.session):
+            raise Conflict("another moderator has this comment before them just now")
+    now = datetime.now(UTC)
+    after = AFTER.get(choice.action, item.state)
+    values: dict[str, Any] = {"state": after}
+    if choice.action != "note":
+        values |= {"lease_by": None, "lease_until": None, "decided": now if after not in OPEN else None}
+    if choice.note:
+        values["note"] = choice.note
+    connection.execute(sa.update(queue_items).where(queue_items.c.id == item.id).values(**values))
+    row = _row(choice, by, key) | _of_item(item) | {"before": item.state, "after": after}
+    if item.looked is not None and now - item.looked < LONGEST_LOOK:
+        row["seconds"] = (now - item.looked).total_seconds()
+    return _write(connection, row, urls)
+
+
+def _locked(connection: sa.Connection, where: sa.ColumnElement[bool]) -> Item | None:
+    row = connection.execute(sa.select(*COLUMNS).where(where).limit(1).with_for_update()).first()
+    return None if row is None else item_of(row)
+
+
+def _row(choice: Choice, by: By, key: str | None) -> dict[str, Any]:
+    return {
+        "key": key or str(uuid.uuid4()),
+        "created": datetime.now(UTC),
+        "who": by.who,
+        "session": by.session,
+        "source": by.source,
+        "action": choice.action,
+        "reason": choice.reason,
+        "explanation": choice.explanation,
+        "note": choice.note,
+    }
+
+
+def _of_item(item: Item) -> dict[str, Any]:
+    return {
+        "item_id": item.id,
+        "queue_id": item.queue_id,
+        "comment_id": item.comment_id,
+        "policy_action": item.action,
+        "scores": json.dumps(item.scores),
+        "model": item.model,
+        "policy": item.policy,
+        "input_hash": item.input_hash,
+    }
+
+
+def _write(connection: sa.Connection, row: Mapping[str, Any], urls: Sequence[str]) -> int:
+    made = connection.execute(sa.insert(decisions).values(**row)).inserted_primary_key
+    assert made
+    if row["action"] != "note":
+        for url in urls:
+            owed = {"decision_id": made[0], "url": url, "next_at": row["created"]}
+            connection.execute(sa.insert(deliveries).values(**owed))
+    return int(made[0])
+
+
+# The log
+
+LOGGED = [column.name for column in decisions.columns if column.name != "session"]
+"""What of a decision is told: all but the session."""
+
+
+def log(store: Store, *, after: int = 0) -> Iterator[dict[str, Any]]:
+    """Every decision, the oldest first. Raises StoreError."""
+    columns = [decisions.c[name] for name in LOGGED]
+    query = sa.select(*columns).where(decisions.c.id > after).order_by(decisions.c.id)
+    with store.read() as connection:
+        for row in connection.execution_options(yield_per=1000).execute(query):
+            yield dict(row._mapping)
+
+
+def latest(
+    store: Store, *, size: int = 50, before: int | None = None, item_id: int | None = None
+) -> list[dict[str, Any]]:
+    """The newest decisions, of one comment or of all; `before` is the last one seen. Raises StoreError."""
+    query = sa.select(*(decisions.c[name] for name in LOGGED)).order_by(decisions.c.id.desc()).limit(size)
+    if before is not None:
+        query = query.where(decisions.c.id < before)
+    if item_id is not None:
+        query = query.where(decisions.c.item_id == item_id)
+    with store.read() as connection:
+        return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def standing(store: Store, *, since: datetime | None = None) -> list[dict[str, Any]]:
+    """Decisions that stand, approve or reject, one a comment, with its scores; the oldest first.
+
+    Raises StoreError.
+    """
+    undone = sa.select(decisions.c.undoes).where(decisions.c.undoes.is_not(None))
+    query = (
+        sa.select(*(decisions.c[name] for name in LOGGED))
+        .where(decisions.c.action.in_(("approve", "reject")), decisions.c.id.not_in(undone))
+        .order_by(decisions.c.id)
+    )
+    if since is not None:
+        query = query.where(decisions.c.created >= since)
+    last: dict[Any, dict[str, Any]] = {}
+    with store.read() as connection:
+        for row in connection.execute(query):
+            last[row.item_id or row.comment_id] = dict(row._mapping)
+    return list(last.values())
+
+
+def scores_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The scores that a decision was taken on."""
+    return dict(json.loads(row["scores"])) if row["scores"] else {}
+
+
+LABELS_OF: Mapping[str, tuple[str, ...]] = {
+    "OFFENSIVE": ("toxicity",),
+    "ABUSIVE": ("toxicity",),
+    "HARASSMENT_BULLYING": ("toxicity",),
+    "HATE_SPEECH": ("toxicity", "identity_attack"),
+    "SPAM": ("spam",),
+    "AD": ("spam",),
+    "IRRELEVANT_CONTENT": ("off_topic",),
+}
+"""What a rejection says of the model's labels; the other reasons say nothing of them."""
+
+
+def labels_of(action: str, reason: str | None, label: str | None = None) -> dict[str, float]:
+    """What a decision teaches: an approval that neither abuse nor spam is right, nor what was suspected."""
+    if action == "approve":
+        known = {"toxicity": 0.0, "spam": 0.0}
+        return {**known, label: 0.0} if label in SCORES else known
+    taught = dict.fromkeys(LABELS_OF.get(reason or "", ()), 1.0)
+    if label in SCORES and "toxicity" in taught and label not in ("spam", "off_topic"):
+        taught[label] = 1.0
+    return taught
+
+
+def training_rows(store: Store) -> list[dict[str, Any]]:
+    """Decisions at the desk as rows to train from, the comments that are still kept. Raises StoreError."""
+    found = {row["item_id"]: row for row in standing(store) if row["item_id"] is not None}
+    rows = []
+    ids = list(found)
+    for start in range(0, len(ids), 500):
+        some = (
+            sa.select(*COLUMNS)
+            .where(queue_items.c.id.in_(ids[start : start + 500]))
+            .order_by(queue_items.c.id)
+        )
+        with store.read() as connection:
+            items = [item_of(row) for row in connection.execute(some)]
+        for item in items:
+            decision = found[item.id]
+            taught = labels_of(decision["action"], decision["reason"], item.label)
+            if taught:
+                rows.append(
+                    {
+                        "id": item.comment_id,
+                        "text": item.text,
+                        "article.url": item.article_url,
+                        "article.title": item.article_title,
+                        "article.text": item.article_text,
+                        "language": item.language,
+                        **taught,
+                    }
+                )
+    return rows
+
+
+# Deliveries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A decision that is owed to a webhook."""
+
+    id: int
+    url: str
+    attempts: int
+    decision: dict[str, Any]
+
+
+def due(store: Store, *, size: int = 20) -> list[Delivery]:
+    """Deliveries whose time has come, the longest owed first. Raises StoreError."""
+    columns = [decisions.c[name].label(f"d_{name}") for name in LOGGED]
+    query = (
+        sa.select(deliveries.c.id, deliveries.c.url, deliveries.c.attempts, *columns)
+        .join(decisions, decisions.c.id == deliveries.c.decision_id)
+        .where(deliveries.c.next_at <= datetime.now(UTC))
+        .order_by(deliveries.c.id)
+        .limit(size)
+    )
+    with store.read() as connection:
+        return [
+            Delivery(
+                id=row.id,
+                url=row.url,
+                attempts=row.attempts,
+                decision={name: row._mapping[f"d_{name}"] for name in LOGGED},
+            )
+            for row in connection.execute(query)
+        ]
+
+
+def delivered(store: Store, delivery: Delivery) -> None:
+    """Note that a delivery arrived. Raises StoreError."""
+    values = {
+        "attempts": delivery.attempts + 1,
+        "delivered": datetime.now(UTC),
+        "next_at": None,
+        "problem": None,
+    }
+    _note(store, delivery, values)
+
+
+def failed(store: Store, delivery: Delivery, problem: str, *, again_in: timedelta | None) -> None:
+    """Note why a delivery failed and when to try again; None gives it up. Raises StoreError."""
+    next_at = None if again_in is None else datetime.now(UTC) + again_in
+    _note(store, delivery, {"attempts": delivery.attempts + 1, "problem": problem, "next_at": next_at})
+
+
+def owed(store: Store) -> tuple[int, int, str | None]:
+    """Deliveries on their way, those given up, and the newest problem. Raises StoreError."""
+    waiting = sa.select(sa.func.count()).where(deliveries.c.next_at.is_not(None))
+    lost = sa.select(sa.func.count()).where(deliveries.c.next_at.is_(None), deliveries.c.delivered.is_(None))
+    newest = (
+        sa.select(deliveries.c.problem)
+        .where(deliveries.c.problem.is_not(None))
+        .order_by(deliveries.c.id.desc())
+        .limit(1)
+    )
+    with store.read() as connection:
+        return connection.scalar(waiting) or 0, connection.scalar(lost) or 0, connection.scalar(newest)
+
+
+def _note(store: Store, delivery: Delivery, values: Mapping[str, Any]) -> None:
+    with store.write() as connection:
+        connection.execute(sa.update(deliveries).where(deliveries.c.id == delivery.id).values(**values))

@@ -1,0 +1,70 @@
+"""The desk over HTTP: a running application whose model is the tiny one, and a browser-like client."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from parley.service.privacy import KeyedHashes
+from parley.service.settings.schema import Settings, Storage
+from parley.service.web.app import create_app
+from parley.service.web.context import Service
+from tests.service.conftest import wait_until_ready
+
+LOCAL = {"base_url": "http://127.0.0.1:8000", "client": ("127.0.0.1", 50000), "follow_redirects": True}
+
+
+class Desk:
+    """A client with the token of its session."""
+
+    def __init__(self, client: TestClient) -> None:
+        self.client = client
+        self.service: Service = client.app.state.service  # type: ignore[attr-defined]
+        self.hashes = KeyedHashes(self.service.settings.store.author_secret)
+
+    @property
+    def csrf(self) -> str:
+        found = re.search(r'name="csrf" value="([^"]+)"', self.client.get("/desk/uploads").text)
+        assert found
+        return found[1]
+
+    def get(self, path: str, **named: Any) -> Any:
+        return self.client.get(path, **named)
+
+    def post(self, path: str, data: dict[str, Any] | None = None, **named: Any) -> Any:
+        return self.client.post(path, data={"csrf": self.csrf, **(data or {})}, **named)
+
+
+@pytest.fixture
+def hashes(tmp_path: Path) -> KeyedHashes:
+    return KeyedHashes(tmp_path / "author-secret")
+
+
+@pytest.fixture
+def make_desk(tiny_artifact: Path, tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+    """Makes a desk with settings of its own."""
+    open_clients: list[TestClient] = []
+
+    def make(*, queue: bool = True, folder: Path = tmp_path, url: str | None = None, **settings: Any) -> Desk:
+        store = Storage(folder=folder, queue=queue, url=url)
+        app = create_app(Settings(model=tiny_artifact, store=store, **settings))
+        client = TestClient(app, **LOCAL)
+        client.__enter__()
+        open_clients.append(client)
+        wait_until_ready(client)
+        return Desk(client)
+
+    yield make
+    for client in open_clients:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def desk(make_desk: Callable[..., Desk]) -> Desk:
+    """A desk that keeps what arrives."""
+    return make_desk()

@@ -1,0 +1,362 @@
+"""The desk in a real browser: a file read by keyboard alone, two moderators at once, no script of strangers.
+
+Needs Chromium and its driver (Debian: chromium, chromium-driver) and selenium (the dev extra); axe-core is an
+npm package (`npm ci --prefix tests/clients`).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from parley.service.privacy import KeyedHashes
+from parley.service.settings.schema import Settings, Storage
+from parley.service.store import decisions, people, queues
+from parley.service.store.decisions import By, Choice
+from parley.service.store.queues import Filter
+from parley.service.web.app import create_app
+from parley.service.web.context import Service
+from tests.clients.conftest import serving
+from tests.service.desk.comments import arrived, fill
+from tests.service.report.test_browser import FLAGS
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is in the dev extra")
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
+from selenium.webdriver.common.by import By as Find  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+AXE = Path(__file__).parents[2] / "clients" / "node_modules" / "axe-core" / "axe.min.js"
+TOGETHER = int(os.environ.get("PARLEY_DESK_TOGETHER", "30"))
+"""Comments that two browsers share; `make desk-test` takes 200."""
+HOSTILE = (
+    "<script>window.owned=1</script><img src=x onerror='window.owned=1'><a href=\"javascript:owned=1\">x</a>"
+)
+POLICY = """
+name: all
+observe: true
+rules:
+  - {code: toxic, when: abuse.toxicity, at_least: 0.0, action: review}
+  - {code: spam, when: spam, at_least: 0.9999, action: review}
+"""
+
+
+class Site:
+    """A running desk of its own."""
+
+    def __init__(self, app: FastAPI, port: int) -> None:
+        self.app, self.url = app, f"http://127.0.0.1:{port}"
+        self.service: Service = app.state.service
+        self.hashes = KeyedHashes(self.service.settings.store.author_secret)
+
+
+@pytest.fixture
+def site(tiny_artifact: Path, tmp_path: Path) -> Iterator[Site]:
+    policy = tmp_path / "all.yaml"
+    policy.write_text(POLICY)
+    settings = Settings(model=tiny_artifact, policy=str(policy), store=Storage(folder=tmp_path, queue=True))
+    app = create_app(settings)
+    with serving(app) as port:
+        yield Site(app, port)
+
+
+@pytest.fixture
+def open_browser(tmp_path: Path) -> Iterator[Callable[[], Any]]:
+    """Opens browsers with profiles of their own, and closes them."""
+    if BROWSER is None or DRIVER is None:
+        pytest.skip("needs chromium and chromedriver (Debian: apt install chromium chromium-driver)")
+    opened = []
+
+    def open_one() -> Any:
+        options = webdriver.ChromeOptions()
+        options.binary_location = BROWSER
+        profile = tmp_path / f"profile-{len(opened)}"
+        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+        opened.append(driver)
+        return driver
+
+    yield open_one
+    for driver in opened:
+        driver.quit()
+
+
+@pytest.fixture
+def browser(open_browser: Callable[[], Any]) -> Any:
+    return open_browser()
+
+
+def until(browser: Any, condition: Callable[[Any], Any], told: str = "") -> Any:
+    ignored = [StaleElementReferenceException]  # htmx puts new parts into the page
+    return WebDriverWait(browser, 30, 0.03, ignored_exceptions=ignored).until(condition, told)
+
+
+def find(browser: Any, selector: str) -> Any:
+    return browser.find_element(Find.CSS_SELECTOR, selector)
+
+
+def press(browser: Any, *keys: str) -> None:
+    """Keys to the page, and wait until it is another."""
+    page = find(browser, "html")
+    for key in keys:
+        browser.switch_to.active_element.send_keys(key)
+    until(browser, lambda _: _is_gone(page), f"{keys} did nothing")
+    until(browser, lambda b: b.execute_script("return document.readyState") == "complete")
+
+
+def _is_gone(element: Any) -> bool:
+    try:
+        element.is_enabled()
+    except StaleElementReferenceException:
+        return True
+    return False
+
+
+def hosts(browser: Any) -> set[str]:
+    """The addresses that the browser asked, but for their paths."""
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    return {"/".join(url.split("/")[:3]) for url in urls if not url.startswith("data:")}
+
+
+def complaints(browser: Any) -> list[str]:
+    return [entry["message"] for entry in browser.get_log("browser")]
+
+
+def test_a_file_is_read_by_keyboard_alone(site: Site, browser: Any, tmp_path: Path) -> None:
+    store = site.service.store
+    file = tmp_path / "Kommentare Mai <2>.csv"
+    with file.open("w", newline="") as opened:
+        writer = csv.writer(opened, delimiter=";")
+        writer.writerow(["Nr.", "Kommentar", "User Name", "Headline", "Likes"])
+        for n in range(40):
+            writer.writerow([100 + n, f"Comment {n} on the new bridge", f"reader {n % 5}", "The bridge", n])
+    browser.get(f"{site.url}/desk/uploads")
+    find(browser, "#file").send_keys(str(file))
+    browser.execute_script("document.querySelector('form.stack button').focus()")
+    press(browser, Keys.ENTER)
+    guessed = {
+        field: find(browser, f"[name='{field}']").get_attribute("value")
+        for field in ("text", "id", "author.id", "article.title", "created_at")
+    }
+    assert guessed == {
+        "text": "Kommentar",
+        "id": "Nr.",
+        "author.id": "User Name",
+        "article.title": "Headline",
+        "created_at": "",
+    }
+    find(browser, "form button.main").click()
+    until(browser, lambda b: "/desk/queue" in b.current_url, "the scoring did not end")
+    assert find(browser, "h1").text == "Kommentare Mai <2>.csv"
+    assert "40 comments" in find(browser, "#counted").text
+
+    press(browser, "n")
+    seen = []
+    for n in range(20):
+        seen.append(browser.current_url)
+        press(browser, *(("a",), ("r", Keys.ENTER), ("e",), ("s",))[n % 4])
+    assert len(set(seen)) == 20
+    log = list(decisions.log(store))
+    assert [row["action"] for row in log] == ["approve", "reject", "escalate"] * 5
+    assert {row["reason"] for row in log if row["action"] == "reject"} == {"ABUSIVE"}
+
+    press(browser, "u")
+    assert seen[18].split("?")[0] == browser.current_url.split("?")[0], "the last one that was decided on"
+    assert "escalate" not in find(browser, "h1").text
+    press(browser, "a")
+
+    find(browser, ".crumb a").click()
+    for key in "jxjx":
+        browser.switch_to.active_element.send_keys(key)
+    assert find(browser, "#selected").text == "2"
+    press(browser, "a")
+    assert find(browser, ".told").text == "2 comments decided."
+    browser.switch_to.active_element.send_keys("?")
+    assert find(browser, "#keys").get_attribute("open")
+
+    browser.get(f"{site.url}/desk/reading?queue=2")
+    slider = find(browser, "input[type=range]")
+    before = find(browser, ".slider [aria-live]").text
+    slider.send_keys(Keys.END)
+    until(browser, lambda b: find(b, ".slider [aria-live]").text != before, "the estimate did not follow")
+    until(browser, lambda b: "0 of 40 comments of this file to read" in find(b, ".slider [aria-live]").text)
+    assert find(browser, ".slider output").text == "very likely (100 of 100)"
+    find(browser, "#sliders > button").click()
+    until(browser, lambda b: b.find_elements(Find.CSS_SELECTOR, "button[name=version][value='1']"))
+    assert site.service.policy().version == 0
+    find(browser, "button[name=version][value='1']").click()
+    until(browser, lambda b: site.service.policy().label == "all@1")
+
+    browser.get(f"{site.url}/desk/decisions")
+    exported = browser.execute_async_script(
+        "const done = arguments[0]; fetch('/desk/decisions.csv').then((a) => a.text()).then(done)"
+    )
+    rows = list(csv.DictReader(io.StringIO(exported)))
+    assert [row["action"] for row in rows] == [row["action"] for row in decisions.log(store)]
+    assert len(rows) == 15 + 2 + 2
+
+    assert hosts(browser) == {site.url}
+    assert complaints(browser) == []
+
+
+def test_two_browsers_share_a_queue(site: Site, open_browser: Callable[[], Any]) -> None:
+    store = site.service.store
+    fill(store, site.hashes, [arrived(f"Comment {n}", score=0.5 + n / 1000) for n in range(TOGETHER)])
+    shown: dict[int, list[str]] = {0: [], 1: []}
+    failures: list[BaseException] = []
+
+    def work(number: int, browser: Any) -> None:
+        try:
+            browser.get(f"{site.url}/desk/queue")
+            press(browser, "n")
+            while "/desk/comments/" in browser.current_url:
+                shown[number].append(browser.current_url.split("/")[-1].split("?")[0])
+                press(browser, "a")
+        except BaseException as failure:
+            failures.append(failure)
+
+    browsers = [open_browser(), open_browser()]
+    threads = [threading.Thread(target=work, args=each) for each in enumerate(browsers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert shown[0]
+    assert shown[1]
+    assert not set(shown[0]) & set(shown[1]), "shown to both"
+    assert len(shown[0]) + len(shown[1]) == TOGETHER
+    assert queues.count(store, Filter(state="approved")) == TOGETHER
+    assert len(list(decisions.log(store))) == TOGETHER
+
+
+def test_markup_of_strangers_runs_nowhere(site: Site, browser: Any) -> None:
+    store = site.service.store
+    some = [
+        arrived(
+            HOSTILE, id=HOSTILE, title=HOSTILE, url="javascript:owned=1", author=HOSTILE, language=HOSTILE
+        )
+    ]
+    some += [arrived(HOSTILE, id="2", format="html", spans=[(0, 40)])]
+    items = fill(store, site.hashes, some)
+    decisions.decide(store, items[0].id, Choice(action="note", note=HOSTILE), By(who=HOSTILE))
+    queues.save_view(store, name=HOSTILE, query="label=x", by="Ada")
+    queues.new_queue(store, name=HOSTILE, by=HOSTILE, file="none.csv")
+    pages = ["/desk/queue", *(f"/desk/comments/{item.id}" for item in items)]
+    for page in [*pages, "/desk/uploads", "/desk/reading", "/desk/working", "/desk/decisions"]:
+        browser.get(site.url + page)
+        assert browser.execute_script("return window.owned") is None, page
+        assert browser.execute_script("return document.images.length") == 0, page
+        assert browser.execute_script("return [...document.links].every(a => /^http/.test(a.protocol))"), page
+    assert complaints(browser) == []
+    # Should escaping ever fail, the page's own policy holds. Leaves complaints in the log: last.
+    browser.execute_script(
+        "const script = document.createElement('script'); script.textContent = 'window.owned = 1';"
+        "document.body.append(script);"
+        "document.body.insertAdjacentHTML('beforeend', '<img src=\"x\" onerror=\"window.owned = 1\">')"
+    )
+    assert browser.execute_script("return window.owned") is None
+    assert any("Content Security Policy" in told for told in complaints(browser))
+
+
+def test_the_basics_work_without_javascript(site: Site, browser: Any) -> None:
+    store = site.service.store
+    one, two = fill(store, site.hashes, [arrived("One", score=0.9), arrived("Two", score=0.8)])
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.get(f"{site.url}/desk/queue")
+    find(browser, "#start button").click()
+    until(browser, lambda b: f"/desk/comments/{one.id}" in b.current_url)
+    find(browser, "#decide [value=reject]").click()
+    until(browser, lambda b: f"/desk/comments/{two.id}" in b.current_url)
+    find(browser, "#decide [value=approve]").click()
+    until(browser, lambda b: "/desk/queue" in b.current_url)
+    assert [row["action"] for row in decisions.log(store)] == ["reject", "approve"]
+
+
+def _pages(site: Site) -> list[str]:
+    """Every page of the desk, with something on it."""
+    store = site.service.store
+    some = [
+        arrived(
+            f"You fool, see https://x.example/{n}", id=str(n), score=0.5 + n / 100, spans=[(4, 8)], author="r"
+        )
+        for n in range(30)
+    ]
+    items = fill(store, site.hashes, [*some, arrived("I reply", id="99", parent="3", author="r")])
+    for n, item in enumerate(items[:24]):
+        choice = (
+            Choice(action="reject", reason="ABUSIVE", note="Rule 3") if n % 2 else Choice(action="approve")
+        )
+        decisions.decide(store, item.id, choice, By(who="Ada"))
+    queues.save_view(store, name="Spam", query="label=spam", by="Ada")
+    name = "comments.csv"
+    folder = site.service.settings.store.path / "uploads"
+    folder.mkdir()
+    (folder / name).write_text("comment,user\nHello there,Ada\n")
+    upload = queues.new_queue(store, name=name, by="Ada", file=name)
+    failed = queues.new_queue(store, name="broken.csv", by="Ada", file="broken.csv")
+    with store.write() as connection:
+        queues.update_queue(connection, failed, state="failed", problem="nothing in it", bad=3)
+    return [
+        "/desk/queue",
+        "/desk/queue?label=toxicity",
+        "/desk/queue?state=rejected&show=all",
+        f"/desk/comments/{items[26].id}",
+        f"/desk/comments/{items[0].id}",
+        "/desk/uploads",
+        f"/desk/uploads/{upload}",
+        f"/desk/uploads/{failed}",
+        "/desk/reading",
+        "/desk/working",
+        "/desk/decisions",
+        "/desk/comments/4711",
+    ]
+
+
+def _look(browser: Any, *, width: int, dark: bool) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+
+
+def _violations(browser: Any) -> list[str]:
+    browser.execute_script(AXE.read_text())
+    found = browser.execute_async_script(
+        "const done = arguments[0];"
+        "document.querySelectorAll('details').forEach((each) => (each.open = true));"
+        "const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];"
+        "const told = (v) => [v.id, v.nodes.slice(0, 3).map((n) => n.html + n.failureSummary)];"
+        "axe.run(document, {runOnly: rules}).then((found) => done(found.violations.map(told)))"
+    )
+    return [f"{name}: {nodes}" for name, nodes in found]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_page_is_accessible(site: Site, browser: Any, width: int, dark: bool) -> None:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: npm ci --prefix tests/clients")
+    for page in _pages(site):
+        _look(browser, width=width, dark=dark)
+        browser.get(site.url + page)
+        assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth"), page
+        assert _violations(browser) == [], page
+    people.create(site.service.store, "Ada", role="admin")
+    browser.get(f"{site.url}/desk/queue")
+    assert "/desk/sign-in" in browser.current_url
+    assert _violations(browser) == []

@@ -1,0 +1,286 @@
+"""Queues, leases, decisions and their log, in both databases."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from multiprocessing.pool import ThreadPool
+
+import pytest
+import sqlalchemy as sa
+
+from parley.service.errors import Conflict, NotFound
+from parley.service.privacy import KeyedHashes
+from parley.service.store import decisions, people, queues
+from parley.service.store.database import Store
+from parley.service.store.decisions import By, Choice
+from parley.service.store.desk_tables import queue_items
+from parley.service.store.queues import Filter
+from tests.service.desk.comments import arrived, fill
+
+APPROVE = Choice(action="approve")
+SPAM = Choice(action="reject", reason="SPAM")
+ADA, GRACE = By(who="Ada", session="a"), By(who="Grace", session="g")
+
+
+def test_threats_come_first_then_rejections_then_reviews_by_score(
+    any_store: Store, hashes: KeyedHashes
+) -> None:
+    items = fill(
+        any_store,
+        hashes,
+        [
+            arrived("kind", action="approve", score=0.2),
+            arrived("rude", score=0.7),
+            arrived("ruder", score=0.9),
+            arrived("spam", label="spam", action="reject", score=0.8),
+            arrived("threat", label="threat", score=0.6),
+        ],
+    )
+    assert [item.text for item in items] == ["threat", "spam", "ruder", "rude", "kind"]
+    assert [item.text for item in queues.page(any_store, Filter())] == ["threat", "spam", "ruder", "rude"]
+
+
+def test_pages_follow_each_other_in_every_order(any_store: Store, hashes: KeyedHashes) -> None:
+    fill(any_store, hashes, [arrived(str(n), score=0.5 + (n % 7) / 20) for n in range(23)])
+    for sort in queues.SORTS:
+        wanted, after, seen = Filter(sort=sort), None, []
+        while found := queues.page(any_store, wanted, after=after, size=4):
+            seen += [item.text for item in found]
+            after = queues.place(found[-1], wanted)
+        assert sorted(seen, key=int) == [str(n) for n in range(23)], sort
+
+
+def test_filters(any_store: Store, hashes: KeyedHashes) -> None:
+    fill(
+        any_store,
+        hashes,
+        [
+            arrived("One 100% sure", label="spam", author="r1"),
+            arrived("Two", author="r1", title="Bridge"),
+            arrived("Drei", author="r2", language="de"),
+        ],
+    )
+
+    def texts(**wanted: object) -> list[str]:
+        return sorted(item.text for item in queues.page(any_store, Filter(**wanted)))  # type: ignore[arg-type]
+
+    assert texts(label="spam") == ["One 100% sure"]
+    assert texts(story="Bridge") == ["Two"]
+    assert texts(language="de") == ["Drei"]
+    assert texts(new_author=True) == ["Drei", "One 100% sure"]
+    assert texts(search="0% S") == ["One 100% sure"]
+    assert texts(search="_") == []
+    assert texts(newer_than_hours=1) == ["Drei", "One 100% sure", "Two"]
+    assert texts(queue=77) == []
+    assert dict(queues.facets(any_store, Filter(), "language")) == {"en": 2, "de": 1}
+    assert queues.count(any_store, Filter(label="toxicity")) == 2
+
+
+def test_an_edited_comment_waits_again_and_the_same_one_changes_nothing(
+    any_store: Store, hashes: KeyedHashes
+) -> None:
+    (item,) = fill(any_store, hashes, [arrived("First", id="c1")])
+    decisions.decide(any_store, item.id, APPROVE, ADA)
+    assert fill(any_store, hashes, [arrived("First", id="c1")]) == []
+    (edited,) = fill(any_store, hashes, [arrived("Second", id="c1")])
+    assert (edited.id, edited.text, edited.state) == (item.id, "Second", "waiting")
+
+
+def test_two_moderators_are_never_given_the_same_comment(any_store: Store, hashes: KeyedHashes) -> None:
+    fill(any_store, hashes, [arrived(str(n)) for n in range(60)])
+
+    def work(name: str) -> list[int]:
+        by, done = By(who=name, session=name), []
+        while (item := queues.take_next(any_store, Filter(), name)) is not None:
+            decisions.decide(any_store, item.id, APPROVE, by)
+            done.append(item.id)
+        return done
+
+    with ThreadPool(4) as pool:
+        done = pool.map(work, ["a", "b", "c", "d"])
+    every = [item for of_one in done for item in of_one]
+    assert len(every) == len(set(every)) == 60
+    assert queues.count(any_store, Filter(state="approved")) == 60
+
+
+def test_a_lease_keeps_others_away_until_it_runs_out(any_store: Store, hashes: KeyedHashes) -> None:
+    (item,) = fill(any_store, hashes, [arrived("One")])
+    assert queues.take(any_store, item.id, "a")
+    assert queues.take_next(any_store, Filter(), "g") is None
+    seen = queues.take(any_store, item.id, "g")
+    assert seen
+    assert seen.leased_to_another("g")
+    with pytest.raises(Conflict, match="another moderator has"):
+        decisions.decide(any_store, item.id, APPROVE, GRACE)
+    with any_store.write() as connection:
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        connection.execute(sa.update(queue_items).values(lease_until=past))
+    taken = queues.take_next(any_store, Filter(), "g")
+    assert taken
+    assert taken.id == item.id
+    decisions.decide(any_store, item.id, APPROVE, GRACE)
+    with pytest.raises(Conflict, match="approved already"):
+        decisions.decide(any_store, item.id, SPAM, ADA)
+    with pytest.raises(NotFound):
+        decisions.decide(any_store, 12345, SPAM, ADA)
+
+
+def test_what_is_skipped_goes_to_others(any_store: Store, hashes: KeyedHashes) -> None:
+    hard, easy = fill(any_store, hashes, [arrived("hard", score=0.9), arrived("easy", score=0.8)])
+    taken = queues.take_next(any_store, Filter(), "a")
+    assert taken
+    assert taken.id == hard.id
+    queues.skip(any_store, hard.id, "a")
+    following = queues.take_next(any_store, Filter(), "a")
+    assert following
+    assert following.id == easy.id
+    other = queues.take_next(any_store, Filter(), "g")
+    assert other
+    assert other.id == hard.id
+
+
+def test_undo_is_a_row_of_its_own_and_gives_the_comment_back(any_store: Store, hashes: KeyedHashes) -> None:
+    one, two = fill(any_store, hashes, [arrived("one", score=0.9), arrived("two", score=0.8)])
+    first = decisions.decide(any_store, one.id, SPAM, ADA)
+    decisions.decide(any_store, two.id, APPROVE, ADA)
+    back = decisions.undo(any_store, ADA)
+    assert back
+    assert (back.id, back.state, back.lease_by) == (two.id, "waiting", "a")
+    again = decisions.undo(any_store, ADA)
+    assert again
+    assert again.id == one.id
+    assert decisions.undo(any_store, ADA) is None
+    assert decisions.undo(any_store, GRACE) is None
+    log = list(decisions.log(any_store))
+    assert [row["action"] for row in log] == ["reject", "approve", "undo", "undo"]
+    assert (log[3]["undoes"], log[3]["before"], log[3]["after"]) == (first, "rejected", "waiting")
+    assert decisions.standing(any_store) == []
+
+
+def test_an_undo_over_anothers_decision_is_refused(any_store: Store, hashes: KeyedHashes) -> None:
+    (item,) = fill(any_store, hashes, [arrived("one", id="c1")])
+    decisions.decide(any_store, item.id, Choice(action="escalate"), ADA)
+    decisions.decide(any_store, item.id, SPAM, GRACE)
+    with pytest.raises(Conflict, match="decided on again"):
+        decisions.undo(any_store, ADA)
+
+
+def test_the_log_has_who_what_and_what_it_was_decided_on(any_store: Store, hashes: KeyedHashes) -> None:
+    (item,) = fill(any_store, hashes, [arrived("one", id="c1", author="reader-1")])
+    queues.take(any_store, item.id, "a")
+    decisions.decide(any_store, item.id, Choice(action="reject", reason="ABUSIVE", note="Rule 3"), ADA)
+    (row,) = decisions.log(any_store)
+    assert (row["who"], row["before"], row["after"], row["reason"]) == (
+        "Ada",
+        "waiting",
+        "rejected",
+        "ABUSIVE",
+    )
+    assert (row["model"], row["policy"], row["policy_action"]) == ("tiny 0.0.1", "default@0", "review")
+    assert (row["input_hash"], row["note"], row["comment_id"]) == (item.input_hash, "Rule 3", "c1")
+    assert decisions.scores_of(row)["toxicity"] == 0.9
+    assert 0 <= row["seconds"] < 60
+    assert "session" not in row
+
+
+def test_decisions_by_api_have_a_key_and_need_no_comment(any_store: Store, hashes: KeyedHashes) -> None:
+    (item,) = fill(any_store, hashes, [arrived("one", id="c1")])
+    by = By(who="CMS", source="api")
+    first = decisions.decide_by_comment(any_store, "c1", SPAM, by, key="k1")
+    assert decisions.decide_by_comment(any_store, "c1", SPAM, by, key="k1") == first
+    elsewhere = decisions.decide_by_comment(any_store, "other", SPAM, by)
+    found = queues.get(any_store, item.id)
+    assert found
+    assert found.state == "rejected"
+    assert [row["id"] for row in decisions.log(any_store)] == [first, elsewhere]
+
+
+def test_decisions_are_rows_to_train_from(any_store: Store, hashes: KeyedHashes) -> None:
+    some = [
+        arrived("bad", id="1", label="insult"),
+        arrived("fine", id="2", label="threat"),
+        arrived("x", id="3"),
+    ]
+    for item in fill(any_store, hashes, some):
+        choice = {
+            "1": Choice(action="reject", reason="ABUSIVE"),
+            "2": APPROVE,
+            "3": Choice(action="reject", reason="MISINFORMATION"),
+        }
+        decisions.decide(any_store, item.id, choice[item.comment_id or ""], ADA)
+    rows = {row["id"]: row for row in decisions.training_rows(any_store)}
+    assert set(rows) == {"1", "2"}, "misinformation says nothing of the labels"
+    assert (rows["1"]["toxicity"], rows["1"]["insult"]) == (1.0, 1.0)
+    assert (rows["2"]["toxicity"], rows["2"]["threat"], rows["2"]["spam"]) == (0.0, 0.0, 0.0)
+
+
+def test_what_is_old_goes_and_its_decisions_stay(any_store: Store, hashes: KeyedHashes) -> None:
+    (item, _) = fill(any_store, hashes, [arrived("old", score=0.9), arrived("new", score=0.8)])
+    decisions.decide(any_store, item.id, SPAM, ADA)
+    with any_store.write() as connection:
+        long_ago = datetime.now(UTC) - timedelta(days=91)
+        connection.execute(
+            sa.update(queue_items).where(queue_items.c.id == item.id).values(received=long_ago)
+        )
+    assert queues.purge(any_store, older_than=timedelta(days=90)) == 1
+    assert queues.get(any_store, item.id) is None
+    assert len(list(decisions.log(any_store))) == 1
+
+
+def test_an_author_is_forgotten(any_store: Store, hashes: KeyedHashes) -> None:
+    fill(
+        any_store,
+        hashes,
+        [arrived("one", author="r1"), arrived("two", author="r2", id="c2"), arrived("three")],
+    )
+    assert queues.forget(any_store, author=hashes.author("r1")) == 1
+    assert queues.forget(any_store, comment_id="c2") == 1
+    assert queues.forget(any_store) == 0
+    assert [item.text for item in queues.page(any_store, Filter())] == ["three"]
+
+
+def test_the_author_is_a_keyed_hash_with_a_history(any_store: Store, hashes: KeyedHashes) -> None:
+    first, second = fill(
+        any_store, hashes, [arrived("one", author="reader-1", score=0.9), arrived("two", author="reader-1")]
+    )
+    assert "reader-1" not in repr((first, second))
+    decisions.decide(any_store, first.id, SPAM, ADA)
+    assert queues.author_history(any_store, second) == {"rejected": 1}
+
+
+# People
+
+
+def test_a_personal_key_opens_until_it_is_revoked(any_store: Store) -> None:
+    user, key = people.create(any_store, "Ada", role="admin")
+    assert people.check(any_store, key) == user
+    assert people.check(any_store, f" {key}\n") == user
+    for wrong in (key[:-1], key + "x", "desk_0_x", "", "desk_" + user.id, key.replace(user.id, "0" * 8)):
+        assert people.check(any_store, wrong) is None
+    session, cookie = people.begin(any_store, user)
+    assert people.find(any_store, cookie) == session
+    with any_store.read() as connection:
+        kept = repr(connection.execute(sa.text("SELECT * FROM users")).all())
+        kept += repr(connection.execute(sa.text("SELECT * FROM sessions")).all())
+    assert key.split("_")[2] not in kept
+    assert cookie not in kept
+    assert people.revoke(any_store, user.id)
+    assert people.check(any_store, key) is None
+    assert people.find(any_store, cookie) is None
+    assert not people.revoke(any_store, user.id)
+
+
+def test_sign_out_everywhere_ends_every_session_of_the_user_and_their_leases(
+    any_store: Store, hashes: KeyedHashes
+) -> None:
+    fill(any_store, hashes, [arrived("one")])
+    user, _ = people.create(any_store, "Ada", role="moderator")
+    other, _ = people.create(any_store, "Grace", role="moderator")
+    (first, cookie), (_, second_cookie) = people.begin(any_store, user), people.begin(any_store, user)
+    _, kept_cookie = people.begin(any_store, other)
+    assert queues.take_next(any_store, Filter(), first.id)
+    people.end(any_store, first, everywhere=True)
+    assert people.find(any_store, cookie) is None
+    assert people.find(any_store, second_cookie) is None
+    assert people.find(any_store, kept_cookie)
+    assert queues.take_next(any_store, Filter(), "g")

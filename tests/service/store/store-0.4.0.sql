@@ -1,0 +1,7 @@
+-- Rows that Parley with the artifact 0.4.0 (schema 0003) wrote, author-secret 00 01 ... 1f; SQL that both databases read.
+INSERT INTO "api_keys" VALUES('5f3c769a','comment system','e23aee1f32a239a6a7376733a3c98a8a1412e0b420c90b95fc68b0707c2e4632','600/minute','2026-11-29 22:24:21.577451',NULL);
+INSERT INTO "api_keys" VALUES('c41ce61e','old test client','7d0d7afa56aef67d2d371f811f0d31a5035d4985179350eed9f4f3742e9fedc2',NULL,'2026-11-29 22:24:21.610329','2026-11-29 22:24:21.642117');
+INSERT INTO "articles" VALUES('https://news.example/bridge','https://news.example/bridge','Council votes to close the old bridge','The council voted on Monday.','2026-11-29 22:24:21.523346');
+INSERT INTO "sightings" VALUES('bc1650e790b36e750d356079840a4a902fc1fc7a274eb939de7a94f87fbb96fc','d1fba8b89e8cc93b726795d0f4a9f1626d13d4f3119dd8c4b3d79b5124e7abcb','2026-11-29 22:24:21.758351');
+INSERT INTO "suggestions" VALUES(1,'2026-11-29 22:24:21.694334','news.example',NULL,'toxicity',0.0,'c-1',NULL,'https://news.example/bridge','en','Well argued, thank you.','d1fba8b89e8cc93b726795d0f4a9f1626d13d4f3119dd8c4b3d79b5124e7abcb','bc1650e790b36e750d356079840a4a902fc1fc7a274eb939de7a94f87fbb96fc',NULL,NULL);
+INSERT INTO "suggestions" VALUES(2,'2026-11-29 22:24:21.730346',NULL,'t-2','off_topic',1.0,'c-2',NULL,NULL,NULL,'I prefer tea.','a9ba961ac53534919749721348b56ef4638b242090e92494d6a8b539b1728bd2','0aefbfc831ad6f7d1304854f406a04bfc3acf534d7475732cfdd2107e8098f3f',NULL,NULL);

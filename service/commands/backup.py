@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from parley.service.commands.common import ConfigOption, told_errors
+from parley.service.terminal import tell
 
 if TYPE_CHECKING:
     from parley.service.settings.schema import Settings
@@ -53,7 +54,7 @@ def backup(
             )
         finally:
             store.close()
-    typer.echo(f"{_told(saved)}: {output}", err=True)
+    tell(f"{_told(saved)}: {output}", err=True)
 
 
 def restore(
@@ -90,12 +91,12 @@ def restore(
 
     with told_errors():
         if check:
-            typer.echo(f"{_told(backups.read_manifest(file))}: {file} is whole.", err=True)
+            tell(f"{_told(backups.read_manifest(file))}: {file} is whole.", err=True)
             return
         with _told_os_errors(settings_to or file):
             if settings_to:
                 for written in backups.extract_settings(file, settings_to):
-                    typer.echo(f"Settings: {written}", err=True)
+                    tell(f"Settings: {written}", err=True)
             settings = Settings.load(file=config)
             backups.read_manifest(file)  # before a store is made
             store = Store.open(settings.store.database)
@@ -109,7 +110,7 @@ def restore(
                 )
             finally:
                 store.close()
-    typer.echo(f"{_told(saved)}: restored. Start the service again, if it runs.", err=True)
+    tell(f"{_told(saved)}: restored. Start the service again, if it runs.", err=True)
 
 
 def _settings(settings: Settings, config: Path | None) -> dict[str, Path | str]:
@@ -132,7 +133,7 @@ def _told(manifest: Manifest) -> str:
 
 
 def _refuse(message: str) -> None:
-    typer.echo(f"Error: {message}", err=True)
+    tell(f"Error: {message}", err=True)
     raise typer.Exit(2)
 
 

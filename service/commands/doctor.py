@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from parley.service.commands.common import ConfigOption, told_errors
+from parley.service.terminal import tell
 
 SIGNS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
 
@@ -33,7 +34,7 @@ def doctor(*, config: ConfigOption = None) -> None:
         file = config or os.environ.get("PARLEY_CONFIG")
         failed = False
         for finding in examine(settings, file=Path(file) if file else None):
-            typer.echo(f"{SIGNS[finding.state]} {finding.subject + ':':<10} {finding.told}")
+            tell(f"{SIGNS[finding.state]} {finding.subject + ':':<10} {finding.told}")
             failed = failed or finding.state == "problem"
     if failed:
         raise typer.Exit(1)

@@ -44,14 +44,14 @@ def check(file: PolicyArgument = "default", *, model: ModelOption = None) -> Non
     parley policy check my-policy.yaml
     parley policy check coinspeaker
     """
-    from rich.console import Console
 
     from parley.model.artifact import DEFAULT, Artifact
     from parley.service.policy.decision import Policy
+    from parley.service.terminal import PlainConsole
 
     with told_errors():
         policy = Policy.load(file, thresholds=Artifact.open(model or DEFAULT).thresholds)
-    _show_rules(policy, Console(markup=False))
+    _show_rules(policy, PlainConsole())
 
 
 @app.command("try")
@@ -79,7 +79,6 @@ def try_(
     parley score comments.csv -o scored.jsonl && parley policy try strict scored.jsonl
     parley policy try my-policy.yaml comments.csv --map text=body --examples 5
     """
-    from rich.console import Console
 
     from parley.model.artifact import DEFAULT, Artifact
     from parley.service.dumps.formats.registry import open_reader
@@ -87,6 +86,7 @@ def try_(
     from parley.service.dumps.reading.source import Source
     from parley.service.policy.decision import Policy
     from parley.service.policy.trial import try_policy
+    from parley.service.terminal import PlainConsole
 
     with told_errors():
         artifact = Artifact.open(model or DEFAULT)
@@ -95,7 +95,7 @@ def try_(
             reader = open_reader(source, name=format_, columns=Columns.parse(columns or ()))
             rows = _watched(reader, dump.name)
             trial = try_policy(policy, rows, _predictor(artifact.path), examples=examples)
-    _show_trial(policy, trial, Console(markup=False))
+    _show_trial(policy, trial, PlainConsole())
     raise typer.Exit(0 if trial.comments else 1)
 
 

@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def _summary(examples: list[Example]) -> tuple[str, str, str, str, str]:
-    """Label means, counts of stance and reply, off-topic values and the share of span-annotated rows that have a span."""
+    """Label means, counts of stances and replies, off-topic values, share of marked rows with a span."""
     means = []
     for label in COMMENT_LABELS:
         if values := [e.labels[label] for e in examples if label in e.labels]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from parley.model.classifier import Classifier
-from parley.model.comment import Prediction
+from parley.model.comment import Prediction, Stance
 from parley.model.labels import OFF_TOPIC, STANCES
 from parley.training.data.examples import Example
 from parley.training.evaluation import metrics
@@ -68,18 +68,17 @@ def _binary(both: Sequence[Sequence[tuple[float, float]]], thresholds: Sequence[
 
 def _stance(rows: Sequence[tuple[Example, Prediction, Prediction]]) -> dict[str, Any]:
     truth = np.array([STANCES.index(e.stance or "") for e, _, _ in rows])
-    a, b = (np.array([_likeliest(row[place]) for row in rows]) for place in (1, 2))
-    labels = [tuple(p.stance.label if p.stance else None for p in row) for _, *row in rows]
+    answers = [[p.stance for _, p, _ in rows if p.stance], [q.stance for _, _, q in rows if q.stance]]
+    a, b = (np.array([_likeliest(given) for given in of]) for of in answers)
+    flipped = [one.label != other.label for one, other in zip(*answers, strict=True)]
     return {
         "rows": len(rows),
         "figures": {"macro-F1": _difference(metrics.macro_f1, truth, a, b)},
-        "flipped": float(np.mean([one != other for one, other in labels])),
+        "flipped": float(np.mean(flipped)),
     }
 
 
-def _likeliest(prediction: Prediction) -> int:
-    assert prediction.stance is not None
-    given = prediction.stance
+def _likeliest(given: Stance) -> int:
     return int(np.argmax([given.favor, given.against, given.none]))
 
 

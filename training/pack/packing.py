@@ -91,7 +91,7 @@ def pack(config: TrainConfig, *, data_dir: Path, folder: Path, stages: Sequence[
         if not rows:
             raise RunError(f"task {task.name!r} has no rows to read for {task.read}: look at its sources")
         arrays = to_arrays(task, rows, tokenizer_file, article_tokens=config.tokens.context)
-        np.savez_compressed(folder / f"rows-{task.name}.npz", **arrays)
+        np.savez_compressed(folder / f"rows-{task.name}.npz", **arrays)  # type: ignore[arg-type]
         counts[task.name] = {"rows": len(rows), "tokens": int(arrays["lengths"].sum())}
     encoders = sorted(set().union(*(stage.encoders for stage in chosen)))
     write_weights(weights_of(network, encoders), folder)
@@ -245,7 +245,7 @@ def write_weights(weights: Mapping[str, Tensor], folder: Path) -> None:
         arrays = {}
         for name, weight in weights.items():
             arrays |= _to_int8(name, weight.float().numpy())
-    np.savez_compressed(file, **arrays)
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     if rows + file.stat().st_size > MOST_BYTES:
         sizes = ", ".join(f"{f.name} {f.stat().st_size / 1e6:.0f} MB" for f in sorted(folder.iterdir()))
         shutil.rmtree(folder)

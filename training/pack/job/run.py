@@ -174,7 +174,7 @@ class Job:
 
     def _progress(self, stage: Mapping[str, Any], task: Task) -> float:
         """How much of the stage is done, by its time or its epochs, whichever is further."""
-        shares = []
+        shares: list[float] = []
         if stage["minutes"]:
             shares.append(self.state.seconds / (60 * stage["minutes"] * self.pace))
         if stage["epochs"]:

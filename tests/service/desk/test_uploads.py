@@ -21,7 +21,8 @@ WXR = """<?xml version="1.0" encoding="UTF-8"?>
 <item><title>The bridge</title><link>https://news.example/bridge</link><wp:post_id>1</wp:post_id>
 <wp:comment><wp:comment_id>7</wp:comment_id><wp:comment_author>Ada</wp:comment_author>
 <wp:comment_content>Keep it open</wp:comment_content><wp:comment_approved>1</wp:comment_approved>
-<wp:comment_date_gmt>2026-11-01 10:00:00</wp:comment_date_gmt><wp:comment_parent>0</wp:comment_parent></wp:comment>
+<wp:comment_date_gmt>2026-11-01 10:00:00</wp:comment_date_gmt>
+<wp:comment_parent>0</wp:comment_parent></wp:comment>
 </item></channel></rss>"""
 
 

@@ -129,7 +129,7 @@ class Feedback:
             ).all()
             connection.execute(sa.delete(sightings).where(sightings.c.author == hashed))
             if comment_id is not None:
-                _forget_sightings(connection, gone)
+                _forget_sightings(connection, [(row.text_hash, row.author) for row in gone])
         return queued + len(gone)
 
     def _check_nobody_is_kept(self) -> None:
@@ -200,7 +200,7 @@ def _written_by(author: str) -> sa.ColumnElement[bool]:
     return suggestions.c.author.is_(None) & text.in_(theirs) & text.not_in(others)
 
 
-def _forget_sightings(connection: sa.Connection, gone: Sequence[sa.Row[Any]]) -> None:
+def _forget_sightings(connection: sa.Connection, gone: Sequence[tuple[str, str | None]]) -> None:
     """Forget who wrote the texts of decisions that are gone, unless another decision has the same text."""
     kept = sa.exists().where(suggestions.c.text_hash == sightings.c.text_hash)
     for text_hash, author in gone:

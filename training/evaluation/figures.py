@@ -39,7 +39,8 @@ def judge(rows: Sequence[Row], thresholds: Mapping[str, float], *, intervals: bo
         figures["stance"] = _stance([(STANCES.index(wanted), given) for wanted, given in sides], intervals)
     replies = [(REPLIES.index(e.reply), REPLIES.index(p.reply.label)) for e, p in rows if e.reply and p.reply]
     if replies:
-        figures["reply"] = _three_classes(*np.array(replies).T, intervals)
+        truth, given = np.array(replies).T
+        figures["reply"] = _three_classes(truth, given, intervals)
     marked = [(e.spans, [(s.start, s.end) for s in p.spans]) for e, p in rows if e.spans is not None]
     if marked:
         each = [metrics.character_f1(gold, spans) for gold, spans in marked]

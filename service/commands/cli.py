@@ -12,9 +12,8 @@ import typer
 
 from parley import __version__
 from parley.service.commands import feedback, keys, policy, users
-from parley.service.commands.backup import backup, restore
-from parley.service.commands.doctor import doctor
 from parley.service.commands.feedback import forget
+from parley.service.commands.operation import backup, doctor, restore
 from parley.service.commands.report import report
 from parley.service.commands.score import score
 from parley.service.commands.serve import serve

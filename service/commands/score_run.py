@@ -129,7 +129,7 @@ class ScoreCall:
             remarks.append(f"left out as personal: {', '.join(sorted(pseudonyms.dropped))}")
         if source.skipped:
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in source.skipped.most_common())
-            remarks.append(f"{source.skipped.total():,} comments that are none any more left out: {reasons}")
+            remarks.append(f"{source.skipped.total():,} entries skipped: {reasons}")
         remarks += source.remarks
         if source.repaired:
             remarks.append(f"{source.repaired:,} lines are not UTF-8 and were read as Windows-1252")

@@ -247,7 +247,7 @@ async def classify(
         decided = _decide(comments, predictions, policy)
     response = _answer(service.model_name, predictions, decided)
     if not sent.do_not_store:
-        authors = [comment.author and comment.author.id for comment in sent.comments]
+        authors = [comment.author.id if comment.author else None for comment in sent.comments]
         response.background = service.queueing(comments, predictions, decided, policy, authors=authors)
     return response
 

@@ -31,7 +31,7 @@ _BAD = re.compile(
 """References to characters, and what begins neither a reference nor a tag."""
 _LONGEST = 70
 """Characters of what `_BAD` must see at once."""
-_START = re.compile(r"<\?xml|<!DOCTYPE|<(?:rss|disqus)[\s>]")
+_START = re.compile(r"<\?xml|<!DOCTYPE|<(?:rss|disqus|comments|feed)[\s>]")
 
 
 @dataclass(slots=True)

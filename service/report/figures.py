@@ -31,7 +31,7 @@ COLORS = {
     "none": "#b9bcc0",
     "bars": "#7d99ab",
 }
-"""Told apart by the colour-blind too; the order and the words never depend on colour alone."""
+"""Distinguishable by colour-blind readers; order and wording never depend on colour alone."""
 MAX_BINS = 90
 """Steps of time that a plot is divided into."""
 SMALL = 6
@@ -60,7 +60,7 @@ def import_plotly() -> tuple[Any, Any]:
         import plotly.subplots
     except ImportError as error:
         raise DumpError(
-            "the HTML report needs plotly: pip install 'parley-moderation[report]'; --summary does without"
+            "the HTML report needs plotly: pip install 'parley-moderation[report]'; --summary works without"
         ) from error
     return plotly.graph_objects, plotly.subplots
 
@@ -94,7 +94,7 @@ def over_time(tally: Tally) -> Plot:
     figure.update_layout(hovermode="x unified")
     alt = (
         f"Comments {per(step)} from {moment(times[0], step)} to {moment(times[-1], step)}, by decision, "
-        "and the shares of them that are abusive and off-topic. The table below has the numbers."
+        "and the shares that are abusive and off-topic. The table below has the numbers."
     )
     return _plot("time", figure, height=440, alt=alt)
 
@@ -126,7 +126,7 @@ def stance_over_time(tally: Tally) -> Plot:
     figure.update_yaxes(tickformat=",")
     alt = (
         f"Comments in favor, against and neither, {per(step)}, towards {len(targets)} targets. "
-        "The table by target has the sums."
+        "The table by target has the totals."
     )
     return _plot("stance-time", figure, height=110 + 200 * rows, alt=alt)
 
@@ -199,7 +199,7 @@ def distributions(tally: Tally) -> Plot:
     # One scale for all, from where a single comment shows to room for the lines' labels.
     figure.update_yaxes(type="log", dtick=1, range=[math.log10(0.6), math.log10(max(highest, 10)) + 0.5])
     alt = (
-        f"How the {len(SCORES)} scores spread from 0 to 1, comments on a logarithmic scale, with the "
+        f"Distributions of the {len(SCORES)} scores from 0 to 1, comments on a logarithmic scale, with the "
         f"thresholds of the policy {tally.lines.policy}. The table below has the thresholds."
     )
     return _plot("scores", figure, height=600, alt=alt, legend=False)

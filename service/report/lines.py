@@ -1,4 +1,4 @@
-"""The thresholds of a report: those that its policy sets, and one for each score to count comments with."""
+"""The thresholds of a report: those of its policy, and for each score the one used for counting."""
 
 from __future__ import annotations
 
@@ -62,4 +62,4 @@ def _cut(score: str, drawn: tuple[Line, ...], policy: str, thresholds: dict[str,
         return Cut(min(acting), f"policy {policy}")
     if label in thresholds:
         return Cut(thresholds[label], "the model")
-    return Cut(EVEN_ODDS, "even odds: neither policy nor model sets one")
+    return Cut(EVEN_ODDS, "default: neither policy nor model sets a threshold")

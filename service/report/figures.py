@@ -31,7 +31,7 @@ COLORS = {
     "none": "#b9bcc0",
     "bars": "#7d99ab",
 }
-"""Distinguishable by colour-blind readers; order and wording never depend on colour alone."""
+"""Told apart by the colour-blind too; the order and the words never depend on colour alone."""
 MAX_BINS = 90
 """Steps of time that a plot is divided into."""
 SMALL = 6
@@ -94,7 +94,7 @@ def over_time(tally: Tally) -> Plot:
     figure.update_layout(hovermode="x unified")
     alt = (
         f"Comments {per(step)} from {moment(times[0], step)} to {moment(times[-1], step)}, by decision, "
-        "and the shares that are abusive and off-topic. The table below has the numbers."
+        "and the shares of them that are abusive and off-topic. The table below has the numbers."
     )
     return _plot("time", figure, height=440, alt=alt)
 
@@ -126,7 +126,7 @@ def stance_over_time(tally: Tally) -> Plot:
     figure.update_yaxes(tickformat=",")
     alt = (
         f"Comments in favor, against and neither, {per(step)}, towards {len(targets)} targets. "
-        "The table by target has the totals."
+        "The table by target has the sums."
     )
     return _plot("stance-time", figure, height=110 + 200 * rows, alt=alt)
 

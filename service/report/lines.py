@@ -62,4 +62,4 @@ def _cut(score: str, drawn: tuple[Line, ...], policy: str, thresholds: dict[str,
         return Cut(min(acting), f"policy {policy}")
     if label in thresholds:
         return Cut(thresholds[label], "the model")
-    return Cut(EVEN_ODDS, "default: neither policy nor model sets a threshold")
+    return Cut(EVEN_ODDS, "even odds: neither policy nor model sets one")

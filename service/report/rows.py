@@ -41,7 +41,7 @@ _OBJECTS = ("article", "author", "abuse", "stance", "decision")
 
 
 class _Unreadable(ValueError):
-    """A row can't be read as a scored comment; the message says why."""
+    """A row that is none; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class ScoredRow:
             raise _Unreadable("it has no text or no decision.action")
         stance = get("stance.label") or None
         if stance is not None and stance not in STANCES:
-            raise _Unreadable(f"its stance.label is not one of {', '.join(STANCES)}")
+            raise _Unreadable(f"its stance.label is none of {', '.join(STANCES)}")
         article = get("article.id") or get("article.url") or get("article.title")
         author = get("author.id") or get("author.name")
         return cls(

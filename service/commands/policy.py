@@ -29,10 +29,16 @@ EXAMPLE_WIDTH = 90
 _TEXT_COLUMNS = ("code", "fires when", "action", "decision", "reason", "comment")
 
 PolicyArgument = Annotated[
-    str, typer.Argument(metavar="FILE", help="A policy's YAML file, or default, coinspeaker or strict.")
+    str,
+    typer.Argument(
+        metavar="FILE", help="A policy's YAML file, or a shipped policy: default, coinspeaker or strict."
+    ),
 ]
 ModelOption = Annotated[
-    Path | None, typer.Option("--model", help="The artifact whose thresholds `at_least: model` means.")
+    Path | None,
+    typer.Option(
+        "--model", help="Folder of the artifact that provides the thresholds for `at_least: model`."
+    ),
 ]
 
 
@@ -44,42 +50,45 @@ def check(file: PolicyArgument = "default", *, model: ModelOption = None) -> Non
     parley policy check my-policy.yaml
     parley policy check coinspeaker
     """
-    from rich.console import Console
 
     from parley.model.artifact import DEFAULT, Artifact
     from parley.service.policy.decision import Policy
+    from parley.service.terminal import PlainConsole
 
     with told_errors():
         policy = Policy.load(file, thresholds=Artifact.open(model or DEFAULT).thresholds)
-    _show_rules(policy, Console(markup=False))
+    _show_rules(policy, PlainConsole())
 
 
 @app.command("try")
 def try_(
     file: PolicyArgument,
     dump: Annotated[
-        Path, typer.Argument(help="Comments, or the output of `parley score`: .jsonl, .csv, .parquet, .txt")
+        Path, typer.Argument(help="Comments, or the output of `parley score`: .jsonl, .csv, .parquet, .txt.")
     ],
     *,
-    examples: Annotated[int, typer.Option(min=0, max=50, help="Closest calls to show for each rule.")] = 3,
+    examples: Annotated[
+        int, typer.Option(min=0, max=50, help="Number of borderline comments to show for each rule.")
+    ] = 3,
     format_: Annotated[
-        str | None, typer.Option("--format", help="The dump's format where its name doesn't say.")
+        str | None, typer.Option("--format", help="Format of the dump (detected by default).")
     ] = None,
     columns: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="FIELD=COLUMN", help="Which column holds what: text=body"),
+        typer.Option(
+            "--map", metavar="FIELD=COLUMN", help="Read a field from a column with another name: text=body."
+        ),
     ] = None,
     model: ModelOption = None,
 ) -> None:
-    """Show what a policy would have done with a dump: counts, and the closest calls of each rule.
+    """Show what a policy would have done with a dump: counts, and the borderline comments of each rule.
 
-    Nothing is written. Rows that carry scores are judged by them; other rows are scored first.
+    Nothing is written. Rows with scores are judged by them; other rows are scored first.
 
     \b
     parley score comments.csv -o scored.jsonl && parley policy try strict scored.jsonl
     parley policy try my-policy.yaml comments.csv --map text=body --examples 5
     """
-    from rich.console import Console
 
     from parley.model.artifact import DEFAULT, Artifact
     from parley.service.dumps.formats.registry import open_reader
@@ -87,6 +96,7 @@ def try_(
     from parley.service.dumps.reading.source import Source
     from parley.service.policy.decision import Policy
     from parley.service.policy.trial import try_policy
+    from parley.service.terminal import PlainConsole
 
     with told_errors():
         artifact = Artifact.open(model or DEFAULT)
@@ -95,7 +105,7 @@ def try_(
             reader = open_reader(source, name=format_, columns=Columns.parse(columns or ()))
             rows = _watched(reader, dump.name)
             trial = try_policy(policy, rows, _predictor(artifact.path), examples=examples)
-    _show_trial(policy, trial, Console(markup=False))
+    _show_trial(policy, trial, PlainConsole())
     raise typer.Exit(0 if trial.comments else 1)
 
 
@@ -141,9 +151,9 @@ def _show_rules(policy: Policy, console: Console) -> None:
             table.add_row("", f"only in {', '.join(rule.languages)}", "")
     console.print(f"{policy.name}: {policy.description}\n")
     console.print(table)
-    console.print(f"\n{policy.name} is good: {len(policy.rules)} rules, otherwise {policy.otherwise}.")
+    console.print(f"\n{policy.name} is valid: {len(policy.rules)} rules, otherwise {policy.otherwise}.")
     if policy.observe:
-        console.print("It observes only: Coral gets no opinion, whatever it decides.")
+        console.print("It observes only: its decisions are not sent to Coral.")
 
 
 def _condition_in_words(policy: Policy, condition: Condition) -> str:
@@ -158,23 +168,26 @@ def _show_trial(policy: Policy, trial: Trial, console: Console) -> None:
         count = trial.actions[action]
         counts.add_row(action, f"{count:,}", f"{count / max(trial.comments, 1):.1%}")
     console.print(f"What {policy.name} would have done:\n", counts, "")
-    if trial.rules:
+    if any(fired.count for fired in trial.rules.values()):
         console.print("Why:\n", _reasons(trial), "")
-    if any(fired.examples for fired in trial.rules.values()):
-        console.print(
-            "The closest calls, each with its score and the rule's threshold:\n", _examples(trial), ""
-        )
+    if any(fired.examples or fired.below for fired in trial.rules.values()):
+        told = "Borderline comments on both sides of each threshold, with their scores:\n"
+        console.print(told, _examples(trial), "")
     scored_now = trial.comments - trial.scored_before
-    console.print(f"{trial.scored_before:,} comments came with scores, {scored_now:,} were scored now.")
+    console.print(f"{trial.scored_before:,} comments already had scores, {scored_now:,} were scored now.")
     if trial.bad:
         first = trial.bad[0]
         place = first.line or first.row
-        console.print(f"{len(trial.bad):,} rows can't be used; the first is {place}: {first.reason}")
+        console.print(
+            f"{len(trial.bad):,} rows can't be used; the first is in line or row {place}: {first.reason}"
+        )
 
 
 def _reasons(trial: Trial) -> Table:
     table = _table("reason", "comments", "approved", "reviewed", "rejected")
     for code, fired in sorted(trial.rules.items(), key=lambda pair: -pair[1].count):
+        if not fired.count:
+            continue
         decided = (f"{fired.decided[action]:,}" for action in ("approve", "review", "reject"))
         table.add_row(code, f"{fired.count:,}", *decided)
     return table
@@ -183,12 +196,13 @@ def _reasons(trial: Trial) -> Table:
 def _examples(trial: Trial) -> Table:
     from rich.text import Text
 
-    table = _table("reason", "line", "score", "threshold", "comment")
+    table = _table("reason", "fires", "line", "score", "threshold", "comment")
     for code, fired in trial.rules.items():
-        for example in fired.examples:
+        for example in [*reversed(fired.examples), *fired.below]:  # by score, so that the line lies between
             score, threshold = example.reason.score, example.reason.threshold
-            line = f"{example.place:,}"
-            table.add_row(code, line, f"{score:.3g}", f"{threshold:.3g}", Text(_on_one_line(example.text)))
+            side = "yes" if example in fired.examples else "no"
+            line, text = f"{example.place:,}", Text(_on_one_line(example.text))
+            table.add_row(code, side, line, f"{score:.3g}", f"{threshold:.3g}", text)
     return table
 
 

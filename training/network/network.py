@@ -113,7 +113,7 @@ class Network(nn.Module):
         inside = ((places >= 0) & (places < WINDOW)).to(mask.dtype) * mask.unsqueeze(1)
         means = inside @ hidden / inside.sum(-1, keepdim=True).clamp(min=1.0)
         first = hidden[:, :1].expand(-1, len(starts), -1)
-        logits = self.comment_head(self.dropout(torch.cat([first, means], dim=-1)))
+        logits: Tensor = self.comment_head(self.dropout(torch.cat([first, means], dim=-1)))
         counts = mask.sum(1, keepdim=True) > starts + WINDOW_STEP
         return logits.masked_fill(~counts.unsqueeze(-1), -torch.inf).amax(1)
 

@@ -55,6 +55,7 @@ def test_trial_counts_and_keeps_the_closest_calls(policy_file: Path) -> None:
     trial = try_policy(Policy.load(policy_file), [*rows, BadRow(reason="empty", row=7)], predict, examples=2)
     assert trial.actions == {"approve": 2, "reject": 4}
     assert [example.text for example in trial.rules["toxic"].examples] == ["0.51", "0.52"]
+    assert [example.text for example in trial.rules["toxic"].below] == ["0.49", "0.1"]
     assert (trial.comments, trial.scored_before, [row.row for row in trial.bad]) == (6, 0, [7])
 
 
@@ -83,7 +84,7 @@ def test_check_shows_the_rules(policy_file: Path, tiny_artifact: Path) -> None:
     result = CliRunner().invoke(app, ["check", str(policy_file), "--model", str(tiny_artifact)])
     assert result.exit_code == 0
     assert "abuse.toxicity is at least 0.5" in result.output
-    assert "mine is good: 1 rules" in result.output
+    assert "mine is valid: 1 rules" in result.output
 
 
 def test_check_refuses_a_bad_file(policy_file: Path, tiny_artifact: Path) -> None:
@@ -104,8 +105,8 @@ def test_try_on_a_scored_dump_and_on_a_plain_one(
     dump.write_text("\n".join(lines), encoding="utf-8")
     result = CliRunner().invoke(app, ["try", str(policy_file), str(dump), "--model", str(tiny_artifact)])
     assert result.exit_code == 0, result.exception
-    assert "3 comments came with scores, 1 were scored now." in result.output
-    assert "1 rows can't be used; the first is 5: the text is empty" in result.output
+    assert "3 comments already had scores, 1 were scored now." in result.output
+    assert "1 rows can't be used; the first is in line or row 5: the text is empty" in result.output
     assert "row ·[31m 0.6" in result.output
 
 

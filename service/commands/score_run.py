@@ -48,6 +48,7 @@ class ScoreCall:
     text: str | None
     text_format: TextKind | None
     target: str | None
+    reply: bool
     columns: list[str]
     format: str | None
     articles: Path | None
@@ -160,6 +161,7 @@ class ScoreCall:
             model=self.model and self.model.absolute(),
             policy=self.policy,
             target=self.target,
+            reply=self.reply,
             threads=self.threads or 1,
             batch=self.batch_size,
         )
@@ -218,6 +220,7 @@ class ScoreCall:
             model=self.model,
             policy=self.policy,
             target=self.target,
+            reply=self.reply,
             threads=self.threads,
             null=self.engine is Runner.null,
         )
@@ -238,6 +241,7 @@ class ScoreCall:
             text=self.text,
             text_format=self.text_format,
             target=self.target,
+            reply=self.reply,
             where=self.where,
             since=self.since,
             limit=self.limit,

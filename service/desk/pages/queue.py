@@ -19,7 +19,6 @@ from parley.service.errors import Conflict, InvalidRequest, NotFound, NotReady
 from parley.service.policy.decision import Policy
 from parley.service.store import decisions, queues
 from parley.service.store.decisions import Action, By, Choice
-from parley.service.store.desk_tables import SCORES
 from parley.service.store.people import Session
 from parley.service.store.queues import Filter, Item
 from parley.service.web.context import Service, ServiceDep

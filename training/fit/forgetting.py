@@ -25,6 +25,15 @@ from parley.training.network.network import Network
 EMBEDDING = 10.0
 """What one minus the cosine of new and old embedding counts: a turn of 0.1 costs as much as a wrong label."""
 
+PAIR_PARTS = (
+    "pair_encoder",
+    "stance_hidden",
+    "stance_head",
+    "off_topic_hidden",
+    "off_topic_head",
+    "reply_head",
+)
+
 TARGETS = (
     "the government",
     "a higher tax",
@@ -53,6 +62,14 @@ def frozen(network: Network) -> Network:
 def to_keep(examples: Sequence[Example]) -> list[Example]:
     """One unlabelled pair for each comment, of weight 0: only the starting network's answer counts on it."""
     return list(_to_keep(examples))
+
+
+def leave_pairs(network: Network, examples: Sequence[Example]) -> None:
+    """Freezes what reads pair rows where nobody labelled one: it learns nothing, and is to forget nothing."""
+    if any(e.weight and (e.stance or e.reply or e.off_topic is not None) for e in examples):
+        return
+    for part in PAIR_PARTS:
+        network.get_submodule(part).requires_grad_(False)
 
 
 def _to_keep(examples: Sequence[Example]) -> Iterator[Example]:
@@ -86,6 +103,8 @@ def keep_loss(network: Network, start: Network, batch: dict[str, Any]) -> Tensor
 
 def _pairs_kept(network: Network, start: Network, batch: dict[str, Any]) -> list[Tensor]:
     """Of each pair row, the answers that it has no label for; a weight of 0 makes any label nobody's."""
+    if not network.stance_head.weight.requires_grad:
+        return []
     with torch.no_grad():
         old_sides, old_off_topic, old_reply = start.pairs(**batch["pair"])
     sides, off_topic, reply = network.pairs(**batch["pair"])

@@ -79,7 +79,7 @@ def multitask_loss(
             with torch.no_grad():
                 old = untuned.comments(**batch["comment"])[2] @ untuned.comments(**batch["context"])[2].T
             parts["geometry"] = GEOMETRY * F.mse_loss(embedding @ context.T, old)
-    if "pair" in batch:
+    if "pair" in batch and (teacher is not None or batch["pair_weight"].any()):
         sides, off_topic, reply = network.pairs(**batch["pair"])
         asked = batch["stance"] != UNKNOWN
         sides = sides[asked] + network.relatedness * aimed.unsqueeze(-1)

@@ -39,7 +39,7 @@ from parley.training.evaluation.suite import draw
 from parley.training.fit.batches import Collator, LengthGroupedSampler, tokenise
 from parley.training.fit.config import Recipe, Teacher, TrainConfig
 from parley.training.fit.distillation import Answers, ask, open_teacher
-from parley.training.fit.forgetting import frozen, keep_loss
+from parley.training.fit.forgetting import frozen, keep_loss, leave_pairs
 from parley.training.fit.history import history, which
 from parley.training.fit.loss import multitask_loss
 from parley.training.fit.plan import read
@@ -74,12 +74,13 @@ class MultiTaskTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Tensor:
-        loss, parts = multitask_loss(
-            model, inputs, self._config.losses, untuned=self._untuned, teacher=self._teacher
-        )
-        if self._start is not None:
-            kept = keep_loss(model, self._start, inputs)
-            loss, parts["keep"] = loss + kept, kept.detach()
+        with self.accelerator.autocast():  # accelerate does so for `forward`, which the network lacks
+            loss, parts = multitask_loss(
+                model, inputs, self._config.losses, untuned=self._untuned, teacher=self._teacher
+            )
+            if self._start is not None:
+                kept = keep_loss(model, self._start, inputs)
+                loss, parts["keep"] = loss + kept, kept.detach()
         for name, part in parts.items():
             self._parts.setdefault(name, []).append(part)
         return loss
@@ -215,6 +216,8 @@ def fine_tune(
     if config.optimiser.dropout is not None:
         network.set_dropout(config.optimiser.dropout)
     network.freeze(config.optimiser.frozen_layers)
+    if start is not None:
+        leave_pairs(network, examples)
     trainer = MultiTaskTrainer(
         model=network,
         args=_arguments(config, run_dir, steps=len(dataset) // config.optimiser.batch_size),

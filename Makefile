@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev serve test check format wheel wheel-check bench bench-serve bench-dump crash-test desk-test fuzz docs first-answer constraints clean
+.PHONY: help install install-dev serve test check format wheel wheel-check deploy-check bench bench-serve bench-dump crash-test desk-test fuzz docs first-answer constraints clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ wheel: $(BUILD)/.installed  ## build dist/*.whl and its source distribution
 
 wheel-check: wheel  ## install that wheel into an empty environment, serve from it, ask it once
 	$(BUILD)/bin/python -m benchmarks.wheel dist/*.whl
+
+deploy-check: wheel install-dev  ## install, upgrade, back up, restore and roll back in a booted empty Debian (root, mmdebstrap, systemd-container)
+	deploy/systemd/check dist/*.whl $(DEV)/bin/python
 
 bench: install-dev  ## comments a second against a plain transformers pipeline; memory, start and size
 	$(DEV)/bin/python -m benchmarks.speed $(ARGS)

@@ -41,6 +41,9 @@ ALWAYS_WAIT = 4
 BURST_S = 0.5
 """Requests that keep the model busy for longer are no burst but too many: from then on a long queue would
 serve nobody sooner, only everybody later, and it is kept short, until the model has rested."""
+LONG_CHARACTERS, LONG_TURN_S = 10_000, 1.0
+"""A comment of so many characters may take seconds, where all are rare signs: nobody is asked to wait for
+the rest of it while that is likely to take longer than this."""
 RESTED = 4
 """Seconds of a burst that one of rest makes up for: with a fifth of the time free no queue is kept short."""
 SHORT_SHARE, SHORT_WAIT = 0.2, 2
@@ -117,7 +120,7 @@ class Batcher:
         self._closing = False
         self.state: State = "loading"
         self._pace = 0.0  # seconds a character, a moving average
-        self._busy_until = 0.0
+        self._busy_until, self._long = 0.0, False
         self._busy, self._since, self._burst = False, time.monotonic(), BURST_S
         self.model: Predictor | None = None
         self.load_error: Exception | None = None
@@ -176,6 +179,12 @@ class Batcher:
             raise NotReady("the model is still loading: try again in a moment", retry_after=LOADING_RETRY_S)
         if self.state != "ready" or self._closing:
             raise NotReady("the model is not running: see /health and the server's log", retry_after=30)
+        now = time.monotonic()
+        if (left := self._left(now)) > LONG_TURN_S:
+            raise Busy(
+                f"a long comment is being read, for another {left:.0f} s: come back later",
+                retry_after=max(1, math.ceil(left)),
+            )
         if not self._jobs:
             return  # whoever finds nobody waiting is served, however many comments it brings
         waiting = self._waiting()
@@ -185,7 +194,6 @@ class Batcher:
                 "send fewer at once or come back later",
                 retry_after=max(1, math.ceil(waiting * TYPICAL_CHARACTERS * self._pace)),
             )
-        now = time.monotonic()
         burst = self._burst_left(now) > BURST_S / 5
         always, limit = (ALWAYS_WAIT, 1.0) if burst else (SHORT_WAIT, SHORT_SHARE)
         limit *= self._max_wait
@@ -196,6 +204,10 @@ class Batcher:
                 f"the wait would be {wait:.2f} s, the limit is {limit:g} s: come back later",
                 retry_after=max(1, math.ceil(wait)),
             )
+
+    def _left(self, now: float) -> float:
+        """Seconds that a long comment is likely to take yet; one that is overdue, as long again."""
+        return abs(self._busy_until - now) if self._busy and self._long else 0.0
 
     def _waiting(self) -> int:
         return sum(job.left for job in self._jobs)
@@ -271,7 +283,7 @@ class Batcher:
             if job.left:
                 self._jobs.append(job)
         self._running = tuple(parts)
-        self._busy_until = time.monotonic() + cost * self._pace
+        self._busy_until, self._long = time.monotonic() + cost * self._pace, cost > LONG_CHARACTERS
         return list(parts.items())
 
     def _drop_cancelled(self) -> None:

@@ -4,6 +4,7 @@ ServiceError
 ├── SettingsError      the settings can't be used (a file, a variable or a flag)
 ├── PolicyError        a policy can't be used
 ├── StoreError         the store can't be opened, read or written
+│   └── PurgeRefused   most of it is older than the settings keep it
 ├── FetchError         an article's page can't be fetched
 ├── StartError         the server can't start (a port in use, no model)
 ├── DumpError          a dump can't be read or its scores can't be written
@@ -15,10 +16,12 @@ ServiceError
 ├── MissingKey         no API key where one is needed
 ├── InvalidKey         an API key that opens nothing
 ├── InvalidSignature   a signature that none of the secrets made
+├── ForeignPage        a web page that asks a service without keys
 ├── NotAllowed         who asks is known, and may not
 ├── Conflict           somebody else was sooner
 ├── RateLimited        more requests than the key may send
 ├── BodyTooLarge       more bytes than the server reads
+├── RequestTimedOut    a body that has not arrived in time
 ├── Busy               the queue is full: come back later
 ├── NotReady           the model is still loading, or is gone
 └── PredictionFailed   the model raised on these comments
@@ -61,6 +64,10 @@ class PolicyError(ServiceError):
 
 class StoreError(ServiceError):
     """The store can't be opened, read or written."""
+
+
+class PurgeRefused(StoreError):
+    """Most of the store is older than the settings keep it."""
 
 
 class FetchError(ServiceError):
@@ -107,6 +114,10 @@ class InvalidSignature(ServiceError):
     """A signature that is missing, or that none of the secrets made."""
 
 
+class ForeignPage(ServiceError):
+    """A request that a web page of another site may have sent, while no key is needed."""
+
+
 class NotAllowed(ServiceError):
     """Who asks is known, and may not."""
 
@@ -121,6 +132,10 @@ class RateLimited(ServiceError):
 
 class BodyTooLarge(ServiceError):
     """More bytes than the server reads."""
+
+
+class RequestTimedOut(ServiceError):
+    """A body that has not arrived in time."""
 
 
 class Busy(ServiceError):
@@ -145,10 +160,12 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     MissingKey: (401, "missing_key"),
     InvalidKey: (401, "invalid_key"),
     InvalidSignature: (401, "invalid_signature"),
+    ForeignPage: (403, "foreign_page"),
     NotAllowed: (403, "not_allowed"),
     Conflict: (409, "conflict"),
     RateLimited: (429, "rate_limited"),
     BodyTooLarge: (413, "body_too_large"),
+    RequestTimedOut: (408, "request_timed_out"),
     Busy: (429, "busy"),
     NotReady: (503, "not_ready"),
     StoreError: (503, "store_unavailable"),

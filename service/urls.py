@@ -12,11 +12,14 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
+import idna
+
 MAX_URL = 2000
 """Characters of a normalised URL; a longer one names no article."""
 MAX_SENT = 4 * MAX_URL
 """Characters of a URL with all that is dropped and unified; a longer one isn't even looked at."""
 
+MAX_HOST, MAX_LABEL = 253, 63
 _TRACKING = re.compile(
     r"utm_\w+|hsa_\w+|mtm_\w+|pk_\w+|piwik_\w+|at_\w+|ns_\w+|__\w+|_hs\w+|oly_\w+|mc_[ce]id|s_cid|vero_id|_ga|_gl"
     r"|fbclid|[gdy]clid|g?[bw]?raid|gclsrc|msclkid|twclid|ttclid|wickedid|li_fat_id|igshid|igsh|mkt_tok|cmpid|smid"
@@ -55,13 +58,23 @@ def normalise(url: str) -> str | None:
 
 
 def ascii_host(host: str) -> str:
-    """The host in lower case, its international letters as `xn--`; brackets around IPv6; or ValueError."""
+    """The host in lower case, its international letters as `xn--`; brackets around IPv6; or ValueError.
+
+    By IDNA 2008, as browsers do: `straße.example` is another host than `strasse.example`.
+    """
     if ":" in host:
         return f"[{host}]"
+    host = host.rstrip(".").lower()
+    if len(host) > MAX_HOST:
+        raise ValueError(f"a host name has at most {MAX_HOST} characters, not {len(host)}")
+    if host.isascii():  # plain names may hold what IDNA forbids, such as an underscore
+        if not all(1 <= len(label) <= MAX_LABEL for label in host.split(".")):
+            raise ValueError(f"{host!r} is no host name: a part of it is empty or too long")
+        return host
     try:
-        return host.rstrip(".").encode("idna").decode("ascii").lower()
-    except UnicodeError as error:
-        raise ValueError(f"{host!r} is no host name") from error
+        return idna.encode(host, uts46=True).decode("ascii").rstrip(".")
+    except idna.IDNAError as error:
+        raise ValueError(f"{host!r} is no host name: {error}") from error
 
 
 def is_host(name: str) -> bool:

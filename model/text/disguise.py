@@ -6,6 +6,8 @@
 
 What people write to get past a filter, and what shows that a word is meant:
     letters apart    "f o o l", "f.o.o.l", an emoji between     four letters, or three that make a word
+                     a letter a line, "f 0 0 l"                 with signs for letters, a word
+    letters cut      "fo|ol", "fo.ol", "fo-ol"                  together, and not apart, they make a word
     emoji inside     one amid the letters of a word             without it they make a word
     leetspeak        "f00l", "a$$es"                            with letters it is a word
     stretched        "fooool"                                   thrice the same letter; not "KKK", "WWIII"
@@ -24,25 +26,33 @@ from parley.model.text.plain import Runs
 
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _L = str.maketrans("1", "l")
+_SPELT = "[a-zA-Z013457@$!]"
 _AMID = "[a-zA-Z]++(?:[013457@$!]++[a-zA-Z]++)+"
 _SPELT_ODDLY = re.compile(
     rf"""(?<![a-zA-Z0-9])(?:
-        (?P<apart>[a-zA-Z](?P<by>[ ]{{1,3}}|[._*~|/+-]{{1,3}}|{EMOJI}+)
-                  [a-zA-Z](?:(?P=by)[a-zA-Z])+(?![a-zA-Z0-9]))
+        (?P<apart>{_SPELT}(?P<by>[ \n\t]{{1,3}}|[._*~|/+-]{{1,3}}|{EMOJI}+)
+                  {_SPELT}(?:(?P=by){_SPELT})+(?![a-zA-Z0-9]))
         |(?P<inside>[a-zA-Z]++(?:{EMOJI}++[a-zA-Z]++)+)
         |(?P<leet>(?:{_AMID}[013457]*+|[013457]++(?:{_AMID}[013457]*+|[a-zA-Z]++[013457]++))(?![0-9])
                  |[a-zA-Z]++\$\$(?![\w$]))
-        |(?P<stretched>[a-zA-Z]*?([a-zA-Z])\6\6[a-zA-Z]*+)
+        |(?P<stretched>[a-zA-Z]*?(?P<again>[a-zA-Z])(?P=again){{2}}[a-zA-Z]*+)
+        |(?P<cut>[a-zA-Z]++(?:[|.*~·-][a-zA-Z]++)+(?![a-zA-Z0-9@/_]))
     )""",
     re.VERBOSE,
 )
 _HINTS = (
     re.compile(r"([a-zA-Z])\1\1"),
     re.compile(r"[013457@$!][a-zA-Z]|\$\$"),
-    re.compile(r"(?<![a-zA-Z0-9])[a-zA-Z][^a-zA-Z0-9\n]{1,3}[a-zA-Z](?![a-zA-Z0-9])"),
+    re.compile(rf"(?<![a-zA-Z0-9]){_SPELT}[^a-zA-Z0-9]{{1,3}}{_SPELT}(?![a-zA-Z0-9])"),
+    re.compile(r"[a-zA-Z][|.*~·-][a-zA-Z]"),
     re.compile(f"[a-zA-Z]{EMOJI}+[a-zA-Z]"),
 )
 """What every disguise has one of: looked for first, being quicker to find."""
+_BETWEEN = re.compile(rf"(?!{_SPELT}).", re.DOTALL)
+_LETTERS = re.compile("[a-zA-Z]+")
+_COMMON = 0.1
+"""Rarity of the thousand words that stand everywhere: between such a blank is missing, and nothing hidden."""
+_DOMAINS = frozenset(("com", "net", "org", "co", "uk", "ca", "us", "gov", "edu", "io", "info", "html", "de"))
 _NOT_A_LETTER = re.compile("[^a-zA-Z]+")
 _MOST_RUNS = 4
 """Repeated letters of a word of which all combinations are tried."""
@@ -66,13 +76,17 @@ def undisguise(text: str, rarity: Rarity) -> Runs:
 
 def in_disguise(text: str) -> bool:
     """Whether `undisguise` may find anything: quick for most text."""
-    return any(hint.search(text) for hint in (_HINTS[:3] if text.isascii() else _HINTS))
+    return any(hint.search(text) for hint in (_HINTS[:4] if text.isascii() else _HINTS))
 
 
 def _word(match: re.Match[str], rarity: Rarity) -> str | None:
     """The word that is meant, or None where nothing shows one."""
     found = match[0]
     match match.lastgroup:
+        case "cut":
+            return _rejoined(found, rarity)
+        case "apart" if not _LETTERS.fullmatch(_BETWEEN.sub("", found)):
+            return _leet_apart(_BETWEEN.sub("", found), rarity)
         case "leet":
             spelt = found.translate(_LEET), found.translate(_L).translate(_LEET)
             return next((word for word in spelt if rarity(word) < 1), None)
@@ -81,6 +95,31 @@ def _word(match: re.Match[str], rarity: Rarity) -> str | None:
     word = _NOT_A_LETTER.sub("", found)
     told = match["apart"] is not None and len(word) > 3
     return word if told or rarity(word) < 1 else None
+
+
+def _leet_apart(spelt: str, rarity: Rarity) -> str | None:
+    """The word in letters and signs that stood apart; figures alone are none."""
+    letters = sum(map(str.isalpha, spelt))
+    if len(spelt) < 4 or not letters:
+        return None
+    read = spelt.translate(_LEET), spelt.translate(_L).translate(_LEET)
+    word = min(read, key=rarity)
+    return word if rarity(word) < (3 if letters > 1 else 1) else None
+
+
+def _rejoined(found: str, rarity: Rarity) -> str | None:
+    """The word that a mark or two cut: a known one, of which not every part is a common word itself."""
+    parts = _LETTERS.findall(found)
+    word = "".join(parts)
+    if len(word) < 4 or any(part[0].isupper() and not part.isupper() for part in parts[1:]):
+        return None  # a name, or the next sentence
+    rarities = list(map(rarity, parts))
+    if max(rarities) < _COMMON:
+        return None
+    known = rarity(word)
+    if known >= 1 and ("-" in found or parts[-1].lower() in _DOMAINS or min(rarities) < _COMMON):
+        return None  # a compound, an address, a missing blank
+    return word if known < (3 if len(parts) == 2 else 1) else None
 
 
 def _meant_so(word: str, rarity: Rarity) -> bool:

@@ -5,8 +5,9 @@
     spelt.back(8, 13)          (7, 8): where "clown" stands in the text before
 
 Without it every emoji reads as the same unknown token, and whoever writes an insult as a picture goes unseen.
-The names are Unicode's, from the standard library. Of each emoji the first three are spelt out, and a row of
-the same counts as one: 50,000 of them must not cost more than as many letters.
+The names are Unicode's, from the standard library; those of nations, peoples and faiths are left out. Of
+each emoji the first three are spelt out, and a row of the same counts as one: 50,000 of them must not cost
+more than as many letters.
 """
 
 from __future__ import annotations
@@ -23,17 +24,21 @@ EMOJI = (
     "\U0001f200-\U0001faff]"
 )
 """One of them, as a regular expression; a flag is two others."""
-_EMOJI = re.compile(f"({EMOJI})(?:\ufe0f?\\1)*\ufe0f?|[\U0001f1e6-\U0001f1ff]{{2}}")
+_EMOJI = re.compile(f"({EMOJI})(?:\ufe0f?\\1)*\ufe0f?|[\U0001f1e6-\U0001f1ff]+|[\U000e0020-\U000e007f]+")
 _MOST = 3
 _PLAINER = {
-    "\U0001f3fb": "light skin",
-    "\U0001f3fc": "light skin",
-    "\U0001f3fd": "brown skin",
-    "\U0001f3fe": "dark skin",
-    "\U0001f3ff": "black skin",
     "\U0001f52a": "knife",
 }
-"""Emoji whose Unicode names say little to a reader: HOCHO, EMOJI MODIFIER FITZPATRICK TYPE-6."""
+"""Emoji whose Unicode names say little to a reader: HOCHO."""
+_UNNAMED = frozenset(
+    "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"  # skin tones
+    "\U0001f3f3\U0001f3f4\U0001f308\u26a7\U0001f3c1\U0001f38c\U0001f5fe\U0001f5fd"  # flags, and parts of some
+    "\u271d\u2626\u262a\u2721\u262c\u2638\u262f\u2628\u2625\U0001f549\U0001f52f\U0001f54e\U0001faaf"
+    "\U0001f6d0\u26ea\U0001f54c\U0001f54d\U0001f54b\U0001f6d5\u26e9\U0001f4ff\U0001f54a"  # faiths
+    "\U0001f473\U0001f9d5\U0001f472\U0001f46c\U0001f46d\U0001f46b\U0001f475\U0001f474\U0001f9d3"  # people
+)
+"""Emoji of nations, peoples and faiths. Their names alone would move a score: in the texts that a network
+learns from, who is named so is often who is attacked."""
 
 
 def spell_out(text: str) -> Runs:
@@ -42,11 +47,11 @@ def spell_out(text: str) -> Runs:
     seen: Counter[str] = Counter()
     start = 0
     for match in _EMOJI.finditer(text):
-        name = _name(match.group()[:2] if match[1] is None else match[1])
+        name = "" if match[1] is None or match[1] in _UNNAMED else _name(match[1])
         seen[name] += 1
-        if name and seen[name] <= _MOST:
+        if not name or seen[name] <= _MOST:
             out.put(text[start : match.start()], start, match.start())
-            out.put(f" {name} ", *match.span())
+            out.put(f" {name} " if name else " ", *match.span())
             start = match.end()
     out.put(text[start:], start, len(text))
     return out
@@ -59,6 +64,4 @@ def has_emoji(text: str) -> bool:
 
 @cache
 def _name(emoji: str) -> str:
-    if len(emoji) == 2:  # two regional indicators are a flag, by its country's letters
-        return "flag " + "".join(chr(ord(c) - 0x1F1E6 + ord("a")) for c in emoji)
     return _PLAINER.get(emoji) or unicodedata.name(emoji, "").lower().replace("-", " ")

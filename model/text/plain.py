@@ -9,10 +9,11 @@ Every text goes through here once, whatever its format: training, evaluation, RE
     html       tags dropped (block tags become line breaks), entities resolved, script, style, comments out.
                A tag or comment that is never closed stays as text: in doubt we judge more, not less.
     markdown   marks dropped, links and images reduced to their words, code kept, HTML reduced as above.
-    all        control characters become spaces, lone surrogates U+FFFD; zero-width and direction marks go
+    all        text that overrides show in the reverse of its order (U+202E) comes in the order shown;
+               control characters become spaces, lone surrogates U+FFFD; zero-width and direction marks go
                (joiners stay where they build emoji or letters of scripts that need them); letters in disguise
-               (full-width, mathematical, circled, squared, ligatures; Greek or Cyrillic ones amid Latin
-               letters, some signs and pictures between such) become the plain letters that they show.
+               (full-width, mathematical, circled, squared, ligatures; Greek, Cyrillic or Armenian ones
+               amid Latin letters, some signs and pictures between such) become the letters that they show.
 
 Quotes (`<blockquote>`, `>`) stay in: they stand under the commenter's name for all to read, and leaving them
 out would be the easiest place to hide abuse. Everything runs in linear time, so 1 MB of `<` is no worse than
@@ -60,14 +61,20 @@ _PICTURED = re.compile("(?:NEGATIVE (?:CIRCLED|SQUARED)(?: LATIN CAPITAL LETTER)
 """Names, from _PICTURES on, of letters in dark circles and squares, and of words in squares ("OK")."""
 _PICTURES = "\U0001f100"
 _ALIKE = str.maketrans(
-    "асеіјорѕхуёԁһԛԝгкмптАВСЕНІЈКМОРЅТХУοανικρτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
-    "aceijopsxyedhqwrkmntABCEHIJKMOPSTXYoavikptuxABEZHIKMNOPTYX",
+    "асеіјорѕхуёԁһԛԝгкмптӏѵАВСЕНІЈКМОРЅТХУοανικρτυχηγωεσςϲϳΑΒΕΖΗΙΚΜΝΟΡΤΥΧօոռսհցզյքլաետէիւӀՕՏՍԼՈՀեɑɡıɩʟɴʀʏ",
+    "aceijopsxyedhqwrkmntlvABCEHIJKMOPSTXYoavikptuxnyweoscjABEZHIKMNOPTYXonnuhgqjplwemtiiIOSULNHeagiilnry",
 )
-_AMID_LATIN = re.compile("(?<=[a-zA-Z])[{0}]+|[{0}]+(?=[a-zA-Z])".format("".join(map(chr, _ALIKE))))
-"""Look-alikes of another script, next to a Latin letter: nobody's spelling, and a usual disguise."""
+_LOOKALIKES = re.compile("[{}]++".format("".join(map(chr, _ALIKE))))
+"""Look-alikes of another script. Next to a Latin letter: nobody's spelling, and a usual disguise. The
+neighbours are checked outside the pattern, which would look for them again from each letter of a run.
+"""
 _SIGNS = str.maketrans("©®€£¢¥§¡✝✌⭕❗\U0001f319", "creecysitvoic")
-_BETWEEN_LATIN = re.compile("(?<=[a-zA-Z])[{}]+(?=[a-zA-Z])".format("".join(map(chr, _SIGNS))))
+_BETWEEN_LATIN = re.compile("(?<=[a-zA-Z])[{}]++(?=[a-zA-Z])".format("".join(map(chr, _SIGNS))))
 """Signs and pictures in the place of a letter."""
+
+_REVERSING = "\u202e"
+_REVERSED = re.compile("\u202e([^\u202c\n]*+)\u202c?")
+"""From an override to where it ends: at its closing mark, or with the line."""
 
 _HIDDEN = re.compile(r"<!--|<(?:script|style)\b", re.IGNORECASE)
 _CLOSERS = {
@@ -186,10 +193,14 @@ def plain_text(text: str, format: TextFormat = "plain") -> PlainText:
         reduced = Runs()
         reader(reduced, source)
         source, maps = reduced.text(), (reduced,)
+    if _REVERSING in source:
+        reduced = Runs()
+        _put_as_shown(reduced, source)
+        source, maps = reduced.text(), (reduced, *maps)
     if not source.isascii():
         reduced = Runs()
         _put_normalised(reduced, source)
-        source = _AMID_LATIN.sub(lambda match: match.group().translate(_ALIKE), reduced.text())
+        source = _LOOKALIKES.sub(_latin_amid_latin, reduced.text())
         source = _BETWEEN_LATIN.sub(lambda match: match.group().translate(_SIGNS), source)
         maps = (reduced, *maps)
     return PlainText(source, len(text), maps)
@@ -250,6 +261,16 @@ def _put_markdown(out: Runs, source: str) -> None:
                     out.line_break(start, start)
 
 
+def _put_as_shown(out: Runs, source: str) -> None:
+    """What an override turns round, in the order that a reader sees; a span of it is the whole of it."""
+    start = 0
+    for match in _REVERSED.finditer(source):
+        out.put(source[start : match.start()], start, match.start())
+        start = match.end()
+        out.put(match[1].replace(_REVERSING, "")[::-1], match.start(), start)
+    out.put(source[start:], start, len(source))
+
+
 def _put_normalised(out: Runs, source: str) -> None:
     odd, shown = _odd_characters()
     start = 0
@@ -276,6 +297,14 @@ def _odd_characters() -> tuple[re.Pattern[str], dict[str, str]]:
     # Ranges for the upper planes: `re` looks single characters up quickly below U+10000 only.
     low = re.escape("".join(char for char in shown if char < "\U00010000"))
     return re.compile(f"[{_JOINERS}{low}\U0001d400-\U0001d7ff\U0001f100-\U0001f1ac\U0001f4b2]+"), shown
+
+
+def _latin_amid_latin(match: re.Match[str]) -> str:
+    """The letters that a run of look-alikes shows where it touches a Latin letter; else the run itself."""
+    start, end = match.span()
+    neighbours = match.string[max(start - 1, 0) : start] + match.string[end : end + 1]
+    amid_latin = any(char.isascii() and char.isalpha() for char in neighbours)
+    return match.group().translate(_ALIKE) if amid_latin else match.group()
 
 
 def _joins(source: str, at: int) -> bool:

@@ -29,6 +29,23 @@ if TYPE_CHECKING:
 USER_AGENT = "Parley (comment moderation; fetches articles that its site allows)"
 _REDIRECTS = (301, 302, 303, 307, 308)
 
+_SPECIAL = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "192.0.0.0/24",  # assigned to protocols: the dummy address, discovery of NAT64
+            "192.88.99.0/24",  # relays of 6to4
+            "168.63.129.16/32",  # Azure's own services, from inside each of its machines
+            "100.100.100.200/32",  # Alibaba's metadata
+            "3fff::/20",  # documentation
+            "2001::/23",  # assigned to protocols
+        ),
+    )
+)
+"""Special addresses that Python's versions do not all know as such."""
+_ISATAP = 0x5EFE
+"""In the middle of an IPv6 address, one of the local network's IPv4 follows (RFC 5214)."""
+
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
@@ -48,9 +65,12 @@ def is_public(address: str) -> bool:
             return is_public(str(inner))
         if ip in ipaddress.ip_network("64:ff9b::/96"):  # NAT64
             return is_public(str(ipaddress.ip_address(int(ip) & 0xFFFFFFFF)))
+        if int(ip) >> 32 & 0xFDFFFFFF == _ISATAP:
+            return False
         if ip not in ipaddress.ip_network("2000::/3"):  # IPv4 in yet other forms, old site-local ones, ...
             return False
-    return ip.is_global and not ip.is_multicast
+    special = any(ip.version == network.version and ip in network for network in _SPECIAL)
+    return ip.is_global and not ip.is_multicast and not special
 
 
 class Fetcher:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
+from urllib.parse import urlsplit
 
 import structlog
 from fastapi.concurrency import run_in_threadpool
@@ -26,7 +28,10 @@ from parley.service.urls import MAX_SENT, normalise
 
 RETRY_S = 600.0
 """Seconds after which a page that couldn't be fetched is tried again."""
-MAX_KNOWN_FAILURES = 10_000
+MOST_TRIED = 10_000
+"""Pages that are fetched in that time at most: who invents addresses makes none be fetched again."""
+QUEUED_A_HOST = 20
+"""Fetches from one host that may wait; a page that finds no room is asked for with the next comment."""
 FETCHES_AT_ONCE = 4
 FRESH_S = 5.0
 """Seconds for which an article is believed: so long what another process has changed isn't seen."""
@@ -41,6 +46,9 @@ class Articles:
     def __init__(self, store: Store, fetcher: Fetcher | None) -> None:
         self._store, self._fetcher = store, fetcher
         self._tried: dict[str, float] = {}
+        """When each page was last fetched, the oldest first."""
+        self._queued: Counter[str] = Counter()
+        """Fetches that wait or are under way, by host."""
         self._fetches: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(FETCHES_AT_ONCE)
         self._known = _Known()
@@ -98,14 +106,22 @@ class Articles:
         if self._fetcher is None or url is None or not self._fetcher.allows(url):
             return
         now = time.monotonic()
-        if now - self._tried.get(url, -RETRY_S) < RETRY_S:
+        while self._tried and now - next(iter(self._tried.values())) >= RETRY_S:
+            del self._tried[next(iter(self._tried))]
+        host = urlsplit(url).netloc
+        if url in self._tried or len(self._tried) >= MOST_TRIED or self._queued[host] >= QUEUED_A_HOST:
             return
-        if len(self._tried) >= MAX_KNOWN_FAILURES:
-            self._tried.clear()
         self._tried[url] = now
+        self._queued[host] += 1
         task = asyncio.create_task(self._fetch(self._fetcher, name))
         self._fetches.add(task)
-        task.add_done_callback(self._fetches.discard)
+        task.add_done_callback(partial(self._fetched, host))
+
+    def _fetched(self, host: str, task: asyncio.Task[None]) -> None:
+        self._fetches.discard(task)
+        self._queued[host] -= 1
+        if not self._queued[host]:
+            del self._queued[host]
 
     async def _fetch(self, fetcher: Fetcher, url: str) -> None:
         try:

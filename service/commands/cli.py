@@ -12,12 +12,12 @@ import typer
 
 from parley import __version__
 from parley.service.commands import feedback, keys, policy, users
-from parley.service.commands.backup import backup, restore
-from parley.service.commands.doctor import doctor
 from parley.service.commands.feedback import forget
+from parley.service.commands.operation import backup, doctor, restore
 from parley.service.commands.report import report
 from parley.service.commands.score import score
 from parley.service.commands.serve import serve
+from parley.service.terminal import tell
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,7 +29,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"parley {__version__}")
+        tell(f"parley {__version__}")
         raise typer.Exit
 
 
@@ -64,7 +64,7 @@ def add_plugins(app: typer.Typer) -> None:
         try:
             app.add_typer(point.load())
         except Exception as error:
-            typer.echo(f"Warning: the commands of {point.value} can't be loaded: {error}", err=True)
+            tell(f"Warning: the commands of {point.value} can't be loaded: {error}", err=True)
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from parley.service.terminal import tell
+
 if TYPE_CHECKING:
     from parley.service.settings.schema import Settings
     from parley.service.store.database import Store
@@ -30,7 +32,7 @@ def told_errors() -> Iterator[None]:
     try:
         yield
     except (ServiceError, ModelError) as error:
-        typer.echo(f"Error: {error}", err=True)
+        tell(f"Error: {error}", err=True)
         raise typer.Exit(2) from error
 
 
@@ -54,11 +56,15 @@ def opened_feedback(config: Path | None) -> Iterator[Feedback]:
 
     Raises SettingsError, StoreError.
     """
+    from parley.service.errors import PurgeRefused
     from parley.service.privacy import KeyedHashes
     from parley.service.store.feedback import Feedback
 
     with opened_store(config) as (store, settings):
         secret = KeyedHashes(settings.store.author_secret)
         feedback = Feedback(store, secret, comments=settings.store.comments)
-        feedback.purge(older_than=timedelta(days=settings.store.days))  # the service may not have run
+        try:
+            feedback.purge(older_than=timedelta(days=settings.store.days))  # the service may not have run
+        except PurgeRefused as error:
+            tell(f"Nothing was purged: {error}", err=True)
         yield feedback

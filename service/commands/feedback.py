@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from parley.service.commands.common import ConfigOption, opened_feedback, told_errors
+from parley.service.commands.common import ConfigOption, opened_feedback, opened_store, told_errors
+from parley.service.terminal import tell
 
 if TYPE_CHECKING:
     from parley.service.dumps.reading.record import Record
@@ -41,7 +42,7 @@ def export(
     from parley.service.store.feedback import add_articles, training_rows
 
     if output.exists() and not overwrite:
-        typer.echo(f"Error: {output} exists; give another name, or --overwrite to replace it", err=True)
+        tell(f"Error: {output} exists; give another name, or --overwrite to replace it", err=True)
         raise typer.Exit(2)
     with told_errors(), opened_feedback(config) as feedback:
         rows, without_text = training_rows(feedback.rows())
@@ -50,19 +51,46 @@ def export(
     try:
         _write(output, rows)
     except OSError as error:
-        typer.echo(f"Error: {output} can't be written: {error.strerror}", err=True)
+        tell(f"Error: {output} can't be written: {error.strerror}", err=True)
         raise typer.Exit(2) from error
-    typer.echo(f"{len(rows):,} comments with decisions: {output}", err=True)
+    tell(f"{len(rows):,} comments with decisions: {output}", err=True)
     if without_article:
-        typer.echo(
+        tell(
             f"{without_article:,} of them are under articles that are not kept: PUT those to /v1/articles "
             "and export again, so that off-topic can be learnt",
             err=True,
         )
     if without_text:
-        typer.echo(
-            f"{without_text:,} decisions have no text and were left out (see store.comments)", err=True
+        tell(f"{without_text:,} decisions have no text and were left out (see store.comments)", err=True)
+
+
+@app.command()
+def purge(
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Even if that is most of what is kept; check the clock first.")
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Remove what is older than the settings keep it (`store.days`), as the service does every hour.
+
+    The service removes at most half of what is kept at once, in case the machine's clock is wrong.
+
+    \b
+    parley feedback purge
+    parley feedback purge --all
+    """
+    from datetime import timedelta
+
+    from parley.service.privacy import KeyedHashes
+    from parley.service.store.feedback import Feedback
+
+    with told_errors(), opened_store(config) as (store, settings):
+        feedback = Feedback(
+            store, KeyedHashes(settings.store.author_secret), comments=settings.store.comments
         )
+        count = feedback.purge(older_than=timedelta(days=settings.store.days), whatever_share=everything)
+    tell(f"{count:,} decisions removed.", err=True)
 
 
 @app.command("from-dump")
@@ -108,7 +136,7 @@ def from_dump(
     from parley.service.store.feedback import LABELS
 
     if output.exists() and not overwrite:
-        typer.echo(f"Error: {output} exists; give another name, or --overwrite to replace it", err=True)
+        tell(f"Error: {output} exists; give another name, or --overwrite to replace it", err=True)
         raise typer.Exit(2)
     if rejected_as not in (*LABELS, "none"):
         raise typer.BadParameter(f"--rejected-as {rejected_as}: give one of {', '.join(LABELS)}, or none")
@@ -121,18 +149,18 @@ def from_dump(
             try:
                 count = _write(output, rows)
             except OSError as error:
-                typer.echo(f"Error: {output} can't be written: {error.strerror}", err=True)
+                tell(f"Error: {output} can't be written: {error.strerror}", err=True)
                 raise typer.Exit(2) from error
     found = ", ".join(f"{name} {number:,}" for name, number in decisions.seen.most_common(8)) or "no comments"
     if not count:
         output.unlink()
-        typer.echo(f"Error: no decisions in {sources[0]} (status: {found}); see --status", err=True)
+        tell(f"Error: no decisions in {sources[0]} (status: {found}); see --status", err=True)
         raise typer.Exit(1)
     decided = ", ".join(f"{name} {number:,}" for name, number in sorted(decisions.decided.items()))
-    typer.echo(f"{count:,} comments with decisions ({decided}): {output}", err=True)
-    typer.echo(f"status of the comments read: {found}", err=True)
+    tell(f"{count:,} comments with decisions ({decided}): {output}", err=True)
+    tell(f"status of the comments read: {found}", err=True)
     for remark in told.remarks:
-        typer.echo(remark, err=True)
+        tell(remark, err=True)
 
 
 def forget(
@@ -152,11 +180,11 @@ def forget(
     parley forget --comment 245b3856-b0a0-4d2f-a6bb-58c71f18d6a6
     """
     if author is None and comment is None:
-        typer.echo("Error: name an author, or a comment with --comment", err=True)
+        tell("Error: name an author, or a comment with --comment", err=True)
         raise typer.Exit(2)
     with told_errors(), opened_feedback(config) as feedback:
         count = feedback.forget(author=author, comment_id=comment)
-    typer.echo(f"{count:,} decisions and comments removed.", err=True)
+    tell(f"{count:,} decisions and comments removed.", err=True)
 
 
 def _as_far_as_it_goes(reader: Iterable[Any], remarks: list[str]) -> Iterator[Record]:

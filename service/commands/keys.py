@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from parley.service.commands.common import ConfigOption, opened_store, told_errors
+from parley.service.terminal import tell
 
 app = typer.Typer(
     name="keys",
@@ -41,8 +42,8 @@ def create(
         raise typer.BadParameter(str(error), param_hint="--rate") from error
     with told_errors(), opened_store(config) as (store, _):
         key, secret = keys.create(store, name, rate=checked)
-    typer.echo(secret)
-    typer.echo(f"Key {key.id} for {name}. Keep it safe: it can't be shown again.", err=True)
+    tell(secret)
+    tell(f"Key {key.id} for {name}. Keep it safe: it can't be shown again.", err=True)
 
 
 @app.command("list")
@@ -52,21 +53,21 @@ def list_(*, config: ConfigOption = None) -> None:
     \b
     parley keys list
     """
-    from rich.console import Console
     from rich.table import Table
 
     from parley.service.store import keys
+    from parley.service.terminal import PlainConsole
 
     with told_errors(), opened_store(config) as (store, _):
         found = keys.all_keys(store)
     if not found:
-        typer.echo("There are no keys; `parley keys create NAME` makes one.", err=True)
+        tell("There are no keys; `parley keys create NAME` makes one.", err=True)
         return
     table = Table("id", "name", "rate", "created", "revoked", show_edge=False, pad_edge=False)
     for key in found:
         revoked = f"{key.revoked:%Y-%m-%d %H:%M}" if key.revoked else ""
         table.add_row(key.id, key.name, key.rate or "", f"{key.created:%Y-%m-%d %H:%M}", revoked)
-    Console(markup=False).print(table)
+    PlainConsole().print(table)
 
 
 @app.command()
@@ -87,6 +88,6 @@ def revoke(
     with told_errors(), opened_store(config) as (store, _):
         revoked = keys.revoke(store, key_id)
     if not revoked:
-        typer.echo(f"Error: no open key has the id {key_id}; see `parley keys list`", err=True)
+        tell(f"Error: no open key has the id {key_id}; see `parley keys list`", err=True)
         raise typer.Exit(2)
-    typer.echo(f"Key {key_id} opens nothing any more.", err=True)
+    tell(f"Key {key_id} opens nothing any more.", err=True)

@@ -44,14 +44,14 @@ def check(file: PolicyArgument = "default", *, model: ModelOption = None) -> Non
     parley policy check my-policy.yaml
     parley policy check coinspeaker
     """
-    from rich.console import Console
 
     from parley.model.artifact import DEFAULT, Artifact
     from parley.service.policy.decision import Policy
+    from parley.service.terminal import PlainConsole
 
     with told_errors():
         policy = Policy.load(file, thresholds=Artifact.open(model or DEFAULT).thresholds)
-    _show_rules(policy, Console(markup=False))
+    _show_rules(policy, PlainConsole())
 
 
 @app.command("try")
@@ -79,7 +79,6 @@ def try_(
     parley score comments.csv -o scored.jsonl && parley policy try strict scored.jsonl
     parley policy try my-policy.yaml comments.csv --map text=body --examples 5
     """
-    from rich.console import Console
 
     from parley.model.artifact import DEFAULT, Artifact
     from parley.service.dumps.formats.registry import open_reader
@@ -87,6 +86,7 @@ def try_(
     from parley.service.dumps.reading.source import Source
     from parley.service.policy.decision import Policy
     from parley.service.policy.trial import try_policy
+    from parley.service.terminal import PlainConsole
 
     with told_errors():
         artifact = Artifact.open(model or DEFAULT)
@@ -95,7 +95,7 @@ def try_(
             reader = open_reader(source, name=format_, columns=Columns.parse(columns or ()))
             rows = _watched(reader, dump.name)
             trial = try_policy(policy, rows, _predictor(artifact.path), examples=examples)
-    _show_trial(policy, trial, Console(markup=False))
+    _show_trial(policy, trial, PlainConsole())
     raise typer.Exit(0 if trial.comments else 1)
 
 
@@ -158,12 +158,11 @@ def _show_trial(policy: Policy, trial: Trial, console: Console) -> None:
         count = trial.actions[action]
         counts.add_row(action, f"{count:,}", f"{count / max(trial.comments, 1):.1%}")
     console.print(f"What {policy.name} would have done:\n", counts, "")
-    if trial.rules:
+    if any(fired.count for fired in trial.rules.values()):
         console.print("Why:\n", _reasons(trial), "")
-    if any(fired.examples for fired in trial.rules.values()):
-        console.print(
-            "The closest calls, each with its score and the rule's threshold:\n", _examples(trial), ""
-        )
+    if any(fired.examples or fired.below for fired in trial.rules.values()):
+        told = "The closest calls on both sides of the line, each with its score and the rule's threshold:\n"
+        console.print(told, _examples(trial), "")
     scored_now = trial.comments - trial.scored_before
     console.print(f"{trial.scored_before:,} comments came with scores, {scored_now:,} were scored now.")
     if trial.bad:
@@ -175,6 +174,8 @@ def _show_trial(policy: Policy, trial: Trial, console: Console) -> None:
 def _reasons(trial: Trial) -> Table:
     table = _table("reason", "comments", "approved", "reviewed", "rejected")
     for code, fired in sorted(trial.rules.items(), key=lambda pair: -pair[1].count):
+        if not fired.count:
+            continue
         decided = (f"{fired.decided[action]:,}" for action in ("approve", "review", "reject"))
         table.add_row(code, f"{fired.count:,}", *decided)
     return table
@@ -183,12 +184,13 @@ def _reasons(trial: Trial) -> Table:
 def _examples(trial: Trial) -> Table:
     from rich.text import Text
 
-    table = _table("reason", "line", "score", "threshold", "comment")
+    table = _table("reason", "fires", "line", "score", "threshold", "comment")
     for code, fired in trial.rules.items():
-        for example in fired.examples:
+        for example in [*reversed(fired.examples), *fired.below]:  # by score, so that the line lies between
             score, threshold = example.reason.score, example.reason.threshold
-            line = f"{example.place:,}"
-            table.add_row(code, line, f"{score:.3g}", f"{threshold:.3g}", Text(_on_one_line(example.text)))
+            side = "yes" if example in fired.examples else "no"
+            line, text = f"{example.place:,}", Text(_on_one_line(example.text))
+            table.add_row(code, side, line, f"{score:.3g}", f"{threshold:.3g}", text)
     return table
 
 

@@ -9,6 +9,7 @@ import typer
 
 from parley import __version__
 from parley.service.commands.common import told_errors
+from parley.service.terminal import tell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,10 +66,9 @@ def report(
     The page holds readers' comments and names: treat it as you treat them. It needs plotly: pip install
     'parley-moderation[report]'. Exit status: 0 done, 2 the call or a file can't be used, 130 interrupted.
     """
-    from rich.console import Console
-
     from parley.service.report.rows import ScoredFile
     from parley.service.report.terminal import print_tables
+    from parley.service.terminal import PlainConsole
 
     try:
         with told_errors():
@@ -77,16 +77,16 @@ def report(
             scored = ScoredFile.open(source)
             tally = _read_watched(scored, policy=policy, model=model, top=top, quiet=quiet)
             if summary:
-                print_tables(tally, Console(), top=top)
+                print_tables(tally, PlainConsole(), top=top)
                 _warn(scored, tally)
                 return
             size = _write(output, scored, tally, title=title or f"Comments in {source.name}", top=top)
     except KeyboardInterrupt as error:
-        typer.echo("Interrupted: no report was made", err=True)
+        tell("Interrupted: no report was made", err=True)
         raise typer.Exit(130) from error
     _warn(scored, tally)
     if not quiet:
-        typer.echo(f"Report on {tally.all.comments:,} comments: {output} ({size / 2**20:.1f} MB)", err=True)
+        tell(f"Report on {tally.all.comments:,} comments: {output} ({size / 2**20:.1f} MB)", err=True)
 
 
 def _check_output(source: Path, output: Path, *, overwrite: bool) -> None:
@@ -161,11 +161,9 @@ def _write(output: Path, scored: ScoredFile, tally: Tally, *, title: str, top: i
 def _warn(scored: ScoredFile, tally: Tally) -> None:
     """What is odd but no error, on stderr; never a comment's text."""
     if scored.unreadable:
-        typer.echo(
-            f"Warning: {scored.unreadable:,} rows could not be read ({scored.first_problem})", err=True
-        )
+        tell(f"Warning: {scored.unreadable:,} rows could not be read ({scored.first_problem})", err=True)
     if tally.foreign_codes:
-        typer.echo(
+        tell(
             f"Warning: another policy than {tally.lines.policy} decided here: it has no rule for "
             f"{', '.join(tally.foreign_codes[:5])}; name the one that scored the file with --policy",
             err=True,

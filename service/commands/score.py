@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from parley.service.commands.score_run import PIPE, Runner, ScoreCall, TextKind
+from parley.service.terminal import tell
 
 
 def score(
@@ -157,7 +158,8 @@ def score(
 
     Rows that can't be scored are listed with line and reason in OUT.errors.jsonl; all others are scored. A
     run that was interrupted goes on where it was when the same command is given again. Exit status: 0 done,
-    1 nothing was scored, 2 the call or a file can't be used, 130 interrupted.
+    1 nothing was scored, 2 the call or a file can't be used, 3 the input was cut short (what it held is
+    scored), 130 interrupted.
     """
     output = output or (PIPE if text is not None else None)
     if (text is None) == (not sources) or output is None:
@@ -190,7 +192,9 @@ def score(
         quiet=quiet,
     )
     with _told(output):
-        call.run()
+        whole = call.run()
+    if not whole:
+        raise typer.Exit(3)
 
 
 @contextmanager
@@ -202,7 +206,7 @@ def _told(output: str) -> Iterator[None]:
     try:
         yield
     except (ServiceError, ModelError) as error:
-        typer.echo(f"Error: {error}", err=True)
+        tell(f"Error: {error}", err=True)
         raise typer.Exit(1 if isinstance(error, NothingToScore) else 2) from error
     except BrokenPipeError as error:
         sys.stdout = None  # or Python complains of the pipe once more at its exit
@@ -217,5 +221,5 @@ def _told(output: str) -> Iterator[None]:
         after = f"{output} was not written"
         if kept:
             after = "what is scored so far is kept; give the same command again, and it goes on from there"
-        typer.echo(f"Interrupted: {after}", err=True)
+        tell(f"Interrupted: {after}", err=True)
         raise typer.Exit(130) from error

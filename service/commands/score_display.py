@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
+from parley.service.terminal import tell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,10 +74,8 @@ def show(summary: Summary, output: str, remarks: Sequence[str], *, errors_out: P
         lines.append(f"  stance: {counts(summary.stances)}")
     lines.append(f"  decisions: {counts(summary.actions)}")
     lines += [f"  {remark}" for remark in remarks]
-    if summary.cut_short:
-        lines.append(f"  The input could not be read to its end: {summary.cut_short}")
     if summary.bad:
         listed = f"listed in {errors_out}" if errors_out else "and are listed only with --errors FILE"
         lines.append(f"  {summary.bad:,} rows could not be scored, {listed}")
         lines.append(f"  the first of them, {summary.first_problem}")
-    typer.echo("\n".join(lines), err=True)
+    tell("\n".join(lines), err=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parley.service.errors import DumpError
+from parley.service.terminal import tell
 
 if TYPE_CHECKING:
     from parley.service.dumps.reading.record import Columns
@@ -69,8 +70,8 @@ class ScoreCall:
     resume: bool
     quiet: bool
 
-    def run(self) -> None:
-        """Score, and tell on stderr what was done."""
+    def run(self) -> bool:
+        """Score, and tell on stderr what was done; whether the input could be read to its end."""
         from parley.service.commands.score_display import show
         from parley.service.dumps.reading.record import Columns
 
@@ -82,6 +83,9 @@ class ScoreCall:
             summary, remarks = self._score_here(names)
         if not self.quiet and self.text is None:
             show(summary, self.output, remarks, errors_out=self._errors_out)
+        if summary.cut_short:
+            tell(f"The input could not be read to its end: {summary.cut_short}", err=True)
+        return not summary.cut_short
 
     @property
     def _errors_out(self) -> Path | None:
@@ -99,6 +103,8 @@ class ScoreCall:
 
         if self.output != PIPE:
             self._check_output(Path(self.output))
+        elif self.errors:
+            self._check_errors_file()
         pseudonyms = self._pseudonyms()
         if self.text is not None:
             record = names.record({"text": self.text}, row=1)
@@ -123,7 +129,7 @@ class ScoreCall:
             remarks.append(f"left out as personal: {', '.join(sorted(pseudonyms.dropped))}")
         if source.skipped:
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in source.skipped.most_common())
-            remarks.append(f"{source.skipped.total():,} comments that are none any more left out: {reasons}")
+            remarks.append(f"{source.skipped.total():,} entries skipped: {reasons}")
         remarks += source.remarks
         if source.repaired:
             remarks.append(f"{source.repaired:,} lines are not UTF-8 and were read as Windows-1252")
@@ -262,11 +268,31 @@ class ScoreCall:
         default = user_data_path("parley", appauthor=False) / "pseudonym-key"
         return Pseudonyms(KeyedHashes(self.pseudonym_key or default))
 
+    def _check_errors_file(self) -> None:
+        """Refuse to list bad rows in a file that isn't such a list already. Raises DumpError."""
+        from parley.service.dumps.scoring.parts import is_errors_list
+
+        file = self._errors_out
+        if file is None:
+            return
+        if self.output != PIPE and file.resolve() == Path(self.output).resolve():
+            raise DumpError(f"{file} is the output; give the bad rows another name with --errors")
+        if not (file.exists() or file.is_symlink()):
+            return
+        if file.exists() and any(Path(source).exists() and file.samefile(source) for source in self.sources):
+            raise DumpError(f"{file} is the input; give the bad rows another name with --errors")
+        if not is_errors_list(file):
+            raise DumpError(
+                f"{file} exists and is no list of rows that can't be scored, so it is not replaced: "
+                "name another file with --errors"
+            )
+
     def _check_output(self, output: Path) -> None:
         from parley.service.dumps.formats.registry import output_format
         from parley.service.dumps.scoring.parts import is_finishing
 
         output_format(output)
+        self._check_errors_file()
         for source in map(Path, self.sources):
             if source.is_dir() and source.resolve() in output.resolve().parents:
                 raise DumpError(f"{output} lies in the input; give it a place outside of {source}")
@@ -274,9 +300,10 @@ class ScoreCall:
             return
         if output.is_dir():
             raise DumpError(f"{output} is a folder; give the name of a file")
-        for source in map(Path, self.sources):
-            if source.exists() and output.samefile(source):
-                raise DumpError(f"{output} is the input; give the scores another name")
+        inputs = [(Path(source), "the input") for source in self.sources]
+        for file, what in (*inputs, (self.articles, "the file of articles")):
+            if file is not None and file.exists() and output.samefile(file):
+                raise DumpError(f"{output} is {what}; give the scores another name")
         if not self.overwrite and not (self.resume and is_finishing(output)):
             raise DumpError(f"{output} exists; give another name, or --overwrite to replace it")
 

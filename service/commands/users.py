@@ -7,6 +7,7 @@ from typing import Annotated, Literal, cast
 import typer
 
 from parley.service.commands.common import ConfigOption, opened_store, told_errors
+from parley.service.terminal import PlainConsole, tell
 
 app = typer.Typer(
     name="users",
@@ -40,10 +41,8 @@ def create(
         raise typer.BadParameter("is blank: decisions would be nobody's", param_hint="NAME")
     with told_errors(), opened_store(config) as (store, _):
         user, key = people.create(store, name.strip(), role=cast(Literal["moderator", "admin"], role))
-    typer.echo(key)
-    typer.echo(
-        f"User {user.id}: {user.name}, {user.role}. Hand the key over: it can't be shown again.", err=True
-    )
+    tell(key)
+    tell(f"User {user.id}: {user.name}, {user.role}. Hand the key over: it can't be shown again.", err=True)
 
 
 @app.command("list")
@@ -53,7 +52,6 @@ def list_(*, config: ConfigOption = None) -> None:
     \b
     parley users list
     """
-    from rich.console import Console
     from rich.table import Table
 
     from parley.service.store import people
@@ -61,13 +59,13 @@ def list_(*, config: ConfigOption = None) -> None:
     with told_errors(), opened_store(config) as (store, _):
         found = people.all_users(store)
     if not found:
-        typer.echo("There is nobody yet; `parley users create NAME` makes a key.", err=True)
+        tell("There is nobody yet; `parley users create NAME` makes a key.", err=True)
         return
     table = Table("id", "name", "role", "created", "revoked", show_edge=False, pad_edge=False)
     for user in found:
         revoked = f"{user.revoked:%Y-%m-%d %H:%M}" if user.revoked else ""
         table.add_row(user.id, user.name, user.role, f"{user.created:%Y-%m-%d %H:%M}", revoked)
-    Console(markup=False).print(table)
+    PlainConsole().print(table)
 
 
 @app.command()
@@ -88,6 +86,6 @@ def revoke(
     with told_errors(), opened_store(config) as (store, _):
         revoked = people.revoke(store, user_id)
     if not revoked:
-        typer.echo(f"Error: nobody with an open key has the id {user_id}; see `parley users list`", err=True)
+        tell(f"Error: nobody with an open key has the id {user_id}; see `parley users list`", err=True)
         raise typer.Exit(2)
-    typer.echo(f"User {user_id} can't sign in any more.", err=True)
+    tell(f"User {user_id} can't sign in any more.", err=True)

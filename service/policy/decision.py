@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -28,7 +28,7 @@ from pydantic import ValidationError
 from parley.model.comment import Comment, Prediction
 from parley.model.labels import ABUSE, OFF_TOPIC, SPAM
 from parley.service.errors import PolicyError
-from parley.service.policy.rules import MIN_LETTERS, WORD_LIST, Condition, PolicyFile, Rule
+from parley.service.policy.rules import MIN_LETTERS, SCORES, WORD_LIST, Condition, PolicyFile, Rule
 from parley.service.policy.surface import Surface, WordList
 from parley.service.yaml_errors import explain
 
@@ -123,6 +123,18 @@ class Policy:
             return Decision(action=self.otherwise)
         ordered = sorted(fired.values(), key=lambda pair: -SEVERITY[pair[0].action])
         return Decision(action=ordered[0][0].action, reasons=tuple(reason for _, reason in ordered))
+
+    def nearly(self, comment: Comment, prediction: Prediction) -> tuple[Reason, ...]:
+        """Rules that the comment's score alone keeps from firing: below the line, all else holds."""
+        facts = _Facts(comment, prediction, self._word_lists)
+        found = []
+        for rule in self.rules:
+            if rule.at_most is not None or rule.when not in SCORES or self._holds(rule, facts):
+                continue
+            reason = self._fire(rule.model_copy(update={"at_least": 0.0}), facts)
+            if reason is not None:
+                found.append(replace(reason, threshold=self.threshold(rule)))
+        return tuple(found)
 
     @property
     def label(self) -> str:

@@ -11,24 +11,43 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from html import unescape
 from itertools import groupby
-from urllib.parse import urlsplit
-
-from linkify_it import LinkifyIt
-from linkify_it.main import Match
 
 from parley.model.comment import Comment
 from parley.model.text.plain import plain_text
+from parley.service.policy.links import Link, find_links
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-_LINKS = LinkifyIt(options={"fuzzy_link": True, "fuzzy_email": False, "fuzzy_ip": False})
+_PIECE = re.compile(r"\S{1,2000}\s*|\s+")
+"""What is normalised at once: one call over all of a long text would keep every other thread waiting."""
+_MOST_MARKS = 30
+"""Combining marks in a row that are kept, as in Unicode's stream-safe format: sorting them takes
+normalisation time that grows with the square of their number.
+"""
 
 
 def fold(text: str) -> str:
     """`text` as words are compared: compatibility forms unified, case folded, one apostrophe."""
-    return unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
+    if not text.isascii():
+        pieces = _PIECE.findall(_endless_marks().sub(r"\1", text))
+        text = "".join(unicodedata.normalize("NFKC", piece) for piece in pieces)
+    return text.casefold().replace("’", "'")
+
+
+@cache
+def _endless_marks() -> re.Pattern[str]:
+    marks = [code for code in range(0x300, 0x20000) if _is_mark(chr(code))]
+    # As ranges: `re` looks single characters up quickly below U+10000 only.
+    runs = [[code for _, code in run] for _, run in groupby(enumerate(marks), lambda pair: pair[1] - pair[0])]
+    some = "".join(f"{chr(run[0])}-{chr(run[-1])}" for run in runs)
+    return re.compile(f"([{some}]{{{_MOST_MARKS}}})[{some}]+")
+
+
+def _is_mark(char: str) -> bool:
+    """Whether `char` combines with what stands before it, or is made of such as do."""
+    return any(map(unicodedata.combining, unicodedata.normalize("NFKD", char)[:1]))
 
 
 class Surface:
@@ -48,15 +67,15 @@ class Surface:
     @cached_property
     def words(self) -> tuple[str, ...]:
         """The text's words, folded."""
-        return tuple(_WORD.findall(fold(self.text)))
+        return tuple(match.group() for match in _WORD.finditer(fold(self.text)))
 
     def capitals(self, *, min_letters: int) -> float | None:
         """Share of capitals among the letters that have case, in [0, 1]; None below `min_letters` of them.
 
         Letters inside links don't count: nobody shouts in an address.
         """
-        starts = [0, *(link.last_index for link in self._links)]
-        ends = [*(link.index for link in self._links), len(self.text)]
+        starts = [0, *(link.end for link in self._links)]
+        ends = [*(link.start for link in self._links), len(self.text)]
         text = "".join(self.text[start:end] for start, end in zip(starts, ends, strict=True))
         upper = sum(map(str.isupper, text))
         cased = upper + sum(map(str.islower, text))
@@ -64,9 +83,9 @@ class Surface:
 
     def links(self, *, ignore_hosts: Collection[str] = ()) -> int:
         """Number of web links; those to `ignore_hosts` and their subdomains don't count."""
-        seen = [str(link.url) for link in self._links]
-        hidden = {str(link.url) for link in _find_links(self._source)}.difference(seen)
-        return sum(not _is_under(_host(url), ignore_hosts) for url in (*seen, *hidden))
+        seen = {link.url for link in self._links}
+        hidden = {link.url: link for link in find_links(self._source) if link.url not in seen}
+        return sum(not _is_under(link.host, ignore_hosts) for link in (*self._links, *hidden.values()))
 
     @cached_property
     def repeated_characters(self) -> int:
@@ -88,27 +107,8 @@ class Surface:
         return list(word_list.find(self.words))
 
     @cached_property
-    def _links(self) -> list[Match]:
-        return _find_links(self.text)
-
-
-def _find_links(text: str) -> list[Match]:
-    return [link for link in _LINKS.match(text) or [] if _is_link(link)]
-
-
-def _is_link(link: Match) -> bool:
-    """False for mail addresses and for a missing space after a full stop ("ok.so", "true.It")."""
-    if link.schema:
-        return str(link.schema) != "mailto:"
-    host, _, path = str(link.raw).partition("/")
-    return path != "" or len(host.rpartition(".")[2]) > 2
-
-
-def _host(url: str) -> str:
-    try:
-        return (urlsplit(url).hostname or "").rstrip(".")
-    except ValueError:  # brackets that are no IPv6 address: still a link, of no known host
-        return ""
+    def _links(self) -> list[Link]:
+        return find_links(self.text)
 
 
 def _is_under(host: str, domains: Collection[str]) -> bool:

@@ -27,7 +27,7 @@ Predict = Callable[[Sequence[Comment]], list[Prediction]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Firing:
-    """A comment that a rule fired on; `place` is its line, or its row where there are no lines."""
+    """A comment that a rule fired on, or all but did; `place` is its line, or its row without lines."""
 
     place: int
     text: str
@@ -41,11 +41,12 @@ class Firing:
 
 @dataclass(slots=True)
 class Fired:
-    """How often a reason was given, how often it decided, and its closest calls."""
+    """How often a reason was given, how often it decided, and its closest calls on both sides of the line."""
 
     count: int = 0
     decided: Counter[str] = field(default_factory=Counter)
     examples: list[Firing] = field(default_factory=list)
+    below: list[Firing] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -61,16 +62,22 @@ class Trial:
     def comments(self) -> int:
         return self.actions.total()
 
-    def add(self, record: Record, decision: Decision, *, examples: int) -> None:
-        """Count one decision, and keep its reasons' `examples` closest calls."""
+    def add(self, record: Record, decision: Decision, nearly: Sequence[Reason], *, examples: int) -> None:
+        """Count one decision, and keep the `examples` closest calls of its reasons and of those it missed."""
         self.actions[decision.action] += 1
         for reason in decision.reasons:
             fired = self.rules.setdefault(reason.code, Fired())
             fired.count += 1
             fired.decided[decision.action] += 1
-            fired.examples.append(Firing(place=record.line or record.row, text=record.text, reason=reason))
-            fired.examples.sort(key=lambda example: example.margin)
-            del fired.examples[examples:]
+            _keep_closest(fired.examples, record, reason, examples)
+        for reason in nearly:
+            _keep_closest(self.rules.setdefault(reason.code, Fired()).below, record, reason, examples)
+
+
+def _keep_closest(kept: list[Firing], record: Record, reason: Reason, most: int) -> None:
+    kept.append(Firing(place=record.line or record.row, text=record.text, reason=reason))
+    kept.sort(key=lambda example: example.margin)
+    del kept[most:]
 
 
 def try_policy(
@@ -88,7 +95,9 @@ def try_policy(
             predictions = predict([record.comment() for record in unknown])
             known |= {record.row: found for record, found in zip(unknown, predictions, strict=True)}
         for record in records:
-            trial.add(record, policy.decide(record.comment(), known[record.row]), examples=examples)
+            comment, prediction = record.comment(), known[record.row]
+            nearly = policy.nearly(comment, prediction) if examples else ()
+            trial.add(record, policy.decide(comment, prediction), nearly, examples=examples)
     return trial
 
 

@@ -28,7 +28,7 @@ from parley.service.policy.decision import INLINE_CHARACTERS, Decision, Policy
 from parley.service.policy.result import to_result
 from parley.service.protocols.health import ModelName
 from parley.service.web.context import Service, ServiceDep
-from parley.service.web.wire import JSON, MAX_DETAILS, AtMost, JsonRoute, Wire, documented
+from parley.service.web.wire import JSON, MAX_DETAILS, AtMost, FirstError, JsonRoute, Wire, documented
 
 router = APIRouter(route_class=JsonRoute)
 
@@ -97,7 +97,7 @@ class CommentIn(_Sent):
 class ClassifyRequest(_Sent):
     """Comments to label."""
 
-    comments: list[CommentIn] = Field(
+    comments: Annotated[list[CommentIn], FirstError()] = Field(
         description="1 to `limits.comments` (1,000) comments.",
         json_schema_extra={"minItems": 1, "maxItems": 1000},
     )
@@ -247,7 +247,7 @@ async def classify(
         decided = _decide(comments, predictions, policy)
     response = _answer(service.model_name, predictions, decided)
     if not sent.do_not_store:
-        authors = [comment.author and comment.author.id for comment in sent.comments]
+        authors = [comment.author.id if comment.author else None for comment in sent.comments]
         response.background = service.queueing(comments, predictions, decided, policy, authors=authors)
     return response
 

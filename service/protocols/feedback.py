@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from parley.service.errors import BodyTooLarge, InvalidRequest, MalformedBody, StoreError, WrongMediaType
 from parley.service.store.feedback import LABELS, Suggestion
-from parley.service.web.context import ServiceDep
-from parley.service.web.wire import JSON, AtMost, JsonRoute, Wire, documented
+from parley.service.web.context import ServiceDep, token_of
+from parley.service.web.wire import JSON, AtMost, FirstError, JsonRoute, Wire, documented
 
 MAX_DECISIONS = 1000
 
@@ -70,7 +70,7 @@ class FeedbackRequest(BaseModel):
         },
     )
 
-    decisions: list[DecisionIn] = Field(min_length=1, max_length=MAX_DECISIONS)
+    decisions: Annotated[list[DecisionIn], FirstError()] = Field(min_length=1, max_length=MAX_DECISIONS)
     do_not_store: bool = Field(False, description="Keep nothing of this, whatever the site's settings.")
 
 
@@ -90,7 +90,7 @@ class FeedbackAnswer(BaseModel):
         **documented(InvalidRequest, MalformedBody, WrongMediaType, BodyTooLarge, StoreError),
     },
 )
-async def feedback(sent: FeedbackRequest, service: ServiceDep) -> Response:
+async def feedback(request: Request, sent: FeedbackRequest, service: ServiceDep) -> Response:
     """`parley feedback export` writes what is kept as training rows."""
     suggestions = [
         Suggestion(
@@ -98,7 +98,7 @@ async def feedback(sent: FeedbackRequest, service: ServiceDep) -> Response:
             value=decision.value,
             text=decision.text,
             author=decision.author,
-            client_token=f"comment:{decision.comment_id}",
+            client_token=token_of(request, f"comment:{decision.comment_id}"),
             comment_id=decision.comment_id,
             parent_id=decision.parent_id,
             article_url=decision.article_url,

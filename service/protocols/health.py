@@ -32,6 +32,9 @@ class Health(BaseModel):
     status: Literal["ok", "loading", "failed", "stopped"]
     model: ModelName | None = None
     waiting: int = Field(description="Comments in the queue.")
+    store: Literal["ok", "unavailable"] = Field(
+        description="Whether the database answered last; comments are judged without it too."
+    )
 
 
 @router.head("/health", include_in_schema=False)  # as some load balancers ask
@@ -51,6 +54,7 @@ async def health(service: ServiceDep) -> Response:
         "status": "ok" if state == "ready" else state,
         "model": service.model_name if state == "ready" else None,
         "waiting": service.batcher.waiting,
+        "store": "ok" if service.store.available else "unavailable",
     }
     if state == "ready":
         return JSON(answer)

@@ -19,7 +19,7 @@ from parley.model.comment import Comment, Prediction
 from parley.service.errors import InvalidRequest, NotFound, Problem
 from parley.service.policy.decision import EVEN_ODDS
 from parley.service.web.context import Service, ServiceDep
-from parley.service.web.wire import JSON, JsonRoute, Wire
+from parley.service.web.wire import JSON, FirstError, JsonRoute, Wire
 
 CATEGORIES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "harassment": (("toxicity",), ("insult",)),
@@ -75,12 +75,15 @@ class ModerationRequest(BaseModel):
 
     input: (
         str
-        | list[str]
-        | list[
-            Annotated[
-                Annotated[TextPart, Tag("text")] | Annotated[ImagePart, Tag("image_url")],
-                Discriminator("type"),
-            ]
+        | Annotated[list[str], FirstError()]
+        | Annotated[
+            list[
+                Annotated[
+                    Annotated[TextPart, Tag("text")] | Annotated[ImagePart, Tag("image_url")],
+                    Discriminator("type"),
+                ]
+            ],
+            FirstError(),
         ]
     ) = Field(description="A string gives one result, strings one each, parts one together.")
     model: str | None = Field(default=None, description="Any name; the answer has the model's own.")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
@@ -22,7 +22,7 @@ from parley.model.comment import Article, Comment, Prediction
 from parley.model.labels import ABUSE, OFF_TOPIC, SPAM, STANCES
 from parley.service.errors import BodyTooLarge, InvalidRequest, Problem
 from parley.service.web.context import Service, ServiceDep
-from parley.service.web.wire import JSON, JsonRoute, Wire
+from parley.service.web.wire import JSON, FirstError, JsonRoute, Wire
 
 Head = Literal["abuse", "spam", "off_topic", "stance"]
 LABELS: Mapping[str, tuple[str, ...]] = {
@@ -39,10 +39,13 @@ SMALLEST = 1e-7
 router = APIRouter(route_class=JsonRoute, tags=["tei"])
 
 
+_Texts = Annotated[list[str], FirstError()]
+
+
 class PredictRequest(BaseModel):
     """A text, a pair, or a batch of both."""
 
-    inputs: str | list[str] | list[list[str]] = Field(
+    inputs: str | _Texts | Annotated[list[_Texts], FirstError()] = Field(
         description="A text; two texts: a pair; a list of lists of one or two: a batch.",
         examples=["What nonsense.", ["Bus lanes", "Finally."], [["What nonsense."], ["Thank you."]]],
     )

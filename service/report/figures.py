@@ -10,6 +10,7 @@ import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from parley.model.labels import STANCES
@@ -35,6 +36,10 @@ MAX_BINS = 90
 """Steps of time that a plot is divided into."""
 SMALL = 6
 """Targets whose stance is shown over time, each in a plot of its own."""
+_STEP_MS = {
+    step: 3_600_000 * hours
+    for step, hours in {"hour": 1, "day": 24, "week": 168, "month": 24 * 30, "year": 24 * 365}.items()
+}
 _FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 
 
@@ -68,7 +73,7 @@ def over_time(tally: Tally) -> Plot:
     figure = _subplots(subplots, rows=2, cols=1, shared_xaxes=True, row_heights=[0.6, 0.4])
     for action in ("approve", "review", "reject"):
         counts = [getattr(each, action) for _, each in bins]
-        figure.add_trace(_bar(go, action, x=times, y=counts), row=1, col=1)
+        figure.add_trace(_bar(go, action, x=times, y=counts, width=_bar_ms(step)), row=1, col=1)
     for name, color, shares in (
         ("abusive", "abusive", [counts.abusive_share for _, counts in bins]),
         ("off-topic (of those judged)", "off_topic", [counts.off_topic_share for _, counts in bins]),
@@ -85,7 +90,7 @@ def over_time(tally: Tally) -> Plot:
         figure.add_trace(line, row=2, col=1)
     figure.update_yaxes(title_text=f"comments {per(step)}", tickformat=",", row=1, col=1)
     figure.update_yaxes(title_text="share", tickformat=".0%", rangemode="tozero", row=2, col=1)
-    figure.update_xaxes(**_time_axis(times))
+    figure.update_xaxes(**_time_axis(times), **_room(bins, step))
     figure.update_layout(hovermode="x unified")
     alt = (
         f"Comments {per(step)} from {moment(times[0], step)} to {moment(times[-1], step)}, by decision, "
@@ -114,9 +119,10 @@ def stance_over_time(tally: Tally) -> Plot:
         _, bins = target.timeline.shown(bins=MAX_BINS, step=step)
         for stance in STANCES:
             counts = [getattr(each, stance) for _, each in bins]
-            bar = _bar(go, stance, x=[time for time, _ in bins], y=counts, showlegend=place == 0)
+            times = [time for time, _ in bins]
+            bar = _bar(go, stance, x=times, y=counts, width=_bar_ms(step), showlegend=place == 0)
             figure.add_trace(bar, row=place // columns + 1, col=place % columns + 1)
-    figure.update_xaxes(showticklabels=True)
+    figure.update_xaxes(showticklabels=True, **_room(tally.timeline.shown(bins=MAX_BINS)[1], step))
     figure.update_yaxes(tickformat=",")
     alt = (
         f"Comments in favor, against and neither, {per(step)}, towards {len(targets)} targets. "
@@ -134,7 +140,7 @@ def by_group(tally: Tally, kind: str, groups: Sequence[Group]) -> Plot:
         rows=1,
         cols=3,
         shared_yaxes=True,
-        horizontal_spacing=0.04,
+        horizontal_spacing=0.08,
         column_widths=[0.3, 0.3, 0.4],
         subplot_titles=("abusive", "off-topic", "stance"),
     )
@@ -258,6 +264,19 @@ def _share_bar(
 
 def _time_axis(times: Sequence[Any]) -> dict[str, Any]:
     return {"type": "date", "nticks": 8} if len(times) > 1 else {"type": "date", "tickvals": list(times)}
+
+
+def _bar_ms(step: str) -> float:
+    """The width of a step's bar in milliseconds: by itself Plotly makes a single bar a hairline."""
+    return 0.82 * _STEP_MS.get(step, _STEP_MS["day"])
+
+
+def _room(bins: Sequence[tuple[datetime, Any]], step: str) -> dict[str, Any]:
+    """The range of a time axis: half a step beside the ends, and a week of steps at least."""
+    length = timedelta(milliseconds=_STEP_MS.get(step, _STEP_MS["day"]))
+    first, last = bins[0][0] - length / 2, bins[-1][0] + length / 2
+    beside = max(timedelta(), (7 * length - (last - first)) / 2)
+    return {"range": [first - beside, last + beside]}
 
 
 def _plot(id_: str, figure: Any, *, height: int, alt: str, legend: bool = True) -> Plot:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -17,13 +19,25 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from parley.service.errors import StoreError
+from parley.service.logs import describe
 
 HEAD = "0004"
 """The newest migration. Known here so that a start with a schema up to date needs no Alembic."""
+STATEMENT_S = 5.0
+"""Seconds that one statement may take, and the wait for a free connection."""
+SILENT_S = 8.0
+"""Seconds within which the database must answer at all, from the first connection on."""
+MIGRATION_S = 120.0
+"""Seconds to wait for another process that migrates the database."""
+_BROKEN = (OSError, struct.error)
+"""What pg8000 lets through of a connection that breaks."""
+
+log = structlog.get_logger("parley.store")
 
 _MIGRATION_LOCK = 7_069_426_584
 """Any fixed number: the PostgreSQL advisory lock that one migrating process holds."""
@@ -34,6 +48,8 @@ class Store:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self.available = True
+        """Whether it could be used when it was last tried."""
 
     @classmethod
     def open(cls, url: str, *, migrate: bool = True) -> Store:
@@ -58,7 +74,7 @@ class Store:
                 raise StoreError(
                     f"there is no store of Parley's in {shown(parsed)}; see store.url in the settings"
                 )
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, *_BROKEN) as error:
             raise StoreError(
                 f"the store {shown(parsed)} can't be used: {_reason(error)}; see store.url in the settings"
             ) from error
@@ -105,10 +121,13 @@ class Store:
         try:
             with self._engine.execution_options(begin=begin, **options).begin() as connection:
                 yield connection
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, *_BROKEN) as error:
+            self.available = False
+            log.warning("store_failed", reason=_reason(error), **describe(error))
             raise StoreError(
                 "the store can't be used just now: see the log, and store.url in the settings"
             ) from error
+        self.available = True
 
     def _migrate(self) -> None:
         with self._engine.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
@@ -157,8 +176,19 @@ def upgrade(connection: sa.Connection, to: str = "head") -> None:
 
 
 def _lock_migrations(connection: sa.Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+    """Wait until no other process migrates this database, and say so. Raises StoreError."""
+    if connection.dialect.name != "postgresql":
+        return  # SQLite has one writer at a time
+    deadline = time.monotonic() + MIGRATION_S
+    ask = sa.text("SELECT pg_try_advisory_xact_lock(:lock)")
+    while not connection.scalar(ask, {"lock": _MIGRATION_LOCK}):
+        if time.monotonic() > deadline:
+            raise StoreError(
+                f"another process has been migrating the store for {MIGRATION_S:g} s: wait for it, or end it"
+            )
+        log.warning("waiting_for_store", reason="another process migrates it")
+        time.sleep(1)
+    connection.execute(sa.text("SET LOCAL statement_timeout = 0"))  # a migration takes what it takes
 
 
 def _check_exists(url: sa.URL) -> None:
@@ -178,11 +208,28 @@ def _engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() != "postgresql":
         raise StoreError(f"store.url: Parley keeps its data in sqlite or postgresql, not in {url.drivername}")
     try:
-        return sa.create_engine(url, hide_parameters=True, pool_pre_ping=True)
+        engine = sa.create_engine(
+            url,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            pool_timeout=STATEMENT_S,
+            connect_args={"timeout": SILENT_S},
+        )
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise StoreError(
             "a PostgreSQL store needs its driver: pip install 'parley-moderation[postgres]'"
         ) from error
+    sa.event.listen(engine, "connect", _limit_statements)
+    return engine
+
+
+def _limit_statements(connection: Any, record: Any) -> None:
+    """End a statement that waits for a lock, or for a database that is ill."""
+    cursor = connection.cursor()
+    for name in ("statement_timeout", "lock_timeout"):
+        cursor.execute(f"SET {name} = {int(STATEMENT_S * 1000)}")
+    cursor.close()
+    connection.commit()
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
@@ -196,7 +243,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def on_connect(connection: Any, record: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("busy_timeout=5000", "synchronous=NORMAL", "secure_delete=ON"):
+        for pragma in ("busy_timeout=5000", "synchronous=FULL", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -223,7 +270,7 @@ def _create_private(file: Path) -> None:
         ) from error
 
 
-def _reason(error: SQLAlchemyError) -> str:
+def _reason(error: Exception) -> str:
     """The driver's own words without SQLAlchemy's; pg8000 gives a mapping with the message under M."""
     cause: Any = getattr(error, "orig", None) or error
     first = cause.args[0] if getattr(cause, "args", None) else cause

@@ -10,6 +10,7 @@ moderation phase). `saw` notes who wrote a text, both as keyed hashes, so that `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -20,12 +21,13 @@ import sqlalchemy as sa
 from parley.model.comment import Comment
 from parley.model.labels import COMMENT_LABELS, OFF_TOPIC
 from parley.model.text.plain import plain_text
-from parley.service.errors import StoreError
+from parley.service.errors import PurgeRefused, StoreError
 from parley.service.privacy import KeyedHashes
 from parley.service.store import articles, queues
 from parley.service.store.database import Store, upsert
 from parley.service.store.desk_tables import queue_items
 from parley.service.store.tables import sightings, suggestions
+from parley.service.urls import MAX_URL, normalise
 
 LABELS = (*COMMENT_LABELS, OFF_TOPIC)
 """The attributes that a fine-tune can learn; others that a client names are kept, but not exported."""
@@ -39,6 +41,16 @@ _EXPORTED = {
     "article.text": "article_text",
     "language": "language",
 }
+
+
+MAX_NAME = 512
+"""Characters of an id that a client gives: a database's index takes no long ones."""
+FEW_ROWS, MOST_PURGED = 20, 0.5
+"""A purge that would take more than this share of at least so many rows is asked for by hand."""
+_LANGUAGE = re.compile("[A-Za-z0-9-]{1,35}")
+SCOPE = "\x1f"
+"""Between a caller and what they call a decision, in the token under which it is kept. Without it the token
+is older than scopes, or from a service that was open: any caller may replace that decision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +108,7 @@ class Feedback:
     def forget(self, *, author: str | None = None, comment_id: str | None = None) -> int:
         """Remove what is kept of an author, or of a comment, at the desk too; the number of rows.
 
+        A decision without an author is theirs where they, and nobody else, were seen to write its text.
         Raises StoreError.
         """
         conditions = [suggestions.c.comment_id == comment_id] if comment_id is not None else []
@@ -104,15 +117,20 @@ class Feedback:
             author = None
         hashed = "" if author is None else self._hashes.author(author)
         if hashed:
-            written = sa.select(sightings.c.text_hash).where(sightings.c.author == hashed)
-            conditions += [suggestions.c.author == hashed, suggestions.c.text_hash.in_(written)]
+            conditions += [suggestions.c.author == hashed, _written_by(hashed)]
         if not conditions:
             return 0
         queued = queues.forget(self.store, author=hashed or None, comment_id=comment_id)
         with self.store.write() as connection:
-            count = queued + connection.execute(sa.delete(suggestions).where(sa.or_(*conditions))).rowcount
+            gone = connection.execute(
+                sa.delete(suggestions)
+                .where(sa.or_(*conditions))
+                .returning(suggestions.c.text_hash, suggestions.c.author)
+            ).all()
             connection.execute(sa.delete(sightings).where(sightings.c.author == hashed))
-        return count
+            if comment_id is not None:
+                _forget_sightings(connection, gone)
+        return queued + len(gone)
 
     def _check_nobody_is_kept(self) -> None:
         with self.store.read() as connection:
@@ -127,12 +145,18 @@ class Feedback:
                     "own settings (--config; store.folder), or restore its file author-secret from a backup"
                 )
 
-    def purge(self, *, older_than: timedelta) -> int:
-        """Remove what has been kept for longer; the number of rows. Raises StoreError."""
+    def purge(self, *, older_than: timedelta, whatever_share: bool = False) -> int:
+        """Remove what has been kept for longer; the number of decisions. Raises StoreError.
+
+        Raises PurgeRefused, and removes nothing, where that would be most of what there is, unless
+        `whatever_share`: a clock that is wrong by a season would empty the store.
+        """
         before = datetime.now(UTC) - older_than
         # Whose a decision's text is must be known for as long as the decision is kept, or `forget` misses it.
         needed = sa.exists().where(suggestions.c.text_hash == sightings.c.text_hash)
         with self.store.write() as connection:
+            if not whatever_share:
+                _check_share(connection, before)
             count = connection.execute(sa.delete(suggestions).where(suggestions.c.created < before)).rowcount
             connection.execute(sa.delete(sightings).where(sightings.c.seen < before, ~needed))
         return count
@@ -149,13 +173,55 @@ class Feedback:
             suggestion = replace(suggestion, text=None, author=None, article_title=None, article_text=None)
         if suggestion.article_text:
             suggestion = replace(suggestion, article_text=suggestion.article_text[: articles.MODEL_READS])
-        values = {name: getattr(suggestion, name) for name in suggestion.__slots__}
+        values = {name: getattr(suggestion, name) for name in suggestion.__slots__} | _names_only(suggestion)
         author, text = suggestion.author, suggestion.text
         return values | {
             "created": now,
             "author": None if author is None else self._hashes.author(author),
             "text_hash": None if text is None else self._hashes.text(plain_text(text, "plain").text),
         }
+
+
+def _names_only(suggestion: Suggestion) -> dict[str, str | None]:
+    """The names that clients give, without what is none: they would keep any text where no text is kept."""
+    url, parent, language = suggestion.article_url, suggestion.parent_id, suggestion.language
+    return {
+        "article_url": url if url and normalise(url) and len(url) <= MAX_URL else None,
+        "parent_id": parent if parent and len(parent) <= MAX_NAME else None,
+        "language": language if language and _LANGUAGE.fullmatch(language) else None,
+    }
+
+
+def _written_by(author: str) -> sa.ColumnElement[bool]:
+    """Decisions of an unknown author whose text this one was seen to write, and nobody else."""
+    theirs = sa.select(sightings.c.text_hash).where(sightings.c.author == author)
+    others = sa.select(sightings.c.text_hash).where(sightings.c.author != author)
+    text = suggestions.c.text_hash
+    return suggestions.c.author.is_(None) & text.in_(theirs) & text.not_in(others)
+
+
+def _forget_sightings(connection: sa.Connection, gone: Sequence[sa.Row[Any]]) -> None:
+    """Forget who wrote the texts of decisions that are gone, unless another decision has the same text."""
+    kept = sa.exists().where(suggestions.c.text_hash == sightings.c.text_hash)
+    for text_hash, author in gone:
+        same = (sightings.c.text_hash == text_hash) & ~kept
+        if author is not None:
+            same &= sightings.c.author == author
+        elif len(connection.execute(sa.select(sightings.c.author).where(same)).all()) > 1:
+            continue  # several wrote it: whose this one was is not known
+        connection.execute(sa.delete(sightings).where(same))
+
+
+def _check_share(connection: sa.Connection, before: datetime) -> None:
+    for table, moment in ((suggestions, suggestions.c.created), (sightings, sightings.c.seen)):
+        count = sa.func.count()
+        old = connection.scalar(sa.select(count).select_from(table).where(moment < before)) or 0
+        there = connection.scalar(sa.select(count).select_from(table)) or 0
+        if there >= FEW_ROWS and old > MOST_PURGED * there:
+            raise PurgeRefused(
+                f"{old:,} of {there:,} rows of {table.name} are older than store.days in the settings, "
+                "more than goes at once: if the clock is right, say `parley feedback purge --all`"
+            )
 
 
 def training_rows(rows: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
@@ -206,7 +272,9 @@ def _delete_older(connection: sa.Connection, suggestion: Suggestion) -> None:
     if suggestion.client_token is None:
         return
     same = (
-        (suggestions.c.client_token == suggestion.client_token)
+        suggestions.c.client_token.in_(
+            {suggestion.client_token, suggestion.client_token.rpartition(SCOPE)[2]}
+        )
         & (suggestions.c.community.is_not_distinct_from(suggestion.community))
         & (suggestions.c.attribute == suggestion.attribute)
     )

@@ -46,15 +46,23 @@ the desk has people who sign in (`service.desk.access`)."""
 KEY_OPTIONAL = "/$discovery/rest"
 """Some of Perspective's clients read it without a key, others look here first whether theirs is good."""
 
+ANYBODY = "\x1e"
+"""The name of callers without a key, beside others who have one: no key is called so."""
+
 log = structlog.get_logger("parley.access")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls: a key by its id, or an address; None is anybody on this machine. `rate` is what they may."""
+    """Who calls: a key by its id, or an address; None is anybody on this machine. `rate` is what they may.
+
+    `name` stands before what they name themselves, so that nobody's names are another's: the key's own, which
+    a new key in its place may share.
+    """
 
     identity: tuple[str, str] | None
     rate: str | None
+    name: str = ""
 
     @property
     def key_id(self) -> str | None:
@@ -120,9 +128,9 @@ class Gate:
         """
         known = self._keys.get(keys.hash_of(key)) if key else None
         if known:
-            return Caller(identity=("key", known.id), rate=known.rate or self._rate)
+            return Caller(identity=("key", known.id), rate=known.rate or self._rate, name=known.name)
         if self._anonymous:
-            return Caller(identity=("address", counted_as(address)), rate=self._rate)
+            return Caller(identity=("address", counted_as(address)), rate=self._rate, name=ANYBODY)
         if self.is_open and direct:
             return Caller(identity=None, rate=None)
         if key:
@@ -159,6 +167,9 @@ class AccessControl:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self._is_open(scope):
+            scope.setdefault("state", {})["check_key"] = lambda key: self.gate.identify(
+                key, _address(scope), direct=is_direct(scope)
+            )
             await self.app(scope, receive, send)
             return
         headers: dict[str, str] = {}
@@ -170,9 +181,8 @@ class AccessControl:
 
         try:
             await self.gate.keep_fresh()
-            address = (scope.get("client") or ("unknown", 0))[0]
-            caller = self.gate.identify(key_of(scope), address, direct=is_direct(scope))
-            scope.setdefault("state", {})["key_id"] = caller.key_id
+            caller = self.gate.identify(key_of(scope), _address(scope), direct=is_direct(scope))
+            scope.setdefault("state", {}).update(key_id=caller.key_id, caller=caller.name)
             usage = self.gate.count(caller)
             if usage:
                 headers |= usage.headers
@@ -193,6 +203,10 @@ class AccessControl:
         if path == KEY_OPTIONAL:
             return key_of(scope) is None
         return path in self.open_paths or path.startswith(OPEN_PREFIXES)
+
+
+def _address(scope: Scope) -> str:
+    return str((scope.get("client") or ("unknown", 0))[0])
 
 
 def key_of(scope: Scope) -> str | None:

@@ -40,6 +40,7 @@ from parley.service.store import queues
 from parley.service.store.database import Store
 from parley.service.store.feedback import Feedback
 from parley.service.web.access import OPEN_PATHS, AccessControl, Gate, is_loopback
+from parley.service.web.browser import SameMachine
 from parley.service.web.context import Service
 from parley.service.web.middleware import Admission, BodyLimit, RequestLog, Unread
 from parley.service.web.proxy import Prefix, Proxy
@@ -110,6 +111,7 @@ def create_app(
     app.add_middleware(BodyLimit, limit=settings.limits.body, larger=larger, wires=WIRES)
     signed = (coral.PATH,) if settings.coral.secrets else ()
     app.add_middleware(AccessControl, gate=gate, wires=WIRES, open_paths=signed)
+    app.add_middleware(SameMachine, is_open=lambda: gate.is_open, wires=WIRES, hosts=[settings.host])
     app.add_middleware(Admission, check=service.batcher.check, wires=WIRES)
     app.add_middleware(RequestLog, metrics=service.metrics, wires=WIRES)
     if origins := settings.access.origins:

@@ -27,7 +27,7 @@ from parley.service.policy.decision import Decision, Policy, shipped
 from parley.service.settings.schema import Settings
 from parley.service.store import policies
 from parley.service.store.database import Store
-from parley.service.store.feedback import Feedback
+from parley.service.store.feedback import SCOPE, Feedback
 
 T = TypeVar("T")
 
@@ -129,6 +129,12 @@ class Service:
         if version is None or version.base != policy.fingerprint:
             return policy
         return policy.with_thresholds(version.thresholds, version=version.version)
+
+
+def token_of(request: Request, token: str) -> str:
+    """What a caller calls a decision, as it is kept: another caller's decision of that name stays."""
+    caller = getattr(request.state, "caller", "")
+    return f"{caller}{SCOPE}{token}" if caller else token
 
 
 async def unless_hung_up(request: Request, work: Awaitable[T]) -> T:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -14,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from parley.service.errors import BodyTooLarge, Busy, MalformedBody, NotReady, Problem
+from parley.service.errors import BodyTooLarge, Busy, MalformedBody, NotReady, Problem, RequestTimedOut
 from parley.service.logs import describe
 from parley.service.metrics import Metrics
 from parley.service.web.wire import Wire, render
@@ -23,8 +25,14 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 QUIET = ("/health", "/metrics")
 CLIENT_GONE = 499
 """What logs and metrics say of a caller that hung up, as nginx does."""
-MOST_DROPPED = 100_000_000
-"""Bytes of a refused body that are waited for."""
+MOST_DROPPED, DROPPED_S = 100_000_000, 5.0
+"""Bytes of a refused body that are still taken in, and for how long."""
+BODY_S = 30.0
+"""Seconds that a body may take to arrive."""
+FREE_BYTES = 65_536
+"""Of each body these are always taken: what a comment needs never waits for other callers' bodies."""
+BODIES_AT_ONCE = 4
+"""Bodies of the largest size that may be held at once, all of them together."""
 REFUSALS_S = 10.0
 """Under a flood of requests those refused are told of so often, in one line: a line each would cost more."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -83,9 +91,10 @@ class RequestLog:
 
 
 class Unread:
-    """Drops what an answer has left unread of its request, before it goes out.
+    """Takes in what an answer has left unread of its request, once the answer has gone out.
 
-    A connection that is closed over unread bytes is reset, and the client never sees why it was refused.
+    A connection that is closed over unread bytes is reset, and the client never sees why it was refused. The
+    answer doesn't wait: who sends slowly, or nothing more, is told at once.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -97,7 +106,6 @@ class Unread:
             return
         # Who waits for "100 Continue" hasn't sent its body, and won't after an answer.
         read = "expect" in Headers(scope=scope)
-        dropped = 0
 
         async def receive_watched() -> Message:
             nonlocal read
@@ -105,13 +113,22 @@ class Unread:
             read = read or not message.get("more_body", False)
             return message
 
-        async def send_after(message: Message) -> None:
-            nonlocal dropped
-            while message["type"] == "http.response.start" and not read and dropped < MOST_DROPPED:
+        async def drop() -> None:
+            dropped = 0
+            while not read and dropped < MOST_DROPPED:
                 dropped += len((await receive_watched()).get("body", b""))
-            await send(message)
 
-        await self.app(scope, receive_watched, send_after)
+        async def send_and_drop(message: Message) -> None:
+            last = message["type"] == "http.response.body" and not message.get("more_body", False)
+            if read or not last:
+                await send(message)
+                return
+            await send({**message, "more_body": True})
+            with suppress(TimeoutError):
+                await asyncio.wait_for(drop(), DROPPED_S)
+            await send({"type": "http.response.body", "body": b""})
+
+        await self.app(scope, receive_watched, send_and_drop)
 
 
 class Admission:
@@ -150,19 +167,29 @@ class Admission:
 
 
 class BodyLimit:
-    """Refuses a body of more than `limit` bytes: by Content-Length unread, otherwise once it is longer.
+    """Bounds what bodies take: each in bytes and seconds, and all that are held at once in bytes.
 
-    A body packed with gzip is unpacked, and the limit is one on what comes out.
+    A body of more than `limit` bytes is refused by its Content-Length unread, otherwise once it is longer. A
+    body packed with gzip is unpacked, and the limits are ones on what comes out.
     """
 
     def __init__(
-        self, app: ASGIApp, *, limit: int, wires: Sequence[Wire], larger: Mapping[str, int] | None = None
+        self,
+        app: ASGIApp,
+        *,
+        limit: int,
+        wires: Sequence[Wire],
+        larger: Mapping[str, int] | None = None,
+        seconds: float = BODY_S,
     ) -> None:
         """`larger` are the paths that take more, with how much."""
         self.app = app
         self.limit = limit
         self.larger = larger or {}
         self.wires = wires
+        self.seconds = seconds
+        self.held = 0
+        """Bytes of the bodies in work, beyond FREE_BYTES of each."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -171,23 +198,46 @@ class BodyLimit:
         limit = self.larger.get(scope["path"], self.limit)
         error = BodyTooLarge(f"the body is longer than {limit} bytes: send fewer comments at once")
         length = Headers(scope=scope).get("content-length", "")
-        if length.isdecimal() and int(length) > limit:
+        if length.isdecimal() and (len(length) > 15 or int(length) > limit):
             await render(scope["path"], Problem.of(error), self.wires)(scope, receive, send)
             return
-        read = 0
+        read = held = 0
+        complete = False
+        seconds = self.seconds * limit / self.limit  # a larger body has as much more time
+        deadline = time.monotonic() + seconds
         inflate = _unpacking(scope)
 
+        def hold(size: int) -> None:
+            nonlocal held
+            self.held, held = self.held + size - held, size
+
         async def receive_counted() -> Message:
-            nonlocal read
-            message = await receive()
+            nonlocal read, complete
+            if complete:  # what comes now is the end of the connection
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), max(0.0, deadline - time.monotonic()))
+            except TimeoutError as late:
+                raise RequestTimedOut(
+                    f"the body has not arrived within {seconds:g} seconds: send it again, or less of it"
+                ) from late
+            complete = not message.get("more_body", False)
             if inflate is not None and message["type"] == "http.request":
                 message = {**message, "body": _inflated(inflate, message, limit - read + 1)}
             read += len(message.get("body", b""))
+            hold(max(0, read - FREE_BYTES))
             if read > limit:
+                hold(0)
                 raise error
+            if held and self.held > BODIES_AT_ONCE * limit:
+                hold(0)
+                raise Busy("other bodies are being read: send fewer comments at once", retry_after=1)
             return message
 
-        await self.app(scope, receive_counted, send)
+        try:
+            await self.app(scope, receive_counted, send)
+        finally:
+            hold(0)
 
 
 def _unpacking(scope: Scope) -> Any:

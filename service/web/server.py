@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 import uvicorn
+from fastapi import FastAPI
 
 from parley.model.artifact import DEFAULT, Artifact
 from parley.model.errors import ModelError
@@ -20,6 +21,7 @@ from parley.service.metrics import Metrics
 from parley.service.settings.schema import Settings
 from parley.service.web.access import check_exposure, warn_of_exposure
 from parley.service.web.app import create_app
+from parley.service.web.connections import BoundedProtocol, allow_connections
 
 DRAIN_S = 30
 SWITCH_S = 0.0005
@@ -48,20 +50,11 @@ def run(settings: Settings) -> None:
         elif state == "failed" and app.state.service.batcher.model is None:
             server.should_exit = True
 
+    allow_connections()
     app = create_app(settings, on_state=on_state)
     listener = _listen(settings.host, settings.port)
     address = _address(listener)
-    config = uvicorn.Config(
-        app,
-        http="h11",  # with httptools, headers have no end, and offering HTTP/2 (as Java does) costs the body
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # service.proxy reads them, by server.trusted_proxies
-        timeout_graceful_shutdown=DRAIN_S,
-        lifespan="on",
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(uvicorn_config(app))
     # Uvicorn raises the signal again once all is drained.
     with listener, contextlib.suppress(KeyboardInterrupt):
         check_exposure(settings, app.state.service.store)
@@ -71,6 +64,21 @@ def run(settings: Settings) -> None:
     failure = app.state.service.batcher.load_error
     if failure is not None:
         raise StartError(f"the model can't be loaded: {failure}") from failure
+
+
+def uvicorn_config(app: FastAPI) -> uvicorn.Config:
+    """How Uvicorn serves `app`."""
+    return uvicorn.Config(
+        app,
+        # On h11: httptools puts no limit on header size, and loses the body where a client offers HTTP/2.
+        http=BoundedProtocol,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # service.proxy reads them, by server.trusted_proxies
+        timeout_graceful_shutdown=DRAIN_S,
+        lifespan="on",
+    )
 
 
 @contextlib.contextmanager

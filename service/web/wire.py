@@ -7,6 +7,7 @@ A protocol is a `Wire`: its router, the paths whose errors are its own, and the 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
@@ -23,6 +24,7 @@ from starlette.types import Receive, Scope
 
 from parley.service.errors import (
     STATUS,
+    BodyTooLarge,
     InvalidKey,
     InvalidRequest,
     MalformedBody,
@@ -35,6 +37,12 @@ from parley.service.errors import (
 
 MAX_DETAILS = 20
 MAX_NAME = 60
+MAX_KEYS = 200
+"""Of one object; the largest that a protocol knows has a hundred."""
+TOKENS_A_COMMENT = 100
+"""Strings, commas and brackets of JSON that a comment takes at most; with every key given it is 45."""
+LEAST_COMMENTS = 1000
+_TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[,\[{]', re.DOTALL)
 MAX_LENIENT = 1_000_000
 """Bytes of a body that is read leniently; Perspective's requests have 20,480 at most for the comment."""
 MAX_NESTED = 32
@@ -125,10 +133,30 @@ class AtMost:
         return value
 
 
-def parse_json(body: bytes) -> Any:
-    """The JSON value of `body`. Raises MalformedBody: not UTF-8, not JSON, NaN, nested too deeply."""
+@dataclass(frozen=True, slots=True)
+class FirstError:
+    """`Annotated[list[T], FirstError()]`: no item behind a wrong one is looked at.
+
+    A complaint takes a kilobyte, and a body may hold a hundred thousand wrong items. (pydantic's own FailFast
+    can't stand in a union.)
+    """
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        assert schema["type"] == "list"
+        return {**schema, "fail_fast": True}
+
+
+def parse_json(body: bytes, *, comments: int = LEAST_COMMENTS) -> Any:
+    """The JSON value of `body`, which may hold `comments` comments.
+
+    Raises MalformedBody (not UTF-8, not JSON, NaN, nested too deeply) and BodyTooLarge: each value of a body
+    becomes an object of Python's, so they are counted before any is made.
+    """
+    _check_tokens(body, most=TOKENS_A_COMMENT * max(comments, LEAST_COMMENTS))
     try:
-        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        text = body.decode("utf-8-sig")
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
     except UnicodeDecodeError as error:
         raise MalformedBody(f"the body is not UTF-8 at byte {error.start}: encode it as UTF-8") from error
     except json.JSONDecodeError as error:
@@ -139,6 +167,20 @@ def parse_json(body: bytes) -> Any:
         raise MalformedBody("the body is nested too deeply: a request needs four levels") from error
     except ValueError as error:  # a number of thousands of digits
         raise MalformedBody("the body holds a number that can't be read") from error
+
+
+def _check_tokens(body: bytes, *, most: int) -> None:
+    if sum(body.count(sign) for sign in (b'"', b",", b"[", b"{")) <= most:
+        return  # quick, and true of most: signs within texts count here too
+    for number, _ in enumerate(_TOKENS.finditer(body)):
+        if number >= most:
+            raise BodyTooLarge(f"the body holds more than {most:,} values: send fewer comments at once")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_KEYS:
+        raise BodyTooLarge(f"the body holds an object of {len(pairs):,} keys; the limit is {MAX_KEYS}")
+    return dict(pairs)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -204,17 +246,19 @@ class _JsonRequest(Request):
 
     async def json(self) -> Any:
         body = await self.body()
-        return parse_lenient(body) if self._lenient else parse_json(body)
+        comments = self.app.state.service.settings.limits.comments
+        return parse_lenient(body) if self._lenient else parse_json(body, comments=comments)
 
 
 def problem_of_validation(error: RequestValidationError) -> Problem:
     """pydantic's complaints as places and fixes; never a value that was sent."""
     details = []
-    for complaint in error.errors()[:MAX_DETAILS]:
+    complaints = error.errors()
+    for complaint in complaints[:MAX_DETAILS]:
         place = _place(complaint["loc"])
         details.append({"place": place, "problem": _say(complaint)})
     first = details[0]
-    more = len(error.errors()) - 1
+    more = len(complaints) - 1
     message = f"{first['place']}: {first['problem']}" + (f" (and {more} more)" if more else "")
     return Problem.of(InvalidRequest(message, details=details))
 

@@ -166,6 +166,25 @@ def test_too_long_a_wait_is_refused(start: Callable[..., Batcher]) -> None:
         job.result(10)
 
 
+def test_nobody_waits_for_the_rest_of_an_endless_comment(
+    model: Scripted, start: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batcher = start(model)
+    model.gate.clear()
+    long = batcher.submit(_comments("x" * 50_000))
+    assert model.entered.wait(10)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 3)  # long overdue: of rare signs it takes its time
+    with pytest.raises(Busy, match="a long comment is being read") as refused:
+        batcher.check()
+    assert refused.value.retry_after is not None
+    assert 2 <= refused.value.retry_after <= 4
+    model.gate.set()
+    assert len(long.result(10)) == 1
+    monkeypatch.undo()
+    assert batcher.submit(_comments("thanks")).result(10)[0].id == "thanks"
+
+
 def test_without_a_pause_the_queue_is_kept_short(
     start: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,13 @@ def test_other_addresses_stay_apart(url: str) -> None:
     ("url", "normal"),
     [
         ("https://münchen.example/brücke", "https://xn--mnchen-3ya.example/br%C3%BCcke"),
+        ("https://straße.example/a", "https://xn--strae-oqa.example/a"),  # IDNA 2003 made strasse of it
+        ("https://faß.straße.example", "https://xn--fa-hia.xn--strae-oqa.example"),
+        ("https://news_1.example/a", "https://news_1.example/a"),
+        ("https://ＮＥＷＳ。example", "https://news.example"),
+        ("https://" + "é" * 64 + ".example", None),
+        ("https://" + "a." * 200 + "example", None),
+        ("https://a..example", None),
         ("https://[2001:DB8::1]/a", "https://[2001:db8::1]/a"),
         ("https://news.example/", "https://news.example"),
         ("https://news.example/?p=5", "https://news.example?p=5"),

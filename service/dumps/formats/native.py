@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -194,6 +194,16 @@ def stream_items(source: Source, path: str, *, many: bool = False) -> Iterator[A
             raise DumpError(
                 f"{source.place} broke off after entry {count:,}: {why}; export it again"
             ) from broken
+
+
+def stream_again(source: Source, path: str) -> Iterator[Any]:
+    """What stands at `path`, by another reading of the file: none in a pipe, and as far as it can be read."""
+    if source.ends:
+        with (
+            closing(source.again()) as again,
+            suppress(DumpError),
+        ):  # the comments will tell where it broke off
+            yield from stream_items(again, path)
 
 
 def _chunks_of_json(source: Source) -> Iterator[bytes | DumpError]:

@@ -19,9 +19,33 @@ from parley.service.dumps.formats.generic.page import PageReader, looks_like_pag
 from parley.service.dumps.formats.generic.presets import PRESETS, Preset, PresetReader
 from parley.service.dumps.formats.generic.tables import TableReader
 from parley.service.dumps.formats.native import Native, NativeReader
-from parley.service.dumps.formats.platforms import activitystreams, reddit, youtube
+from parley.service.dumps.formats.platforms import (
+    activitystreams,
+    discourse_topic,
+    hacker_news,
+    mastodon,
+    reddit,
+    reddit_listing,
+    stack_exchange,
+    telegram,
+    youtube,
+    yt_dlp,
+)
 from parley.service.dumps.formats.reply_tree import Index, JoinedTable, Skip
-from parley.service.dumps.formats.systems import commento, coral, disqus, isso, remark42, wordpress
+from parley.service.dumps.formats.systems import (
+    artalk,
+    blogger,
+    commento,
+    coral,
+    coral_talk,
+    disqus,
+    disqus_api,
+    github,
+    isso,
+    remark42,
+    valine,
+    wordpress,
+)
 from parley.service.dumps.reading.record import BadRow, Columns, Record
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError
@@ -104,6 +128,19 @@ INPUTS: dict[str, Input] = {
     "wordpress": _native(wordpress.FORMAT, wordpress.looks),
     "coral": _native(coral.FORMAT, coral.looks),
     "coral-csv": _native(coral.CSV_FORMAT, coral.looks_csv),
+    "reddit-listing": _native(reddit_listing.FORMAT, reddit_listing.looks),
+    "yt-dlp": _native(yt_dlp.FORMAT, yt_dlp.looks),
+    "discourse-topic": _native(discourse_topic.FORMAT, discourse_topic.looks),
+    "mastodon": _native(mastodon.FORMAT, mastodon.looks),
+    "hacker-news": _native(hacker_news.FORMAT, hacker_news.looks),
+    "stack-exchange": _native(stack_exchange.FORMAT, stack_exchange.looks),
+    "telegram": _native(telegram.FORMAT, telegram.looks),
+    "disqus-api": _native(disqus_api.FORMAT, disqus_api.looks),
+    "github": _native(github.FORMAT, github.looks),
+    "valine": _native(valine.FORMAT, valine.looks),
+    "artalk": _native(artalk.FORMAT, artalk.looks),
+    "coral-talk": _native(coral_talk.FORMAT, coral_talk.looks),
+    "blogger": _native(blogger.FORMAT, blogger.looks),
     "reddit": _native(reddit.FORMAT, reddit.looks),
     "youtube": _native(youtube.FORMAT, youtube.looks),
     "isso": _native(isso.FORMAT, lambda head: False, magic=(isso.MAGIC,)),

@@ -59,7 +59,7 @@ CREATE TABLE waiting (nr INTEGER PRIMARY KEY, row BLOB);
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skip:
-    """A comment that is none any more (or never was one), and why."""
+    """A comment that is skipped: deleted, private, or never one; and why."""
 
     reason: str
     id: str | None = None

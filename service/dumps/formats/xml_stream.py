@@ -20,6 +20,8 @@ from parley.service.errors import DumpError
 
 MAX_ELEMENT = 16 * 2**20
 """Characters in one element that is read."""
+MAX_TOKEN = 2**20
+"""Bytes of one tag, comment or instruction. Expat begins anew with an unfinished one for each piece of it."""
 MAX_DEPTH = 200
 _FORBIDDEN = dict.fromkeys(chain(range(9), (11, 12), range(14, 32), range(55296, 57344), (65534, 65535)), " ")
 _CDATA, _CDATA_END = "<![CDATA[", "]]>"
@@ -29,7 +31,7 @@ _BAD = re.compile(
 """References to characters, and what begins neither a reference nor a tag."""
 _LONGEST = 70
 """Characters of what `_BAD` must see at once."""
-_START = re.compile(r"<\?xml|<!DOCTYPE|<(?:rss|disqus)[\s>]")
+_START = re.compile(r"<\?xml|<!DOCTYPE|<(?:rss|disqus|comments|feed)[\s>]")
 
 
 @dataclass(slots=True)
@@ -135,7 +137,7 @@ class _Builder:
         self.closed = False
         self._source, self._wanted, self._marks, self._prefixes = source, wanted, marks, prefixes
         self._open: list[Node] = []
-        self._depth, self._size = 0, 0
+        self._depth, self._size, self._fed = 0, 0, 0
         self._names: dict[str, str] = {}
         parser = self._parser = expat.ParserCreate("utf-8", " ")
         parser.buffer_text = True
@@ -148,8 +150,10 @@ class _Builder:
 
     def feed(self, chunk: str, *, last: bool = False) -> DumpError | None:
         """Parse on. What is wrong with the chunk is returned: elements that end before it are done."""
+        data = chunk.encode()  # all that can't be encoded is forbidden in XML, and a space by now
+        self._fed += len(data)
         try:
-            self._parser.Parse(chunk, last)
+            self._parser.Parse(data, last)
         except expat.ExpatError as error:
             if self.closed:
                 return None
@@ -157,6 +161,8 @@ class _Builder:
             return DumpError(f"{self._source.place} broke off at line {error.lineno}: {why}; export it again")
         except DumpError as error:
             return error
+        if not last and self._fed - self._parser.CurrentByteIndex > MAX_TOKEN:
+            return self._problem(f"a tag or comment of more than {MAX_TOKEN:,} bytes")
         return None
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:

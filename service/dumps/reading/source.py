@@ -58,7 +58,7 @@ class Source:
         self.remarks: list[str] = []
         """What the end of a run should tell of the dump; readers add to it."""
         self.skipped: Counter[str] = Counter()
-        """Comments that are none any more (deleted, say) by reason; readers count them here."""
+        """Comments that are skipped (deleted, private, no comments) by reason; readers count them here."""
         self._text: io.TextIOWrapper | None = None
         try:
             self._file = io.BufferedReader(self.path.open("rb", buffering=0), HEAD_BYTES)

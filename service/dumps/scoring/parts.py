@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,6 +33,14 @@ _WHOLE = {"whole": True}
 _PLACED = {"placed": True}
 """And once OUT stands in its place: what is left is to take the folder away."""
 _JOINED = "joined"
+_OWN = re.compile(
+    r"manifest\.jsonl|part-\d{5,}\.\w+|errors-\d{5,}\.jsonl|seen\.sqlite(?:-journal|-wal|-shm)?|joined"
+)
+"""The names of all that Parley puts into the folder; whatever else lies there is someone else's."""
+_CALL = b'{"call": '
+_ERROR_KEYS = {"line", "row", "reason", "raw"}
+MAX_FIRST = 64 * 2**20
+"""Bytes of a file's first line that are looked at."""
 
 
 class Parts:
@@ -50,6 +60,7 @@ class Parts:
         self.whole = self._placed = False
 
     def __enter__(self) -> Self:
+        _check_own(self.folder)
         self.folder.mkdir(exist_ok=True)
         self._manifest = (self.folder / _MANIFEST).open("a+b")
         try:
@@ -130,8 +141,8 @@ class Parts:
         tables, errors = ([pair[i] for pair in pairs if _size(pair[i])] for i in (0, 1))
         if errors:
             self._put(errors, concatenate, errors_out)
-        else:
-            errors_out.unlink(missing_ok=True)
+        elif is_errors_list(errors_out):  # of a run before this one
+            errors_out.unlink()
         if tables:
             self._put(tables, join, self._out)
         self._append(_PLACED)
@@ -160,8 +171,8 @@ class Parts:
         self._unlink()
 
     def _unlink(self) -> None:
-        for pattern in ("part-*", "errors-*", "seen.sqlite*", _JOINED):
-            for path in self.folder.glob(pattern):
+        for path in self.folder.iterdir():
+            if _OWN.fullmatch(path.name) and path.name != _MANIFEST:
                 path.unlink()
 
     def _append(self, line: Mapping[str, Any]) -> None:
@@ -179,6 +190,43 @@ class Parts:
 def parts_folder(out: Path) -> Path:
     """Where the run that writes `out` keeps what it has so far."""
     return out.with_name(f"{out.name}.parts")
+
+
+def is_errors_list(path: Path) -> bool:
+    """Whether this is a list of bad rows as Parley writes it, or an empty file: one that may be replaced."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            first = file.readline(MAX_FIRST)
+        return not first or set(json.loads(first)) == _ERROR_KEYS
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
+
+
+def _check_own(folder: Path) -> None:
+    """Refuse a folder of parts that Parley did not make, or in which a link leads elsewhere."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise DumpError(f"{folder} is no folder of Parley's: move it away, or give OUT another name")
+    found = list(folder.iterdir()) if folder.exists() else []
+    for path in found:
+        if _OWN.fullmatch(path.name) and not _is_plain(path):
+            raise DumpError(f"{path} is a link or a folder, which Parley does not make: move it away")
+    manifest = folder / _MANIFEST
+    if found and not (manifest in found and _is_manifest(manifest)):
+        raise DumpError(f"{folder} holds files that are not Parley's: move it away, or give OUT another name")
+
+
+def _is_plain(path: Path) -> bool:
+    found = path.lstat()
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+
+
+def _is_manifest(path: Path) -> bool:
+    """Whether a run begins here; one killed in its first moment leaves nothing, or half a line."""
+    with path.open("rb") as file:
+        first = file.readline(len(_CALL))
+    return _CALL.startswith(first)
 
 
 def is_finishing(out: Path) -> bool:

@@ -17,10 +17,11 @@ from http import HTTPStatus
 from urllib.parse import unquote, urlsplit
 
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from starlette.types import Message as AsgiMessage
 from starlette.types import Scope
 
-from parley.service.errors import MalformedBody, NotFound, Problem
+from parley.service.errors import InvalidKey, MalformedBody, NotFound, Problem
 from parley.service.protocols.perspective.errors import documented, invalid, render
 from parley.service.web.access import key_of
 from parley.service.web.context import unless_hung_up
@@ -65,7 +66,9 @@ class Part:
 )
 async def batch(request: Request) -> Response:
     """`multipart/mixed` of `application/http` parts; the answer has one part for each, in the same order."""
-    parts = parse(request.headers.get("content-type", ""), await request.body())
+    content_type = request.headers.get("content-type", "")
+    body = await _read(request, content_type)
+    parts = await run_in_threadpool(parse, content_type, body)
     answers = await unless_hung_up(request, _all(request, parts))
     boundary = f"batch_{uuid.uuid4().hex}"
     pieces = [
@@ -77,17 +80,56 @@ async def batch(request: Request) -> Response:
     return Response(body, media_type=f"multipart/mixed; boundary={boundary}")
 
 
+async def _read(request: Request, content_type: str) -> bytes:
+    """The body; of a long one only the beginning where neither the batch nor its first call has a key.
+
+    Raises MissingKey, InvalidKey.
+    """
+    body = bytearray()
+    checked = False
+    async for chunk in request.stream():
+        body += chunk
+        if not checked and len(body) >= 2 * MAX_HEADERS:
+            _check_key(request, content_type, bytes(body))
+            checked = True
+    return bytes(body)
+
+
+def _check_key(request: Request, content_type: str, beginning: bytes) -> None:
+    boundary = _boundary(content_type)
+    keys = [key_of(request.scope)]
+    try:
+        part = _part(_split(beginning, boundary, most=1)[0], 1) if boundary else None
+        keys += [_key_of(part)] if part else []
+    except (IndexError, MalformedBody):
+        pass  # no call can be seen yet: the batch's own key decides
+    given = [key for key in keys if key]
+    for key in given[1:]:
+        try:
+            request.state.check_key(key)
+        except InvalidKey:
+            continue
+        return
+    request.state.check_key(given[0] if given else None)
+
+
+def _key_of(part: Part) -> str | None:
+    query = part.target.partition("?")[2].partition("#")[0]
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in part.headers.items()]
+    return key_of({"type": "http", "query_string": query.encode("latin-1", "replace"), "headers": headers})
+
+
 def parse(content_type: str, body: bytes) -> list[Part]:
     """The calls in a batch. Raises MalformedBody, InvalidRequest."""
     boundary = _boundary(content_type)
-    parts = _split(body, boundary) if boundary else []
+    parts = _split(body, boundary, most=MAX_PARTS + 1) if boundary else []
     if not parts:
         raise MalformedBody(
             "Failed to parse batch request: send multipart/mixed with a boundary and its parts."
         )
     if len(parts) > MAX_PARTS:
         raise invalid(
-            "INVALID_REQUEST", f"The batch request has {len(parts)} parts; the limit is {MAX_PARTS}."
+            "INVALID_REQUEST", f"The batch request has more than {MAX_PARTS} parts, which is the limit."
         )
     return [_part(part, number) for number, part in enumerate(parts, start=1)]
 
@@ -99,8 +141,8 @@ def _boundary(content_type: str) -> bytes | None:
     return boundary.encode("latin-1", "replace") if boundary else None
 
 
-def _split(body: bytes, boundary: bytes) -> list[bytes]:
-    """What stands between the lines of the boundary.
+def _split(body: bytes, boundary: bytes, *, most: int) -> list[bytes]:
+    """What stands between the lines of the boundary, `most` parts of it.
 
     email's own parser of multiparts isn't used: it takes the square of the time over a long header.
     """
@@ -110,8 +152,8 @@ def _split(body: bytes, boundary: bytes) -> list[bytes]:
     for found in line.finditer(body):
         if start is not None:
             parts.append(body[start : found.start()])
-        start = None if found[1] else found.end()
-        if found[1]:
+        start = None if found[1] or len(parts) == most else found.end()
+        if start is None:
             break
     if start is not None:
         parts.append(body[start:])  # its end is missing

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from parley.service.web.wire import FirstError
+
 
 class _Message(BaseModel):
     """A message in Google's JSON: keys in lowerCamelCase or with underscores; null is absent."""
@@ -42,7 +44,9 @@ class ArticleAndParentComment(_Message):
 class Context(_Message):
     """Either form, not both."""
 
-    entries: list[TextEntry] | None = Field(default=None, description="The article, then the parent comment.")
+    entries: Annotated[list[TextEntry], FirstError()] | None = Field(
+        default=None, description="The article, then the parent comment."
+    )
     article_and_parent_comment: ArticleAndParentComment | None = None
 
 
@@ -73,7 +77,7 @@ class SpanScore(_Message):
 class AttributeScores(_Message):
     """The scores of one attribute."""
 
-    span_scores: list[SpanScore] | None = None
+    span_scores: Annotated[list[SpanScore], FirstError()] | None = None
     summary_score: Score | None = None
 
 
@@ -88,7 +92,7 @@ def _listed(value: Any) -> Any:
 class _Request(_Message):
     comment: TextEntry | None = None
     context: Context | None = None
-    languages: Annotated[list[str] | None, BeforeValidator(_listed)] = Field(
+    languages: Annotated[Annotated[list[str], FirstError()] | None, BeforeValidator(_listed)] = Field(
         default=None, description="BCP 47; detected when absent. One may come without its list."
     )
     do_not_store: bool | None = None

@@ -7,9 +7,10 @@ the text of the context, other clients send the article itself. `parley feedback
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from parley.model.comment import Article
@@ -25,14 +26,14 @@ from parley.service.protocols.perspective.schemas import (
     SuggestCommentScoreResponse,
     to_answer,
 )
-from parley.service.store.feedback import Suggestion
-from parley.service.web.context import ServiceDep
+from parley.service.store.feedback import MAX_NAME, Suggestion
+from parley.service.web.context import ServiceDep, token_of
 from parley.service.web.wire import JSON, LenientJsonRoute
 
 _COMMENT = "comment:"
 """What Coral's client token begins with, before the comment's id."""
-MAX_NAME = 512
-"""Characters of an id: a database's index takes no long ones."""
+_ATTRIBUTE = re.compile(r"[\w.@:/-]{1,100}")
+"""What names an attribute, and can't hold a text."""
 
 router = APIRouter(route_class=LenientJsonRoute)
 
@@ -42,7 +43,7 @@ router = APIRouter(route_class=LenientJsonRoute)
     summary="Keep a moderator's decision, as Perspective does",
     responses={200: {"model": SuggestCommentScoreResponse}, **documented(400, 403, 429, 500, 503)},
 )
-async def suggest(sent: SuggestCommentScoreRequest, service: ServiceDep) -> Response:
+async def suggest(request: Request, sent: SuggestCommentScoreRequest, service: ServiceDep) -> Response:
     """The text is kept only where the site has turned that on, and nothing with `doNotStore`."""
     text = check_comment(sent.comment)
     surroundings = context.read(sent.context)
@@ -61,7 +62,7 @@ async def suggest(sent: SuggestCommentScoreRequest, service: ServiceDep) -> Resp
             attribute=_label(attribute),
             value=value,
             text=text,
-            client_token=token,
+            client_token=token and token_of(request, token),
             community=sent.community_id,
             comment_id=comment_id,
             parent_id=surroundings.parent.id if surroundings.parent else None,
@@ -87,9 +88,11 @@ def _values(sent: Mapping[str, AttributeScores | None]) -> dict[str, float]:
         raise invalid("INVALID_REQUEST", f"More than {MAX_ATTRIBUTES} attribute_scores")
     values = {}
     for attribute, scores in sent.items():
-        if not attribute.strip():
-            raise invalid("INVALID_REQUEST", "attribute_scores: an attribute has no name")
-        _check_names(attribute_scores=attribute)
+        if not _ATTRIBUTE.fullmatch(attribute):
+            raise invalid(
+                "INVALID_REQUEST",
+                "attribute_scores: an attribute has a name of 1 to 100 letters, digits and _ . @ : / -",
+            )
         summary = scores.summary_score if scores else None
         spans = (scores.span_scores if scores else None) or []
         if any(span.begin is None or span.end is None for span in spans):

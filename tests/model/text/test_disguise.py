@@ -39,6 +39,10 @@ def words() -> WordPiece:
         ("goood", "good"),
         ("sooooo stuuupid", "so stupid"),
         ("waayyyy", "way"),
+        ("don|key and fo-ol, don.key", "donkey and fool, donkey"),
+        ("f\no\no\nl", "fool"),
+        ("1 d 1 0 t and 1 d 1 0 7", "idiot and idiot"),
+        ("what an i d i 0 t", "what an idiot"),
     ],
 )
 def test_read_as_what_it_hides(words: WordPiece, text: str, read: str) -> None:
@@ -54,6 +58,8 @@ def test_read_as_what_it_hides(words: WordPiece, text: str, read: str) -> None:
         f"lol{GRIN}so, wow!great",
         "www.example.com, KKK, WWIII, Louis III, hmm, p.m., e.g., I a",
         "zzzzz FFFFFF",
+        "the end.It was late, go.to the well-known shop, re-elect him/her, and/or bbc.co.uk or youtu.be/a",
+        "1 2 3 4 5, 3 - 4 - 5, A\nB, 4 x 4, yes|no",
         "A plain comment, with nothing odd about it: 3 of 4 agree.",
     ],
 )
@@ -70,6 +76,10 @@ def test_no_second_look_at_plain_text() -> None:
     [
         ("f\U0001f17e\ufe0f\U0001f17e\ufe0fl", "fOOl"),
         ("n\u2139\ufe0fce", "nice"),
+        ("a d\u0585\u0578key, and pa\u057dse", "a donkey, and pause"),
+        ("\u0532\u0561\u0580\u0587", "\u0532\u0561\u0580\u0587"),
+        ("You are a \u202eyeknod\u202c, sir", "You are a donkey, sir"),
+        ("\u202eyeknod a era uoY", "You are a donkey"),
         ("b1\ufe0f\u20e3t\u00a9\ufe0fh", "b1tch"),
         ("\U0001f197, gi\U0001f17f\ufe0fsy", "OK, giPsy"),
         ("le\U0001f4b2\U0001f4b2", "le$$"),

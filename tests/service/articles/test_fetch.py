@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from parley.model.comment import Article, Comment
+from parley.service.articles import lookup
 from parley.service.articles.fetch import Fetcher, extract, is_public, resolve
 from parley.service.articles.lookup import Articles
 from parley.service.errors import FetchError
@@ -187,6 +188,15 @@ def test_time_is_limited(port: int) -> None:
         "10.1.2.3",
         "172.16.0.1",
         "192.168.1.1",
+        "192.0.0.8",
+        "192.0.0.170",
+        "192.88.99.1",
+        "168.63.129.16",
+        "::ffff:168.63.129.16",
+        "100.100.100.200",
+        "3fff::1",
+        "2606:4700::5efe:10.0.0.1",
+        "2606:4700::200:5efe:10.0.0.1",
         "169.254.169.254",
         "100.64.0.1",
         "0.0.0.0",
@@ -267,6 +277,65 @@ def test_international_hosts_are_one_in_every_spelling(port: int, store: Store, 
     assert filled.article is not None
     assert filled.article.title
     assert Site.seen == [f"www.xn--mnchen-3ya.example:{port}/bridge"]
+
+
+class Endless:
+    """A fetcher whose fetches never end."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def allows(self, url: str) -> bool:
+        return True
+
+    async def fetch(self, url: str) -> Article:
+        self.asked.append(url)
+        await asyncio.sleep(60)
+        raise AssertionError
+
+
+def test_fetches_that_wait_are_limited_by_host(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "FETCHES_AT_ONCE", 1000)
+
+    async def fill() -> list[str]:
+        fetcher = Endless()
+        articles = Articles(store, fetcher)  # type: ignore[arg-type]
+        urls = [f"https://news.example/{n}" for n in range(100)]
+        urls += ["http://news.example:80/0/?utm_source=x#top", "https://other.example/0"]
+        await articles.fill([Comment(text="a", article=Article(url=url)) for url in urls])
+        await asyncio.sleep(0.05)
+        await articles.close()
+        assert not articles._queued
+        return fetcher.asked
+
+    asked = asyncio.run(fill())
+    assert len(asked) == lookup.QUEUED_A_HOST + 1
+    assert sum("other.example" in url for url in asked) == 1
+    assert len({url.rstrip("/") for url in asked}) == len(asked)
+
+
+def test_invented_addresses_make_no_page_be_fetched_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup, "MOST_TRIED", 10)
+    monkeypatch.setattr(lookup, "FETCHES_AT_ONCE", 1000)
+
+    async def fill() -> list[str]:
+        fetcher = Endless()
+        articles = Articles(store, fetcher)  # type: ignore[arg-type]
+        for number in [0, *range(40), 0]:
+            url = f"https://{number}.example/a"
+            await articles.fill([Comment(text="a", article=Article(url=url))])
+        await asyncio.sleep(0.05)
+        monkeypatch.setattr(lookup, "RETRY_S", 0.0)  # all of it is long ago
+        await articles.fill([Comment(text="a", article=Article(url="https://0.example/a"))])
+        await asyncio.sleep(0.05)
+        await articles.close()
+        return fetcher.asked
+
+    asked = asyncio.run(fill())
+    assert len(asked) == 11
+    assert asked.count("https://0.example/a") == 2
 
 
 def test_what_the_site_puts_meanwhile_is_not_replaced(port: int, store: Store) -> None:

@@ -55,6 +55,7 @@ def test_trial_counts_and_keeps_the_closest_calls(policy_file: Path) -> None:
     trial = try_policy(Policy.load(policy_file), [*rows, BadRow(reason="empty", row=7)], predict, examples=2)
     assert trial.actions == {"approve": 2, "reject": 4}
     assert [example.text for example in trial.rules["toxic"].examples] == ["0.51", "0.52"]
+    assert [example.text for example in trial.rules["toxic"].below] == ["0.49", "0.1"]
     assert (trial.comments, trial.scored_before, [row.row for row in trial.bad]) == (6, 0, [7])
 
 

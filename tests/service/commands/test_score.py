@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
 import signal
@@ -120,6 +121,94 @@ def test_overwrite(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "out.csv").write_text("old")
     assert run("in.csv", "-o", "out.csv", "--overwrite", "--quiet").exit_code == 0
     assert (tmp_path / "out.csv").read_text().startswith("id,text,")
+
+
+@pytest.mark.parametrize("out", ["out.jsonl", "-"])
+def test_bad_rows_never_go_to_a_file_of_someone_else(run, tmp_path: Path, out: str) -> None:  # type: ignore[no-untyped-def]
+    good = '{"text": "fine"}\n'
+    (tmp_path / "in.jsonl").write_text(good)
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "list.json").write_text('{"line": 1}')
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "new.jsonl")
+    (tmp_path / "folder").mkdir()
+    before = names(tmp_path)
+    for file in ("in.jsonl", "notes.txt", "list.json", "link.jsonl", "folder"):
+        result = run("in.jsonl", "-o", out, "--errors", file, "--overwrite")
+        assert result.exit_code == 2, file
+        assert "another" in result.stderr
+    assert names(tmp_path) == before
+    assert (tmp_path / "in.jsonl").read_text() == good
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_list_of_bad_rows_of_an_earlier_run_is_replaced(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "in.jsonl").write_text('{"text": "fine"}\n{"text": ""}\n')
+    listed = tmp_path / "bad.jsonl"
+    for rows in (1, 1):
+        assert run("in.jsonl", "-o", "out.jsonl", "--errors", "bad.jsonl", "--overwrite").exit_code == 0
+        assert len(listed.read_text().splitlines()) == rows
+    (tmp_path / "in.jsonl").write_text('{"text": "fine"}\n')
+    assert run("in.jsonl", "-o", "out.jsonl", "--errors", "bad.jsonl", "--overwrite").exit_code == 0
+    assert not listed.exists()
+
+
+def test_a_folder_of_parts_of_someone_else_stays(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "in.jsonl").write_text('{"text": "fine"}\n')
+    parts = tmp_path / "out.jsonl.parts"
+    parts.mkdir()
+    for name in ("part-of-a-book.txt", "errors-I-made.txt", "manifest.jsonl"):
+        (parts / name).write_text("mine")
+    result = run("in.jsonl", "-o", "out.jsonl")
+    assert (result.exit_code, "holds files that are not Parley's" in result.stderr) == (2, True)
+    assert sorted(path.name for path in parts.iterdir()) == [
+        "errors-I-made.txt",
+        "manifest.jsonl",
+        "part-of-a-book.txt",
+    ]
+
+
+def test_links_among_the_parts_are_not_followed(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "in.jsonl").write_text('{"text": "fine"}\n')
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    parts = tmp_path / "out.jsonl.parts"
+    parts.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert run("in.jsonl", "-o", "out.jsonl").exit_code == 2
+    parts.unlink()
+    for name in ("manifest.jsonl", "part-00000.jsonl", "joined"):
+        for link in (Path.symlink_to, Path.hardlink_to):
+            parts.mkdir()
+            (parts / "manifest.jsonl").write_text("")
+            (parts / name).unlink(missing_ok=True)
+            link(parts / name, victim)
+            result = run("in.jsonl", "-o", "out.jsonl")
+            assert (result.exit_code, "is a link" in result.stderr) == (2, True), name
+            for path in parts.iterdir():
+                path.unlink()
+            parts.rmdir()
+    assert victim.read_text() == "mine"
+
+
+def test_a_dump_cut_short_says_so_whatever_was_asked(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    whole = gzip.compress(b"".join(b'{"text": "number %d"}\n' % n for n in range(20_000)))
+    (tmp_path / "in.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    for quiet in ([], ["-q"]):
+        result = run("in.jsonl.gz", "-o", "out.jsonl", "--overwrite", *quiet)
+        assert result.exit_code == 3
+        assert "The input could not be read to its end" in result.stderr
+
+
+def test_nothing_of_a_dump_reaches_the_terminal_as_an_order(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    evil = "\x1b]0;owned\x07\u202e\x9b31m"
+    rows = [{f"text{evil}": "fine"}, {"text": "fine"}]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = run("in.jsonl", "-o", "out.jsonl")
+    assert "the first of them, line 1" in result.stderr
+    (tmp_path / "in.csv").write_text(f"id,a{evil[:6]}\n1,x\n", encoding="utf-8")
+    refused = run("in.csv", "-o", "out.csv", "--format", "csv")
+    mapped = run("in.jsonl", "-o", "b.jsonl", "--map", f"target={evil}", "--where", f"{evil}=1")
+    for shown in (result.stderr, refused.stderr, mapped.stderr):
+        assert not set(shown) & set("\x1b\x07\u202e\x9b"), shown
 
 
 def test_what_is_odd_but_no_error_is_told(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -26,6 +26,13 @@ class Desk:
         self.client = client
         self.service: Service = client.app.state.service  # type: ignore[attr-defined]
         self.hashes = KeyedHashes(self.service.settings.store.author_secret)
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Stop the server, once."""
+        if not self._stopped:
+            self._stopped = True
+            self.client.__exit__(None, None, None)
 
     @property
     def csrf(self) -> str:
@@ -48,20 +55,20 @@ def hashes(tmp_path: Path) -> KeyedHashes:
 @pytest.fixture
 def make_desk(tiny_artifact: Path, tmp_path: Path) -> Iterator[Callable[..., Desk]]:
     """Makes a desk with settings of its own."""
-    open_clients: list[TestClient] = []
+    open_desks: list[Desk] = []
 
     def make(*, queue: bool = True, folder: Path = tmp_path, url: str | None = None, **settings: Any) -> Desk:
         store = Storage(folder=folder, queue=queue, url=url)
         app = create_app(Settings(model=tiny_artifact, store=store, **settings))
         client = TestClient(app, **LOCAL)
         client.__enter__()
-        open_clients.append(client)
+        open_desks.append(Desk(client))
         wait_until_ready(client)
-        return Desk(client)
+        return open_desks[-1]
 
     yield make
-    for client in open_clients:
-        client.__exit__(None, None, None)
+    for made in open_desks:
+        made.stop()
 
 
 @pytest.fixture

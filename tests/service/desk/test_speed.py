@@ -1,6 +1,7 @@
 """The queue page is quick however many comments wait: `make desk-test` takes 100,000, the suite fewer.
 
-The suite counts the process's own time, so that a busy machine fails nothing; `make desk-test` looks at the clock.
+The suite counts the time of the process itself, which a busy machine doesn't change; `make desk-test` looks
+at the clock.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+BRIDGE = "https://news.example/bridge"
 DISQUS = """`
 <?xml version="1.0" encoding="utf-8"?>
 <disqus xmlns="http://disqus.com" xmlns:dsq="http://disqus.com/disqus-internals"\
@@ -483,6 +484,165 @@ _OUTBOX = json.dumps(
     }
 )  # fmt: skip
 
+
+def yt_dlp_comment(id: str, text: str, parent: str = "root") -> dict[str, object]:
+    return {"id": id, "parent": parent, "text": text, "author": "@anna", "author_id": "UC1", "timestamp": 1717516920,
+            "like_count": 2, "is_favorited": False, "author_is_uploader": False}  # fmt: skip
+
+
+YT_DLP = (
+    '{"id": "vid", "title": "Bridge to close", "formats": [], "thumbnails": [], "comments": [',
+    '], "_type": "video"}',
+)
+
+
+def reddit_thing(id: str, text: str, parent: str = "t3_s1", replies: object = "") -> dict[str, object]:
+    return {"kind": "t1", "data": {**_reddit_comment(id, text, parent), "replies": replies}}
+
+
+_REDDIT_SUBMISSION = {
+    "kind": "t3",
+    "data": {"id": "s1", "title": "Bridge to close", "selftext": "It is *old*.", "url": BRIDGE},
+}
+REDDIT_LISTING = (
+    f'[{{"kind": "Listing", "data": {{"children": [{json.dumps(_REDDIT_SUBMISSION)}]}}}}, {{"kind": "Listing", "data": {{"children": [',
+    "]}}]",
+)
+
+
+def listing(*things: object) -> dict[str, object]:
+    return {"kind": "Listing", "data": {"children": list(things)}}
+
+
+def discourse_post(number: int, text: str, answered: int | None = None, **more: object) -> dict[str, object]:
+    return {"id": number + 900, "username": "anna", "user_id": 5, "created_at": "2024-06-04T16:02:00.000Z", "cooked": text,
+            "post_number": number, "reply_to_post_number": answered, "topic_id": 123, "topic_slug": "old-bridge", **more}  # fmt: skip
+
+
+DISCOURSE_TOPIC = '{"post_stream": {"posts": [', ']}, "title": "Bridge &amp; tunnel", "id": 123}'
+
+
+def status(id: str, text: str, answered: str | None = None, visibility: str = "public") -> dict[str, object]:
+    return {"id": id, "created_at": "2024-06-04T16:02:00.000Z", "in_reply_to_id": answered, "visibility": visibility,
+            "url": f"https://s.example/@anna/{id}", "content": text, "spoiler_text": "", "reblog": None,
+            "account": {"id": "9", "acct": "anna@s.example", "username": "anna", "display_name": "Anna"}}  # fmt: skip
+
+
+def hit(id: str, text: str, parent: int = 7) -> dict[str, object]:
+    return {"objectID": id, "author": "anna", "comment_text": text, "story_id": 7, "story_title": "Bridge to close",
+            "story_url": BRIDGE, "parent_id": parent, "created_at": "2024-06-04T16:02:00Z"}  # fmt: skip
+
+
+def stack_row(id: int, text: str) -> str:
+    return f'  <row Id="{id}" PostId="9" Score="3" Text="{text}" CreationDate="2024-06-04T16:02:00.000" UserId="5" />\n'
+
+
+_STACK = f'\ufeff<?xml version="1.0" encoding="utf-8"?>\n<comments>\n{stack_row(1, "Close *it*.")}{stack_row(2, "No.")}</comments>\n'
+_STACK_POSTS = '<?xml version="1.0" encoding="utf-8"?>\n<posts><row Id="9" PostTypeId="1" Title="Old bridge" Body="&lt;p&gt;It is old.&lt;/p&gt;" /></posts>'
+
+
+def _stack_exchange(folder: Path) -> Path:
+    (folder / "Posts.xml").write_text(_STACK_POSTS)
+    (folder / "Comments.xml").write_text(_STACK, encoding="utf-8")
+    return folder / "Comments.xml"
+
+
+def message(id: int, text: object, answered: int | None = None) -> dict[str, object]:
+    return {"id": id, "type": "message", "date": "2024-06-04T18:02:00", "date_unixtime": "1717516920", "from": "Anna",
+            "from_id": "user17", "text": text, **({"reply_to_message_id": answered} if answered else {})}  # fmt: skip
+
+
+TELEGRAM = '{"name": "Town talk", "type": "public_supergroup", "id": 1234, "messages": [', "]}"
+
+
+def disqus_post(id: str, text: str, parent: int | None = None, **more: object) -> dict[str, object]:
+    return {"id": id, "message": text, "raw_message": "x", "createdAt": "2024-06-04T16:02:00", "parent": parent,
+            "author": {"username": "anna", "name": "Anna"}, "isDeleted": False, "isSpam": False, "isApproved": True,
+            "likes": 2, "thread": {"id": "100", "link": BRIDGE, "title": "Bridge to close"}, **more}  # fmt: skip
+
+
+DISQUS_API = '{"code": 0, "response": [', "]}"
+
+
+def discussion_comment(id: str, text: str, *replies: object) -> dict[str, object]:
+    return {"id": id, "author": {"login": "anna"}, "bodyHTML": text, "createdAt": "2024-06-04T16:02:00Z",
+            "isMinimized": False, "deletedAt": None, "replies": list(replies)}  # fmt: skip
+
+
+GITHUB = f'{{"discussion": {{"id": "D1", "url": "{BRIDGE}", "comments": [', "]}}"
+
+
+def waline_comment(id: str, text: str, parent: str | None = None) -> dict[str, object]:
+    return {"objectId": id, "comment": text, "nick": "Anna", "mail": "a@mail.example", "link": "", "ip": "192.0.2.7",
+            "ua": "x", "url": "/bridge", "pid": parent, "rid": parent, "status": "approved",
+            "insertedAt": "2024-06-04T16:02:00.000Z"}  # fmt: skip
+
+
+WALINE = '{"type": "waline", "version": 1, "tables": ["Comment"], "data": {"Comment": [', "]}}"
+
+
+def artalk_comment(id: str, text: str, parent: str = "0") -> dict[str, object]:
+    return {"id": id, "rid": parent, "content": text, "ip": "192.0.2.7", "ua": "x", "is_pending": "false", "nick": "Anna",
+            "created_at": "2024-06-04 16:02:00", "page_key": "/bridge", "page_title": "Bridge to close"}  # fmt: skip
+
+
+def talk_comment(
+    id: str, text: str, parent: str | None = None, status: str = "ACCEPTED"
+) -> dict[str, object]:
+    return {"_id": {"$oid": "6"}, "id": id, "body": text, "asset_id": "as1", "author_id": "u1", "parent_id": parent,
+            "status": status, "created_at": {"$date": "2024-06-04T16:02:00Z"}}  # fmt: skip
+
+
+def _coral_talk(folder: Path) -> Path:
+    folder = folder / "talk"
+    folder.mkdir()
+    (folder / "comments.json").write_text(
+        _lines(talk_comment("2", "No.", "1", "REJECTED"), talk_comment("1", "Close it."))
+    )
+    (folder / "assets.json").write_text(_lines({"id": "as1", "url": BRIDGE, "title": "Bridge to close"}))
+    (folder / "users.json").write_text(_lines({"id": "u1", "username": "anna"}))
+    return folder
+
+
+def blogger_entry(id: int, text: str, *, kind: str = "comment", parent: int | None = None) -> str:
+    where = "" if kind == "post" else '<thr:in-reply-to ref="tag:blogger.com,1999:blog-1.post-5"/>'
+    above = (
+        f'<link rel="related" href="https://www.blogger.com/feeds/1/5/comments/default/{parent}"/>'
+        if parent
+        else ""
+    )
+    return (
+        f"<entry><id>tag:blogger.com,1999:blog-1.post-{id}</id><published>2024-06-04T18:02:00.000+02:00</published>"
+        f"<category scheme='http://schemas.google.com/g/2005#kind' term='http://schemas.google.com/blogger/2008/kind#{kind}'/>"
+        f"<title type='text'>Bridge to close</title><content type='html'>{text}</content>"
+        f"<link rel='alternate' href='{BRIDGE}'/>{above}<author><name>Anna</name><email>a@mail.example</email></author>{where}</entry>\n"
+    )
+
+
+BLOGGER = (
+    "<?xml version='1.0' encoding='UTF-8'?><feed xmlns='http://www.w3.org/2005/Atom' xmlns:thr='http://purl.org/syndication/thread/1.0'>"
+    "<id>tag:blogger.com,1999:blog-1.archive</id><generator uri='http://www.blogger.com'>Blogger</generator>\n"
+    + blogger_entry(5, "&lt;p&gt;It is old.&lt;/p&gt;", kind="post"),
+    "</feed>",
+)
+_TAKEOUT = _csv(
+    ("Comment ID", "Channel ID", "Comment Create Timestamp", "Price", "Parent Comment ID", "Post ID", "Video ID",
+     "Comment Text", "Top-Level Comment ID"),
+    ("Ug1", "UC1", "2024-06-04T16:02:00.123456+00:00", 0, "", "", "vid", '{"text":"Close it."},{"text":"\\n"},{"text":"Now."}', ""),
+)  # fmt: skip
+_REDDIT_OWN = _csv(
+    ("id", "permalink", "date", "ip", "subreddit", "gildings", "link", "parent", "body", "media"),
+    ("c2", "https://www.reddit.com/r/town/comments/s1/x/c2/", "2024-06-04 16:02:00 UTC", "192.0.2.7", "town", 0,
+     "https://www.reddit.com/r/town/comments/s1/x/", "c1", "No, *mend* it.", ""),
+)  # fmt: skip
+
+
+def _around(frame: tuple[str, str], *items: object) -> str:
+    return (
+        frame[0] + ",".join(item if isinstance(item, str) else json.dumps(item) for item in items) + frame[1]
+    )
+
+
 _TABLE = [
     {
         "id": "2",
@@ -534,6 +694,67 @@ def _page(folder: Path) -> Path:
 
 
 _FILES: dict[str, tuple[str, str]] = {
+    "yt-dlp": (
+        "Bridge [vid].info.json",
+        _around(YT_DLP, yt_dlp_comment("1.r", "No.", "1"), yt_dlp_comment("1", "Close it.")),
+    ),
+    "reddit-listing": (
+        "s1.json",
+        _around(
+            REDDIT_LISTING,
+            reddit_thing("c1", "Close it.", replies=listing(reddit_thing("c2", "No.", "t1_c1"))),
+        ),
+    ),
+    "discourse-topic": (
+        "123.json",
+        _around(
+            DISCOURSE_TOPIC,
+            discourse_post(1, "<p>Close it.</p>"),
+            discourse_post(2, "<p>No.</p>", 1),
+            discourse_post(3, "", post_type=3),
+        ),
+    ),
+    "mastodon": (
+        "statuses.json",
+        _around(
+            ("[", "]"),
+            status("2", "<p>No.</p>", "1"),
+            status("1", "<p>Close it.</p>"),
+            status("3", "x", None, "direct"),
+        ),
+    ),
+    "hacker-news": ("hits.json", _around(('{"hits": [', "]}"), hit("9", "No.", 8), hit("8", "Close it."))),
+    "telegram": (
+        "result.json",
+        _around(
+            TELEGRAM,
+            message(1, ["Close ", {"type": "bold", "text": "it"}, "."]),
+            message(2, "No.", 1),
+            {"id": 3, "type": "service"},
+        ),
+    ),
+    "disqus-api": (
+        "posts.json",
+        _around(DISQUS_API, disqus_post("2", "<p>No.</p>", 1), disqus_post("1", "<p>Close it.</p>")),
+    ),
+    "github": (
+        "discussion.json",
+        _around(GITHUB, discussion_comment("c1", "<p>Close it.</p>", discussion_comment("c2", "<p>No.</p>"))),
+    ),
+    "valine": (
+        "waline.json",
+        _around(WALINE, waline_comment("c2", "No.", "c1"), waline_comment("c1", "Close it.")),
+    ),
+    "artalk": (
+        "artrans.json",
+        _around(("[", "]"), artalk_comment("2", "No.", "1"), artalk_comment("1", "Close it.")),
+    ),
+    "blogger": (
+        "blog.xml",
+        BLOGGER[0] + blogger_entry(7, "No.", parent=6) + blogger_entry(6, "Close it.") + BLOGGER[1],
+    ),
+    "youtube-takeout": ("comments.csv", _TAKEOUT),
+    "reddit-own": ("comments.csv", _REDDIT_OWN),
     "jsonl": ("comments.jsonl", _lines(*_TABLE)),
     "csv": ("comments.csv", _TABLE_CSV),
     "disqus": ("export.xml", DISQUS),
@@ -551,6 +772,8 @@ _FILES: dict[str, tuple[str, str]] = {
     "activitystreams": ("outbox.json", _OUTBOX),
 }
 _BUILT: dict[str, Callable[[Path], Path]] = {
+    "stack-exchange": _stack_exchange,
+    "coral-talk": _coral_talk,
     "parquet": _parquet,
     "arrow": _arrow,
     "page": _page,

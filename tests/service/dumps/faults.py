@@ -163,6 +163,51 @@ LONG: Mapping[str, Long] = {
         _LD, lambda i: {"@type": "Comment", "@id": f"#c{i}", "text": text(i), "parentItem": parent(i)},
         "]}</script></head></html>", name="page.html",
     ),
+    "yt-dlp": _document(
+        exports.YT_DLP[0], lambda i: exports.yt_dlp_comment(str(i), text(i), "gone" if i == 0 else "root"),
+        exports.YT_DLP[1], name="v.info.json",
+    ),
+    "reddit-listing": _document(
+        exports.REDDIT_LISTING[0], lambda i: exports.reddit_thing(f"c{i}", text(i), "t1_gone" if i == 0 else "t3_s1"),
+        exports.REDDIT_LISTING[1], name="s.json",
+    ),
+    "discourse-topic": _document(
+        exports.DISCOURSE_TOPIC[0], lambda i: exports.discourse_post(i, text(i), 9999 if i == 0 else None),
+        exports.DISCOURSE_TOPIC[1], name="t.json",
+    ),
+    "mastodon": _document("[", lambda i: exports.status(str(i), text(i), parent(i)), "]", name="s.json"),
+    "hacker-news": _document(
+        '{"hits": [', lambda i: exports.hit(str(i), text(i), 9999 if i == 0 else 7), "]}", name="h.json"
+    ),
+    "telegram": _document(
+        exports.TELEGRAM[0], lambda i: exports.message(i, text(i), 9999 if i == 0 else None), "]}", name="result.json"
+    ),
+    "disqus-api": _document(
+        exports.DISQUS_API[0], lambda i: exports.disqus_post(str(i), text(i), 9999 if i == 0 else None), "]}", name="d.json"
+    ),
+    "github": _document(
+        exports.GITHUB[0], lambda i: exports.discussion_comment(f"c{i}", text(i)), exports.GITHUB[1], name="g.json"
+    ),
+    "valine": _document(
+        exports.WALINE[0], lambda i: exports.waline_comment(f"c{i}", text(i), parent(i)), exports.WALINE[1], name="w.json"
+    ),
+    "artalk": _document(
+        "[", lambda i: exports.artalk_comment(str(i + 1), text(i), "9999" if i == 0 else "0"), "]", name="a.json"
+    ),
+    "coral-talk": _lines(lambda i: exports.talk_comment(f"c{i}", text(i), parent(i)), name="comments.json"),
+    "blogger": Long(
+        "b.xml", exports.BLOGGER[0],
+        lambda i: exports.blogger_entry(i + 10, text(i), parent=9999 if i == 0 else None), exports.BLOGGER[1],
+    ),
+    "stack-exchange": Long("Comments.xml", "<comments>\n", lambda i: exports.stack_row(i + 1, text(i)), "</comments>"),
+    "youtube-takeout": _csv(
+        ("Comment ID", "Channel ID", "Video ID", "Parent Comment ID", "Comment Text", "Price"),
+        lambda i: (f"U{i}", "UC1", "vid", parent(i), json.dumps({"text": text(i)}), 0), name="comments.csv",
+    ),
+    "reddit-own": _csv(
+        ("id", "permalink", "subreddit", "link", "parent", "body", "media"),
+        lambda i: (f"c{i}", "p", "town", "https://r.example/comments/s1/", parent(i), text(i), ""), name="comments.csv",
+    ),
     "discourse": _csv(
         _DISCOURSE, lambda i: ("Bridge", "No", text(i), exports._DISCOURSE_URL.format(i), "2024-06-04"), name="d.csv"
     ),

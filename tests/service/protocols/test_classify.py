@@ -234,7 +234,7 @@ def test_every_bad_comment_is_named_up_to_a_limit(client: TestClient) -> None:
         (b"\xff\xfe", "not UTF-8 at byte 0"),
         (b'{"comments": NaN}', "NaN, which is not JSON"),
         (b'{"comments": [{"text": -Infinity}]}', "-Infinity, which is not JSON"),
-        (b"[" * 200_000, "nested too deeply"),
+        (b"[" * 50_000, "nested too deeply"),
         (b'{"comments": ' * 50_000, "nested too deeply"),
         (b'{"comments": ' + b"1" * 5000 + b"}", "number"),
         (b"text=hello", "is not JSON"),

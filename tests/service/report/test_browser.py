@@ -72,6 +72,7 @@ def page(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
         )
         for i in range(60)
     ]
+    rows.append(scored("A day of its own", id="one", target="One day", stance="favor", at=DAY))
     rows.append(
         scored(
             f"You fool {HOSTILE}",
@@ -123,6 +124,30 @@ def test_every_plot_is_drawn(page: Any) -> None:
         page.execute_script("return document.querySelectorAll('#plot-scores .shapelayer path').length") == 6
     )
     assert page.execute_script("return document.querySelector('.plot').clientWidth") > 600
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_bars_and_labels_can_be_read(page: Any, width: int) -> None:
+    """A target whose comments fall on one day has a bar like the others, and no label lies on another."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    page.execute_script("document.querySelectorAll('.plot').forEach((each) => Plotly.Plots.resize(each))")
+    widths = page.execute_script(
+        "return [...document.querySelectorAll('#plot-stance-time .bars path, #plot-time .bars path')]"
+        ".map((bar) => bar.getBoundingClientRect().width)"
+    )
+    assert min(widths) > 3, min(widths)
+    clashes = page.execute_script(
+        "return [...document.querySelectorAll('.plot')].flatMap((plot) => {"
+        " const labels = [...plot.querySelectorAll('.xaxislayer-above text')].map((l) => [l.textContent,"
+        "  l.getBoundingClientRect()]);"
+        " return labels.flatMap(([name, a], i) => labels.slice(i + 1).filter(([, b]) =>"
+        "  a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)"
+        "  .map(([other]) => `${plot.id}: ${name} on ${other}`)); })"
+    )
+    assert clashes == []
+    assert page.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_nothing_is_fetched_and_nothing_complained_of(page: Any) -> None:

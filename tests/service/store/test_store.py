@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing.pool import ThreadPool
@@ -18,10 +21,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from parley.model.comment import Article, Comment
-from parley.service.errors import StoreError
+from parley.service.errors import PurgeRefused, StoreError
 from parley.service.privacy import KeyedHashes
 from parley.service.store import (
     articles,
+    database,
     desk_tables,  # noqa: F401  adds its tables to the metadata
     keys,
 )
@@ -226,6 +230,55 @@ def test_purge_removes_what_is_older(any_store: Store, hashes: KeyedHashes) -> N
     assert [row["attribute"] for row in feedback.rows()] == ["toxicity"]
 
 
+def test_forgetting_an_author_leaves_what_others_wrote_alike(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=True)
+    thanks = Suggestion(attribute="toxicity", value=0, text="Thank you!")
+    feedback.keep([replace(thanks, author=f"reader-{n}", comment_id=str(n)) for n in (1, 2, 3)])
+    feedback.keep([replace(thanks, comment_id="4"), replace(thanks, text="Only mine.", comment_id="5")])
+    for author in ("reader-1", "reader-2"):
+        feedback.saw(Comment(text="Thank you!"), author)
+    feedback.saw(Comment(text="Only mine."), "reader-1")
+    assert feedback.forget(author="reader-1") == 2
+    assert [row["comment_id"] for row in feedback.rows()] == ["2", "3", "4"]
+    assert feedback.forget(author="reader-2") == 2  # nobody else was seen to write the one without an author
+    assert [row["comment_id"] for row in feedback.rows()] == ["3"]
+
+
+def test_forgetting_a_comment_forgets_who_was_seen_to_write_it(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=True)
+    sent = Suggestion(attribute="toxicity", value=0, text="Keep it open", comment_id="1")
+    feedback.keep([sent, replace(sent, text="Close it", comment_id="2"), replace(sent, text="Close it")])
+    for text in ("Keep it open", "Close it"):
+        feedback.saw(Comment(text=text), "reader-1")
+    assert feedback.forget(comment_id="1") == 2
+    assert feedback.forget(comment_id="2") == 1
+    with any_store.read() as connection:
+        assert connection.execute(sa.select(sightings)).all() == []
+
+
+@pytest.mark.parametrize("comments", [False, True])
+def test_names_hold_no_text(any_store: Store, hashes: KeyedHashes, comments: bool) -> None:
+    text = "What somebody wrote. " * 1000
+    sent = Suggestion(attribute="spam", value=1, article_url=text, parent_id=text, language=text)
+    feedback = Feedback(any_store, hashes, comments=comments)
+    feedback.keep([sent, replace(sent, article_url="https://news.example/" + "a" * 3000)])
+    for row in feedback.rows():
+        assert (row["article_url"], row["parent_id"], row["language"]) == (None, None, None)
+    url = "https://news.example/bridge"
+    feedback.keep([Suggestion(attribute="spam", value=1, article_url=url, parent_id="7", language="en-GB")])
+    row = list(feedback.rows())[-1]
+    assert (row["article_url"], row["parent_id"], row["language"]) == (url, "7", "en-GB")
+
+
+def test_a_clock_that_is_wrong_does_not_empty_the_store(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=True)
+    feedback.keep([replace(TOXIC, client_token=None, comment_id=str(n)) for n in range(40)])
+    with pytest.raises(PurgeRefused, match=r"40 of 40 rows of suggestions .* parley feedback purge --all"):
+        feedback.purge(older_than=timedelta(days=-1))
+    assert len(list(feedback.rows())) == 40
+    assert feedback.purge(older_than=timedelta(days=-1), whatever_share=True) == 40
+
+
 # The secret of author hashes
 
 
@@ -345,3 +398,61 @@ def test_a_store_of_a_newer_parley_is_left_alone(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(StoreError, match="install a newer one"):
         Store.open(url)
+
+
+# A database that hangs
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A database that takes connections and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(10)
+        yield int(listener.getsockname()[1])
+
+
+def test_a_database_that_says_nothing_is_given_up(silent_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pg8000")
+    monkeypatch.setattr(database, "SILENT_S", 0.2)
+    start = time.monotonic()
+    with pytest.raises(StoreError, match=r"the store .* can't be used"):
+        Store.open(f"postgresql://parley:secret@127.0.0.1:{silent_port}/parley")
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError("gone"), TimeoutError("late"), BrokenPipeError("cut")]
+)
+def test_a_connection_that_breaks_is_a_store_error_and_logged(
+    store: Store, error: Exception, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(StoreError, match="see the log"), store.read():
+        raise error
+    assert not store.available
+    assert "store_failed" in capsys.readouterr().out
+    with store.read() as connection:
+        connection.execute(sa.text("SELECT 1"))
+    assert store.available
+
+
+def test_a_statement_that_waits_for_a_lock_is_ended(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "STATEMENT_S", 0.3)
+    store = Store.open(postgres_url)
+    with store.write() as connection:
+        connection.execute(sa.text("LOCK TABLE suggestions IN ACCESS EXCLUSIVE MODE"))
+        start = time.monotonic()
+        with pytest.raises(StoreError), store.read() as other:
+            other.execute(sa.select(suggestions)).all()
+        assert time.monotonic() - start < 5
+    with store.write() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    store.close()
+
+
+def test_decisions_last_through_a_power_cut(store: Store) -> None:
+    with store.read() as connection:
+        assert connection.scalar(sa.text("PRAGMA synchronous")) == 2  # FULL

@@ -109,6 +109,7 @@ def test_health_is_503_until_the_model_is_loaded(fake: Fake) -> None:
             "status": "ok",
             "model": {"name": "fake", "version": "1"},
             "waiting": 0,
+            "store": "ok",
         }
 
 

@@ -130,10 +130,12 @@ class CsvReader:
         if header is None or header.problem is not None:
             problem = header.problem if header else "every line is blank"
             raise DumpError(f"{self._source.place} has no readable header row: {problem}")
-        names: list[str] = []
+        names: dict[str, None] = {}
         for number, cell in enumerate(header.cells, start=1):
             name = " ".join(cell.split()) or f"column_{number}"
-            names.append(f"{name}_{number}" if name in names else name)
+            while name in names:
+                name = f"{name}_{number}"
+            names[name] = None
         self._rows.width = len(names)
         if not all(map(str.isprintable, names)):
             raise DumpError(

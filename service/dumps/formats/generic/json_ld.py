@@ -21,8 +21,10 @@ from parley.service.errors import DumpError, NothingToScore
 
 MAX_PAGE = 64 * 2**20
 _HTML = re.compile(r"^(?:\s|<\?xml[^<>]*>|<!--(?:(?!-->).)*-->)*<(?:!doctype\s+html|html)\b", re.I | re.S)
-_SCRIPT = re.compile(r"<script\b[^<>]*\bapplication/ld\+json\b[^<>]*>", re.IGNORECASE)
-_WRAPPED = re.compile(r"^(?:\s|//|/\*|\*/|<!--|<!\[CDATA\[)+|(?:\s|//|/\*|\*/|-->|\]\]>)+$")
+_SCRIPT = re.compile(r"<script\b(?P<attributes>[^<>]*+)>", re.IGNORECASE)
+_JSON_LD = re.compile(r"\bapplication/ld\+json\b", re.IGNORECASE)
+_OPENING = re.compile(r"(?:\s|//|/\*|\*/|<!--|<!\[CDATA\[)*+")
+_CLOSING = ("//", "/*", "*/", "-->", "]]>")
 """What hides a script from old browsers and from XML."""
 _END = re.compile(r"</script", re.IGNORECASE)
 
@@ -96,11 +98,27 @@ def _blocks(page: str) -> Iterator[tuple[int, str]]:
     """Line and content of each JSON-LD script."""
     at, line, counted = 0, 1, 0
     while (start := _SCRIPT.search(page, at)) is not None:
-        end = _END.search(page, start.end())
+        at = start.end()
+        if not _JSON_LD.search(start["attributes"]):
+            continue
+        end = _END.search(page, at)
         at = end.start() if end else len(page)
         line += page.count("\n", counted, start.end())
         counted = start.end()
-        yield line, _WRAPPED.sub("", page[start.end() : at])
+        yield line, _unwrapped(page[start.end() : at])
+
+
+def _unwrapped(script: str) -> str:
+    opening = _OPENING.match(script)
+    start, end = opening.end() if opening else 0, len(script)
+    while end > start:  # from behind, mark by mark: a pattern would begin anew at each of them
+        if script[end - 1].isspace():
+            end -= 1
+        elif mark := next((mark for mark in _CLOSING if script.endswith(mark, start, end)), None):
+            end -= len(mark)
+        else:
+            break
+    return script[start:end]
 
 
 FORMAT = Native(read=read, extras={"upvotes": "int64"})

@@ -28,7 +28,8 @@ from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError, NothingToScore
 
 MAX_PAGE = 64 * 2**20
-_BY = re.compile(r"^by:[ \t]*(?P<name>.*?)[ \t]*(?:\bfrom:[ \t]*(?P<place>.*))?$")
+_BY = "by:"
+_FROM = re.compile(r"\bfrom:")
 _ANSWER = "in response"
 _BREADCRUMB = re.compile(r"\s[/>»|›]\s")
 _SENTENCE_END = re.compile(r"[.!?…:;][\"'”’)\]]*$")
@@ -197,30 +198,38 @@ def read_article(lines: Sequence[str]) -> Article:
     """The article above the comments: its headline as title, its paragraphs as text; None where missing."""
     title_at = next((i for i, line in enumerate(lines) if _is_headline(line)), -1)
     title = lines[title_at].strip() if title_at >= 0 else None
-    paragraphs: list[str] = []
+    paragraphs: dict[str, None] = {}
     for line in lines[title_at + 1 :]:
         if _starts(line, _AFTER_ARTICLE) and not _is_paragraph(line, words=12):
             break
-        if _is_paragraph(line) and line.strip() not in paragraphs:
-            paragraphs.append(line.strip())
+        if _is_paragraph(line):
+            paragraphs[line.strip()] = None
     return Article(title=title, text="\n\n".join(paragraphs) or None)
 
 
 def _headers(lines: Sequence[str]) -> list[_Header]:
     headers = []
     for at, line in enumerate(lines):
-        match = _BY.match(line.strip())
-        if match is None:
+        line = line.strip()
+        if not line.startswith(_BY):
             continue
+        name, place = _who(line.removeprefix(_BY))
         below = _next_filled(lines, at + 1)
         date = lines[below].strip() if below is not None and _date(lines[below]) else None
-        place = match["place"]
         if date is None and place is None:
             continue  # a by-line of the article, or a line of prose
         text_at = below + 1 if date is not None and below is not None else at + 1
         answer = _start(lines, at) < at
-        headers.append(_Header(at, text_at, match["name"] or None, place or None, date, answer))
+        headers.append(_Header(at, text_at, name or None, place or None, date, answer))
     return headers
+
+
+def _who(line: str) -> tuple[str, str | None]:
+    """Name and place of "NAME from: PLACE"; None where no place is told."""
+    found = _FROM.search(line)
+    if found is None:
+        return line.strip(), None
+    return line[: found.start()].strip(), line[found.end() :].strip()
 
 
 def _start(lines: Sequence[str], at: int) -> int:

@@ -6,6 +6,7 @@ A `Preset` says which column holds which field, as `--map` would, and what else 
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
@@ -21,6 +22,7 @@ from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError
 
 _TOPIC = re.compile(r"^(?P<topic>.*/t/(?:[^/]*/)?(?P<id>\d+))/(?P<number>\d+)/?$")
+_SUBMISSION = re.compile(r"/comments/([0-9a-z]+)")
 _NO_COLUMN = "\0"
 
 
@@ -172,6 +174,35 @@ def _discourse_posts(record: Record) -> Record | Skip:
     return replace(record, id=id, parent=Parent(id=f"{topic}/{parent}") if parent else None, extra=extra)
 
 
+def _takeout(record: Record) -> Record:
+    """A comment's text comes as JSON objects, a piece each; they are one text."""
+    article = record.article.id if record.article else None
+    url = f"https://www.youtube.com/watch?v={article}" if article else None
+    record = replace(record, article=Article(id=article, url=url) if article else None)
+    try:
+        pieces = json.loads(f"[{record.text}]")
+    except ValueError:
+        return record
+    said = [piece.get("text") for piece in pieces if isinstance(piece, dict)]
+    text = "".join(piece for piece in said if isinstance(piece, str))
+    return replace(record, text=text) if text.strip() else record
+
+
+def _reddit_own(record: Record) -> Record:
+    """Ids as Reddit's archives write them; the link holds that of the submission."""
+    parent, link = record.parent and record.parent.id, record.article and record.article.url
+    found = _SUBMISSION.search(link or "")
+    article = Article(id=f"t3_{found[1]}" if found else None, url=link) if link else None
+    extra = {name: value for name, value in record.extra.items() if name not in ("ip", "media", "gildings")}
+    return replace(
+        record,
+        id=f"t1_{record.id}" if record.id else None,
+        parent=Parent(id=f"t1_{parent}") if parent and f"/{parent}" not in (link or "") else None,
+        article=article,
+        extra=extra,
+    )
+
+
 def _unused(columns: Mapping[str, str]) -> dict[str, str]:
     """The mapping, with the fields that it doesn't mention taken from no column."""
     return {name: columns.get(name, _NO_COLUMN) for name in FIELDS}
@@ -266,6 +297,28 @@ PRESETS: dict[str, Preset] = {
         ),
         format="markdown",
         finish=_discourse_posts,
+    ),
+    "youtube-takeout": Preset(
+        has=frozenset({"Comment ID", "Channel ID", "Comment Text", "Video ID"}),
+        columns=_unused(
+            {
+                "id": "Comment ID",
+                "text": "Comment Text",
+                "parent.id": "Parent Comment ID",
+                "article.id": "Video ID",
+                "author.id": "Channel ID",
+                "created_at": "Comment Create Timestamp",
+            }
+        ),
+        finish=_takeout,
+    ),
+    "reddit-own": Preset(
+        has=frozenset({"id", "permalink", "subreddit", "link", "parent", "body"}),
+        columns=_unused(
+            {"id": "id", "text": "body", "parent.id": "parent", "article.url": "link", "created_at": "date"}
+        ),
+        format="markdown",
+        finish=_reddit_own,
     ),
     "coral-user": Preset(
         has=frozenset({"Comment ID", "Article URL", "Comment Text"}),

@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from parley.service.dumps.reading.names import REPEATED
+from parley.service.dumps.reading.packing import MAX_RATIO, UNPACKED_FREELY
 from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError
 
 ROWS_AT_ONCE = 1000
+BYTES_AT_ONCE = 32 * 2**20
+"""Bytes of text that are made at a time of what stands in the file once."""
 _BEFORE_STREAM = 8
 BUFFER = 2**18
 """Bytes of each column that are read at a time."""
@@ -25,6 +28,7 @@ def import_pyarrow() -> Any:
     """pyarrow with `parquet` and `ipc` loaded. Raises DumpError saying how to install it."""
     try:
         import pyarrow
+        import pyarrow.compute
         import pyarrow.ipc
         import pyarrow.parquet
     except ImportError as error:
@@ -43,6 +47,7 @@ class TableReader:
         self._pa = import_pyarrow()
         self._place = source.place
         self._row, self._rows = 0, 0
+        self._bytes, self._size = 0, max(source.size, 1)
         try:
             self._batches = self._open(source)
         except (self._pa.ArrowException, OSError, ValueError) as error:
@@ -58,15 +63,7 @@ class TableReader:
 
     def _open(self, source: Source) -> Iterator[Any]:
         if source.head.startswith(b"PAR1"):
-            # Read ahead, pyarrow would keep more of a file the longer it is.
-            table = self._pa.parquet.ParquetFile(source.stream, pre_buffer=False, buffer_size=BUFFER)
-            self._found = self._types(table.schema_arrow)
-            self._rows = table.metadata.num_rows
-            return (
-                batch
-                for group in range(table.num_row_groups)
-                for batch in table.iter_batches(ROWS_AT_ONCE, row_groups=[group], use_threads=False)
-            )
+            return self._open_parquet(source)
         if source.head.startswith(b"ARROW1"):
             try:
                 file = self._pa.ipc.open_file(source.stream)
@@ -79,14 +76,72 @@ class TableReader:
         self._found = self._types(stream.schema)
         return iter(stream)
 
+    def _open_parquet(self, source: Source) -> Iterator[Any]:
+        # Read ahead, pyarrow would keep more of a file the longer it is.
+        options = {"pre_buffer": False, "buffer_size": BUFFER}
+        plain = self._pa.parquet.ParquetFile(source.stream, **options)
+        self._found = self._types(plain.schema_arrow)
+        self._rows = plain.metadata.num_rows
+        # A text that stands in many rows stands in the file once: so it is read, and weighed before it is
+        # multiplied.
+        columns = (plain.schema.column(n) for n in range(len(plain.schema)))
+        texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+        source.stream.seek(0)
+        table = self._pa.parquet.ParquetFile(source.stream, read_dictionary=texts, **options)
+        for number in range(table.num_row_groups):
+            group = table.metadata.row_group(number)
+            self._weigh(max(group.total_byte_size, 0))
+        return (
+            batch
+            for group in range(table.num_row_groups)
+            for batch in table.iter_batches(ROWS_AT_ONCE, row_groups=[group], use_threads=False)
+        )
+
+    def _weigh(self, size: int) -> None:
+        """Count bytes that come out of the file. Raises DumpError where they are too many for its size."""
+        self._bytes += size
+        if self._bytes > UNPACKED_FREELY and self._bytes > MAX_RATIO * self._size:
+            raise DumpError(
+                f"{self._place} holds more than {MAX_RATIO} times its size, as no comments do; if it is what "
+                "you mean to score, write it as JSON lines and give that"
+            )
+
     @property
     def fraction(self) -> float:
         return self._row / self._rows if self._rows else 0.0
 
     def __iter__(self) -> Iterator[Record | BadRow]:
         while (batch := self._next_batch()) is not None:
-            for start in range(0, batch.num_rows, ROWS_AT_ONCE):
-                yield from self._records(self._rows_of(batch.slice(start, ROWS_AT_ONCE)))
+            at_once = self._rows_at_once(batch)
+            for start in range(0, batch.num_rows, at_once):
+                rows = batch.slice(start, at_once)
+                self._weigh(sum(map(self._text_size, rows.columns)))
+                yield from self._records(self._rows_of(rows))
+
+    def _rows_at_once(self, batch: Any) -> int:
+        """As many rows as take BYTES_AT_ONCE, were each text as long as the longest."""
+        longest = sum(map(self._longest_text, batch.columns))
+        return max(1, min(ROWS_AT_ONCE, BYTES_AT_ONCE // max(longest, 1)))
+
+    def _longest_text(self, column: Any) -> int:
+        lengths = [self._pa.compute.max(lengths).as_py() or 0 for lengths, _ in self._lengths(column)]
+        return sum(lengths)
+
+    def _text_size(self, column: Any) -> int:
+        """Bytes of a column's texts that are in the file once, and here for each row."""
+        taken = (lengths.take(indices) for lengths, indices in self._lengths(column))
+        return sum(self._pa.compute.sum(lengths).as_py() or 0 for lengths in taken)
+
+    def _lengths(self, column: Any) -> Iterator[tuple[Any, Any]]:
+        """Of each dictionary in a column or below it: the lengths of its texts, and which row has which."""
+        kind = column.type
+        if self._pa.types.is_struct(kind):
+            for number in range(kind.num_fields):
+                yield from self._lengths(column.field(number))
+        elif self._pa.types.is_list(kind) or self._pa.types.is_large_list(kind):
+            yield from self._lengths(column.flatten())
+        elif self._pa.types.is_dictionary(kind) and len(column.dictionary):
+            yield self._pa.compute.binary_length(column.dictionary), column.indices
 
     def _types(self, fields: Any, prefix: str = "") -> dict[str, Any]:
         """The Arrow types by column, with the structs that hold fields opened into dotted names."""

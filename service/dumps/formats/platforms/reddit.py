@@ -29,9 +29,9 @@ def looks(head: str) -> bool:
 def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments; archives keep them in the order of writing, so a parent stands before its replies."""
     for submission in objects_beside(_submissions(source), source):
-        _add(submission, index)
+        add(submission, index)
     for found, comment in objects(source):
-        yield found if found.problem else replace(found, values=_values(comment))
+        yield found if found.problem else replace(found, values=values(comment))
 
 
 def _submissions(source: Source) -> Source | None:
@@ -46,7 +46,7 @@ def _submissions(source: Source) -> Source | None:
     return source.beside(*(other for other in likely if other != name))
 
 
-def _add(submission: Mapping[str, Any], index: Index) -> None:
+def add(submission: Mapping[str, Any], index: Index) -> None:
     id, title, text = (_string(submission.get(key)) for key in ("id", "title", "selftext"))
     if id is None:
         return
@@ -58,7 +58,7 @@ def _add(submission: Mapping[str, Any], index: Index) -> None:
     index.add_article(_full(id, "t3_"), url=url, title=unescape(title) if title else None, text=body)
 
 
-def _values(comment: Mapping[str, Any]) -> dict[str, Any]:
+def values(comment: Mapping[str, Any]) -> dict[str, Any]:
     body, link, parent = comment.get("body"), _string(comment.get("link_id")), comment.get("parent_id")
     if isinstance(parent, int) and not isinstance(parent, bool) and parent > 0:
         parent = (

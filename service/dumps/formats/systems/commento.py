@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, suppress
 from typing import Any
 
-from parley.service.dumps.formats.native import Native, RawComment, dig, stream_items, words
+from parley.service.dumps.formats.native import Native, RawComment, dig, stream_again, stream_items, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.formats.systems.isso import absolute
 from parley.service.dumps.reading.source import Source
-from parley.service.errors import DumpError
 
 _KEYS = re.compile(r'(?<!\\)"(?:comments|commenters|pages|version)"\s*:')
 _HEX = re.compile(r'(?<!\\)"comment(?:er)?Hex"\s*:|(?<!\\)"comments"\s*:\s*(?:null|\[\s*\])')
@@ -31,24 +29,17 @@ def looks(head: str) -> bool:
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments. Names and pages stand behind them in the file, so it is read twice."""
-    for commenter in _all(source, "commenters.item"):
+    for commenter in stream_again(source, "commenters.item"):
         id, name = dig(commenter, "commenterHex") or dig(commenter, "id"), dig(commenter, "name")
         if isinstance(id, str) and isinstance(name, str):
             index.add_author(id, name)
-    for page in _all(source, "pages.item"):
+    for page in stream_again(source, "pages.item"):
         id, path = dig(page, "id"), dig(page, "path")
         if isinstance(id, str):
             url = absolute(source.base_url, path) if isinstance(path, str) else None
             index.add_article(id, url=url, title=words(dig(page, "title")), text=None)
     for comment in stream_items(source, "comments.item"):
         yield _comment(comment, source)
-
-
-def _all(source: Source, path: str) -> Iterator[Any]:
-    if not source.ends:
-        return  # a pipe is read once: names stay unknown
-    with closing(source.again()) as again, suppress(DumpError):  # the comments will tell where it broke off
-        yield from stream_items(again, path)
 
 
 def _comment(comment: Any, source: Source) -> RawComment:

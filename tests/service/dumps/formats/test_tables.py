@@ -173,3 +173,24 @@ def test_times_that_python_cannot_hold_are_kept_as_numbers(read: Read) -> None:
     assert row.created_at is None
     assert row.extra["created_at_as_sent"] == row.extra["own"] == 2**62
     assert row.extra["nanoseconds"] == datetime(2024, 6, 4, 16, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("where", ["text", "article"])
+def test_a_small_file_of_long_texts_is_refused_before_they_are_made(tmp_path: Path, where: str) -> None:
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    long = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), pa.array(["a" * 3_000_000]))
+    nested = pa.StructArray.from_arrays([long], ["text"])
+    short = pa.array(["x"] * 1000)
+    columns = {"text": long} if where == "text" else {"text": short, "article": nested}
+    path = tmp_path / "bomb.parquet"
+    pq.write_table(pa.table(columns), path, compression="zstd", store_schema=False)
+    assert path.stat().st_size < 1000
+    before = pa.total_allocated_bytes()
+    with (
+        closing(Source(path)) as source,
+        pytest.raises(DumpError, match="holds more than 200 times its size"),
+    ):
+        list(open_reader(source))
+    assert pa.total_allocated_bytes() - before < 50_000_000

@@ -78,3 +78,10 @@ def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_no_whole_xml(tmp_path: Path, text: str) -> None:
     with pytest.raises(DumpError, match=r"broke off at line \d+: .*; export it again"):
         nodes(tmp_path, text)
+
+
+def test_an_endless_tag_is_refused_before_it_is_read_again_and_again(tmp_path: Path) -> None:
+    for start in ("<post a='", "<!-- ", "<?pi "):
+        with pytest.raises(DumpError, match="a tag or comment of more than 1,048,576 bytes"):
+            nodes(tmp_path, f"<disqus>{start}{'x' * 2_000_000}")
+    assert len(nodes(tmp_path, f"<disqus><post><![CDATA[{'x' * 2_000_000}]]></post></disqus>")) == 1

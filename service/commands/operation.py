@@ -1,4 +1,4 @@
-"""`parley backup` and `parley restore`: the store, its secret and the settings, in one file."""
+"""What an operator runs: `parley doctor`, and `parley backup` and `parley restore`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,41 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from parley.service.commands.common import ConfigOption, told_errors
+from parley.service.terminal import tell
 
 if TYPE_CHECKING:
     from parley.service.settings.schema import Settings
     from parley.service.store.backup import Manifest
+
+
+SIGNS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
+
+
+def doctor(*, config: ConfigOption = None) -> None:
+    """Check settings, policy, model, store, secret, keys, proxy, port, disk and clock; say what to do.
+
+    Run it as the user whom the service runs as, with the same settings, before the first start and after
+    every upgrade. It changes nothing, and may run beside the service.
+
+    \b
+    parley doctor
+    sudo -u parley parley doctor --config /etc/parley/service.yaml
+
+    Exit status: 0 when the service can do its work, 1 when something is wrong, 2 for settings that can't be
+    used.
+    """
+    with told_errors():
+        from parley.service.doctor.examine import examine
+        from parley.service.settings.schema import Settings
+
+        settings = Settings.load(file=config)
+        file = config or os.environ.get("PARLEY_CONFIG")
+        failed = False
+        for finding in examine(settings, file=Path(file) if file else None):
+            typer.echo(f"{SIGNS[finding.state]} {finding.subject + ':':<10} {finding.told}")
+            failed = failed or finding.state == "problem"
+    if failed:
+        raise typer.Exit(1)
 
 
 def backup(
@@ -53,7 +84,7 @@ def backup(
             )
         finally:
             store.close()
-    typer.echo(f"{_told(saved)}: {output}", err=True)
+    tell(f"{_told(saved)}: {output}", err=True)
 
 
 def restore(
@@ -90,12 +121,12 @@ def restore(
 
     with told_errors():
         if check:
-            typer.echo(f"{_told(backups.read_manifest(file))}: {file} is whole.", err=True)
+            tell(f"{_told(backups.read_manifest(file))}: {file} is whole.", err=True)
             return
         with _told_os_errors(settings_to or file):
             if settings_to:
                 for written in backups.extract_settings(file, settings_to):
-                    typer.echo(f"Settings: {written}", err=True)
+                    tell(f"Settings: {written}", err=True)
             settings = Settings.load(file=config)
             backups.read_manifest(file)  # before a store is made
             store = Store.open(settings.store.database)
@@ -109,7 +140,7 @@ def restore(
                 )
             finally:
                 store.close()
-    typer.echo(f"{_told(saved)}: restored. Start the service again, if it runs.", err=True)
+    tell(f"{_told(saved)}: restored. Start the service again, if it runs.", err=True)
 
 
 def _settings(settings: Settings, config: Path | None) -> dict[str, Path | str]:
@@ -132,7 +163,7 @@ def _told(manifest: Manifest) -> str:
 
 
 def _refuse(message: str) -> None:
-    typer.echo(f"Error: {message}", err=True)
+    tell(f"Error: {message}", err=True)
     raise typer.Exit(2)
 
 

@@ -1,0 +1,36 @@
+"""What goes to a terminal: text without what a terminal would obey.
+
+Names of columns, keys and rules come from strangers' files, and an escape sequence among them could rename
+the window, hide a line, or answer a question in the user's place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+
+def printable(text: str) -> str:
+    """`text` with a dot for each control or direction mark; its line breaks stay."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in "\n\xa0" else "·" for char in text)
+
+
+def tell(text: str, *, err: bool = False) -> None:
+    """Print a line, or several."""
+    typer.echo(printable(text), err=err)
+
+
+class PlainConsole(Console):
+    """A console that prints strings as they are, without markup and without what a terminal would obey."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False)
+
+    def render_str(self, text: str, *args: Any, **options: Any) -> Text:
+        """As rich does, of a printable text."""
+        return super().render_str(printable(text), *args, **options)

@@ -1,0 +1,85 @@
+"""Keeps web pages away from a Parley that is open to the programs on its machine.
+
+Without a key Parley answers whoever reaches its loopback address. Every page in a browser on the same machine
+does: it can send requests to 127.0.0.1, and with a name of its own that points there (DNS rebinding) it can
+read the answers too. Browsers say where a request comes from, and whom it was meant for:
+
+    Host             none but the names of this machine
+    Origin           the service's own, where there is one
+    Sec-Fetch-Site   same-origin, or none (typed, or a bookmark); a link from elsewhere may open a page
+    Content-Type     not text/plain, which a page may send anywhere without asking
+
+With a key, or where anybody is let in (`access.anonymous`), nothing of this is asked.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from parley.service.errors import ForeignPage, Problem, WrongMediaType
+from parley.service.web.wire import Wire, render
+
+OWN_SITES = ("same-origin", "none")
+
+
+class SameMachine:
+    """Refuses what a web page may have sent, while `is_open` says that nobody needs a key."""
+
+    def __init__(
+        self, app: ASGIApp, *, is_open: Callable[[], bool], wires: Sequence[Wire], hosts: Sequence[str] = ()
+    ) -> None:
+        """`hosts` are names under which the service may be asked, beside those of loopback."""
+        self.app = app
+        self.is_open = is_open
+        self.wires = wires
+        self.hosts = frozenset(map(str.lower, hosts))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self.is_open():
+            try:
+                self._check(scope)
+            except (ForeignPage, WrongMediaType) as error:
+                await render(scope["path"], Problem.of(error), self.wires)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    def _check(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        host = headers.get("host")
+        if host is not None and not self._is_own(host):
+            raise ForeignPage(
+                f"this request is for the host {host[:80]!r}, and without an API key Parley answers for this "
+                "machine's own names only, such as localhost: make a key with `parley keys create NAME`"
+            )
+        origin = headers.get("origin")
+        if origin is not None and (host is None or urlsplit(origin).netloc.lower() != host.lower()):
+            raise self._foreign()
+        opens_page = scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
+        if headers.get("sec-fetch-site", "none") not in OWN_SITES and not opens_page:
+            raise self._foreign()
+        if headers.get("content-type", "").split(";")[0].strip().lower() == "text/plain":
+            raise WrongMediaType("the body must be JSON: send the header Content-Type: application/json")
+
+    def _is_own(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        if name == "localhost" or name.endswith(".localhost") or name in self.hosts:
+            return True
+        try:
+            return ipaddress.ip_address(name).is_loopback
+        except ValueError:
+            return False
+
+    @staticmethod
+    def _foreign() -> ForeignPage:
+        return ForeignPage(
+            "this request comes from a page of another site, and without an API key Parley answers programs "
+            "on this machine only: make a key with `parley keys create NAME` and send it"
+        )

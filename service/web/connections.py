@@ -1,0 +1,91 @@
+"""What a connection may cost: Uvicorn's protocol, with limits on open sockets and on the wait for a request.
+
+Uvicorn waits for a request's first byte, and for the end of its headers, as long as the client likes. Each
+waiting connection holds a file descriptor, and a thousand idle ones would leave none for those who ask.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD_S = 10.0
+"""Seconds from the first moment of a connection to the end of the first request's headers; later requests
+have as long from their first byte, and Uvicorn's keep-alive limit before it."""
+SPARE_FILES = 200
+"""File descriptors that are not for connections: the store, the model, logs."""
+MOST_CONNECTIONS = 4000
+
+
+class BoundedProtocol(H11Protocol):
+    """One connection. Where there are too many, the one that has been without a request for longest goes."""
+
+    idle: ClassVar[dict[BoundedProtocol, None]] = {}
+    """Connections with no request in work, the one idle for longest first."""
+    open: ClassVar[int] = 0
+    most: ClassVar[int] = MOST_CONNECTIONS
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        BoundedProtocol.open += 1
+        self.idle[self] = None
+        self._wait_for_head()
+        if BoundedProtocol.open > self.most:
+            oldest = next(iter(self.idle))
+            del self.idle[oldest]
+            oldest.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        BoundedProtocol.open -= 1
+        self.idle.pop(self, None)
+        self._head_arrived()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        between = self.cycle is None or self.cycle.response_complete
+        before = self.cycle
+        if between and self._head_timer is None:
+            self._wait_for_head()
+        super().data_received(data)
+        if self.cycle is not before:
+            self.idle.pop(self, None)
+            self._head_arrived()
+
+    def on_response_complete(self) -> None:
+        before = self.cycle
+        self.idle[self] = None
+        super().on_response_complete()
+        if self.cycle is not before:  # the next request had come already
+            self.idle.pop(self, None)
+
+    def _wait_for_head(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_S, self._close)
+
+    def _head_arrived(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _close(self) -> None:
+        self._head_timer = None
+        if not self.transport.is_closing():
+            self.transport.close()
+
+
+def allow_connections() -> None:
+    """Let this process open as many files as it may, and keep connections below that."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + SPARE_FILES
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        soft = allowed
+    if soft != resource.RLIM_INFINITY:
+        BoundedProtocol.most = max(10, min(MOST_CONNECTIONS, soft - SPARE_FILES))

@@ -1,0 +1,160 @@
+"""Strings that are short to write and, where a search begins anew at every character, endless to read."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+UNITS = {
+    "one letter": "a",
+    "one capital": "A",
+    "one word": "word ",
+    "letters apart": "a ",
+    "letters with dots": "i.d.i.o.t ",
+    "letters with bars": "a|",
+    "letters and digits": "a1",
+    "letters and signs": "a$",
+    "letters thrice": "aab",
+    "a letter a line": "a\n",
+    "Cyrillic look-alikes": "а",
+    "Greek look-alikes": "ο",
+    "Armenian look-alikes": "օ",
+    "look-alikes between Latin": "aа",
+    "look-alikes before Latin": "ааааa",
+    "signs": "©",
+    "signs between Latin": "a©",
+    "full-width": "ａ",
+    "mathematical": "𝐚",
+    "words in one character": "\ufdfa",
+    "Chinese": "漢",
+    "private use": "\ue000",
+    "emoji": "😀",
+    "emoji between letters": "a😀",
+    "halves of flags": "🇺",
+    "combining marks": "\u0301",
+    "combining marks out of order": "\u0301\u0316",
+    "marks that are two": "\u0f73\u0f75",
+    "letter with marks": "a\u0301\u0316",
+    "zero width": "\u200b",
+    "joiners": "\u200d",
+    "overrides": "\u202e",
+    "overrides closed": "\u202ea\u202c",
+    "isolates": "\u2067a\u2069",
+    "blanks": " ",
+    "tabs": "\t",
+    "lines": "\n",
+    "blank paragraphs": "a\n\n",
+    "no-break blanks": "\xa0",
+    "full stops": ".",
+    "sentences": "a. B",
+    "marks": "?!",
+    "dashes": "-",
+    "underscores": "_",
+    "tildes": "~",
+    "quotes": '"',
+    "apostrophes": "'",
+    "words with apostrophes": "a'",
+    "brackets": "[",
+    "closing brackets": "]",
+    "parentheses": "(",
+    "pairs of them": "()",
+    "braces": "{",
+    "objects": '{"a":',
+    "lists": "[0,",
+    "empty links": "[](",
+    "links cut": "[a](<",
+    "links with titles": '[a](b "',
+    "references": "[a]:",
+    "footnotes": "[^a]",
+    "pictures": "![",
+    "stars": "*",
+    "emphasis": "*a_",
+    "strong": "a**",
+    "backticks": "`",
+    "code": "``a`",
+    "quotes of others": ">",
+    "quotes in quotes": "> ",
+    "items": "- ",
+    "numbers": "1. ",
+    "columns": "|a",
+    "rules": "|-",
+    "angles": "<",
+    "comments": "<!--",
+    "scripts": "<script>",
+    "scripts closed": "</script",
+    "scripts of JSON-LD": "<script application/ld+json ",
+    "attributes": " =\"'",
+    "tags cut": '<a ="',
+    "blocks": "<div>\n",
+    "ampersands": "&",
+    "entities": "&amp",
+    "numbered entities": "&#",
+    "slashes": "/",
+    "schemes": "http://",
+    "schemes of hosts": "http://a",
+    "links in parentheses": "http://a.b/(",
+    "links after links": "www.a=",
+    "hosts after hosts": "www.a.com=",
+    "hosts without schemes": "//a.",
+    "labels": "a.",
+    "labels with dashes": "a.b-",
+    "international labels": "xn--",
+    "mail": "a@",
+    "mail links": "mailto:a",
+    "bylines": "by:a\n",
+    "equals": "=",
+    "commas": ",",
+    "semicolons": ";",
+    "backslashes": "\\",
+}
+
+
+def repeated(unit: str, length: int) -> str:
+    """`length` characters of `unit` again and again."""
+    return (unit * (length // len(unit) + 1))[:length]
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Processor time of this thread that `work` takes."""
+    start = time.thread_time()
+    work()
+    return time.thread_time() - start
+
+
+def slope(work: Callable[[str], object], unit: str, length: int, *, floor: float, good: float) -> float:
+    """How many times as long `length` characters take as half of them; 1 for what takes less than `floor`.
+
+    Found too steep, it is measured again, twice: chance makes nothing faster.
+    """
+    whole, half = float("inf"), float("inf")
+    for _ in range(3):
+        whole = min(whole, seconds(lambda: work(repeated(unit, length))))
+        if whole < floor:
+            return 1.0
+        half = min(half, seconds(lambda: work(repeated(unit, length // 2))))
+        if whole / half < good:
+            break
+    return whole / half
+
+
+def longest_pause(work: Callable[[], object]) -> float:
+    """For how long at most `work` keeps another thread from running."""
+    worst, done = 0.0, threading.Event()
+
+    def watch() -> None:
+        nonlocal worst
+        last = time.monotonic()
+        while not done.is_set():
+            time.sleep(0.001)
+            now = time.monotonic()
+            worst, last = max(worst, now - last), now
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        work()
+    finally:
+        done.set()
+        watcher.join()
+    return worst

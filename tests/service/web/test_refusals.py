@@ -1,0 +1,192 @@
+"""What is refused is refused before anything is built for it, and waits for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import select
+import socket
+import time
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from parley.service.errors import BodyTooLarge, RequestTimedOut
+from parley.service.settings.schema import Settings
+from parley.service.store import keys
+from parley.service.store.database import Store
+from parley.service.web import connections, middleware
+from parley.service.web.app import create_app
+from parley.service.web.connections import BoundedProtocol
+from parley.service.web.wire import parse_json
+from tests.service.conftest import wait_until_ready
+from tests.service.web.live import ask, connect, serving
+from tests.service.web.test_operation import Fake
+
+JSON_TYPE = {"Content-Type": "application/json"}
+BODIES = {
+    "/v1/classify": b'{"comments":[%s]}',
+    "/v1/feedback": b'{"decisions":[%s]}',
+    "/v1/moderations": b'{"input":[%s]}',
+    "/predict": b'{"inputs":[%s]}',
+    "/coral/phase": b'{"comment":[%s]}',
+    "/v1alpha1/comments:analyze": b'{"context":{"entries":[%s]}}',
+    "/v1alpha1/comments:suggestscore": b'{"languages":[%s]}',
+}
+ITEMS = {"numbers": b"0", "objects": b"{}", "strings": b'""', "lists": b"[]", "pairs": b'{"a":0}'}
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    with TestClient(create_app(Settings(), load=Fake), raise_server_exceptions=False) as client:
+        wait_until_ready(client)
+        yield client
+
+
+@pytest.mark.parametrize("path", BODIES)
+@pytest.mark.parametrize("items", ITEMS)
+@pytest.mark.parametrize("size", [100_000, 5_000_000])
+def test_a_body_of_too_many_values_is_refused_in_little_memory(
+    client: TestClient, path: str, items: str, size: int
+) -> None:
+    item = ITEMS[items]
+    body = BODIES[path] % b",".join([item] * (size // (len(item) + 1)))
+    tracemalloc.start()
+    try:
+        response = client.post(path, content=body, headers=JSON_TYPE)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert response.status_code in ((400, 413, 422) if size < 1_000_000 else (400, 413)), response.text
+    assert len(response.content) < 2000
+    assert peak < 4 * size + 20_000_000
+
+
+def test_an_object_of_too_many_keys_is_refused() -> None:
+    with pytest.raises(BodyTooLarge, match="an object of 201 keys; the limit is 200"):
+        parse_json(json.dumps({str(n): 0 for n in range(201)}).encode())
+
+
+def test_a_text_may_hold_any_number_of_signs(client: TestClient) -> None:
+    text = ',{["' * 25_000
+    response = client.post("/v1/classify", json={"comments": [{"text": text}] * 20})
+    assert response.status_code == 200, response.text
+
+
+def test_only_the_first_wrong_item_is_told(client: TestClient) -> None:
+    response = client.post("/v1/classify", json={"comments": [{"text": "a"}, {"txt": 1}, {"text": 2}]})
+    places = [detail["place"] for detail in response.json()["error"]["details"]]
+    assert places == ["comments[1].text", "comments[1].txt"]
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with serving(create_app(Settings(), load=Fake)) as port:
+        yield port
+
+
+HEAD = (
+    b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n"
+)
+
+
+def test_a_body_that_is_too_long_is_refused_before_it_has_come(port: int) -> None:
+    with connect(port) as caller:
+        caller.sendall(HEAD % (b"/v1/classify", 50_000_000, b"") + b"x" * 100)
+        start = time.monotonic()
+        assert caller.recv(12) == b"HTTP/1.1 413"
+        assert time.monotonic() - start < 2
+
+
+def test_a_missing_key_is_told_before_the_body_has_come(tmp_path: Path) -> None:
+    settings = Settings(store={"folder": tmp_path})
+    store = Store.open(settings.store.database)
+    keys.create(store, "site")
+    store.close()
+    with serving(create_app(settings, load=Fake)) as port:
+        for path, sent in ((b"/v1/classify", 100), (b"/batch", 40_000)):
+            with connect(port) as caller:
+                caller.sendall(HEAD % (path, 1_000_000, b"") + b"x" * sent)
+                start = time.monotonic()
+                assert caller.recv(12) in (b"HTTP/1.1 401", b"HTTP/1.1 403"), path
+                assert time.monotonic() - start < 2
+
+
+def test_an_unfinished_body_is_given_up() -> None:
+    app = middleware.BodyLimit(_read_all, limit=1000, wires=(), seconds=0.1)
+
+    async def never() -> dict[str, object]:
+        await asyncio.sleep(30)
+        return {}
+
+    async def send(message: object) -> None:
+        raise AssertionError("nothing to send")
+
+    scope = {"type": "http", "path": "/", "headers": []}
+    with pytest.raises(RequestTimedOut, match=r"within 0\.1 seconds"):
+        asyncio.run(app(scope, never, send))  # type: ignore[arg-type]
+
+
+async def _read_all(scope: object, receive: object, send: object) -> None:
+    while (await receive()).get("more_body"):  # type: ignore[operator]
+        pass
+
+
+def test_bodies_share_a_limit_and_small_ones_always_pass() -> None:
+    with serving(create_app(Settings(limits={"body": 200_000}), load=Fake)) as port:
+        slow = [connect(port) for _ in range(8)]
+        try:
+            for caller in slow:
+                caller.sendall(HEAD % (b"/v1/classify", 200_000, b"") + b'"' + b"x" * 190_000)
+            refused = _readable(slow)
+            assert len(refused) == 2  # six hold 125,000 bytes each beyond what is free: 800,000 are allowed
+            for caller in refused:
+                assert caller.recv(12) == b"HTTP/1.1 429"
+            body = json.dumps({"comments": [{"text": "Thank you."}]}).encode()
+            request = HEAD % (b"/v1/classify", len(body), b"")
+            with connect(port) as polite:
+                polite.sendall(request + body)
+                assert polite.recv(12) == b"HTTP/1.1 200"
+        finally:
+            for caller in slow:
+                caller.close()
+
+
+def _readable(callers: list[socket.socket]) -> list[socket.socket]:
+    """Those that have an answer within a second."""
+    time.sleep(1)
+    return select.select(callers, [], [], 0)[0]
+
+
+def test_idle_connections_give_way(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoundedProtocol, "most", 20)
+    idle = [connect(port) for _ in range(60)]
+    try:
+        assert ask(port, b"GET /health HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200")
+        assert BoundedProtocol.open <= 21
+    finally:
+        for caller in idle:
+            caller.close()
+
+
+def test_a_head_that_does_not_end_is_given_up(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_S", 0.2)
+    for sent in (b"", b"GET /health HTTP/1.1\r\nX-"):
+        with connect(port) as caller:
+            caller.sendall(sent)
+            assert caller.recv(100) == b""
+
+
+def test_a_connection_serves_many_requests(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_S", 0.3)
+    caller = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    for _ in range(4):
+        caller.request("GET", "/health")
+        with caller.getresponse() as response:
+            assert (response.status, response.read()[:12]) == (200, b'{"status":"o')
+        time.sleep(0.15)
+    caller.close()

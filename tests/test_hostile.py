@@ -1,0 +1,135 @@
+"""No text stops Parley: whatever reads one takes time in proportion to it, and lets others run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from parley.model.artifact import DEFAULT, Artifact
+from parley.model.spans import join_tokens
+from parley.model.text.disguise import in_disguise, undisguise
+from parley.model.text.emoji import spell_out
+from parley.model.text.language import detect_language
+from parley.model.text.plain import plain_text
+from parley.model.text.tokenization import Tokenizer
+from parley.service.dumps.formats.generic.page import looks_like_page, read_article
+from parley.service.dumps.formats.registry import INPUTS, open_reader
+from parley.service.dumps.reading.source import Source
+from parley.service.dumps.scoring.run import Run
+from parley.service.dumps.scoring.scorer import Scorer
+from parley.service.dumps.scoring.selection import Selection
+from parley.service.dumps.scoring.writers import WRITERS
+from parley.service.errors import DumpError
+from parley.service.policy.surface import Surface, WordList, fold
+from parley.service.protocols.perspective.spans import sentences
+from parley.service.report.words import one_line
+from parley.service.settings.schema import Limits
+from parley.service.urls import normalise
+from parley.service.web.server import SWITCH_S
+from tests.hostile import UNITS, longest_pause, repeated, slope
+from tests.service.dumps import exports
+
+LARGEST = Limits().text
+SLOPE = 3.0
+"""Times as long for twice the text; 2 is linear, and a busy machine needs some room."""
+PAUSE_S = 0.1
+FLOOR_S = 0.06
+"""What takes less at the largest size is never slow."""
+
+TOKENIZER = Tokenizer(Artifact.open(DEFAULT).tokenizer_file, max_tokens=256, stride=32)
+WORDS = WordList(["bad word", "three bad words", "word"])
+COMPONENTS: dict[str, Callable[[str], object]] = {
+    "plain": plain_text,
+    "html": lambda text: plain_text(text, "html"),
+    "markdown": lambda text: plain_text(text, "markdown"),
+    "tokens": lambda text: TOKENIZER.comments([text]),
+    "disguises": lambda text: undisguise(text, lambda word: 0.5 if len(word) % 2 else 2),
+    "hints of disguises": in_disguise,
+    "emoji": spell_out,
+    "language": detect_language,
+    "span": lambda text: join_tokens(text, {(0, 1): 0.9, (len(text) // 2, len(text) // 2 + 1): 0.9}),
+    "capitals": lambda text: Surface(text).capitals(min_letters=5),
+    "links": lambda text: Surface(text, source=text).links(ignore_hosts=["example.com"]),
+    "repeats": lambda text: (Surface(text).repeated_words, Surface(text).repeated_characters),
+    "word list": lambda text: Surface(text).matches(WORDS),
+    "folded": fold,
+    "sentences": sentences,
+    "url": lambda text: normalise(f"https://{text}"),
+    "page": lambda text: looks_like_page(f"by:a{text}b"),
+    "article": lambda text: read_article(text.splitlines()),
+    "report": lambda text: one_line(text, length=60),
+}
+
+
+@pytest.fixture(autouse=True)
+def as_served() -> Iterator[None]:
+    """Threads change as often as in a server."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_text_takes_time_in_proportion_to_its_length(name: str) -> None:
+    work = COMPONENTS[name]
+    work("é.")  # whatever is made once
+    slopes = {unit: slope(work, UNITS[unit], LARGEST, floor=FLOOR_S, good=SLOPE) for unit in UNITS}
+    assert {unit: found for unit, found in slopes.items() if found > SLOPE} == {}
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_text_keeps_no_other_thread_waiting(name: str) -> None:
+    work = COMPONENTS[name]
+    work("é.")
+    slow = {}
+    for unit in UNITS:
+        text = repeated(UNITS[unit], LARGEST)
+        # Once is enough: what another program does to this machine is not the text's fault.
+        pauses = (longest_pause(lambda text=text: work(text)) for _ in range(3))  # type: ignore[misc]
+        worst = next((pause for pause in pauses if pause < PAUSE_S), None)
+        if worst is None:
+            slow[unit] = "longer than 0.1 s"
+    assert slow == {}
+
+
+SCORER = Scorer.load(null=True)
+LONG = 100_000
+"""Characters of a hostile file, or of a value in a good one."""
+
+IN_DUMPS = (
+    *("one letter", "blanks", "lines", "combining marks out of order", "quotes", "commas", "backslashes"),
+    *("brackets", "objects", "lists", "angles", "comments", "scripts of JSON-LD", "attributes", "ampersands"),
+    *("slashes", "bylines", "a letter a line", "schemes of hosts", "overrides", "equals", "numbers"),
+)
+"""What readers of files look for, and ends of lines."""
+
+
+def read_all(path: Path, name: str) -> None:
+    with suppress(DumpError), closing(Source(path, base_url="https://news.example")) as source:
+        run = Run(Selection(open_reader(source, name=name)), SCORER, WRITERS["jsonl"])
+        run.write(run.begun(), BytesIO(), BytesIO())
+
+
+@pytest.mark.parametrize("name", [name for name in INPUTS if name not in ("parquet", "arrow", "isso")])
+@pytest.mark.parametrize("where", ["alone", "in the middle"])
+def test_dumps_take_time_in_proportion_to_their_length(name: str, where: str, tmp_path: Path) -> None:
+    given = exports.write(tmp_path, name) if name in exports.NAMES else tmp_path / "any"
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    path = given if given.is_file() or not files else max(files, key=lambda path: path.stat().st_size)
+    whole = b"" if where == "alone" or not path.exists() else path.read_bytes()
+    if whole.startswith((b"PK", b"\x1f\x8b", b"\x28\xb5")):
+        pytest.skip("packed: what is in it is read by the formats above")
+    middle = whole.find(b"agree") if b"agree" in whole else len(whole) // 2
+
+    def work(text: str) -> None:
+        path.write_bytes(whole[:middle] + text.encode() + whole[middle:])
+        read_all(given if given.exists() else path, name)
+
+    slopes = {unit: slope(work, UNITS[unit], LONG, floor=0.3, good=SLOPE) for unit in IN_DUMPS}
+    assert {unit: found for unit, found in slopes.items() if found > SLOPE} == {}

@@ -171,8 +171,9 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_every_format_is_documented() -> None:
+    pages = read("docs/scoring.md") + read("docs/formats.md")
     for name in INPUTS:
-        assert f"`{name}`" in read("docs/scoring.md"), name
+        assert f"`{name}`" in pages, name
 
 
 def test_every_policy_is_documented() -> None:

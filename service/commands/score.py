@@ -41,6 +41,10 @@ def score(
         str | None,
         typer.Option(help="What the stance is towards, for comments that bring no target of their own."),
     ] = None,
+    reply: Annotated[
+        bool,
+        typer.Option("--reply", help="Also tell whether a comment agrees with its parent (parent.text)."),
+    ] = False,
     columns: Annotated[
         list[str] | None,
         typer.Option(
@@ -150,7 +154,7 @@ def score(
     parley score comments.csv -o scores.parquet --map text=body --map article.title=headline
     parley score RC_2024-05.zst RC_2024-06.zst -o scores.parquet
     parley score page.txt -o scores.jsonl --target "closing the old bridge"
-    parley score export.jsonl.gz -o scores.csv --policy strict
+    parley score export.jsonl.gz -o scores.csv --policy strict --reply
     parley score dump.xml.gz -o scores.parquet --since 2024-05-31 --where article.url~/politics/
     parley score dump.jsonl -o - --where likes>=10 --limit 1000 | jq .abuse.toxicity
     zcat dump.jsonl.gz | parley score - -o scores.jsonl --pseudonymize
@@ -170,6 +174,7 @@ def score(
         text=text,
         text_format=text_format,
         target=target,
+        reply=reply,
         columns=columns or [],
         format=format_,
         articles=articles,

@@ -49,6 +49,7 @@ class ScoreCall:
     text: str | None
     text_format: TextKind | None
     target: str | None
+    reply: bool
     columns: list[str]
     format: str | None
     articles: Path | None
@@ -166,6 +167,7 @@ class ScoreCall:
             model=self.model and self.model.absolute(),
             policy=self.policy,
             target=self.target,
+            reply=self.reply,
             threads=self.threads or 1,
             batch=self.batch_size,
         )
@@ -224,6 +226,7 @@ class ScoreCall:
             model=self.model,
             policy=self.policy,
             target=self.target,
+            reply=self.reply,
             threads=self.threads,
             null=self.engine is Runner.null,
         )
@@ -244,6 +247,7 @@ class ScoreCall:
             text=self.text,
             text_format=self.text_format,
             target=self.target,
+            reply=self.reply,
             where=self.where,
             since=self.since,
             limit=self.limit,

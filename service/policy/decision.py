@@ -180,12 +180,34 @@ class Policy:
         threshold = self.threshold(condition)
         return value >= threshold if condition.at_most is None else value <= threshold
 
+    @cached_property
+    def operating_points(self) -> dict[str, float]:
+        """The score from which each label counts as present, by label: see `operating_point`."""
+        return {_ABUSE_LABELS.get(score, score): self.operating_point(score) for score in SCORES}
+
+    def operating_point(self, score: str) -> float:
+        """The score from which a label counts: where a rule on it alone first acts, else the model's own."""
+        acting = self.acting_point(score)
+        return self._of_model(score) if acting is None else acting
+
+    def acting_point(self, score: str) -> float | None:
+        """The lowest threshold of the rules that act on this score alone; None where none does."""
+        acting = [
+            self.threshold(rule)
+            for rule in self.rules
+            if rule.when == score and rule.at_most is None and SEVERITY[rule.action] and not rule.also
+        ]
+        return min(acting, default=None)
+
+    def _of_model(self, score: str) -> float:
+        return self._thresholds.get(_ABUSE_LABELS.get(score, score), EVEN_ODDS)
+
     def threshold(self, condition: Condition) -> float:
         """What `condition` is held against, the model's own threshold where it asks for that."""
         if condition.at_most is not None:
             return condition.at_most
         if condition.at_least == "model" or condition.at_least is None:
-            return self._thresholds.get(_ABUSE_LABELS.get(condition.when, condition.when), EVEN_ODDS)
+            return self._of_model(condition.when)
         return condition.at_least
 
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Body, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
-from parley.model.comment import Article, Comment, Parent, Prediction
+from parley.model.comment import Article, Comment, Parent, Prediction, Question
 from parley.model.labels import ABUSE
 from parley.service.errors import (
     BodyTooLarge,
@@ -79,7 +79,7 @@ class CommentIn(_Sent):
         "plain", description="How `text` is marked up; spans count in the text as sent."
     )
 
-    def to_comment(self) -> Comment:
+    def to_comment(self, *, ask: Sequence[Question] = ()) -> Comment:
         article, parent = self.article, self.parent
         return Comment(
             text=self.text,
@@ -91,6 +91,7 @@ class CommentIn(_Sent):
             target=self.target,
             language=self.language,
             format=self.format,
+            ask=tuple(ask),
         )
 
 
@@ -101,6 +102,11 @@ class ClassifyRequest(_Sent):
         description="1 to `limits.comments` (1,000) comments.",
         json_schema_extra={"minItems": 1, "maxItems": 1000},
     )
+    ask: list[Question] = Field(
+        [],
+        description="What is judged only when asked: `reply`, whether a comment agrees with its parent.",
+        json_schema_extra={"uniqueItems": True},
+    )
     policy: Annotated[str, AtMost(512)] | None = Field(
         None, description="Name of the policy that decides; the site's when absent."
     )
@@ -110,7 +116,10 @@ class ClassifyRequest(_Sent):
 
 
 class StanceOut(BaseModel):
-    """Which side the comment takes towards the target; the three sum to 1."""
+    """Which side the comment takes towards the target; the three sum to 1.
+
+    `label` is null where a side is likeliest, but not likely enough to be named.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -118,7 +127,18 @@ class StanceOut(BaseModel):
     favor: float
     against: float
     none: float
-    label: Literal["favor", "against", "none"]
+    label: Literal["favor", "against", "none"] | None
+
+
+class ReplyOut(BaseModel):
+    """Whether the comment agrees with its parent, disagrees, or neither; the three sum to 1."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agree: float
+    disagree: float
+    none: float
+    label: Literal["agree", "disagree", "none"]
 
 
 class SpanOut(BaseModel):
@@ -162,6 +182,7 @@ class ResultOut(BaseModel):
     spam: float
     off_topic: float | None
     stance: StanceOut | None
+    reply: ReplyOut | None = Field(description="Null where not asked, or without the parent's text.")
     spans: list[SpanOut]
     language: str | None
     decision: DecisionOut
@@ -185,7 +206,8 @@ EXAMPLES: dict[str, Any] = {
     },
     "reply": {
         "summary": "A reply, with its article and a target",
-        "description": "The article makes off-topic answerable; the target is what the stance is towards.",
+        "description": "The article makes off-topic answerable; the target is what the stance is towards. "
+        "`ask` has it judged against its parent as well.",
         "value": {
             "comments": [
                 {
@@ -201,7 +223,8 @@ EXAMPLES: dict[str, Any] = {
                     "target": "bus lanes on Harbour Road",
                     "language": "en",
                 }
-            ]
+            ],
+            "ask": ["reply"],
         },
     },
     "batch": {
@@ -238,7 +261,7 @@ async def classify(
     """Abuse, spam, off-topic, stance, toxic spans and a decision for each comment, in the order sent."""
     check_limits(sent, service)
     policy = service.policy(sent.policy)
-    comments = [comment.to_comment() for comment in sent.comments]
+    comments = [comment.to_comment(ask=sent.ask) for comment in sent.comments]
     predictions = await service.predict(request, comments)
     # Policies read every text again. Where that is long it must not hold up the others in the event loop.
     if sum(len(comment.text) for comment in comments) > INLINE_CHARACTERS:

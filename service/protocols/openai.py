@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from parley.model.comment import Comment, Prediction
 from parley.service.errors import InvalidRequest, NotFound, Problem
-from parley.service.policy.decision import EVEN_ODDS
 from parley.service.web.context import Service, ServiceDep
 from parley.service.web.wire import JSON, FirstError, JsonRoute, Wire
 
@@ -175,7 +174,7 @@ async def moderations(request: Request, sent: ModerationRequest, service: Servic
     _check_limits(texts, service)
     judged = [Comment(text=text) for text in texts if text is not None]
     predictions = iter(await service.predict(request, judged) if judged else ())
-    thresholds = service.model.thresholds
+    thresholds = service.policy(None).operating_points
     results = [_result(None if text is None else next(predictions), thresholds) for text in texts]
     answer = {
         "id": f"modr-{uuid.uuid4().hex}",
@@ -242,7 +241,7 @@ def _result(prediction: Prediction | None, thresholds: Mapping[str, float]) -> d
     abuse = prediction.abuse if prediction else {}
 
     def reached(label: str) -> bool:
-        return abuse[label] >= thresholds.get(label, EVEN_ODDS)
+        return abuse[label] >= thresholds[label]
 
     judged = {name: groups if prediction else () for name, groups in CATEGORIES.items()}
     flags = {name: any(all(map(reached, group)) for group in groups) for name, groups in judged.items()}

@@ -38,6 +38,7 @@ class Counts:
     favor: int = 0
     against: int = 0
     none: int = 0
+    unsure: int = 0
 
     def add(self, verdict: Verdict) -> None:
         self.comments += 1
@@ -61,7 +62,7 @@ class Counts:
     @property
     def stances(self) -> int:
         """Comments with a stance judged, whichever it is."""
-        return self.favor + self.against + self.none
+        return self.favor + self.against + self.none + self.unsure
 
     @property
     def abusive_share(self) -> float | None:

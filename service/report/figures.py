@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from parley.model.labels import STANCES
+from parley.model.labels import STANCES, UNSURE
 from parley.service.errors import DumpError
 from parley.service.policy.rules import SCORES
 from parley.service.report.counts import Group, stances
@@ -29,9 +29,11 @@ COLORS = {
     "favor": "#2a7f9e",
     "against": "#d9722e",
     "none": "#b9bcc0",
+    "unsure": "#e3e5e8",
     "bars": "#7d99ab",
 }
 """Told apart by the colour-blind too; the order and the words never depend on colour alone."""
+SIDES = (*STANCES, UNSURE)
 MAX_BINS = 90
 """Steps of time that a plot is divided into."""
 SMALL = 6
@@ -100,7 +102,7 @@ def over_time(tally: Tally) -> Plot:
 
 
 def stance_over_time(tally: Tally) -> Plot:
-    """For each of the most discussed targets, comments in favor, against and neither."""
+    """For each of the most discussed targets, comments in favor, against, neither and unsure."""
     go, subplots = import_plotly()
     targets = [group for group in tally.targets.most(SMALL, by=stances) if group.counts.stances]
     step, _ = tally.timeline.shown(bins=MAX_BINS)
@@ -117,7 +119,7 @@ def stance_over_time(tally: Tally) -> Plot:
     for place, target in enumerate(targets):
         assert target.timeline is not None
         _, bins = target.timeline.shown(bins=MAX_BINS, step=step)
-        for stance in STANCES:
+        for stance in SIDES:
             counts = [getattr(each, stance) for _, each in bins]
             times = [time for time, _ in bins]
             bar = _bar(go, stance, x=times, y=counts, width=_bar_ms(step), showlegend=place == 0)
@@ -125,7 +127,7 @@ def stance_over_time(tally: Tally) -> Plot:
     figure.update_xaxes(showticklabels=True, **_room(tally.timeline.shown(bins=MAX_BINS)[1], step))
     figure.update_yaxes(tickformat=",")
     alt = (
-        f"Comments in favor, against and neither, {per(step)}, towards {len(targets)} targets. "
+        f"Comments in favor, against, neither and unsure, {per(step)}, towards {len(targets)} targets. "
         "The table by target has the sums."
     )
     return _plot("stance-time", figure, height=110 + 200 * rows, alt=alt)
@@ -150,7 +152,7 @@ def by_group(tally: Tally, kind: str, groups: Sequence[Group]) -> Plot:
         (2, "off_topic", [(g.counts.off_topic, g.counts.judged) for g in groups]),
     ):
         figure.add_trace(_share_bar(go, color, places, parts), row=1, col=column)
-    for stance in STANCES:
+    for stance in SIDES:
         parts = [(getattr(g.counts, stance), g.counts.stances) for g in groups]
         figure.add_trace(_share_bar(go, stance, places, parts, showlegend=True), row=1, col=3)
     names = [_label(group.name, 34) for group in groups]
@@ -159,7 +161,7 @@ def by_group(tally: Tally, kind: str, groups: Sequence[Group]) -> Plot:
     figure.update_xaxes(range=[0, 1.02], tickvals=[0, 0.5, 1], row=1, col=3)
     alt = (
         f"For each of {len(groups)} {kind}s the share of abusive and of off-topic comments, and the "
-        "shares of the three stances. The table below has the numbers."
+        "shares of the stances. The table below has the numbers."
     )
     return _plot(kind, figure, height=150 + 26 * len(groups), alt=alt)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parley.model.artifact import DEFAULT, Artifact
-from parley.service.policy.decision import EVEN_ODDS, SEVERITY, Action, Policy
+from parley.service.policy.decision import Action, Policy
 from parley.service.policy.rules import SCORES
 
 
@@ -51,15 +51,15 @@ class Lines:
             for rule in loaded.rules
             if rule.when in SCORES and rule.at_most is None
         )
-        cuts = {score: _cut(score, drawn, loaded.name, thresholds) for score in SCORES}
+        cuts = {score: _cut(score, loaded, thresholds) for score in SCORES}
         return cls(loaded.name, drawn, cuts, frozenset(rule.code for rule in loaded.rules))
 
 
-def _cut(score: str, drawn: tuple[Line, ...], policy: str, thresholds: dict[str, float]) -> Cut:
-    acting = [line.value for line in drawn if line.score == score and SEVERITY[line.action]]
-    label = score.removeprefix("abuse.")
-    if acting:
-        return Cut(min(acting), f"policy {policy}")
-    if label in thresholds:
-        return Cut(thresholds[label], "the model")
-    return Cut(EVEN_ODDS, "even odds: neither policy nor model sets one")
+def _cut(score: str, policy: Policy, thresholds: dict[str, float]) -> Cut:
+    if policy.acting_point(score) is not None:
+        origin = f"policy {policy.name}"
+    elif score.removeprefix("abuse.") in thresholds:
+        origin = "the model"
+    else:
+        origin = "even odds: neither policy nor model sets one"
+    return Cut(policy.operating_point(score), origin)

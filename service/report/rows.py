@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from parley.model.labels import STANCES
+from parley.model.labels import STANCES, UNSURE
 from parley.service.dumps.formats.generic.csv_file import DELIMITERS
 from parley.service.dumps.formats.generic.tables import import_pyarrow
 from parley.service.dumps.reading.source import MAX_LINE, Source
@@ -46,7 +46,10 @@ class _Unreadable(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredRow:
-    """One scored comment. `scores` are by path (`abuse.toxicity`), None where the model gave none."""
+    """One scored comment. `scores` are by path (`abuse.toxicity`), None where the model gave none.
+
+    `stance` is one of STANCES, or UNSURE where the model named none.
+    """
 
     id: str
     text: str
@@ -75,6 +78,7 @@ class ScoredRow:
         stance = get("stance.label") or None
         if stance is not None and stance not in STANCES:
             raise _Unreadable(f"its stance.label is none of {', '.join(STANCES)}")
+        target = get("stance.target") or None
         article = get("article.id") or get("article.url") or get("article.title")
         author = get("author.id") or get("author.name")
         return cls(
@@ -88,8 +92,8 @@ class ScoredRow:
             author=None if author is None else str(author),
             author_name=str(get("author.name") or author or ""),
             scores={score: _score(get(score)) for score in SCORES},
-            target=get("stance.target") or None,
-            stance=stance,
+            target=target,
+            stance=stance or (UNSURE if target else None),
             spans=[span for span in _list(get("spans")) if isinstance(span, dict)],
             action=action,
             reasons=[reason for reason in _list(get("decision.reasons")) if isinstance(reason, dict)],

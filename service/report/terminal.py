@@ -75,12 +75,12 @@ def _groups(kind: str, groups: Groups, shown: list[Group], *, width: int) -> Tab
 
 def _counts(title: str, first: str, rows: list[tuple[str, Counts]], *, width: int) -> Table:
     table = _table(
-        title, first, "all", "review", "reject", "abusive", "off-topic", "favor", "against", "none"
+        title, first, "all", "review", "reject", "abusive", "off-topic", "favor", "against", "none", "unsure"
     )
     for name, counts in rows:
         held = _number(counts.review), _number(counts.reject)
         shares = share(counts.abusive, counts.comments), share(counts.off_topic, counts.judged)
-        sides = map(_number, (counts.favor, counts.against, counts.none))
+        sides = map(_number, (counts.favor, counts.against, counts.none, counts.unsure))
         table.add_row(Text(name), _number(counts.comments), *held, *shares, *sides)
     table.padding = (0, 0, 0, 0)
     names, *numbers = table.columns

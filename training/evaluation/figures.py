@@ -89,13 +89,18 @@ def _binary(rows: Sequence[tuple[float, float]], threshold: float, intervals: bo
 def _stance(rows: Sequence[tuple[int, Stance]], intervals: bool) -> dict[str, Any]:
     """Three-class figures, and the two questions behind them: is it about the target, and on which side?"""
     truth = np.array([wanted for wanted, _ in rows])
-    found = np.array([[given.favor, given.against, given.none] for _, given in rows]).argmax(1)
+    found = np.array([STANCES.index(given.likeliest) for _, given in rows])
+    named = np.array([given.label in ("favor", "against") for _, given in rows])
     none = np.array([given.none for _, given in rows])
     sided = [(wanted == FAVOR) == (given.favor > given.against) for wanted, given in rows if wanted != NONE]
     return _three_classes(truth, found, intervals) | {
         "two_sided_f1": figure(metrics.two_sided_f1, truth, found, intervals=intervals),
         "none_auc": metrics.auc(truth == NONE, none),
         "side_accuracy": figure(metrics.mean, sided, intervals=intervals) if sided else None,
+        "named": float(named.mean()),
+        "named_precision": figure(metrics.mean, (truth == found)[named], intervals=intervals)
+        if named.any()
+        else None,
     }
 
 

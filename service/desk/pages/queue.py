@@ -19,7 +19,6 @@ from parley.service.errors import Conflict, InvalidRequest, NotFound, NotReady
 from parley.service.policy.decision import Policy
 from parley.service.store import decisions, queues
 from parley.service.store.decisions import Action, By, Choice
-from parley.service.store.desk_tables import SCORES
 from parley.service.store.people import Session
 from parley.service.store.queues import Filter, Item
 from parley.service.web.context import Service, ServiceDep
@@ -150,14 +149,10 @@ def site_policy(service: Service) -> Policy | None:
         return None
 
 
-def thresholds(policy: Policy | None) -> dict[str, float]:
-    """From which score on the policy's mildest rule on each label fires."""
-    found: dict[str, float] = {}
-    for rule in policy.rules if policy else ():
-        label = rule.when.removeprefix("abuse.")
-        if label in SCORES and rule.at_most is None and rule.action != "approve" and policy:
-            found[label] = min(policy.threshold(rule), found.get(label, 1.0))
-    return found
+def operating_points(service: Service) -> dict[str, float]:
+    """From which score each label counts as present; empty before the model is loaded."""
+    policy = site_policy(service)
+    return policy.operating_points if policy else {}
 
 
 def _go_on(service: Service, session: Session, wanted: Filter) -> Response:
@@ -231,7 +226,7 @@ def _comment_page(
         replies=replies,
         history=queues.author_history(service.store, item),
         log=decisions.latest(service.store, size=20, item_id=item.id),
-        bars=words.bars(item, thresholds(site_policy(service))),
+        bars=words.bars(item, operating_points(service)),
         open=item.state in decisions.OPEN and not taken,
         taken=taken,
         wanted=wanted,

@@ -137,6 +137,8 @@ def stance_words(item: Item) -> str | None:
     stance = item.found.get("stance")
     if not stance:
         return None
+    if stance["label"] is None:
+        return f"unsure which side on “{stance['target']}”"
     side, target = STANCES.get(stance["label"], stance["label"]), stance["target"]
     how = likelihood(float(stance.get(stance["label"]) or 0.0))
     return f"{side} “{target}”, {how}"

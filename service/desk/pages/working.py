@@ -15,7 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from parley.service.desk.access import DeskRoute, SessionDep
 from parley.service.desk.pages import figures, words
 from parley.service.desk.pages.figures import Figure
-from parley.service.desk.pages.queue import site_policy, thresholds
+from parley.service.desk.pages.queue import operating_points
 from parley.service.desk.pages.reading import wilson
 from parley.service.desk.pages.render import page
 from parley.service.store import decisions, measures, queues
@@ -64,7 +64,7 @@ def _page(request: Request, service: Service, queue: int) -> Response:
         queue=queue,
         queues=[each for each in queues.all_queues(store) if each.state in ("open", "ready")],
         figures=[figure for figure in (*_of_days(days), _calibration(standing)) if figure],
-        by_label=by_label(standing, thresholds(site_policy(service))),
+        by_label=by_label(standing, operating_points(service)),
         by_pair=by_pair(decisions.log(store)),
         times=_times(standing, measures.waits(store, queue)),
         enough=ENOUGH,

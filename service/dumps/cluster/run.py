@@ -57,6 +57,7 @@ class Job:
     model: Path | None = None
     policy: str = "default"
     target: str | None = None
+    reply: bool = False
     threads: int = 1
     batch: int = BATCH
     null: bool = False
@@ -64,7 +65,12 @@ class Job:
     def scorer(self) -> Scorer:
         """A fresh scorer, with the model loaded. Raises ArtifactError and PolicyError."""
         return Scorer.load(
-            model=self.model, policy=self.policy, target=self.target, threads=self.threads, null=self.null
+            model=self.model,
+            policy=self.policy,
+            target=self.target,
+            reply=self.reply,
+            threads=self.threads,
+            null=self.null,
         )
 
     def selection(self, reader: PieceReader) -> Selection:

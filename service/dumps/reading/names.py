@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from parley.model.labels import ABUSE, OFF_TOPIC, SPAM, STANCES
+from parley.model.labels import ABUSE, OFF_TOPIC, REPLIES, SPAM, STANCES
 
 FIELDS = (
     "id",
@@ -36,6 +36,8 @@ PREDICTED = (
     "stance.target",
     "stance.label",
     *(f"stance.{stance}" for stance in STANCES),
+    "reply.label",
+    *(f"reply.{reply}" for reply in REPLIES),
     "spans",
     "language",
     "decision.action",
@@ -50,7 +52,7 @@ AS_SENT = "created_at_as_sent"
 """The column for a time that is not understood, in place of `created_at`."""
 
 _GROUPS = ("parent", "article", "author", "input")
-_TAKEN = {*FIELDS, *PREDICTED, *_GROUPS, "abuse", "stance", "decision"}
+_TAKEN = {*FIELDS, *PREDICTED, *_GROUPS, "abuse", "stance", "reply", "decision"}
 
 
 def own_name(name: str) -> str:

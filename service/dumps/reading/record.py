@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, get_args
 
-from parley.model.comment import Article, Comment, Parent, TextFormat
+from parley.model.comment import Article, Comment, Parent, Question, TextFormat
 from parley.service.dumps.reading.guess import guess
 from parley.service.dumps.reading.names import AS_SENT, FIELDS, own_name
 from parley.service.errors import DumpError
@@ -60,7 +60,7 @@ class Record:
     parent_author: tuple[str, ...] = ()
     """What the parent's author is called, where the dump says so: pseudonyms look for it in ids."""
 
-    def comment(self, *, target: str | None = None) -> Comment:
+    def comment(self, *, target: str | None = None, ask: tuple[Question, ...] = ()) -> Comment:
         """What the model is asked; `target` serves records that bring none of their own."""
         return Comment(
             text=self.text,
@@ -70,6 +70,7 @@ class Record:
             target=self.target or target,
             language=self.language,
             format=self.format,
+            ask=ask,
         )
 
 

@@ -2,7 +2,7 @@
 
 The predictions lie in a SQLite file beside the parts of the run, so memory stays as it is, and a run that was
 killed finds them again. Two comments are duplicates where everything that the model is given is the same:
-text and its format, article, parent, target, language.
+text and its format, article, parent, target, language, and what is asked.
 """
 
 from __future__ import annotations
@@ -122,6 +122,7 @@ def key_of(comment: Comment) -> bytes:
         parent.text if parent else None,
         article.title if article else None,
         article.text if article else None,
+        ",".join(comment.ask),
     ):
         data = b"" if text is None else text.encode("utf-8", "surrogatepass")
         digest.update(b"%d:" % (-1 if text is None else len(data)) + data)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from parley.model.comment import Comment, Prediction, Stance
+from parley.model.comment import Comment, Prediction, Reply, Stance
 from parley.model.labels import ABUSE
 from parley.model.text.language import UNDETERMINED
 
@@ -22,6 +22,9 @@ _ABUSE = dict.fromkeys(ABUSE, _SCORE)
 @lru_cache(maxsize=1024)
 def _stance(target: str) -> Stance:
     return Stance(target=target, favor=_SCORE, against=_SCORE, none=1 - 2 * _SCORE, label="none")
+
+
+_REPLY = Reply(agree=_SCORE, disagree=_SCORE, none=1 - 2 * _SCORE, label="none")
 
 
 class NullClassifier:
@@ -42,6 +45,7 @@ class NullClassifier:
             spam=_SCORE,
             off_topic=_SCORE if title else None,
             stance=_stance(target) if target else None,
+            reply=_REPLY if "reply" in comment.ask and comment.parent and comment.parent.text else None,
             language=comment.language or UNDETERMINED,
             notes=(NOTE,),
         )

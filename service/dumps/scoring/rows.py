@@ -6,7 +6,8 @@ fields beside:
     {"id", "parent": {"id", "text"}, "article": {"id", "url", "title"}, "author": {"id", "name"},
      "created_at", "text", ... columns of the input's own ...,
      "abuse": {"toxicity", ...}, "spam", "off_topic" | null,
-     "stance": {"target", "favor", "against", "none", "label"} | null,
+     "stance": {"target", "favor", "against", "none", "label" | null} | null,
+     "reply": {"agree", "disagree", "none", "label"} | null,
      "spans": [{"start", "end", "label", "score"}], "language",
      "decision": {"action", "reasons": [...]}, "notes": [...]}
 

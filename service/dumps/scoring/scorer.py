@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from parley.model.comment import Comment, Prediction
+from parley.model.comment import Comment, Prediction, Question
+from parley.model.labels import UNSURE
 from parley.service.dumps.reading.record import Record
 from parley.service.dumps.scoring.deduplication import Seen, key_of, with_id
 from parley.service.dumps.scoring.null import NullClassifier
@@ -32,9 +33,12 @@ class Predictor(Protocol):
 class Scorer:
     """The batch function: records in, scored comments out, same order and length. One thread owns it."""
 
-    def __init__(self, classifier: Predictor, policy: Policy, *, target: str | None = None) -> None:
+    def __init__(
+        self, classifier: Predictor, policy: Policy, *, target: str | None = None, reply: bool = False
+    ) -> None:
         self._classifier, self._policy, self._target = classifier, policy, target
-        self.thresholds = classifier.thresholds
+        self._ask: tuple[Question, ...] = ("reply",) if reply else ()
+        self.thresholds = policy.operating_points
         self.asked = 0
         """Comments that the model was asked about, duplicates left out."""
 
@@ -45,13 +49,14 @@ class Scorer:
         model: Path | None = None,
         policy: str = "default",
         target: str | None = None,
+        reply: bool = False,
         threads: int | None = None,
         null: bool = False,
     ) -> Self:
         """The scorer with the artifact at `model` (None: the one that comes with Parley).
 
-        `target` serves comments that bring none of their own; `null` is for the null engine, without any
-        artifact. Raises ArtifactError and PolicyError.
+        `target` serves comments that bring none of their own; `reply` judges each against its parent; `null`
+        is for the null engine, without any artifact. Raises ArtifactError and PolicyError.
         """
         classifier: Predictor
         if null:
@@ -60,7 +65,8 @@ class Scorer:
             from parley.model import Classifier
 
             classifier = Classifier.load(model, threads=threads)
-        return cls(classifier, Policy.load(policy, thresholds=classifier.thresholds), target=target)
+        loaded = Policy.load(policy, thresholds=classifier.thresholds)
+        return cls(classifier, loaded, target=target, reply=reply)
 
     def __call__(self, records: Sequence[Record], *, seen: Seen | None = None) -> list[Scored]:
         """Scored comments for `records`; exact duplicates, also of what `seen` knows, are scored once."""
@@ -71,7 +77,7 @@ class Scorer:
 
         With one `seen`, what was started first must be waited for first.
         """
-        comments = [record.comment(target=self._target) for record in records]
+        comments = [record.comment(target=self._target, ask=self._ask) for record in records]
         keys = [key_of(comment) for comment in comments]
         unique = dict(zip(keys, comments, strict=True))
         known = seen.find(list(unique)) if seen else {}
@@ -98,9 +104,9 @@ class Scorer:
 
 @dataclass(slots=True)
 class Summary:
-    """What a run did. `flagged` counts comments at or over a label's threshold; `earlier` are comments that a
-    run had scored before it was interrupted, and that this one went on from; `share` is that of the rows read
-    which are scored."""
+    """What a run did. `flagged` counts comments at or over a label's operating point; `earlier` are comments
+    that a run had scored before it was interrupted, and that this one went on from; `share` is that of the
+    rows read which are scored."""
 
     scored: int = 0
     repeated: int = 0
@@ -127,13 +133,11 @@ class Summary:
             said = row.prediction
             scores = {**said.abuse, "spam": said.spam, "off_topic": said.off_topic}
             self.flagged.update(
-                label
-                for label, score in scores.items()
-                if score is not None and score >= thresholds.get(label, 1.0)
+                label for label, score in scores.items() if score is not None and score >= thresholds[label]
             )
             self.actions[row.decision.action] += 1
             if said.stance is not None:
-                self.stances[said.stance.label] += 1
+                self.stances[said.stance.label or UNSURE] += 1
 
     def merge(self, other: Summary) -> None:
         """Count what another run counted, on other rows of the same dump."""

@@ -19,7 +19,7 @@ from parley.service.dumps.scoring.rows import Layout, Scored, json_row, kind_of,
 
 ROW_GROUP = 20_000
 """Rows of a Parquet row group: readers are slow over many small ones."""
-_TEXTS = ("stance.target", "stance.label", "language", "decision.action")
+_TEXTS = ("stance.target", "stance.label", "reply.label", "language", "decision.action")
 
 
 class Writer(Protocol):

@@ -80,7 +80,7 @@ def test_coinspeaker_does_what_its_article_prints(
 
 
 @pytest.mark.parametrize(
-    ("text", "scores"), [("NATO, EU, USA!", {}), (CALM, {"off_topic": 0.9}), (CALM, {"off_topic": None})]
+    ("text", "scores"), [("NATO, EU, USA!", {}), (CALM, {"off_topic": 0.5}), (CALM, {"off_topic": None})]
 )
 def test_coinspeaker_leaves_acronyms_and_tangents_alone(text: str, scores: dict[str, Any]) -> None:
     decision = Policy.load("coinspeaker", thresholds=THRESHOLDS).decide(
@@ -90,6 +90,32 @@ def test_coinspeaker_leaves_acronyms_and_tangents_alone(text: str, scores: dict[
 
 
 # What a rule can say
+
+
+def test_a_label_counts_from_where_the_policy_acts_on_it(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    rule = "  - {{code: x, when: {}, action: {}}}\n"
+    rules = (
+        ("abuse.insult, at_least: 0.8", "reject"),
+        ("abuse.insult, at_least: 0.7", "review"),
+        ("abuse.insult, at_least: 0.1", "approve"),  # only gives the reason
+        ("abuse.insult, at_most: 0.05", "review"),
+        ("spam, at_least: 0.2, also: [{when: links, at_least: 1}]", "review"),
+        ("off_topic, at_least: model", "review"),
+    )
+    file.write_text("rules:\n" + "".join(rule.format(*each) for each in rules))
+    policy = Policy.load(file, thresholds=THRESHOLDS | {"threat": 0.3})
+    points = dict.fromkeys((*ABUSE, "spam", "off_topic"), 0.6) | {"insult": 0.7, "threat": 0.3}
+    assert policy.operating_points == points
+    assert policy.acting_point("spam") is None
+    assert policy.acting_point("off_topic") == 0.6
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_policies_act_on_off_topic_where_the_model_says(name: str) -> None:
+    assert (
+        Policy.load(name, thresholds=THRESHOLDS | {"off_topic": 0.42}).operating_points["off_topic"] == 0.42
+    )
 
 
 def test_reason_holds_the_score_and_the_threshold_of_the_strictest_step() -> None:
@@ -109,7 +135,7 @@ def test_reason_holds_the_score_and_the_threshold_of_the_strictest_step() -> Non
                 "code": "irrelevant",
                 "detail": "This comment may have nothing to do with the article.",
                 "score": 0.99,
-                "threshold": 0.95,
+                "threshold": 0.6,
             },
         ],
     }

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parley.model import Classifier
-from parley.model.comment import Article, Comment
+from parley.model.comment import Article, Comment, Parent
 from parley.service.protocols.classify import EXAMPLES, ClassifyAnswer
 from parley.service.settings.schema import Settings
 from parley.service.web.app import create_app
@@ -72,6 +72,22 @@ def test_what_lacks_its_input_is_null_and_says_why(client: TestClient) -> None:
     assert result["off_topic"] is None
     assert result["stance"] is None
     assert result["notes"]
+
+
+def test_a_reply_is_judged_when_asked(client: TestClient, classifier: Classifier) -> None:
+    reply = {"text": "Buses are fine.", "parent": {"text": "Nobody needs them."}}
+    (asked, alone) = classify(client, reply, {"text": "Buses are fine."}, ask=["reply"])["results"]
+    (expected,) = classifier.predict(
+        [Comment(text=reply["text"], parent=Parent(text="Nobody needs them."), ask=("reply",))]  # type: ignore[arg-type]
+    )
+    assert expected.reply
+    assert asked["reply"] == expected.reply.to_dict()
+    assert (alone["reply"], "no_parent" in alone["notes"]) == (None, True)
+    (unasked,) = classify(client, reply)["results"]
+    assert (unasked["reply"], "no_parent" in unasked["notes"]) == (None, False)
+    refused = client.post("/v1/classify", json={"comments": [reply], "ask": ["mood"]})
+    assert refused.status_code == 422
+    assert "ask[0]" in refused.json()["error"]["message"]
 
 
 def test_a_thousand_comments_keep_their_order(client: TestClient) -> None:

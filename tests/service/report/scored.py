@@ -13,7 +13,14 @@ from parley.service.dumps.scoring.rows import Layout, Scored
 from parley.service.dumps.scoring.writers import WRITERS
 from parley.service.policy.decision import Policy
 
-THRESHOLDS = {"toxicity": 0.5, "threat": 0.5, "identity_attack": 0.5, "sexually_explicit": 0.5, "spam": 0.6}
+THRESHOLDS = {
+    "off_topic": 0.95,
+    "toxicity": 0.5,
+    "threat": 0.5,
+    "identity_attack": 0.5,
+    "sexually_explicit": 0.5,
+    "spam": 0.6,
+}
 POLICY = Policy.load("default", thresholds=THRESHOLDS)
 DAY = datetime(2024, 6, 3, 12, tzinfo=UTC)
 
@@ -25,7 +32,7 @@ def scored(
     abuse: Mapping[str, float] | None = None,
     spam: float = 0.01,
     off_topic: float | None = 0.1,
-    stance: str | None = "none",
+    stance: str | None = "none",  # or "unsure"
     target: str = "Bridge to close",
     article: str | None = "Bridge to close",
     author: str | None = "Ada",
@@ -52,7 +59,9 @@ def scored(
         abuse=dict.fromkeys(ABUSE, 0.02) | dict(abuse or {}),
         spam=spam,
         off_topic=off_topic,
-        stance=Stance(target=target, label=stance, **likely) if stance else None,
+        stance=Stance(target=target, label=stance if stance in STANCES else None, **likely)
+        if stance
+        else None,
         spans=tuple(Span(start=start, end=end, label="toxicity", score=0.9) for start, end in spans),
         language="en",
         notes=tuple(notes),

@@ -45,23 +45,24 @@ def test_counts(tmp_path: Path) -> None:
             scored(abuse={"toxicity": 0.9}, stance="against", author="Bo"),
             scored(abuse={"toxicity": 0.5}, stance="favor", article="Pool opens", target="Pool opens"),
             scored(off_topic=0.97, stance="against", target="cars"),
+            scored(stance="unsure", target="cars", notes=["stance_unsure"]),
             scored(off_topic=None, stance=None, article=None, author=None, at=None, notes=["no_article"]),
         ],
     )
     all_ = tally.all
-    assert (all_.comments, all_.approve, all_.review, all_.reject) == (4, 1, 3, 0)
-    assert (all_.abusive, all_.judged, all_.off_topic) == (2, 3, 1)
-    assert (all_.favor, all_.against, all_.none, all_.stances) == (1, 2, 0, 3)
+    assert (all_.comments, all_.approve, all_.review, all_.reject) == (5, 2, 3, 0)
+    assert (all_.abusive, all_.judged, all_.off_topic) == (2, 4, 1)
+    assert (all_.favor, all_.against, all_.none, all_.unsure, all_.stances) == (1, 2, 0, 1, 4)
     assert tally.reasons == Counter({"toxic": 2, "off_topic": 1})
-    assert tally.notes == Counter({"no_article": 1})
+    assert tally.notes == Counter({"no_article": 1, "stance_unsure": 1})
     assert tally.undated == 1
     assert (tally.earliest, tally.latest) == (DAY, DAY)
-    assert tally.own_targets == 1
+    assert tally.own_targets == 2
     assert tally.foreign_codes == []
 
     by_article = {group.name: group.counts for group in tally.articles.most(9, by=lambda c: c.comments)}
     assert {name: counts.comments for name, counts in by_article.items()} == {
-        "Bridge to close": 2,
+        "Bridge to close": 3,
         "Pool opens": 1,
     }
     assert by_article["Bridge to close"].abusive == 1
@@ -69,11 +70,11 @@ def test_counts(tmp_path: Path) -> None:
     (most_abusive, _) = tally.authors.most(2, by=lambda c: c.abusive / c.comments)
     assert (most_abusive.name, most_abusive.counts.abusive_share) == ("Bo", 1.0)
     (cars,) = [group for group in tally.targets.most(9, by=lambda c: c.stances) if group.name == "cars"]
-    assert cars.counts.against == 1
+    assert (cars.counts.against, cars.counts.unsure) == (1, 1)
     assert cars.timeline is not None
 
     toxicity = tally.distributions["abuse.toxicity"]
-    assert (toxicity.bins[45], toxicity.bins[25], toxicity.bins[1]) == (1, 1, 2)
+    assert (toxicity.bins[45], toxicity.bins[25], toxicity.bins[1]) == (1, 1, 3)
     assert (toxicity.over, toxicity.null) == (2, 0)
     assert (tally.distributions["off_topic"].over, tally.distributions["off_topic"].null) == (1, 1)
 

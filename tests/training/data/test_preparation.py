@@ -118,7 +118,7 @@ def test_rows_for_a_wish_are_read_beside_those_trained_on(data_dir: Path) -> Non
 # The configs that come with Parley
 
 
-@pytest.mark.parametrize("name", ["base", "full", "permissive"])
+@pytest.mark.parametrize("name", ["base", "fifth", "full", "permissive", "quick"])
 def test_shipped_configs_name_sources_that_train(name: str) -> None:
     config = load_config(ROOT / "configs" / "training" / f"{name}.yaml")
     names = [spec.name for spec in config.sources]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from parley.model import Classifier
+from parley.model.labels import REPLIES
 from parley.service.dumps.formats.registry import open_reader
 from parley.service.dumps.reading.names import PREDICTED
 from parley.service.dumps.reading.record import Columns
@@ -103,6 +104,7 @@ def value_of(name: str, cell: str) -> Any:
         "stance.favor",
         "stance.against",
         "stance.none",
+        *("reply.agree", "reply.disagree", "reply.none"),
     )
     listed = name in ("spans", "notes", "decision.reasons")
     return json.loads(cell) if number or listed or name == "likes" else cell
@@ -312,11 +314,31 @@ def test_a_place_that_cannot_be_written(scorer: Scorer, tmp_path: Path) -> None:
         score(scorer, source, tmp_path / "none" / "out.csv")
 
 
+@pytest.mark.parametrize("write_as", [".jsonl", ".csv", ".parquet"])
+def test_replies_are_written_when_asked(tiny_artifact: Path, tmp_path: Path, write_as: str) -> None:
+    asking = Scorer.load(model=tiny_artifact, threads=1, reply=True)
+    out = tmp_path / f"out{write_as}"
+    score(asking, write_input(tmp_path / "in.jsonl", COMMENTS[:-1]), out)
+    rows = read_output(out)
+    with_parent = [row for row in rows if "parent.text" in row]
+    assert with_parent
+    for row in rows:
+        assert ("reply.label" in row) == (row in with_parent)
+        assert ("no_parent" in row["notes"]) == (row not in with_parent and "empty_text" not in row["notes"])
+        if row in with_parent:
+            scores = {name: row[f"reply.{name}"] for name in REPLIES}
+            assert row["reply.label"] == max(scores, key=scores.__getitem__)
+
+
 @pytest.mark.parametrize("threshold", [0.0, 1.1])
 def test_the_summary_counts_what_is_over_a_threshold(
     scorer: Scorer, tmp_path: Path, threshold: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scorer, "thresholds", dict.fromkeys(("insult", "off_topic"), threshold))
+    monkeypatch.setattr(
+        scorer,
+        "thresholds",
+        dict.fromkeys(scorer.thresholds, 1.1) | dict.fromkeys(("insult", "off_topic"), threshold),
+    )
     summary = score(scorer, write_input(tmp_path / "in.jsonl", COMMENTS), tmp_path / "out.csv")
     assert summary.flagged == ({"insult": 7, "off_topic": 3} if threshold == 0.0 else {})
     assert summary.stances.total() == 6

@@ -397,10 +397,13 @@ def compare(
         a, b = (Classifier.load(artifact.path, threads=threads) for artifact in opened)
         with progress(2 * len(rows)) as advance:
             figures = judge(a, b, rows, on_progress=advance)
-        names = [f"{artifact.info['name']} {artifact.info['version']}" for artifact in opened]
-        show_compared(f"{data}: {len(rows):,} rows", ("A: " + names[0], "B: " + names[1]), figures)
+        names = {
+            letter: f"{artifact.info['name']} {artifact.info['version']} ({artifact.path})"
+            for letter, artifact in zip("AB", opened, strict=True)
+        }
+        show_compared(f"{data}: {len(rows):,} rows", names, figures)
         if output is not None:
-            values = {"A": names[0], "B": names[1], "rows": len(rows), "labels": figures}
+            values = {**names, "rows": len(rows), "labels": figures}
             output.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 

@@ -102,19 +102,21 @@ def _alike(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def show_compared(title: str, names: tuple[str, str], figures: Mapping[str, Mapping[str, Any]]) -> None:
-    """Prints two artifacts' figures on the same rows, and what the second has more, with its interval."""
+def show_compared(title: str, names: Mapping[str, str], figures: Mapping[str, Mapping[str, Any]]) -> None:
+    """Prints the figures of A and B on the same rows, and what B has more, with its interval."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("label", "rows", "figure", *map(escape, names), "difference (95 %)", "decided otherwise")
-    table.title, table.title_justify = escape(title), "left"
+    table = Table("label", "figure", "A", "B", "B - A (95 %)", title=escape(title), title_justify="left")
     for label, of in figures.items():
-        flipped = f"{100 * of['flipped']:.1f} %" if "flipped" in of else ""
         for place, (name, (a, b, gap)) in enumerate(of["figures"].items()):
-            shown = (label, str(of["rows"])) if place == 0 else ("", "")
-            table.add_row(*shown, name, cell(a), cell(b), cell(gap), flipped if place == 0 else "")
+            table.add_row(
+                f"{label}, {of['rows']} rows" if place == 0 else "", name, cell(a), cell(b), cell(gap)
+            )
+        table.add_row("", "decided otherwise", "", "", f"{100 * of['flipped']:.1f} %")
+    for letter, name in names.items():
+        typer.echo(f"{letter}: {name}")
     Console().print(table)
 
 

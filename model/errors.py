@@ -1,18 +1,18 @@
-"""What can go wrong in `model`.
+"""The errors that `model` raises.
 
 ModelError
-├── ArtifactError     a saved artifact is missing, incomplete or of another format
-└── CommentError      a comment that can't be judged (its message says which field and why)
+├── ArtifactError     a saved artifact is missing, incomplete or in another format
+└── CommentError      a comment can't be judged (the message says which field and why)
 """
 
 
 class ModelError(Exception):
-    """Base of every error that `model` raises on purpose; the message says what to do."""
+    """Base of all errors that `model` raises deliberately; the message says what to do."""
 
 
 class ArtifactError(ModelError):
-    """A saved artifact is missing, incomplete or of another format."""
+    """A saved artifact is missing, incomplete or in another format."""
 
 
 class CommentError(ModelError, ValueError):
-    """A comment that can't be judged."""
+    """A comment can't be judged."""

@@ -1,4 +1,4 @@
-"""`parley feedback`: decisions as training rows; `parley forget`: what is kept is removed."""
+"""`parley feedback`: decisions as training rows. `parley forget`: delete what is kept."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from parley.service.terminal import tell
 if TYPE_CHECKING:
     from parley.service.dumps.reading.record import Record
 
-app = typer.Typer(name="feedback", no_args_is_help=True, help="Use the moderators' decisions that are kept.")
+app = typer.Typer(
+    name="feedback", no_args_is_help=True, help="Turn moderators' decisions into training rows."
+)
 
 
 @app.command()
 def export(
     *,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT.csv", help="Where to write the rows.")
-    ],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT where it exists.")] = False,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.csv", help="CSV file to write.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Write the decisions as a CSV to train from: one row a comment, its text and a column for each label.
+    """Write the decisions as a CSV for training: one row a comment, with its text and a column a label.
 
-    Decisions at the desk are among them. A label that nobody decided on stays empty. Articles that are kept
-    (PUT /v1/articles) go beside their comments: off-topic can't be learnt without. Decisions kept without the
-    comment's text can't be learnt from and are left out; `store.comments: true` in the settings keeps it from
-    then on.
+    Decisions made at the desk are included. A label that nobody decided on is empty. Stored articles (PUT
+    /v1/articles) are written beside their comments: off-topic can't be learnt without them. Decisions kept
+    without the comment's text are skipped, as nothing can be learnt from them; `store.comments: true` in the
+    settings keeps the texts of new ones.
 
     \b
     parley feedback export -o decisions.csv
@@ -56,25 +56,26 @@ def export(
     tell(f"{len(rows):,} comments with decisions: {output}", err=True)
     if without_article:
         tell(
-            f"{without_article:,} of them are under articles that are not kept: PUT those to /v1/articles "
+            f"{without_article:,} of them belong to articles that are not stored: PUT those to /v1/articles "
             "and export again, so that off-topic can be learnt",
             err=True,
         )
     if without_text:
-        tell(f"{without_text:,} decisions have no text and were left out (see store.comments)", err=True)
+        tell(f"{without_text:,} decisions have no text and were skipped (see store.comments)", err=True)
 
 
 @app.command()
 def purge(
     *,
     everything: Annotated[
-        bool, typer.Option("--all", help="Even if that is most of what is kept; check the clock first.")
+        bool,
+        typer.Option("--all", help="Delete even if that is most of what is kept; check the clock first."),
     ] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Remove what is older than the settings keep it (`store.days`), as the service does every hour.
+    """Delete what is older than `store.days`, as the service does every hour.
 
-    The service removes at most half of what is kept at once, in case the machine's clock is wrong.
+    The service deletes at most half of what is kept at once, in case the machine's clock is wrong.
 
     \b
     parley feedback purge
@@ -90,7 +91,7 @@ def purge(
             store, KeyedHashes(settings.store.author_secret), comments=settings.store.comments
         )
         count = feedback.purge(older_than=timedelta(days=settings.store.days), whatever_share=everything)
-    tell(f"{count:,} decisions removed.", err=True)
+    tell(f"Deleted {count:,} decisions.", err=True)
 
 
 @app.command("from-dump")
@@ -99,32 +100,30 @@ def from_dump(
         list[Path], typer.Argument(metavar="DUMP...", help="An export of comments with their status.")
     ],
     *,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT.csv", help="Where to write the rows.")
-    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.csv", help="CSV file to write.")],
     rejected_as: Annotated[
         str,
-        typer.Option(metavar="LABEL", help="What a rejected comment is an example of; `none` leaves it out."),
+        typer.Option(metavar="LABEL", help="Label that rejected comments get; `none` skips them."),
     ] = "toxicity",
     status: Annotated[
         str | None,
         typer.Option(
-            metavar="COLUMN", help="The column that holds the status.", show_default="status, rating, ..."
+            metavar="COLUMN", help="Column with the moderation status.", show_default="status, rating, ..."
         ),
     ] = None,
     columns: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="FIELD=COLUMN", help="Take a field from COLUMN, as in `parley score`."),
+        typer.Option("--map", metavar="FIELD=COLUMN", help="Read a field from COLUMN, as in `parley score`."),
     ] = None,
     format_: Annotated[
-        str | None, typer.Option("--format", metavar="NAME", help="The dump's format, where it isn't told.")
+        str | None, typer.Option("--format", metavar="NAME", help="Format of the dump (detected by default).")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT where it exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
 ) -> None:
-    """Write what moderators decided in a dump as a CSV to train and calibrate from, as `export` does.
+    """Write a dump's moderation decisions as a CSV for training and calibration, as `export` does.
 
     Approved comments count as neither toxic nor spam, spam as spam, rejected ones (trash, removed) as
-    --rejected-as. Comments that wait, or that nobody looked at, are left out.
+    --rejected-as. Comments that are pending or that nobody looked at are skipped.
 
     \b
     parley feedback from-dump disqus.xml.gz -o decisions.csv
@@ -165,26 +164,26 @@ def from_dump(
 
 def forget(
     author: Annotated[
-        str | None, typer.Argument(help="The author's id, as the comment system sends it.")
+        str | None, typer.Argument(help="Id of the author, as the comment system sends it.")
     ] = None,
     *,
     comment: Annotated[
-        str | None, typer.Option(help="The id of a comment: forget what is kept of it, whoever wrote it.")
+        str | None, typer.Option(help="Id of a comment: delete what is kept about it, whoever wrote it.")
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Remove everything that is kept of an author, or of one comment.
+    """Delete everything that is kept about an author, or about one comment.
 
     \b
     parley forget baf4e943-3594-4fcc-b2ba-3e8de7a76352
     parley forget --comment 245b3856-b0a0-4d2f-a6bb-58c71f18d6a6
     """
     if author is None and comment is None:
-        tell("Error: name an author, or a comment with --comment", err=True)
+        tell("Error: give an author's id, or a comment's with --comment", err=True)
         raise typer.Exit(2)
     with told_errors(), opened_feedback(config) as feedback:
         count = feedback.forget(author=author, comment_id=comment)
-    tell(f"{count:,} decisions and comments removed.", err=True)
+    tell(f"Deleted {count:,} decisions and comments.", err=True)
 
 
 def _as_far_as_it_goes(reader: Iterable[Any], remarks: list[str]) -> Iterator[Record]:
@@ -198,7 +197,7 @@ def _as_far_as_it_goes(reader: Iterable[Any], remarks: list[str]) -> Iterator[Re
 
 
 def _write(output: Path, rows: Iterable[dict[str, Any]]) -> int:
-    """All or nothing, and for the owner's eyes only: these are readers' comments. The number of rows."""
+    """Write all or nothing, readable by the owner only: these are readers' comments. Returns the count."""
     from parley.service.store.feedback import TRAINING_COLUMNS
 
     draft = output.with_name(f"{output.name}.part")

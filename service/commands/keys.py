@@ -1,4 +1,4 @@
-"""`parley keys`: make, list and revoke the API keys that open the service."""
+"""`parley keys`: create, list and revoke the API keys of the service."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from parley.service.terminal import tell
 app = typer.Typer(
     name="keys",
     no_args_is_help=True,
-    help="Make, list and revoke API keys. From the first key on, every caller of the service needs one.",
+    help="Create, list and revoke API keys. Once a key exists, every caller of the service needs one.",
 )
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="Whom the key is for, such as the comment system's name.")],
+    name: Annotated[str, typer.Argument(help="Who uses the key, such as the comment system's name.")],
     *,
     rate: Annotated[
-        str | None, typer.Option(help="Requests it may send, as 60/minute.", show_default="access.rate")
+        str | None, typer.Option(help="Rate limit of the key, such as 60/minute.", show_default="access.rate")
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Make a key and show it, this once: only its hash is kept.
+    """Create a key and show it once: only its hash is kept.
 
-    The key goes to standard output, alone on its line; a running service knows it within seconds.
+    The key is printed on standard output, on a line of its own. A running service accepts it within seconds.
 
     \b
     parley keys create "comment system"
@@ -43,12 +43,12 @@ def create(
     with told_errors(), opened_store(config) as (store, _):
         key, secret = keys.create(store, name, rate=checked)
     tell(secret)
-    tell(f"Key {key.id} for {name}. Keep it safe: it can't be shown again.", err=True)
+    tell(f"Created key {key.id} for {name}. Store it safely: it can't be shown again.", err=True)
 
 
 @app.command("list")
 def list_(*, config: ConfigOption = None) -> None:
-    """List the keys: whom each is for, its rate, since when it opens, and since when no longer.
+    """List the keys: who uses each one, its rate limit, and when it was created and revoked.
 
     \b
     parley keys list
@@ -61,7 +61,7 @@ def list_(*, config: ConfigOption = None) -> None:
     with told_errors(), opened_store(config) as (store, _):
         found = keys.all_keys(store)
     if not found:
-        tell("There are no keys; `parley keys create NAME` makes one.", err=True)
+        tell("There are no keys; create one with `parley keys create NAME`.", err=True)
         return
     table = Table("id", "name", "rate", "created", "revoked", show_edge=False, pad_edge=False)
     for key in found:
@@ -78,7 +78,7 @@ def revoke(
     *,
     config: ConfigOption = None,
 ) -> None:
-    """Close a key for good; a running service refuses it within seconds.
+    """Revoke a key permanently; a running service refuses it within seconds.
 
     \b
     parley keys revoke 1f2e3d4c
@@ -88,6 +88,6 @@ def revoke(
     with told_errors(), opened_store(config) as (store, _):
         revoked = keys.revoke(store, key_id)
     if not revoked:
-        tell(f"Error: no open key has the id {key_id}; see `parley keys list`", err=True)
+        tell(f"Error: no active key has the id {key_id}; `parley keys list` shows the ids", err=True)
         raise typer.Exit(2)
-    tell(f"Key {key_id} opens nothing any more.", err=True)
+    tell(f"Revoked key {key_id}.", err=True)

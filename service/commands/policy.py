@@ -29,10 +29,16 @@ EXAMPLE_WIDTH = 90
 _TEXT_COLUMNS = ("code", "fires when", "action", "decision", "reason", "comment")
 
 PolicyArgument = Annotated[
-    str, typer.Argument(metavar="FILE", help="A policy's YAML file, or default, coinspeaker or strict.")
+    str,
+    typer.Argument(
+        metavar="FILE", help="A policy's YAML file, or a shipped policy: default, coinspeaker or strict."
+    ),
 ]
 ModelOption = Annotated[
-    Path | None, typer.Option("--model", help="The artifact whose thresholds `at_least: model` means.")
+    Path | None,
+    typer.Option(
+        "--model", help="Folder of the artifact that provides the thresholds for `at_least: model`."
+    ),
 ]
 
 
@@ -58,22 +64,26 @@ def check(file: PolicyArgument = "default", *, model: ModelOption = None) -> Non
 def try_(
     file: PolicyArgument,
     dump: Annotated[
-        Path, typer.Argument(help="Comments, or the output of `parley score`: .jsonl, .csv, .parquet, .txt")
+        Path, typer.Argument(help="Comments, or the output of `parley score`: .jsonl, .csv, .parquet, .txt.")
     ],
     *,
-    examples: Annotated[int, typer.Option(min=0, max=50, help="Closest calls to show for each rule.")] = 3,
+    examples: Annotated[
+        int, typer.Option(min=0, max=50, help="Number of borderline comments to show for each rule.")
+    ] = 3,
     format_: Annotated[
-        str | None, typer.Option("--format", help="The dump's format where its name doesn't say.")
+        str | None, typer.Option("--format", help="Format of the dump (detected by default).")
     ] = None,
     columns: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="FIELD=COLUMN", help="Which column holds what: text=body"),
+        typer.Option(
+            "--map", metavar="FIELD=COLUMN", help="Read a field from a column with another name: text=body."
+        ),
     ] = None,
     model: ModelOption = None,
 ) -> None:
-    """Show what a policy would have done with a dump: counts, and the closest calls of each rule.
+    """Show what a policy would have done with a dump: counts, and the borderline comments of each rule.
 
-    Nothing is written. Rows that carry scores are judged by them; other rows are scored first.
+    Nothing is written. Rows with scores are judged by them; other rows are scored first.
 
     \b
     parley score comments.csv -o scored.jsonl && parley policy try strict scored.jsonl
@@ -141,9 +151,9 @@ def _show_rules(policy: Policy, console: Console) -> None:
             table.add_row("", f"only in {', '.join(rule.languages)}", "")
     console.print(f"{policy.name}: {policy.description}\n")
     console.print(table)
-    console.print(f"\n{policy.name} is good: {len(policy.rules)} rules, otherwise {policy.otherwise}.")
+    console.print(f"\n{policy.name} is valid: {len(policy.rules)} rules, otherwise {policy.otherwise}.")
     if policy.observe:
-        console.print("It observes only: Coral gets no opinion, whatever it decides.")
+        console.print("It observes only: its decisions are not sent to Coral.")
 
 
 def _condition_in_words(policy: Policy, condition: Condition) -> str:
@@ -161,14 +171,16 @@ def _show_trial(policy: Policy, trial: Trial, console: Console) -> None:
     if any(fired.count for fired in trial.rules.values()):
         console.print("Why:\n", _reasons(trial), "")
     if any(fired.examples or fired.below for fired in trial.rules.values()):
-        told = "The closest calls on both sides of the line, each with its score and the rule's threshold:\n"
+        told = "Borderline comments on both sides of each threshold, with their scores:\n"
         console.print(told, _examples(trial), "")
     scored_now = trial.comments - trial.scored_before
-    console.print(f"{trial.scored_before:,} comments came with scores, {scored_now:,} were scored now.")
+    console.print(f"{trial.scored_before:,} comments already had scores, {scored_now:,} were scored now.")
     if trial.bad:
         first = trial.bad[0]
         place = first.line or first.row
-        console.print(f"{len(trial.bad):,} rows can't be used; the first is {place}: {first.reason}")
+        console.print(
+            f"{len(trial.bad):,} rows can't be used; the first is in line or row {place}: {first.reason}"
+        )
 
 
 def _reasons(trial: Trial) -> Table:

@@ -1,4 +1,4 @@
-"""`parley report OUT`: an HTML page, or tables in the terminal, of a scored file."""
+"""`parley report OUT`: an HTML page, or tables in the terminal, about a scored file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def report(
         Path,
         typer.Argument(
             metavar="OUT",
-            help="What `parley score` wrote: .jsonl, .csv or .parquet, also .gz, or a folder of such parts.",
+            help="Output of `parley score`: .jsonl, .csv or .parquet, also .gz, or a folder of such parts.",
         ),
     ],
     *,
@@ -35,26 +35,30 @@ def report(
         bool, typer.Option("--summary", help="Print the tables in the terminal and write no page.")
     ] = False,
     policy: Annotated[
-        str, typer.Option(help="Policy whose thresholds are drawn and counted with: a name or a YAML file.")
+        str,
+        typer.Option(help="Policy whose thresholds are shown and used for counting: a name or a YAML file."),
     ] = "default",
     model: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the artifact that scored, for its thresholds.",
-            show_default="the one that comes with Parley",
+            help="Folder of the artifact that scored the file, for its thresholds.",
+            show_default="the one shipped with Parley",
         ),
     ] = None,
     top: Annotated[
-        int, typer.Option(min=1, max=500, help="Comments to look at first, and rows of each table.")
+        int,
+        typer.Option(min=1, max=500, help="Number of comments to look at first, and of rows in each table."),
     ] = 20,
     title: Annotated[str | None, typer.Option(help="Title of the page.", show_default="OUT's name")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace PAGE where it exists.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no closing line.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace PAGE if it exists.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show no progress bar and no closing line.")
+    ] = False,
 ) -> None:
-    """Make a report of a scored file: one HTML page that loads nothing from anywhere.
+    """Write a report on a scored file: one HTML page that loads nothing from the network.
 
     It shows the comments to look at first with their toxic spans marked; volumes over time; abuse, off-topic
-    and stance by article, author and target; stance over time; how the scores spread around the policy's
+    and stance by article, author and target; stance over time; the distribution of scores and the policy's
     thresholds; decisions, reasons, and what could not be judged. Give the policy that scored the file.
 
     \b
@@ -63,8 +67,10 @@ def report(
     parley report scores.parquet --top 50 --title "Comments in May"
     parley report scores.csv --summary
 
-    The page holds readers' comments and names: treat it as you treat them. It needs plotly: pip install
-    'parley-moderation[report]'. Exit status: 0 done, 2 the call or a file can't be used, 130 interrupted.
+    The page contains readers' comments and names: protect it as you protect them. It needs plotly:
+    pip install 'parley-moderation[report]'.
+
+    Exit status: 0 done, 2 the command or a file can't be used, 130 interrupted.
     """
     from parley.service.report.rows import ScoredFile
     from parley.service.report.terminal import print_tables
@@ -82,7 +88,7 @@ def report(
                 return
             size = _write(output, scored, tally, title=title or f"Comments in {source.name}", top=top)
     except KeyboardInterrupt as error:
-        tell("Interrupted: no report was made", err=True)
+        tell("Interrupted: no report was written", err=True)
         raise typer.Exit(130) from error
     _warn(scored, tally)
     if not quiet:
@@ -95,9 +101,9 @@ def _check_output(source: Path, output: Path, *, overwrite: bool) -> None:
 
     import_plotly()
     if output.suffix.lower() not in (".html", ".htm"):
-        raise DumpError(f"{output}: a report is an HTML page; end its name in .html")
+        raise DumpError(f"{output}: a report is an HTML page; give a name that ends in .html")
     if output.is_dir():
-        raise DumpError(f"{output} is a folder; give the name of a file")
+        raise DumpError(f"{output} is a folder; give a file name")
     if source.exists() and output.exists() and output.samefile(source):
         raise DumpError(f"{output} is the input; give the report another name")
     if output.exists() and not overwrite:
@@ -122,7 +128,9 @@ def _read_watched(scored: ScoredFile, *, policy: str, model: Path | None, top: i
                 progress.update(task, completed=scored.fraction, comments=f"{number:,} comments")
     if not tally.all.comments:
         first = f" (the first problem: {scored.first_problem})" if scored.first_problem else ""
-        raise DumpError(f"no row can be read as a scored comment{first}; score the dump again")
+        raise DumpError(
+            f"no row could be read as a scored comment{first}; run `parley score` on the dump again"
+        )
     return tally
 
 
@@ -159,12 +167,12 @@ def _write(output: Path, scored: ScoredFile, tally: Tally, *, title: str, top: i
 
 
 def _warn(scored: ScoredFile, tally: Tally) -> None:
-    """What is odd but no error, on stderr; never a comment's text."""
+    """Warnings on stderr; never a comment's text."""
     if scored.unreadable:
         tell(f"Warning: {scored.unreadable:,} rows could not be read ({scored.first_problem})", err=True)
     if tally.foreign_codes:
         tell(
-            f"Warning: another policy than {tally.lines.policy} decided here: it has no rule for "
-            f"{', '.join(tally.foreign_codes[:5])}; name the one that scored the file with --policy",
+            f"Warning: the file was decided by another policy than {tally.lines.policy}, which has no rule "
+            f"for {', '.join(tally.foreign_codes[:5])}; name the policy that scored the file with --policy",
             err=True,
         )

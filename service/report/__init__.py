@@ -1,7 +1,7 @@
-"""`parley report`: what a newsroom reads of a scored dump, as one HTML page or as tables in the terminal.
+"""`parley report`: a scored dump for a newsroom, as one HTML page or as tables in the terminal.
 
 rows      scored output (JSON lines, CSV, Parquet) read back, a row at a time
-lines     the thresholds that are drawn, and those that counts are made with
+lines     the thresholds that are shown, and those used for counting
 counts    counts of comments: all, by group, over time
 tally     one pass over the rows, in memory that doesn't grow with them
 figures   the plots

@@ -60,7 +60,7 @@ def import_plotly() -> tuple[Any, Any]:
         import plotly.subplots
     except ImportError as error:
         raise DumpError(
-            "the HTML report needs plotly: pip install 'parley-moderation[report]'; --summary does without"
+            "the HTML report needs plotly: pip install 'parley-moderation[report]'; --summary works without"
         ) from error
     return plotly.graph_objects, plotly.subplots
 
@@ -199,7 +199,7 @@ def distributions(tally: Tally) -> Plot:
     # One scale for all, from where a single comment shows to room for the lines' labels.
     figure.update_yaxes(type="log", dtick=1, range=[math.log10(0.6), math.log10(max(highest, 10)) + 0.5])
     alt = (
-        f"How the {len(SCORES)} scores spread from 0 to 1, comments on a logarithmic scale, with the "
+        f"Distributions of the {len(SCORES)} scores from 0 to 1, comments on a logarithmic scale, with the "
         f"thresholds of the policy {tally.lines.policy}. The table below has the thresholds."
     )
     return _plot("scores", figure, height=600, alt=alt, legend=False)

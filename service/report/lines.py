@@ -1,4 +1,4 @@
-"""The thresholds of a report: those that its policy sets, and one for each score to count comments with."""
+"""The thresholds of a report: those of its policy, and for each score the one used for counting."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of a comment, marked as toxic or not."""
+    """A span of a comment, marked as toxic or not."""
 
     text: str
     marked: bool
@@ -78,7 +78,7 @@ def write_page(path: Path, tally: Tally, facts: Facts) -> int:
         os.replace(part, path)
     except OSError as error:
         raise DumpError(
-            f"{path} can't be written: {error.strerror or error}; choose another place with -o"
+            f"{path} can't be written: {error.strerror or error}; choose another path with -o"
         ) from error
     finally:
         part.unlink(missing_ok=True)
@@ -140,34 +140,34 @@ def group_sections(tally: Tally, *, top: int) -> Iterable[GroupSection]:
         notes = _group_notes(kind, groups, shown=len(shown))
         return GroupSection(kind, lead, missing, shown, notes, figures.by_group(tally, kind, shown))
 
-    shares = "Shares of off-topic and of stances are of the comments judged for them."
+    shares = "Shares of off-topic and of stances refer to the comments judged for them."
     yield section(
         "article",
         tally.articles,
         f"Those with the most abusive comments come first. {shares}",
-        "No comment came with its article (article.id, article.url or article.title).",
+        "No comment has an article (article.id, article.url or article.title).",
         by=abusive,
     )
     yield section(
         "author",
         tally.authors,
-        f"Those with the most abusive comments come first. {shares} A share of few comments says little.",
-        "No comment came with its author (author.id or author.name).",
+        f"Those with the most abusive comments come first. {shares} A share of a few comments says little.",
+        "No comment has an author (author.id or author.name).",
         by=abusive,
     )
     own = tally.own_targets
-    lead = "A stance is towards its target; sums over different targets would mean nothing. "
+    lead = "A stance is towards its target; totals over different targets would mean nothing. "
     lead += (
-        f"{own:,} comments came with a target of their own; for the others it is the article's title."
+        f"{own:,} comments have a target of their own; for the others it is the article's title."
         if own
-        else "No comment came with a target of its own, so its article's title is its target "
-        "(the option --target of parley score sets one)."
+        else "No comment has a target of its own, so each is judged towards its article's title "
+        "(the option --target of parley score sets a target)."
     )
     yield section(
         "target",
         tally.targets,
         lead,
-        "No stance was judged: no comment came with a target or its article's title.",
+        "No stance was judged: no comment has a target or an article's title.",
         by=stances,
     )
 
@@ -176,13 +176,13 @@ def _group_notes(kind: str, groups: Groups, *, shown: int) -> list[str]:
     notes = []
     if groups.dropped:
         notes.append(
-            f"There are so many {kind}s that the smallest were not followed: {groups.rest.comments:,} "
-            f"comments are in no row, and the counts of those shown can be too low."
+            f"There are too many {kind}s to track; the smallest were dropped. {groups.rest.comments:,} "
+            f"comments are in no row, and the counts shown can be too low."
         )
     elif len(groups) > shown:
         notes.append(f"{shown} of {len(groups):,} {kind}s are shown; --top shows more.")
     if groups.unnamed:
-        notes.append(f"{groups.unnamed:,} comments came without their {kind} and are in no row.")
+        notes.append(f"{groups.unnamed:,} comments have no {kind} and are in no row.")
     return notes
 
 
@@ -226,7 +226,7 @@ def why(found: Pick) -> list[str]:
     if row.reasons:
         return [f"{reason.get('code')}: {reason.get('detail')}" for reason in row.reasons]
     highest = max(SCORES, key=lambda score: row.scores[score] or 0.0)
-    return [f"no rule fired; its highest score is {label(highest)}, {row.scores[highest] or 0.0:.2f}"]
+    return [f"no rule fired; the highest score is {label(highest)}, {row.scores[highest] or 0.0:.2f}"]
 
 
 def _meaning(note: str) -> str:

@@ -28,7 +28,7 @@ from parley.service.policy.decision import SEVERITY
 from parley.service.policy.rules import SCORES
 
 NEEDED = ("text", "abuse.toxicity", "decision.action")
-"""Columns without which a file holds no scores."""
+"""Columns that every scored file has."""
 COLUMNS = (
     *NEEDED,
     *(score for score in SCORES if score not in NEEDED),
@@ -119,10 +119,12 @@ class ScoredFile:
         if not path.is_dir():
             return cls([path])
         if (path / "manifest.jsonl").exists():
-            raise DumpError(f"{path} is an unfinished run; give its `parley score` again, and it goes on")
+            raise DumpError(
+                f"{path} is an unfinished run; give the same `parley score` command again to complete it"
+            )
         files = sorted(file for file in path.iterdir() if _is_part(file))
         if not files:
-            raise DumpError(f"{path} holds no file of scores ({', '.join(_SUFFIXES)})")
+            raise DumpError(f"{path} contains no scored file ({', '.join(_SUFFIXES)})")
         return cls(files)
 
     @property
@@ -185,7 +187,7 @@ def _first(line: str, path: Path) -> dict[str, Any]:
         return _parse(line)
     except ValueError as error:
         raise DumpError(
-            f"{path} is no file of scores: its first line is not JSON; make one with "
+            f"{path} is not a scored file: its first line is not JSON; create one with "
             f"`parley score comments.csv -o scores.jsonl`"
         ) from error
 
@@ -193,7 +195,7 @@ def _first(line: str, path: Path) -> dict[str, Any]:
 def _flat(values: Any) -> dict[str, Any]:
     """Objects opened into dotted names."""
     if not isinstance(values, dict):
-        raise _Unreadable("it is no JSON object")
+        raise _Unreadable("it is not a JSON object")
     flat = dict(values)
     for group in _OBJECTS:
         if isinstance(flat.get(group), dict):
@@ -234,7 +236,7 @@ def _check(path: Path, found: Iterable[str]) -> None:
     missing = [name for name in NEEDED if name not in columns]
     if missing:
         raise DumpError(
-            f"{path} is no file of scores: it lacks {', '.join(missing)}. `parley score` adds them: "
+            f"{path} is not a scored file: it lacks {', '.join(missing)}. `parley score` adds them: "
             f"parley score {path} -o scores.jsonl, then parley report scores.jsonl"
         )
 
@@ -249,7 +251,7 @@ def _score(value: Any) -> float | None:
 
 
 def _time(value: Any) -> datetime | None:
-    """The time in UTC; None for none and for one that can't be read, which the report counts alike."""
+    """The time in UTC; None if there is none or it can't be parsed."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)

@@ -66,7 +66,7 @@ def _over_time(tally: Tally, *, width: int) -> Table:
 def _groups(kind: str, groups: Groups, shown: list[Group], *, width: int) -> Table:
     title = f"By {kind}: {len(shown)} of {len(groups):,}" if shown else f"By {kind}: none is given"
     if groups.dropped:
-        title += f"; {groups.rest.comments:,} comments of small ones were not followed"
+        title += f"; {groups.rest.comments:,} comments of small ones are not shown"
     if shown and groups.unnamed:
         title += f"; {groups.unnamed:,} comments have none"
     names = [(one_line(group.name, length=width), group.counts) for group in shown]

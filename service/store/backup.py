@@ -117,8 +117,10 @@ def restore(
         with _replaced(secret, saved), store.migrating() as connection:
             _clear(connection, overwrite=overwrite)
             upgrade(connection, manifest.schema)
-            for table, rows in manifest.rows.items():
-                _insert(connection, archive, table, rows)
+            for table in reversed(_tables(connection, manifest.schema)):
+                connection.execute(sa.delete(table))  # what migrations put in
+            for name, rows in manifest.rows.items():
+                _insert(connection, archive, name, rows)
             if not keep_schema:
                 upgrade(connection)
     return manifest
@@ -202,19 +204,30 @@ def _hash_of(archive: zipfile.ZipFile, name: str) -> str:
     return found.hexdigest()
 
 
-def _tables(connection: sa.Connection, schema: str) -> list[sa.Table]:
-    """Parley's tables as they are in the database, parents before children, the version's own left out.
+def _seeds(schema: str) -> dict[str, int]:
+    """The names of Parley's tables at this migration, each with the rows that migrations put in.
 
-    Which they are at this migration a scratch database tells: others may share a PostgreSQL database.
+    A scratch database tells: others may share a PostgreSQL database.
     """
     scratch = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
     ours = sa.MetaData()
     with scratch.begin() as empty:
         upgrade(empty, schema)
         ours.reflect(empty)
+        seeds = {name: _count(empty, table) for name, table in ours.tables.items()}
     scratch.dispose()
+    del seeds["alembic_version"]
+    return seeds
+
+
+def _count(connection: sa.Connection, table: sa.Table) -> int:
+    return connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+
+
+def _tables(connection: sa.Connection, schema: str) -> list[sa.Table]:
+    """Parley's tables as they are in the database, parents before children, the version's own left out."""
     found = sa.MetaData()
-    found.reflect(connection, only=[name for name in ours.tables if name != "alembic_version"])
+    found.reflect(connection, only=list(_seeds(schema)))
     return list(found.sorted_tables)
 
 
@@ -250,8 +263,8 @@ def _clear(connection: sa.Connection, *, overwrite: bool) -> None:
     schema = schema_of(connection)
     if schema is None:
         return
-    tables = _tables(connection, schema)
-    full = [table.name for table in tables if connection.execute(sa.select(table).limit(1)).first()]
+    tables, seeds = _tables(connection, schema), _seeds(schema)
+    full = [table.name for table in tables if _count(connection, table) > seeds[table.name]]
     if full and not overwrite:
         raise StoreError(
             f"the store is not empty (it has {', '.join(full)}): back it up, then replace it with --overwrite"

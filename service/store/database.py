@@ -28,13 +28,15 @@ from parley.service.logs import describe
 
 HEAD = "0004"
 """The newest migration. Known here so that a start with a schema up to date needs no Alembic."""
-STATEMENT_S = 5.0
-"""Seconds that one statement may take, and the wait for a free connection."""
+WAIT_S = 5.0
+"""Seconds to wait for a free connection, or for a lock."""
+STATEMENT_S = 60.0
+"""Seconds that one statement may take; an export of everything takes some."""
 SILENT_S = 8.0
 """Seconds within which the database must answer at all, from the first connection on."""
 MIGRATION_S = 120.0
 """Seconds to wait for another process that migrates the database."""
-_BROKEN = (OSError, struct.error)
+_BROKEN = (ConnectionError, TimeoutError, struct.error)
 """What pg8000 lets through of a connection that breaks."""
 
 log = structlog.get_logger("parley.store")
@@ -46,8 +48,9 @@ _MIGRATION_LOCK = 7_069_426_584
 class Store:
     """An open database with the present schema. Safe to share between threads."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: sa.Engine, *, patient: sa.Engine | None = None) -> None:
+        """`patient` waits for a migration for as long as it takes; the other one doesn't."""
+        self._engine, self._patient = engine, patient or engine
         self.available = True
         """Whether it could be used when it was last tried."""
 
@@ -66,9 +69,12 @@ class Store:
             ) from error
         if not migrate:
             _check_exists(parsed)
-        store = cls(_engine(parsed))
+        patient = None if parsed.get_backend_name() == "sqlite" else _engine(parsed, silent=None)
+        store = cls(_engine(parsed, silent=SILENT_S), patient=patient)
         try:
             if migrate:
+                with store._engine.connect():
+                    pass  # a database that says nothing is given up here
                 store._migrate()
             elif store.schema is None:
                 raise StoreError(
@@ -108,18 +114,21 @@ class Store:
     @contextmanager
     def migrating(self) -> Iterator[sa.Connection]:
         """A transaction that may change the schema, one process at a time. Raises StoreError."""
-        with self._transaction("BEGIN IMMEDIATE") as connection:
+        with self._transaction("BEGIN IMMEDIATE", engine=self._patient) as connection:
             _lock_migrations(connection)
             yield connection
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+        self._patient.dispose()
 
     @contextmanager
-    def _transaction(self, begin: str, **options: str) -> Iterator[sa.Connection]:
+    def _transaction(
+        self, begin: str, *, engine: sa.Engine | None = None, **options: str
+    ) -> Iterator[sa.Connection]:
         try:
-            with self._engine.execution_options(begin=begin, **options).begin() as connection:
+            with (engine or self._engine).execution_options(begin=begin, **options).begin() as connection:
                 yield connection
         except (SQLAlchemyError, *_BROKEN) as error:
             self.available = False
@@ -130,7 +139,7 @@ class Store:
         self.available = True
 
     def _migrate(self) -> None:
-        with self._engine.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
+        with self._patient.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
             _lock_migrations(connection)
             if schema_of(connection) != HEAD:
                 upgrade(connection)
@@ -199,8 +208,11 @@ def _check_exists(url: sa.URL) -> None:
         )
 
 
-def _engine(url: sa.URL) -> sa.Engine:
-    """`hide_parameters` keeps texts and hashes out of every error and log."""
+def _engine(url: sa.URL, *, silent: float | None) -> sa.Engine:
+    """`hide_parameters` keeps texts and hashes out of every error and log.
+
+    `silent` are the seconds within which PostgreSQL must answer; None waits for ever.
+    """
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
     if url.drivername in ("postgresql", "postgres"):
@@ -212,8 +224,8 @@ def _engine(url: sa.URL) -> sa.Engine:
             url,
             hide_parameters=True,
             pool_pre_ping=True,
-            pool_timeout=STATEMENT_S,
-            connect_args={"timeout": SILENT_S},
+            pool_timeout=WAIT_S,
+            connect_args={"timeout": silent},
         )
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise StoreError(
@@ -226,8 +238,8 @@ def _engine(url: sa.URL) -> sa.Engine:
 def _limit_statements(connection: Any, record: Any) -> None:
     """End a statement that waits for a lock, or for a database that is ill."""
     cursor = connection.cursor()
-    for name in ("statement_timeout", "lock_timeout"):
-        cursor.execute(f"SET {name} = {int(STATEMENT_S * 1000)}")
+    for name, seconds in (("statement_timeout", STATEMENT_S), ("lock_timeout", WAIT_S)):
+        cursor.execute(f"SET {name} = {int(seconds * 1000)}")
     cursor.close()
     connection.commit()
 

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, cast
 
 import pyjson5
 from fastapi import APIRouter, Request, Response
@@ -144,7 +144,7 @@ class FirstError:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema = handler(source)
         assert schema["type"] == "list"
-        return {**schema, "fail_fast": True}
+        return cast(CoreSchema, {**schema, "fail_fast": True})
 
 
 def parse_json(body: bytes, *, comments: int = LEAST_COMMENTS) -> Any:

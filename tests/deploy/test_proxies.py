@@ -51,7 +51,7 @@ class Caller:
         try:
             connection.request(method, path, body, sent)
             with connection.getresponse() as answer:
-                return answer.status, answer.read().decode() or str(answer.headers.get("Location"))
+                return answer.status, answer.headers.get("Location") or answer.read().decode()
         finally:
             connection.close()
 

@@ -83,7 +83,7 @@ def test_markdown_is_reduced_to_its_words(sent: str, shown: str) -> None:
         ("ｆｕｌｌ ｗｉｄｔｈ！", "full width!"),
         ("𝐛𝐨𝐥𝐝 𝔣𝔯𝔞𝔨 𝚖𝚘𝚗𝚘 ⓒⓘⓡⓒⓛⓔ", "bold frak mono circle"),
         ("ﬁne ofﬁce", "fine office"),
-        ("st\u200bu\u00adp\u2060id\ufeff \u202ereversed\u202c", "stupid reversed"),
+        ("st\u200bu\u00adp\u2060id\ufeff \u202edesrever\u202c", "stupid reversed"),
         ("st\u200du\u200cpid", "stupid"),
         ("nul\x00 bell\x07 tab\t", "nul  bell  tab\t"),
         ("\ud800 lone \udfff", "\ufffd lone \ufffd"),

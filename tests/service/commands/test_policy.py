@@ -84,7 +84,7 @@ def test_check_shows_the_rules(policy_file: Path, tiny_artifact: Path) -> None:
     result = CliRunner().invoke(app, ["check", str(policy_file), "--model", str(tiny_artifact)])
     assert result.exit_code == 0
     assert "abuse.toxicity is at least 0.5" in result.output
-    assert "mine is good: 1 rules" in result.output
+    assert "mine is valid: 1 rules" in result.output
 
 
 def test_check_refuses_a_bad_file(policy_file: Path, tiny_artifact: Path) -> None:
@@ -105,8 +105,8 @@ def test_try_on_a_scored_dump_and_on_a_plain_one(
     dump.write_text("\n".join(lines), encoding="utf-8")
     result = CliRunner().invoke(app, ["try", str(policy_file), str(dump), "--model", str(tiny_artifact)])
     assert result.exit_code == 0, result.exception
-    assert "3 comments came with scores, 1 were scored now." in result.output
-    assert "1 rows can't be used; the first is 5: the text is empty" in result.output
+    assert "3 comments already had scores, 1 were scored now." in result.output
+    assert "1 rows can't be used; the first is in line or row 5: the text is empty" in result.output
     assert "row ·[31m 0.6" in result.output
 
 

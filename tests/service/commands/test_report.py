@@ -94,14 +94,14 @@ def test_summary_fits_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatc
     ("words", "message"),
     [
         (["none.jsonl"], "none.jsonl can't be opened: there is no such file"),
-        (["plain.csv"], "plain.csv is no file of scores: it lacks abuse.toxicity, decision.action"),
-        (["broken.jsonl"], "no row can be read as a scored comment"),
+        (["plain.csv"], "plain.csv is not a scored file: it lacks abuse.toxicity, decision.action"),
+        (["broken.jsonl"], "no row could be read as a scored comment"),
         (["out.csv", "-o", "page.txt"], "end its name in .html"),
         (
             ["out.csv", "-o", "no/such/page.html"],
             "can't be written: No such file or directory",
         ),
-        (["out.csv", "-o", "folder.html"], "folder.html is a folder; give the name of a file"),
+        (["out.csv", "-o", "folder.html"], "folder.html is a folder; give a file name"),
         (["out.csv", "--policy", "lenient"], "lenient: no such policy"),
         (["out.csv", "--model", "folder.html"], "is not a whole artifact"),
         (["out.csv", "--top", "0"], "Invalid value for '--top'"),
@@ -134,7 +134,8 @@ def test_rows_that_cannot_be_read_are_told(run: Run, tmp_path: Path) -> None:
 def test_another_policy_is_told(run: Run, tmp_path: Path) -> None:
     (tmp_path / "house.yaml").write_text("rules: [{code: spam, when: spam, at_least: 0.5, action: review}]")
     result = run("out.jsonl", "--summary", "--policy", "house.yaml")
-    assert "Warning: another policy than house decided here: it has no rule for toxic" in result.stderr
+    told = "Warning: the file was decided by another policy than house, which has no rule for toxic"
+    assert told in result.stderr
 
 
 def test_without_the_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +154,7 @@ def test_interrupted(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(ScoredFile, "__iter__", interrupt)
     result = run("out.csv", "--summary")
     assert result.exit_code == 130
-    assert "Interrupted: no report was made" in result.stderr
+    assert "Interrupted: no report was written" in result.stderr
 
 
 def test_numbers_are_never_cut_short() -> None:

@@ -89,7 +89,7 @@ def test_articles_that_are_kept_go_beside_their_comments(client: TestClient, con
     assert (kept["article.title"], kept["article.text"]) == ("The bridge closes", "On Monday.")
     assert [row["article.title"] for row in (other, none)] == ["", ""]
     told = call(config, "feedback", "export", "-o", str(config.with_name("d.csv")))[1]
-    assert "1 of them are under articles that are not kept" in told
+    assert "1 of them belong to articles that are not stored" in told
 
 
 def test_what_is_exported_can_be_trained_on(client: TestClient, config: Path) -> None:
@@ -156,7 +156,7 @@ def test_do_not_store_wins_over_the_sites_setting(client: TestClient, config: Pa
 def test_author_is_forgotten(client: TestClient, config: Path) -> None:
     send(client, DECISION, DECISION | {"comment_id": "c-18", "author": "reader-18"})
     status, told = call(config, "forget", "reader-17")
-    assert (status, told) == (0, "1 decisions and comments removed.\n")
+    assert (status, told) == (0, "Deleted 1 decisions and comments.\n")
     assert [row["id"] for row in exported(config)] == ["c-18"]
     assert call(config, "forget", "--comment", "c-18")[0] == 0
     assert exported(config) == []
@@ -230,5 +230,5 @@ def test_author_that_only_coral_names_is_forgotten(client: TestClient, config: P
     }
     assert client.post("/v1alpha1/comments:suggestscore", json=suggested).status_code == 200
     assert [row["text"] for row in exported(config)] == ["Close the bridge now"]
-    assert call(config, "forget", "reader-17") == (0, "1 decisions and comments removed.\n")
+    assert call(config, "forget", "reader-17") == (0, "Deleted 1 decisions and comments.\n")
     assert exported(config) == []

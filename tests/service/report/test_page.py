@@ -142,7 +142,7 @@ def test_what_is_told(tmp_path: Path) -> None:
     assert "Off-topic was not judged for 1 of 2 comments." in page
     assert "Stance was not judged for 1 of 2 comments." in page
     assert "off_topic is null" in page  # the note's meaning
-    assert "1 comments came without their article" in page
+    assert "1 comments have no article" in page
     assert re.search(r"toxicity</th><td class=\"text\">review from", page)
 
 
@@ -151,11 +151,11 @@ def test_empty_sections_say_why(tmp_path: Path) -> None:
     page = without_scripts(page_of(tmp_path, [row]))
     for sentence in (
         "No comment is held for review or rejected.",
-        "No comment has a date that can be read",
+        "No comment has a readable date",
         "No stance was judged: a comment needs",
-        "No comment came with its article",
-        "No comment came with its author",
-        "No stance was judged: no comment came with a target",
+        "No comment has an article",
+        "No comment has an author",
+        "No stance was judged: no comment has a target",
         "No rule fired on any comment",
     ):
         assert sentence in page

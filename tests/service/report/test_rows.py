@@ -95,7 +95,7 @@ def test_odd_values_do_no_harm(tmp_path: Path) -> None:
         ("in.csv", "id,text\n1,fine\n", "it lacks abuse.toxicity, decision.action. `parley score` adds them"),
         ("in.jsonl", '{"text": "fine"}\n', "it lacks abuse.toxicity, decision.action"),
         ("in.jsonl", "{broken\n", "its first line is not JSON"),
-        ("in.txt", "News\n\nCouncil votes\n", "is no file of scores"),
+        ("in.txt", "News\n\nCouncil votes\n", "is not a scored file"),
         ("in.parquet", "PAR1 and no more", "it is damaged or was cut short"),
         ("in.csv", "", "is empty"),
     ],
@@ -110,7 +110,7 @@ def test_what_is_no_file_of_scores(tmp_path: Path, name: str, content: str, mess
 def test_places_without_scores(tmp_path: Path) -> None:
     with pytest.raises(DumpError, match="there is no such file"):
         ScoredFile.open(tmp_path / "none.jsonl")
-    with pytest.raises(DumpError, match="holds no file of scores"):
+    with pytest.raises(DumpError, match="contains no scored file"):
         ScoredFile.open(tmp_path)
     (tmp_path / "manifest.jsonl").write_text("{}\n")
     with pytest.raises(DumpError, match="is an unfinished run"):

@@ -439,7 +439,7 @@ def test_a_connection_that_breaks_is_a_store_error_and_logged(
 def test_a_statement_that_waits_for_a_lock_is_ended(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "STATEMENT_S", 0.3)
+    monkeypatch.setattr(database, "WAIT_S", 0.3)
     store = Store.open(postgres_url)
     with store.write() as connection:
         connection.execute(sa.text("LOCK TABLE suggestions IN ACCESS EXCLUSIVE MODE"))

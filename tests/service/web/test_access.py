@@ -213,5 +213,5 @@ def test_key_commands_refuse_what_cannot_be(tmp_path: Path) -> None:
     for rate in ("often", "10/second;100/minute", "0/minute"):
         assert call(tmp_path, "keys", "create", "x", "--rate", rate)[0] == 2
     status, _, told = call(tmp_path, "keys", "revoke", "nothing")
-    assert (status, "no open key has the id nothing" in told) == (2, True)
+    assert (status, "no active key has the id nothing" in told) == (2, True)
     assert "parley keys create" in call(tmp_path, "keys", "list")[2]

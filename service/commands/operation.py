@@ -43,7 +43,7 @@ def doctor(*, config: ConfigOption = None) -> None:
         file = config or os.environ.get("PARLEY_CONFIG")
         failed = False
         for finding in examine(settings, file=Path(file) if file else None):
-            typer.echo(f"{SIGNS[finding.state]} {finding.subject + ':':<10} {finding.told}")
+            tell(f"{SIGNS[finding.state]} {finding.subject + ':':<10} {finding.told}")
             failed = failed or finding.state == "problem"
     if failed:
         raise typer.Exit(1)

@@ -96,7 +96,7 @@ def test_summary_fits_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatc
         (["none.jsonl"], "none.jsonl can't be opened: there is no such file"),
         (["plain.csv"], "plain.csv is not a scored file: it lacks abuse.toxicity, decision.action"),
         (["broken.jsonl"], "no row could be read as a scored comment"),
-        (["out.csv", "-o", "page.txt"], "end its name in .html"),
+        (["out.csv", "-o", "page.txt"], "give a name that ends in .html"),
         (
             ["out.csv", "-o", "no/such/page.html"],
             "can't be written: No such file or directory",

@@ -77,7 +77,7 @@ BAD_CALLS = {
     "unknown format": (("in.csv", "-o", "out.csv", "--format", "xml"), 2, "--format xml: no such format"),
     "unknown policy": (("in.csv", "-o", "out.csv", "--policy", "none"), 2, "none: no such policy"),
     "unknown flag": (("in.csv", "-o", "out.csv", "--colour"), 2, "No such option"),
-    "no output": (("in.csv",), 2, "give IN"),
+    "no output": (("in.csv",), 2, "give IN and -o OUT"),
     "cut short": (("cut.parquet", "-o", "out.csv"), 2, "damaged or was cut short"),
     "empty": (("empty.csv", "-o", "out.csv"), 1, "empty.csv is empty"),
     "header only": (("header.csv", "-o", "out.csv"), 1, "no row holds a comment"),

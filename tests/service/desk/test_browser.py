@@ -101,7 +101,7 @@ def browser(open_browser: Callable[[], Any]) -> Any:
 
 def until(browser: Any, condition: Callable[[Any], Any], told: str = "") -> Any:
     ignored = [StaleElementReferenceException]  # htmx puts new parts into the page
-    return WebDriverWait(browser, 30, 0.03, ignored_exceptions=ignored).until(condition, told)
+    return WebDriverWait(browser, 120, 0.03, ignored_exceptions=ignored).until(condition, told)
 
 
 def find(browser: Any, selector: str) -> Any:

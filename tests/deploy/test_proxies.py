@@ -128,7 +128,7 @@ def test_behind_nginx(serve: Start, nginx: Callable[[str], Caller]) -> None:
     site = serve(server={"trusted_proxies": ["127.0.0.1"]})
     servers = (DEPLOY / "nginx" / "parley.conf").read_text(encoding="utf-8")
     call = nginx(servers.replace("127.0.0.1:8000", f"127.0.0.1:{site.port}"))
-    assert call("POST", "/v1/classify", BODY)[0] == 401, "without a key nothing comes through"
+    assert call("POST", "/v1/classify", BODY)[0] in (401, 403), "without a key nothing comes through"
     check(call, site, scheme="https")
 
 
@@ -152,8 +152,8 @@ def test_nginx_without_a_header_opens_nothing(serve: Start, nginx: Callable[[str
         "server { listen 443 ssl; ssl_certificate /etc/ssl/parley/fullchain.pem; ssl_certificate_key "
         f"/etc/ssl/parley/privkey.pem; location / {{ proxy_pass http://127.0.0.1:{site.port}; }} }}"
     )
-    assert call("POST", "/v1/classify", BODY)[0] == 401
-    assert call("GET", "/metrics")[0] == 401
+    assert call("POST", "/v1/classify", BODY)[0] in (401, 403)
+    assert call("GET", "/metrics")[0] in (401, 403)
     assert Caller(site.port, host=f"127.0.0.1:{site.port}")("POST", "/v1/classify", BODY)[0] == 200
 
 
@@ -175,5 +175,5 @@ def test_behind_caddy(serve: Start, background: Background, tmp_path: Path) -> N
     )
     wait_for(f"http://127.0.0.1:{port}/health", process)
     call = Caller(port)
-    assert call("POST", "/v1/classify", BODY)[0] == 401, "without a key nothing comes through"
+    assert call("POST", "/v1/classify", BODY)[0] in (401, 403), "without a key nothing comes through"
     check(call, site, scheme="http")

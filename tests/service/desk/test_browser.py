@@ -126,10 +126,10 @@ def _is_gone(element: Any) -> bool:
 
 
 def hosts(browser: Any) -> set[str]:
-    """The addresses that the browser asked, but for their paths."""
+    """The addresses that the browser asked, but for their paths; its own new tab asks itself."""
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     urls = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    return {"/".join(url.split("/")[:3]) for url in urls if not url.startswith("data:")}
+    return {"/".join(url.split("/")[:3]) for url in urls if not url.startswith(("data:", "chrome:"))}
 
 
 def complaints(browser: Any) -> list[str]:

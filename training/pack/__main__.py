@@ -1,6 +1,6 @@
 """Packs a training into one folder that torch and numpy can run anywhere, and takes its result back.
 
-python -m parley.training.pack configs/training/fifth.yaml -o job
+python -m parley.training.pack configs/training/fifth.yaml -o job --stages entailment sides topic
 python job/job.py --share 0.01       does it run here?
 python job/job.py                    or elsewhere: copy the folder there, and back when it is done
 python -m parley.training.pack configs/training/fifth.yaml --unpack job --run-dir runs/fifth

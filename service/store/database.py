@@ -107,8 +107,8 @@ class Store:
     @contextmanager
     def snapshot(self) -> Iterator[sa.Connection]:
         """A connection to read from that sees one moment of the whole store. Raises StoreError."""
-        options = {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
-        with self._transaction("BEGIN", **options) as connection:
+        level = None if self._engine.dialect.name == "sqlite" else "REPEATABLE READ"
+        with self._transaction("BEGIN", isolation_level=level) as connection:
             yield connection
 
     @contextmanager
@@ -125,10 +125,12 @@ class Store:
 
     @contextmanager
     def _transaction(
-        self, begin: str, *, engine: sa.Engine | None = None, **options: str
+        self, begin: str, *, engine: sa.Engine | None = None, isolation_level: str | None = None
     ) -> Iterator[sa.Connection]:
+        options = {} if isolation_level is None else {"isolation_level": isolation_level}
+        bound = (engine or self._engine).execution_options(begin=begin, **options)
         try:
-            with (engine or self._engine).execution_options(begin=begin, **options).begin() as connection:
+            with bound.begin() as connection:
                 yield connection
         except (SQLAlchemyError, *_BROKEN) as error:
             self.available = False

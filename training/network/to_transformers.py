@@ -71,7 +71,7 @@ def _heads(network: nn.Module, names: tuple[str, ...]) -> dict[str, Tensor]:
 def _tokenizer(artifact: Artifact) -> PreTrainedTokenizerFast:
     known = json.loads(artifact.tokenizer_file.read_text(encoding="utf-8"))["model"]["vocab"]
     special = {kind: token for kind, tokens in _SPECIAL.items() for token in tokens if token in known}
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_file=str(artifact.tokenizer_file), model_max_length=artifact.info["max_tokens"], **special
     )
 

@@ -363,7 +363,7 @@ def test_a_whole_release_is_evaluated(
     assert set(report["tests"]["vast"]["beside"]) == {"float", "tfidf", "untuned"}
     measured = {row.measured for row in against_aims(report)}
     card = artifact.card_file.read_text(encoding="utf-8")
-    for shown in ("thread_headlines: AUC", "hatemoji: accuracy", "disguised: recall kept"):
+    for shown in ("thread_headlines: AUC", "hatemoji: accuracy", "story_comments: called abusive"):
         assert shown in measured
         assert shown in card
         assert shown in page.read_text(encoding="utf-8")

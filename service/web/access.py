@@ -99,6 +99,12 @@ class Gate:
         self._read_at = 0.0
         self.refresh()
 
+    async def is_still_open(self) -> bool:
+        """As `is_open`, by keys that are fresh: who refuses before access must learn of the first key."""
+        if self.is_open:
+            await self.keep_fresh()
+        return self.is_open
+
     async def keep_fresh(self) -> None:
         """Read the keys again when they are old; without the store the old ones go on."""
         if time.monotonic() - self._read_at < FRESH_S:

@@ -111,7 +111,7 @@ def create_app(
     app.add_middleware(BodyLimit, limit=settings.limits.body, larger=larger, wires=WIRES)
     signed = (coral.PATH,) if settings.coral.secrets else ()
     app.add_middleware(AccessControl, gate=gate, wires=WIRES, open_paths=signed)
-    app.add_middleware(SameMachine, is_open=lambda: gate.is_open, wires=WIRES, hosts=[settings.host])
+    app.add_middleware(SameMachine, is_open=gate.is_still_open, wires=WIRES, hosts=[settings.host])
     app.add_middleware(Admission, check=service.batcher.check, wires=WIRES)
     app.add_middleware(RequestLog, metrics=service.metrics, wires=WIRES)
     if origins := settings.access.origins:

@@ -15,7 +15,7 @@ With a key, or where anybody is let in (`access.anonymous`), nothing of this is 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -31,7 +31,12 @@ class SameMachine:
     """Refuses what a web page may have sent, while `is_open` says that nobody needs a key."""
 
     def __init__(
-        self, app: ASGIApp, *, is_open: Callable[[], bool], wires: Sequence[Wire], hosts: Sequence[str] = ()
+        self,
+        app: ASGIApp,
+        *,
+        is_open: Callable[[], Awaitable[bool]],
+        wires: Sequence[Wire],
+        hosts: Sequence[str] = (),
     ) -> None:
         """`hosts` are names under which the service may be asked, beside those of loopback."""
         self.app = app
@@ -40,7 +45,7 @@ class SameMachine:
         self.hosts = frozenset(map(str.lower, hosts))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self.is_open():
+        if scope["type"] == "http" and await self.is_open():
             try:
                 self._check(scope)
             except (ForeignPage, WrongMediaType) as error:

@@ -21,6 +21,7 @@ from parley.service.errors import SettingsError
 from parley.service.settings.schema import Access, Server, Settings, Storage
 from parley.service.store import keys
 from parley.service.store.database import Store
+from parley.service.web import access
 from parley.service.web.access import warn_of_exposure
 from parley.service.web.app import create_app
 from parley.service.web.proxy import Proxy, counted_as, is_direct
@@ -127,6 +128,18 @@ def test_the_start_warns(tmp_path: Path, store: Store) -> None:
         ("no_api_key", "warning"),
         ("open_to_anyone", "warning"),
     ]
+
+
+def test_the_first_key_opens_the_service_under_its_own_name(
+    tmp_path: Path, classifier: Classifier, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where no request ever comes under a name of this machine, as behind a proxy."""
+    monkeypatch.setattr(access, "FRESH_S", 0.0)
+    with TestClient(app_of(tmp_path, classifier), base_url="http://news.example") as client:
+        assert client.get("/health").status_code == 403
+        keys.create(store, "first")
+        assert client.get("/health").status_code in (200, 503)
+        assert client.post("/v1/classify", json=COMMENT).status_code == 401
 
 
 # Whose address counts

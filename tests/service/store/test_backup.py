@@ -187,7 +187,8 @@ def test_a_damaged_backup_is_refused_before_anything_happens(
             archive.writestr(backup.MANIFEST, '{"format": 1, "else": []}')
         whole = bytearray((tmp_path / "other.zip").read_bytes())
     else:
-        whole[len(whole) // 3] ^= 0xFF
+        at = whole.index(b"suggestions.jsonl") + 60  # in its compressed rows
+        whole[at : at + 8] = b"damaged!"
     file.write_bytes(whole)
     before = content(store)
     with pytest.raises(StoreError, match="damaged"):
@@ -263,7 +264,8 @@ def old_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         url = f"sqlite:///{tmp_path / 'old.db'}"
     else:
         url = request.getfixturevalue("postgres_url")
-    engine = Store.open(url)._engine
+    store = Store.open(url)
+    engine = store._engine
     metadata.drop_all(engine)
     with engine.execution_options(begin="BEGIN").begin() as connection:
         connection.exec_driver_sql("DROP TABLE alembic_version")
@@ -276,7 +278,7 @@ def old_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         with engine.begin() as connection:
             connection.exec_driver_sql("DROP SCHEMA public CASCADE")
             connection.exec_driver_sql("CREATE SCHEMA public")
-    engine.dispose()
+    store.close()
 
 
 @pytest.mark.parametrize("old_url", ["sqlite", "postgres"], indirect=True)

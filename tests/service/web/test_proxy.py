@@ -308,9 +308,10 @@ def test_proxy_works_around_any_application() -> None:
         return JSONResponse([request.client.host if request.client else None, str(request.url)])
 
     inner = Starlette(routes=[Route("/x", tell)])
-    client = TestClient(Proxy(inner, trusted=["127.0.0.1"]), client=("127.0.0.1", 5))
+    proxied = Proxy(inner, trusted=["127.0.0.1"])
+    client = TestClient(proxied, client=("127.0.0.1", 5), base_url="http://news.example")
     sent = {"X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "https"}
-    assert client.get("/x", headers=sent).json() == ["198.51.100.7", "https://testserver/x"]
+    assert client.get("/x", headers=sent).json() == ["198.51.100.7", "https://news.example/x"]
 
 
 # Settings

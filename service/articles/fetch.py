@@ -136,9 +136,10 @@ class Fetcher:
     async def _pinned(self, url: str) -> dict[str, Any]:
         """The request for `url`, aimed at an address that has been checked. Raises FetchError."""
         parts = urlsplit(url)
-        host, port = ascii_host(parts.hostname or ""), parts.port or (443 if parts.scheme == "https" else 80)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
         if parts.scheme not in ("http", "https") or port not in self._ports or not self.allows(url):
             raise FetchError("it leads to an address that is not on the list of hosts")
+        host = ascii_host(parts.hostname or "")
         addresses = await self._resolve(host, port)
         if not addresses or not all(map(self._is_allowed, addresses)):
             raise FetchError("its host has an address that the internet can't reach")

@@ -87,7 +87,7 @@ def test_summary_fits_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("COLUMNS", "80")
     lines = [line.rstrip() for line in run("out.csv", "--summary").stdout.splitlines()]
     (header,) = [line for line in lines if line.startswith(" author ")]
-    assert header.endswith(" none")
+    assert header.endswith(" unsure")
 
 
 @pytest.mark.parametrize(

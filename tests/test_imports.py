@@ -42,7 +42,7 @@ ROOMS = {
     "service.doctor": {"web", "policy", "settings", "store"},
     "service.commands": {"web", "dumps.reading", "dumps.formats", "dumps.scoring", "dumps.cluster"}
     | {"policy", "settings", "store", "report", "doctor"},
-    "training": {"data", "fit", "evaluation"},
+    "training": {"data", "network", "fit", "evaluation"},
     "training.pack": {"data", "fit", "network", "evaluation"},
     "training.data": set(),
     "training.network": set(),

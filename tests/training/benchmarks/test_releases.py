@@ -38,7 +38,7 @@ def test_each_version_has_a_column_and_what_it_reached_is_bold(
         "| what | measured on | 0.1.0 | 0.2.0 | to reach |",
         "|---|---|---|---|---|",
         "| off-topic, debates held out | debates: AUC |  | 0.900 | ≥ 0.97 |",
-        "| toxicity | robtest: AUC | 0.960 | **0.985** | ≥ 0.98 |",
+        "| toxicity | robtest: AUC | 0.960 | **0.985** | ≥ 0.965 |",
     ]
 
 

@@ -138,12 +138,12 @@ def test_at_threshold_counts() -> None:
 
 def test_thresholds_as_wished(tiny_artifact: Path, examples: list[Example], tmp_path: Path) -> None:
     artifact = Artifact(shutil.copytree(tiny_artifact, tmp_path / "artifact"))
-    wishes = {"toxicity": Wish(precision=0.65), "spam": Wish(queue=0.1), "off_topic": Wish(precision=0.999)}
+    wishes = {"toxicity": Wish(precision=0.58), "spam": Wish(queue=0.1), "off_topic": Wish(precision=0.999)}
     figures = calibrate(artifact, [replace(e, spans=None, stance=None) for e in examples], wishes=wishes)
     scores = [p.abuse["toxicity"] for p in predict(Classifier.load(artifact.path), examples)]
     threshold = artifact.thresholds["toxicity"]
     found = [e.labels["toxicity"] for e, s in zip(examples, scores, strict=True) if s >= threshold]
-    assert sum(found) / len(found) >= 0.65
+    assert sum(found) / len(found) >= 0.58
     assert figures["toxicity"]["precision"] == pytest.approx(sum(found) / len(found))
     spam = [p.spam for p in predict(Classifier.load(artifact.path), examples)]
     caught = sum(s >= artifact.thresholds["spam"] for s in spam) / len(spam)

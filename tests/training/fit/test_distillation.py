@@ -128,7 +128,7 @@ def test_a_student_moves_towards_its_teacher(
         "teacher": {"artifact": str(teacher.path), "temperature": 1.0, "pairs": 40, "articles": 20},
         "losses": {"comment": 0, "span": 0, "off_topic": 0, "contrast": 0, "stance": 0},
     }
-    config = load_config(config_for(tmp_path / "distil.yaml", base, epochs=4, **taught))
+    config = load_config(config_for(tmp_path / "distil.yaml", base, epochs=8, **taught))
     student = train(config, data_dir=data_dir, run_dir=tmp_path / "run")
     (said,) = student.info["training"]["teachers"]
     assert said["name"] == "teacher"

@@ -32,7 +32,7 @@ def write_card(artifact: Artifact) -> None:
 TEMPLATE = """\
 # {name} {version}
 
-One small transformer (base: {base}) that labels reader comments for abuse, spam, off-topic and stance.
+Small transformers (base: {base}) that label reader comments for abuse, spam, off-topic and stance.
 Written by `parley evaluate --save` from artifact.json and evaluation.json beside it; no figure was typed.
 
 ## Meant for

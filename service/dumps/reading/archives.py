@@ -162,6 +162,9 @@ class _Member:
         inflate = self._inflate
         while inflate is not None and not inflate.eof and not self._error:
             packed = self._waiting or self._packed(_CHUNK)
+            if not packed:  # all that the header promised is read, and it has not come to its end
+                self._error = self._error or "its packed data ends too early"
+                break
             before = inflate.copy()
             try:
                 data = inflate.decompress(packed, size)

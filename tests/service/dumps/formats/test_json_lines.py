@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from parley.service.dumps.reading.record import BadRow
 from parley.service.dumps.reading.source import MAX_LINE
-from parley.service.errors import DumpError
 from tests.service.dumps.conftest import Read, texts
 
 
@@ -43,9 +40,8 @@ def test_the_format_named_goes_before_the_extension(read: Read) -> None:
     assert texts(read("a.csv", '{"text": "one"}\n', format="jsonl")) == ["one"]
 
 
-def test_one_list_is_told_apart(read: Read) -> None:
-    with pytest.raises(DumpError, match=r"holds one JSON list.*jq -c"):
-        read("a.json", '[{"text": "one"}]')
+def test_one_list_is_read(read: Read) -> None:
+    assert texts(read("a.json", '[{"text": "one"}]')) == ["one"]
 
 
 def test_a_megabyte_of_text(read: Read) -> None:

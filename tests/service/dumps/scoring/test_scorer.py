@@ -275,7 +275,7 @@ def test_an_input_cut_short_gives_what_it_holds(scorer: Scorer, tmp_path: Path) 
 
 def test_an_errors_file_of_an_earlier_run_goes(scorer: Scorer, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    errors_file(out).write_text("old")
+    errors_file(out).write_text('{"line": 1, "row": 1, "reason": "old", "raw": ""}\n')
     score(scorer, write_input(tmp_path / "in.jsonl", COMMENTS), out)
     assert not errors_file(out).exists()
 

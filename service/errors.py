@@ -123,7 +123,7 @@ class NotAllowed(ServiceError):
 
 
 class Conflict(ServiceError):
-    """Somebody else was sooner: what was asked for is not there any more, or not free."""
+    """Somebody else was sooner: what was asked for is gone, or taken."""
 
 
 class RateLimited(ServiceError):

@@ -88,4 +88,4 @@ def revoke(
     if not revoked:
         tell(f"Error: nobody with an open key has the id {user_id}; see `parley users list`", err=True)
         raise typer.Exit(2)
-    tell(f"User {user_id} can't sign in any more.", err=True)
+    tell(f"User {user_id} can no longer sign in.", err=True)

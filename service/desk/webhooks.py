@@ -73,7 +73,7 @@ class Deliverer:
         secret = self._secrets.get(delivery.url)
         if secret is None:
             decisions.failed(
-                self._store, delivery, "this webhook is not in the settings any more", again_in=None
+                self._store, delivery, "this webhook is no longer in the settings", again_in=None
             )
             return
         problem = send(delivery.url, secret, delivery.decision)

@@ -57,7 +57,7 @@ def decide(store: Store, item_id: int, choice: Choice, by: By, *, urls: Sequence
     with store.write() as connection:
         item = _locked(connection, queue_items.c.id == item_id)
         if item is None:
-            raise NotFound("this comment is not kept any more")
+            raise NotFound("this comment is no longer kept")
         return _decide(connection, item, choice, by, urls)
 
 

@@ -62,7 +62,7 @@ async def show_comment(request: Request, item_id: int, service: ServiceDep, sess
     else:
         item = await run_in_threadpool(queues.get, service.store, item_id)
     if item is None:
-        raise NotFound("this comment is not kept any more: it was older than the site keeps comments")
+        raise NotFound("this comment is no longer kept: it was older than the site keeps comments")
     return await run_in_threadpool(_comment_page, request, service, session, item, wanted)
 
 

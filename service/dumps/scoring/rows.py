@@ -103,7 +103,7 @@ def kind_of(values: Sequence[Any]) -> type | None:
     kinds = {type(value) for value in values if value is not None}
     most = 2**63 - 1
     if kinds == {int, float}:
-        kinds, most = {float}, 2**53  # beyond, a float is not the whole number any more
+        kinds, most = {float}, 2**53  # beyond, a float no longer holds every whole number
     fits = all(abs(value) <= most for value in values if isinstance(value, int))
     kind = kinds.pop() if len(kinds) == 1 and fits else None
     return kind if kind in (bool, int, float) else None

@@ -118,7 +118,7 @@ def score_stream(
     """Score the comments of `selection` onto the handle `out` as JSON lines, batch by batch.
 
     Unless `ahead`, a batch is written before the rows of the next are waited for. Raises as `score_file`;
-    BrokenPipeError where nobody reads `out` any more.
+    BrokenPipeError where `out` is no longer read.
     """
     run = Run(selection, scorer, WRITERS["jsonl"], batch=batch, on_batch=on_batch)
     for begun in run.begun(ahead=ahead):

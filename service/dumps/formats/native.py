@@ -27,8 +27,8 @@ from parley.service.errors import DumpError
 class RawComment:
     """A comment as a dump holds it: `values` by the names of fields, and columns of the dump's own.
 
-    `skip` says why it no longer counts as a comment, `problem` why it can't be read; `raw` is what the file says
-    there (None: `values`).
+    `skip` says why it no longer counts as a comment, `problem` why it can't be read; `raw` is what the file
+    says there (None: `values`).
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)

@@ -8,6 +8,7 @@ the `Index` (articles, authors) comes out with the comments.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -182,9 +183,14 @@ def stream_items(source: Source, path: str, *, many: bool = False) -> Iterator[A
         raise DumpError("this JSON is read with ijson: pip install 'parley-moderation[dumps]'") from error
     items = ijson.sendable_list()
     parser = ijson.items_coro(items, path, multiple_values=many, use_float=True)
-    count = 0
+    count, nesting = 0, _Nesting()
     for chunk in _chunks_of_json(source):
-        broken = chunk if isinstance(chunk, DumpError) else _parse_on(parser, chunk, ijson.JSONError)
+        if isinstance(chunk, DumpError):
+            broken: Exception | None = chunk
+        elif nesting.deepest(chunk) > MOST_NESTED:  # ijson keeps the path of each level: memory by the square
+            broken = DumpError(f"it nests more than {MOST_NESTED} levels deep")
+        else:
+            broken = _parse_on(parser, chunk, ijson.JSONError)
         for item in items:
             count += 1
             yield item
@@ -204,6 +210,34 @@ def stream_again(source: Source, path: str) -> Iterator[Any]:
             suppress(DumpError),
         ):  # the comments will tell where it broke off
             yield from stream_items(again, path)
+
+
+class _Nesting:
+    """How deep lists and objects stand in each other, over the chunks of a document."""
+
+    def __init__(self) -> None:
+        self._depth, self._in_text, self._rest = 0, False, b""
+
+    def deepest(self, chunk: bytes) -> int:
+        """The deepest level in the next chunk."""
+        data, self._rest = self._rest + chunk, b""
+        if (len(data) - len(data.rstrip(b"\\"))) % 2:  # the next chunk begins with what it escapes
+            data, self._rest = data[:-1], data[-1:]
+        deepest = self._depth
+        for byte in _ESCAPED.sub(b"", data).translate(None, _NOT_STRUCTURE):
+            if byte == _QUOTE:
+                self._in_text = not self._in_text
+            elif not self._in_text:
+                self._depth += 1 if byte in b"[{" else -1
+                deepest = max(deepest, self._depth)
+        return deepest
+
+
+_ESCAPED = re.compile(rb"\\.", re.DOTALL)
+_QUOTE = ord('"')
+_NOT_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'"[]{}')
+MOST_NESTED = 200
+"""Levels of lists and objects in a document; comments and their replies stand in fewer."""
 
 
 def _chunks_of_json(source: Source) -> Iterator[bytes | DumpError]:

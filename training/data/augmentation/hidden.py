@@ -3,7 +3,8 @@
     train += hidden(train, seed=13, rows=2000)
 
 The mean over a long comment drowns a short insult; the network judges windows too, and learns from these
-rows that one window is enough. Beside them go the long comments alone, so that length itself means nothing.
+rows that one window is enough. Beside them go twice as many long comments alone: with fewer, the network
+learnt that a long comment hides something.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ _LONG, _LONGEST = 60, 160
 """Words of the harmless comment."""
 _SHORTEST, _SHORT = 3, 40
 """Words of the toxic one."""
-_ALONE = 0.5
+_ALONE = 2
+"""Long comments alone for each that hides something."""
 _WEIGHT = 0.8
 
 
 def hidden(examples: Sequence[Example], *, seed: int, rows: int) -> list[Example]:
-    """So many toxic comments inside long harmless ones, and half as many of the long ones alone.
+    """So many toxic comments inside long harmless ones, and twice as many of the long ones alone.
 
     The whole has the toxic part's labels, and its spans where they are marked.
     """
@@ -37,8 +39,7 @@ def hidden(examples: Sequence[Example], *, seed: int, rows: int) -> list[Example
     for _ in range(rows):
         part, frame = rng.choice(toxic), rng.choice(harmless)
         made.append(_hide(part, frame.text.split(), rng))
-        if rng.random() < _ALONE:
-            made.append(_copy(frame, frame.text, frame.spans, "long"))
+        made += [_copy(of, of.text, of.spans, "long") for of in rng.choices(harmless, k=_ALONE)]
     return made
 
 

@@ -35,6 +35,8 @@ class Packed:
             return torch.from_numpy(np.ascontiguousarray(values)).to(device, non_blocking=True)
 
         self.shape = (rows, width)
+        self.even = bool(int(lengths.min()) == width)
+        """Whether all rows are of one length: then the padded view is the rows themselves."""
         self.ids = put(ids.astype(np.int64))
         self.lengths, self.starts = put(lengths.astype(np.int64)), put(starts.astype(np.int64))
         self.mask = put(inside)
@@ -46,7 +48,8 @@ class Packed:
 
     def padded(self, values: Tensor) -> Tensor:
         """(tokens, n) to (rows, longest, n)."""
-        return values.index_select(0, self.index).view(*self.shape, -1)
+        values = values if self.even else values.index_select(0, self.index)
+        return values.view(*self.shape, -1)
 
 
 class PackedNetwork:
@@ -106,10 +109,12 @@ class PackedNetwork:
         )
         split = packed.padded(F.linear(x, weight, bias)).view(rows, width, 3, shape["heads"], -1)
         query, key, value = split.permute(2, 0, 3, 1, 4)
-        mask = torch.where(packed.mask, 0.0, -1e4).to(query.dtype)[:, None, None, :]
-        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1]) + mask
+        scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
+        if not packed.even:
+            scores = scores + torch.where(packed.mask, 0.0, -1e4).to(scores.dtype)[:, None, None, :]
         read = (scores.softmax(-1, dtype=scores.dtype) @ value).transpose(1, 2).reshape(rows * width, -1)
-        x = x + self._linear(read.index_select(0, packed.back), f"{name}.attention.output.dense")
+        read = read if packed.even else read.index_select(0, packed.back)
+        x = x + self._linear(read, f"{name}.attention.output.dense")
         x = self._norm(x, f"{name}.attention.output.LayerNorm", shape["eps"])
         inner = self._linear(x, f"{name}.intermediate.dense")
         inner = F.gelu(inner) if shape["activation"] == "gelu" else F.relu(inner)

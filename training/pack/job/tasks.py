@@ -13,8 +13,6 @@ from torch import Tensor
 from .network import Array, Packed, PackedNetwork
 
 TEMPERATURE = 0.05
-GROUP = 16
-"""Batches among whose rows those of like length are put together."""
 UNKNOWN = -1
 """A stance, reply or token that nobody labelled; of labels and off_topic that is NaN."""
 
@@ -45,14 +43,23 @@ class Task:
         self.places = np.sort(rng.permutation(self.places)[:count])
 
     def batches(self, seed: int, epoch: int) -> list[Array]:
-        """The rows of one epoch in batches of like length, in a shuffled order."""
+        """The rows of one epoch in batches, in a shuffled order.
+
+        Rows of one length share batches, which need no padding; what is left over of each length is
+        batched by like length.
+        """
         rng = np.random.default_rng((seed, epoch))
-        order, found = rng.permutation(self.places), []
-        for start in range(0, len(order), self.rows * GROUP):
-            group = order[start : start + self.rows * GROUP]
-            group = group[np.argsort(self.arrays["lengths"][group], kind="stable")]
-            found += [group[i : i + self.rows] for i in range(0, len(group), self.rows)]
-        return [found[i] for i in rng.permutation(len(found))]
+        order = rng.permutation(self.places)
+        order = order[np.argsort(self.arrays["lengths"][order], kind="stable")]
+        _, starts = np.unique(self.arrays["lengths"][order], return_index=True)
+        even, left = [], []
+        for group in np.split(order, starts[1:]):
+            whole = len(group) - len(group) % self.rows
+            even += np.split(group[:whole], range(self.rows, whole, self.rows)) if whole else []
+            left.append(group[whole:])
+        rest = np.concatenate(left)
+        batches = even + [rest[i : i + self.rows] for i in range(0, len(rest), self.rows)]
+        return [batches[i] for i in rng.permutation(len(batches))]
 
     def loss(self, network: PackedNetwork, batch: Array) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted loss of a batch, and its parts."""

@@ -90,6 +90,43 @@ def test_the_repository_holds_them(tmp_path: Path) -> None:
     assert not {t for t in texts["train"] & texts["dev"] if len(t.split()) > 4}
 
 
+def test_more_stories_train_alone_and_repeat_no_story(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    names = ("more_stories", "more_story_comments", "more_story_replies", "statements", "answers")
+    assert not [e for name in names for split in ("dev", "test") for e in read(name, nowhere, split)]
+    pairs, comments, replies, said, answered = (list(read(name, nowhere, "train")) for name in names)
+    assert len(pairs) == 4 * len(comments)
+    assert len(replies) > 1000
+    assert set(Counter(s.pair for s in read_stories(HERE / "more_stories", "train")).values()) == {2}
+    known = {e.text for split in SPLITS for e in read("story_comments", nowhere, split)}
+    assert not {e.text for e in (*comments, *said, *answered)} & {t for t in known if len(t.split()) > 4}
+    sides = Counter(e.stance for e in said)
+    assert sides["favor"] == pytest.approx(sides["against"], rel=0.05), "each is asked both ways round"
+    assert set(Counter(e.reply for e in answered)) == {"agree", "disagree", "none"}
+
+
+def test_a_statement_is_asked_for_its_target_and_the_opposite(tmp_path: Path) -> None:
+    write_more(tmp_path, "=\tTown to close pool\tclosing the pool\tkeeping the pool\n+\tShut it.\n0\tWhen?\n")
+    assert [(e.text, e.target, e.stance, e.article) for e in read("statements", tmp_path, "train")] == [
+        ("Shut it.", "closing the pool", "favor", "Town to close pool"),
+        ("Shut it.", "keeping the pool", "against", "Town to close pool"),
+        ("When?", "closing the pool", "none", "Town to close pool"),
+        ("When?", "keeping the pool", "none", "Town to close pool"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["+\tNobody asked.\n", "=\tA title\ta target\n+ No tab.\n"])
+def test_a_wrong_line_of_statements_is_named(tmp_path: Path, text: str) -> None:
+    write_more(tmp_path, text)
+    with pytest.raises(SourceError, match=r"statements\.tsv:[12]: a line is a sign"):
+        list(read("statements", tmp_path, "train"))
+
+
+def write_more(data_dir: Path, statements: str) -> None:
+    (data_dir / "more_stories").mkdir()
+    (data_dir / "more_stories" / "statements.tsv").write_text(statements, encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [

@@ -1,8 +1,12 @@
-"""News stories with labelled comments, written for Parley and kept in the repository (training/data/stories).
+"""News stories with labelled comments, written for Parley and kept in the repository.
 
-Stories of a file stand in pairs of one beat. Dev is the last pair of each file, train the others: comments of
-one story give each other away. Files 10 and 12 to 19 are plain (short, direct), the others finer (implied,
-ironic, longer); `slice` tells them apart.
+Stories of a file stand in pairs of one beat. Of those in training/data/stories dev is the last pair of each
+file, train the others: comments of one story give each other away. Those in training/data/more_stories are
+for training alone. Some files are plain (short, direct), the others finer (implied, ironic, longer);
+`slice` tells them apart.
+
+Beside them lie statements.tsv, short comments whose side is plain, on some 300 targets, and answers.tsv,
+comments and what others answer them.
 """
 
 from __future__ import annotations
@@ -12,14 +16,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from parley.training.data.examples import Example
+from parley.training.data.examples import TURNED, Example
 from parley.training.data.files import json_lines
 from parley.training.data.registry import Split, source
 
-PLAIN = ("10", *(str(number) for number in range(12, 20)))
+PLAIN = frozenset(map(str, (10, *range(12, 20), *range(21, 27), 30, 31, 33, 36, 37, 39, 40, 45)))
+"""The files of either folder that are plain."""
+MORE = "more_stories"
+"""The folder of those that are for training alone."""
 ALLOWED = ("ok", "harsh", "self", "quote", "crude")
 ABUSIVE = ("rude", "veiled", "threat")
 _SIGNS = {"+": "favor", "-": "against", "0": "none"}
+_ANSWERS = {"+": "agree", "-": "disagree", "0": "none"}
 _COMMENT = re.compile(
     r"\[(?:>(?P<parent>\d+) (?P<reply>agree|disagree|none) )?(?P<signs>[+\-0]{4}) (?P<topic>on|tangent|off) "
     rf"(?P<abuse>{'|'.join((*ALLOWED, *ABUSIVE, 'spam'))})\] (?P<text>.*\S)\s*"
@@ -75,8 +83,9 @@ def read_stories(folder: Path, split: Split) -> list[Story]:
         stories = _parse(path)
         if len(stories) < 2 or len(stories) % 2:
             raise ValueError(f"{path} has {len(stories)} stories; they come in pairs")
-        found += {"train": stories[:-2], "dev": stories[-2:], "test": []}[split]
-    if not found and split != "test":
+        last = len(stories) if folder.name == MORE else len(stories) - 2
+        found += {"train": stories[:last], "dev": stories[last:], "test": []}[split]
+    if not found and split == "train":
         raise ValueError(f"no story for {split} in {folder}/*.txt")
     return found
 
@@ -136,13 +145,28 @@ def _comment(match: re.Match[str], above: Sequence[StoryComment], where: str) ->
 def stories(folder: Path, split: Split) -> Iterator[Example]:
     """Reads *.txt: a row for each comment and target. Dev has each comment that is on topic under its own
     story, the twin and another one as well (slices own, twin and other)."""
-    found = read_stories(folder, split)
+    yield from _pairs(read_stories(folder, split), "stories", split)
+
+
+@source(
+    MORE,
+    folder=MORE,
+    licence="Apache-2.0",
+    commercial=True,
+    note="synthetic: further stories, for training alone",
+)
+def more_stories(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads *.txt, as `stories` does."""
+    yield from _pairs(read_stories(folder, split), MORE, split)
+
+
+def _pairs(found: Sequence[Story], source: str, split: Split) -> Iterator[Example]:
     for place, story in enumerate(found):
         for number, comment in enumerate(story.comments):
             for target, stance in zip(story.targets, comment.stances, strict=True):
                 yield Example(
                     text=comment.text,
-                    source="stories",
+                    source=source,
                     article=story.article,
                     target=target,
                     stance=stance,
@@ -156,7 +180,7 @@ def stories(folder: Path, split: Split) -> Iterator[Example]:
                 for name, beside in zip(("own", "twin", "other"), under, strict=False):
                     yield Example(
                         text=comment.text,
-                        source="stories",
+                        source=source,
                         article=beside.article,
                         off_topic=float(name != "own"),
                         group=story.pair,
@@ -184,11 +208,27 @@ def shown_under(found: Sequence[Story], place: int, number: int) -> list[Story]:
 )
 def story_comments(folder: Path, split: Split) -> Iterator[Example]:
     """Reads *.txt: the comments alone; `slice` is the kind of abuse, or of what is allowed."""
-    for story in read_stories(folder, split):
+    yield from _comments(read_stories(folder, split), "story_comments")
+
+
+@source(
+    "more_story_comments",
+    folder=MORE,
+    licence="Apache-2.0",
+    commercial=True,
+    note="synthetic: the comments of further stories, for training alone",
+)
+def more_story_comments(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads *.txt, as `story_comments` does."""
+    yield from _comments(read_stories(folder, split), "more_story_comments")
+
+
+def _comments(found: Sequence[Story], source: str) -> Iterator[Example]:
+    for story in found:
         for comment in story.comments:
             yield Example(
                 text=comment.text,
-                source="story_comments",
+                source=source,
                 labels=_labels(comment.abuse),
                 group=story.pair,
                 slice=comment.abuse,
@@ -218,12 +258,28 @@ def _labels(kind: str) -> dict[str, float]:
 )
 def story_replies(folder: Path, split: Split) -> Iterator[Example]:
     """Reads *.txt: the comments that answer another."""
-    for story in read_stories(folder, split):
+    yield from _replies(read_stories(folder, split), "story_replies")
+
+
+@source(
+    "more_story_replies",
+    folder=MORE,
+    licence="Apache-2.0",
+    commercial=True,
+    note="synthetic: the replies of further stories, for training alone",
+)
+def more_story_replies(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads *.txt, as `story_replies` does."""
+    yield from _replies(read_stories(folder, split), "more_story_replies")
+
+
+def _replies(found: Sequence[Story], source: str) -> Iterator[Example]:
+    for story in found:
         for comment in story.comments:
             if comment.parent is not None:
                 yield Example(
                     text=comment.text,
-                    source="story_replies",
+                    source=source,
                     parent=comment.parent,
                     reply=comment.reply,
                     group=story.pair,
@@ -249,3 +305,53 @@ def contrasts(folder: Path, split: Split) -> Iterator[Example]:
             yield Example(
                 text=row["text"], source="contrasts", labels=labels, group=row["pair"], slice=row["kind"]
             )
+
+
+@source(
+    "statements",
+    folder=MORE,
+    licence="Apache-2.0",
+    commercial=True,
+    note="synthetic: short comments with a plain side, each asked for its target and for that turned round",
+)
+def statements(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads statements.tsv: a title and its targets, the second the first turned round, and comments."""
+    if split != "train":
+        return
+    for (title, *targets), sign, text in _blocks(folder / "statements.tsv"):
+        stance = _SIGNS[sign]
+        for target, side in zip(targets, (stance, TURNED[stance]), strict=False):
+            yield Example(
+                text=text, source="statements", article=title, target=target, stance=side, group=title
+            )
+
+
+@source(
+    "answers",
+    folder=MORE,
+    licence="Apache-2.0",
+    commercial=True,
+    note="synthetic: whether an answer agrees with the comment above it; many to one comment",
+)
+def answers(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads answers.tsv: a comment, and what others answer."""
+    if split != "train":
+        return
+    for (parent, *_), sign, text in _blocks(folder / "answers.tsv"):
+        yield Example(text=text, source="answers", parent=parent, reply=_ANSWERS[sign], group=parent)
+
+
+def _blocks(path: Path) -> Iterator[tuple[list[str], str, str]]:
+    """What a block is about, and sign and text of each of its comments. Raises ValueError for a wrong line.
+
+    A line is a sign, a tab and a text: `=` begins a block, `+`, `-` and `0` are comments of it.
+    """
+    about: list[str] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        sign, _, rest = line.partition("\t")
+        if sign == "=" and rest:
+            about = rest.split("\t")
+        elif sign in _SIGNS and rest and about:
+            yield about, sign, rest
+        elif line:
+            raise ValueError(f"{path}:{number}: a line is a sign (= + - 0), a tab and a text: {line[:60]!r}")

@@ -29,7 +29,7 @@ from parley.model.errors import ArtifactError
 from parley.model.labels import ABUSE, COMMENT_LABELS, REPLIES, SPAM, STANCES
 from parley.model.notes import Note
 from parley.model.spans import Stretch, join_tokens, spans_as_sent
-from parley.model.text.context import Context, pair_context, reply_context, title_of
+from parley.model.text.context import Context, pair_context, reply_context
 from parley.model.text.language import UNDETERMINED, detect_language
 from parley.model.text.plain import PlainText, plain_text
 from parley.model.text.tokenization import Tokenizer, Tokens
@@ -344,12 +344,13 @@ def _question(comment: Comment) -> _Question:
         _plain(article.title),
         _plain((article.text or "")[:ARTICLE_CHARACTERS]),
     )
-    context = pair_context(target if target != title else None, title_of(title, text))
+    read = "\n".join(part for part in (title, text) if part)
+    context = pair_context(target if target != title else None, read)
     parent = _plain(comment.parent.text) if comment.parent and "reply" in comment.ask else ""
     return _Question(
         comment,
         plain,
-        article="\n".join(part for part in (title, text) if part) or None,
+        article=read or None,
         target=target or None,
         named=named,
         pair=(context, plain.text) if context else None,

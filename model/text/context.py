@@ -1,7 +1,7 @@
 """What a comment is compared with: the parts of a pair row's context, in the words that training used.
 
-    pair_context("closing the bridge", "Council votes on the bridge")
-    (Part("closing the bridge is good.", 40), Part("Council votes on the bridge", 28))
+    pair_context("closing the bridge", "Council votes on the bridge\nThe bridge may close in May.")
+    (Part("closing the bridge is good.", 40), Part("Council votes on the bridge\nThe bridge may ...", 56))
 
 Stance is asked as entailment: does the comment say that the target is good? A target that is a sentence
 already (a claim, a question) stands as it is. One row answers stance and off-topic.
@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TARGET_TOKENS, TITLE_TOKENS, PARENT_TOKENS = 40, 28, 62
-"""What is read of each; the rest of the row is the comment's."""
+TARGET_TOKENS, ARTICLE_TOKENS, PARENT_TOKENS = 40, 56, 62
+"""What is read of each; the rest of the row is the comment's. Of an article that is its title and most of its
+lede: a comment often picks up what only the lede says."""
 _SENTENCE_ENDS = (".", "!", "?", '"')
 
 
@@ -33,20 +34,16 @@ def hypothesis(target: str) -> str:
     return target if not target or target.endswith(_SENTENCE_ENDS) else f"{target} is good."
 
 
-def pair_context(target: str | None, title: str | None) -> Context:
-    """The context for stance and off-topic, of a target, a title (see `title_of`) or both; () of neither.
+def pair_context(target: str | None, article: str | None) -> Context:
+    """The context for stance and off-topic, of a target, an article (title and text) or both; () of neither.
 
-    Where no target is given, the title is the target, as it stands.
+    Where no target is given, the article is the target, as it stands.
     """
     parts = (Part(hypothesis(target), TARGET_TOKENS),) if target else ()
-    return (*parts, Part(title, TITLE_TOKENS)) if title else parts
+    return (*parts, Part(article, ARTICLE_TOKENS)) if article else parts
 
 
 def reply_context(parent: str) -> Context:
     """The context for a reply: its parent's text."""
     return (Part(parent, PARENT_TOKENS),)
 
-
-def title_of(title: str, text: str) -> str:
-    """What stands for an article in a pair row: its title, else the first line of its text."""
-    return title.strip() or text.strip().partition("\n")[0].strip()

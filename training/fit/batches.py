@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from parley.model.labels import COMMENT_LABELS, REPLIES
-from parley.model.text.context import Context, pair_context, reply_context, title_of
+from parley.model.text.context import Context, pair_context, reply_context
 from parley.model.text.plain import PlainText, plain_text
 from parley.model.text.tokenization import Tokenizer, Tokens
 from parley.training.data.examples import SIDES, Example
@@ -121,8 +121,8 @@ def _place(names: Sequence[str], name: str | None) -> int:
 
 def pair_context_of(example: Example) -> Context:
     """What stands before the comment in the row that asks for stance and off-topic."""
-    title = title_of("", plain_text(example.article or "").text)
-    return pair_context(plain_text(example.target or "").text or None, title or None)
+    article = plain_text(example.article or "").text
+    return pair_context(plain_text(example.target or "").text or None, article or None)
 
 
 def reply_context_of(example: Example) -> Context:

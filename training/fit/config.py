@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from parley.model.labels import COMMENT_LABELS, OFF_TOPIC
 from parley.training.data.preparation import AUGMENTED, SourceSpec
 from parley.training.errors import ConfigError
-from parley.training.evaluation.operating_points import Wish
+from parley.training.evaluation.operating_points import OperatingPoint
 from parley.training.fit.stages import Stage, check_stages
 
 
@@ -71,7 +71,7 @@ class Swaps(_Strict):
     towards another target (`stance_none`), with one thing changed (see
     parley.training.data.augmentation.counterfactuals and .disguise), statements with a plain side
     (`explicit`, a count), abuse inside long comments (`hidden`, a count). And rows that change in place:
-    targets `turned` into their opposite, `untitled` and `untargeted` ones (see
+    targets `turned` into their opposite, `untitled` and `untargeted` ones, articles `without_lede` (see
     parley.training.data.augmentation.contexts).
     """
 
@@ -89,6 +89,7 @@ class Swaps(_Strict):
     turned: float = Field(default=0.0, ge=0, le=1)
     untitled: float = Field(default=0.0, ge=0, le=1)
     untargeted: float = Field(default=0.0, ge=0, le=1)
+    without_lede: float = Field(default=0.0, ge=0, le=1)
 
 
 class Teacher(_Strict):
@@ -134,7 +135,7 @@ class TrainConfig(Recipe):
     fraction: float = Field(default=1.0, gt=0, le=1)
     swaps: Swaps = Swaps()
     teacher: Teacher | None = None
-    thresholds: dict[Annotated[str, AfterValidator(_label)], Wish] = Field(default_factory=dict)
+    thresholds: dict[Annotated[str, AfterValidator(_label)], OperatingPoint] = Field(default_factory=dict)
     sources: list[SourceSpec] = Field(min_length=1)
     stages: list[Stage] = Field(default_factory=list)
 

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from parley.model.artifact import Artifact
 from parley.model.errors import ArtifactError
 from parley.model.labels import COMMENT_LABELS, STANCES
-from parley.model.text.context import pair_context, title_of
+from parley.model.text.context import pair_context
 from parley.model.text.plain import plain_text
 from parley.model.text.tokenization import Tokenizer, Tokens
 from parley.training.console import progress
@@ -81,7 +81,7 @@ class Questions:
             "contexts": contexts.articles([plain[t] for t in self.contexts]),
             "pairs": pairs.pairs(
                 [
-                    (pair_context(plain[target], title_of("", plain_text(article).text) or None), plain[text])
+                    (pair_context(plain[target], plain_text(article).text or None), plain[text])
                     for text, target, article in self.pairs
                 ]
             ),

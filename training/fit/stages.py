@@ -27,6 +27,9 @@ class Task(BaseModel):
     sources: list[str] = Field(default_factory=list, description="whose own rows it takes")
     made: list[str] = Field(default_factory=list, description="kinds of augmented rows it takes")
     cap: int | None = Field(default=None, ge=1, description="at most so many rows, drawn by the seed")
+    sideless: float = Field(
+        default=1.0, ge=0, le=1, description="share kept of pairs on topic whose stance is none: most are"
+    )
     rows: int = Field(default=32, ge=1, description="of a batch")
     every: int = Field(default=1, ge=1, description="a batch every so many steps")
     tokens: int = Field(default=128, ge=16, le=512, description="of a row at most")

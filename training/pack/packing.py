@@ -133,6 +133,9 @@ def rows_of(task: Task, prepared: Prepared, *, seed: int) -> list[Example]:
     rows = [e for e in prepared.own if e.source in task.sources]
     rows += [e for name in task.made for e in prepared.made[name]]
     rows = [e for e in rows if _is_read(e, task)]
+    if task.sideless < 1:
+        rng = random.Random(f"{seed}:{task.name}:sideless")
+        rows = [e for e in rows if e.stance != "none" or e.off_topic or rng.random() < task.sideless]
     if task.cap is not None and len(rows) > task.cap:
         rows = random.Random(f"{seed}:{task.name}").sample(rows, task.cap)
     return rows

@@ -52,7 +52,7 @@ def unpack(config: TrainConfig, folders: Sequence[Path], *, data_dir: Path, run_
             base_artifact(config.base), config=config.model_dump(mode="json"), **prepared.counts
         ),
     )
-    dev = calibrate(artifact, prepared.dev, wishes=config.thresholds, others=prepared.wished)
+    dev = calibrate(artifact, prepared.dev, points=config.thresholds, others=prepared.threshold_rows)
     packed = [{key: plan[key] for key in ("stages", "counts")} for plan in plans]
     write(run_dir / "metrics.json", {"packed": packed, "parity": parity, "dev": dev})
     return artifact

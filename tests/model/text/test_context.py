@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parley.model.text.context import hypothesis, pair_context, title_of
+from parley.model.text.context import hypothesis, pair_context
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,3 @@ def test_a_title_alone_stands_as_it_is() -> None:
         "Council closes bridge",
     ]
     assert pair_context(None, None) == pair_context("", "") == ()
-
-
-def test_the_first_line_stands_for_a_missing_title() -> None:
-    assert title_of(" A title ", "A lede.\nMore.") == "A title"
-    assert title_of("", "\nA lede.\nMore.") == "A lede."
-    assert title_of("", " ") == ""

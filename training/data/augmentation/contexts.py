@@ -3,6 +3,7 @@
     train += under_other_titles(train, seed=13, near=1.0, far=0.4)      off topic
     train = turned(train, seed=13, share=0.3)          "X is bad." for X, and the other side
     train = partly(train, seed=13, untitled=0.3)       the target alone, the title alone
+    train = without_lede(train, seed=13, share=0.4)    of an article its title alone
 
 Near negatives are titles of the same beat (a forum, a day, a pair of stories on one subject), far ones any
 other. Without the first, a shared subject would pass for the article itself.
@@ -108,5 +109,17 @@ def partly(
                 example = replace(example, article=None, off_topic=None)
             elif untitled <= draw < untitled + untargeted:
                 example = replace(example, target=None, stance=None)
+        found.append(example)
+    return found
+
+
+def without_lede(examples: Iterable[Example], *, seed: int, share: float) -> list[Example]:
+    """The examples, `share` of those with more than a title without it: many sites send nothing else."""
+    rng = random.Random(f"{seed}:lede")
+    found = []
+    for example in examples:
+        title, _, lede = (example.article or "").partition("\n")
+        if lede and rng.random() < share:
+            example = replace(example, article=title)
         found.append(example)
     return found

@@ -35,8 +35,8 @@ from parley.training.options import (
     DataDir,
     Whole,
     own_rows,
+    points_of,
     suggest_whole,
-    wishes_of,
 )
 
 app = typer.Typer()
@@ -206,8 +206,8 @@ def calibrate(
 ) -> None:
     """Fit an artifact's probabilities and thresholds on dev data, or on a site's own comments.
 
-    Thresholds are set where F1 is best, unless a wish says otherwise: an option here, or `thresholds:` of the
-    YAML. ECE is the expected calibration error.
+    Thresholds are set where F1 is best, unless an operating point is given: by an option here, or by
+    `thresholds:` of the YAML. ECE is the expected calibration error.
 
     Examples:
 
@@ -226,9 +226,9 @@ def calibrate(
         from parley.training.evaluation.calibration import calibrate as fit
 
         opened = Artifact.open(artifact)
-        wishes = wishes_of(precision or [], queue_budget or [], false_positives or [])
+        points = points_of(precision or [], queue_budget or [], false_positives or [])
         if data is not None:
-            if any(wish.sources for wish in wishes.values()):
+            if any(point.sources for point in points.values()):
                 raise typer.BadParameter("your own comments are one source: leave @SOURCE out with --data")
             examples, others = own_rows(data, "dev", whole=whole, why="to calibrate on"), []
         else:
@@ -236,12 +236,12 @@ def calibrate(
             from parley.training.fit.plan import read
 
             settings = load_config(config or "")
-            wishes = dict(settings.thresholds) | wishes
-            settings = settings.model_copy(update={"thresholds": wishes, "fraction": 1.0, "teacher": None})
+            points = dict(settings.thresholds) | points
+            settings = settings.model_copy(update={"thresholds": points, "fraction": 1.0, "teacher": None})
             prepared = read(settings, data_dir=data_dir)
-            examples, others = prepared.dev, prepared.wished
+            examples, others = prepared.dev, prepared.threshold_rows
         before = {"calibration": opened.calibration, "thresholds": opened.thresholds}
-        figures = fit(opened, examples, wishes=wishes, others=others)
+        figures = fit(opened, examples, points=points, others=others)
         show_table("Calibrated on", figures)
         show_calibrated(
             opened.path, before, {"calibration": opened.calibration, "thresholds": opened.thresholds}

@@ -139,7 +139,7 @@ def _show_shares(label: str, of: Mapping[str, Any]) -> None:
             shares = [f"{100 * share:.1f}" if share < 1 else "100" for share in (row["found"], *row["curve"])]
             table.add_row(row["source"], str(row["count"]), cell(row.get("alone")), *shares)
     Console().print(table)
-    typer.echo("alone: the threshold by which this source alone is held to the share wished.")
+    typer.echo("alone: the threshold by which this source alone is held to that share.")
 
 
 def _figures(of: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from parley.training.data.examples import Example
-    from parley.training.evaluation.operating_points import Wish
+    from parley.training.evaluation.operating_points import OperatingPoint
 
 DATA_DIR = Path("../shared/data")
 DataDir = Annotated[Path, typer.Option(help="Folder of corpora, one sub-folder a source.", show_default=True)]
@@ -40,29 +40,29 @@ HTML = typer.Option(
 )
 
 
-def wishes_of(
+def points_of(
     precisions: Sequence[str], queues: Sequence[str], false_positives: Sequence[str]
-) -> dict[str, Wish]:
+) -> dict[str, OperatingPoint]:
     """LABEL=NUMBER options. Raises BadParameter naming what is wrong."""
     from parley.training.data.decisions import LABELS
     from parley.training.data.sources import get
     from parley.training.errors import SourceError
-    from parley.training.evaluation.operating_points import Wish
+    from parley.training.evaluation.operating_points import OperatingPoint
 
-    wishes: dict[str, Wish] = {}
+    points: dict[str, OperatingPoint] = {}
     for option, kind, given in (
         ("--precision", "precision", precisions),
         ("--queue-budget", "queue", queues),
         ("--false-positives", "false_positives", false_positives),
     ):
         for text in given:
-            label, _, wished = text.partition("=")
-            number, at, names = wished.partition("@") if kind == "false_positives" else (wished, "", "")
+            label, _, value = text.partition("=")
+            number, at, names = value.partition("@") if kind == "false_positives" else (value, "", "")
             if label not in LABELS:
                 raise typer.BadParameter(f"{option} {text}: labels are {', '.join(LABELS)}")
-            if label in wishes:
+            if label in points:
                 raise typer.BadParameter(
-                    f"{option} {text}: {label} has a wish already; one threshold, one wish"
+                    f"{option} {text}: {label} already has an operating point; give one for each label"
                 )
             try:
                 share = float(number)
@@ -74,8 +74,8 @@ def wishes_of(
                 sources = tuple(get(name.strip()).name for name in names.split(",")) if at else ()
             except SourceError as error:
                 raise typer.BadParameter(f"{option} {text}: {error}") from error
-            wishes[label] = Wish.model_validate({kind: share, "sources": sources})
-    return wishes
+            points[label] = OperatingPoint.model_validate({kind: share, "sources": sources})
+    return points
 
 
 def own_rows(data: Path, split: Any, *, whole: bool, why: str) -> list[Example]:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from parley.training.data.augmentation.contexts import partly, turned, under_other_titles
+from parley.training.data.augmentation.contexts import partly, turned, under_other_titles, without_lede
 from parley.training.data.augmentation.counterfactuals import exchanged_identities, negated_targets, quoted
 from parley.training.data.augmentation.disguise import disguised_copies
 from parley.training.data.augmentation.explicit import explicit
@@ -119,6 +119,8 @@ class Swaps(Protocol):
     def untitled(self) -> float: ...
     @property
     def untargeted(self) -> float: ...
+    @property
+    def without_lede(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +128,13 @@ class Prepared:
     """What a run trains on and calibrates on. `counts`: rows, leaks, licence of each source.
 
     `own` are the sources' rows, `made` those made of them, by kind (see `AUGMENTED`).
-    `wished`: dev rows of sources that a threshold's wish names, and nothing else.
+    `threshold_rows`: dev rows of sources that an operating point names, and nothing else.
     """
 
     own: list[Example]
     made: dict[str, list[Example]]
     dev: list[Example]
-    wished: list[Example]
+    threshold_rows: list[Example]
     counts: dict[str, Any]
 
     @property
@@ -183,19 +185,22 @@ def prepare(
     seed: int = 0,
     fraction: float = 1.0,
     teacher: Asked | None = None,
-    wished: Sequence[str] = (),
+    threshold_sources: Sequence[str] = (),
 ) -> Prepared:
     """The training and dev examples of `specs` without the texts of any test set, and rows made of them.
 
     The tests are those of every registered source whose folder is there, named in `specs` or not. Dev drops
     what a test holds, training what a test or dev holds. `fraction` of the training rows are taken, for a
-    quick try, and of what is made for the `teacher`. `wished` are sources whose dev rows thresholds are held
-    to: of those not in `specs` no row is trained on, and their dev rows drop what training holds.
+    quick try, and of what is made for the `teacher`. Thresholds are held to the dev rows of
+    `threshold_sources` too: of those not in `specs` no row is trained on, and their dev rows drop what
+    training holds.
     """
     tests = held_out(specs, data_dir)
     dev, dev_leaks = drop_leaks(load(specs, data_dir, "dev", seed=seed), tests)
     train, train_leaks = drop_leaks(load(specs, data_dir, "train", seed=seed), [*tests, *dev])
-    beside = [SourceSpec(name=name) for name in wished if name not in {spec.name for spec in specs}]
+    beside = [
+        SourceSpec(name=name) for name in threshold_sources if name not in {spec.name for spec in specs}
+    ]
     others, other_leaks = drop_leaks(
         load(beside, data_dir, "dev", seed=seed), [*tests, *train] if beside else []
     )
@@ -225,6 +230,8 @@ def prepare(
         log.info("dropped as leaks from the %s rows made: %s", name, made_leaks)
     train = partly(train, seed=seed, untitled=swaps.untitled, untargeted=swaps.untargeted)
     train = turned(train, seed=seed, share=swaps.turned)
+    train = without_lede(train, seed=seed, share=swaps.without_lede)
+    made["titles"] = without_lede(made["titles"], seed=seed, share=swaps.without_lede)
     made["explicit"] = turned(made["explicit"], seed=seed, share=swaps.turned)
     rows, dev_rows = (Counter(example.source for example in split) for split in (train, [*dev, *others]))
     counts = {

@@ -6,7 +6,8 @@ A label's present probability is stretched and shifted in log-odds until it mean
 off-topic by the weights of pair logit and cosine, stance and reply by a scale and a bias a class (Guo et al.
 2017); the result is folded into calibration.json: calibrating twice on the same data changes nothing. Every
 source counts alike.
-Thresholds are set where F1 is best, or where a wish says (see parley.training.evaluation.operating_points).
+Thresholds are set where F1 is best, or at an operating point (see
+parley.training.evaluation.operating_points).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from parley.model.artifact import Artifact
 from parley.training.data.examples import Example
 from parley.training.data.identities import terms_in
 from parley.training.evaluation import metrics
-from parley.training.evaluation.operating_points import FEWEST, Wish, grant
+from parley.training.evaluation.operating_points import FEWEST, OperatingPoint, find_threshold
 from parley.training.evaluation.pair_calibration import fit_off_topic, fit_reply, fit_stance
 from parley.training.evaluation.served_path import known, score
 from parley.training.evaluation.trial import Floats, Trial, best_threshold, log_odds, weights_of
@@ -32,26 +33,26 @@ def calibrate(
     artifact: Artifact,
     examples: Sequence[Example],
     *,
-    wishes: Mapping[str, Wish] | None = None,
+    points: Mapping[str, OperatingPoint] | None = None,
     others: Sequence[Example] = (),
 ) -> dict[str, Any]:
     """Rewrites the artifact's calibration.json and thresholds.json; returns dev figures before and after.
 
     Labels with fewer than FEWEST positives or negatives are left as they are and say so. Examples may have
-    any of the labels. `wishes` (label to Wish) set thresholds; a queue's share is of all examples that get a
-    score for the label, so they should be rows as they come in, not a choice of the worst. `others` are rows
-    of sources that only wishes name: probabilities are not fitted to them.
+    any of the labels. `points` (label to OperatingPoint) say where thresholds lie; a queue's share is of all
+    examples that get a score for the label, so they should be rows as they come in, not a choice of the
+    worst. `others` are rows of sources that only operating points name: no probability is fitted to them.
     """
     with Trial.of(artifact) as trial:
-        figures = _fit_all(trial, examples, wishes or {}, others)
+        figures = _fit_all(trial, examples, points or {}, others)
         trial.keep(artifact)
     return figures
 
 
 def _fit_all(
-    trial: Trial, examples: Sequence[Example], wishes: Mapping[str, Wish], others: Sequence[Example]
+    trial: Trial, examples: Sequence[Example], points: Mapping[str, OperatingPoint], others: Sequence[Example]
 ) -> dict[str, Any]:
-    """Fits what there are rows for, then grants the wishes."""
+    """Fits what there are rows for, then sets the thresholds that `points` ask for."""
     predictions = trial.ask(examples, "dev rows")
     figures: dict[str, Any] = {}
     for label in known(examples):
@@ -62,18 +63,18 @@ def _fit_all(
         if label == "toxicity":
             figures[label] |= _identity_auc(truth >= 0.5, scores, [e for _, e in rows])
     figures |= fit_off_topic(trial, examples) | fit_stance(trial, examples) | fit_reply(trial, examples)
-    if wishes:
+    if points:
         # The scores that this calibration gives, as they will be served.
         served, beside = (
-            list(zip(of, trial.ask(of, "for the wishes"), strict=True)) for of in (examples, others)
+            list(zip(of, trial.ask(of, "for the thresholds"), strict=True)) for of in (examples, others)
         )
-        for label, wish in wishes.items():
-            granted = grant(label, wish, served, beside)
-            trial.thresholds[label] = granted.get("threshold", trial.thresholds[label])
+        for label, point in points.items():
+            chosen = find_threshold(label, point, served, beside)
+            trial.thresholds[label] = chosen.get("threshold", trial.thresholds[label])
             fitted = figures.get(label, {})
-            if "threshold" in granted and "left" in fitted:
+            if "threshold" in chosen and "left" in fitted:
                 fitted["probabilities_left"] = fitted.pop("left")
-            figures[label] = fitted | granted
+            figures[label] = fitted | chosen
     return figures | _fit_span_threshold(trial, examples)
 
 

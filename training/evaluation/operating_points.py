@@ -1,10 +1,10 @@
-"""What one may wish of a label's threshold, and the threshold that grants it.
+"""Operating points: where a label's threshold is to lie, and the threshold that lies there.
 
-    Wish(precision=0.9)                  the lowest whose finds are right in nine of ten
-    Wish(queue=0.05)                     the lowest that finds at most one comment in twenty
-    Wish(false_positives=0.05)           the lowest that finds at most one harmless comment in twenty
-    Wish(false_positives=0.05, sources=("c3", "unhealthy"))      the same in each of these sources
-    grant("toxicity", wish, rows)        {"threshold": 0.81, ...}, or {"left": why it can't be}
+    OperatingPoint(precision=0.9)            the lowest whose finds are right in nine of ten
+    OperatingPoint(queue=0.05)               the lowest that finds at most one comment in twenty
+    OperatingPoint(false_positives=0.05)     the lowest that finds at most one harmless comment in twenty
+    OperatingPoint(false_positives=0.05, sources=("c3", "unhealthy"))      the same in each of these sources
+    find_threshold("toxicity", point, rows)        {"threshold": 0.81, ...}, or {"left": why it can't be}
 
 What raters take for toxic differs from corpus to corpus, and so does the share of harmless rows found: where
 no source is named, all count alike; where some are, the share holds in each of them.
@@ -37,7 +37,7 @@ CURVE = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 Floats = NDArray[np.float64]
 
 
-class Wish(BaseModel):
+class OperatingPoint(BaseModel):
     """Where a threshold should lie: one of three shares. `sources` are those a false-positive share is of."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,35 +56,39 @@ class Wish(BaseModel):
             raise ValueError(str(error)) from error
 
     @model_validator(mode="after")
-    def _one(self) -> Wish:
+    def _one(self) -> OperatingPoint:
         shares = (self.precision, self.queue, self.false_positives)
         if sum(share is not None for share in shares) != 1:
-            raise ValueError("give one of precision, queue, false_positives: one threshold, one wish")
+            raise ValueError(
+                "give one of precision, queue, false_positives: a threshold has one operating point"
+            )
         if self.sources and self.false_positives is None:
             raise ValueError("sources go with false_positives; precision and queue are of all dev rows")
         return self
 
 
-def wished_sources(wishes: Mapping[str, Wish]) -> list[str]:
-    """The sources that any of the wishes names."""
-    return list(dict.fromkeys(name for wish in wishes.values() for name in wish.sources))
+def sources_named(points: Mapping[str, OperatingPoint]) -> list[str]:
+    """The sources that any of the operating points names."""
+    return list(dict.fromkeys(name for point in points.values() for name in point.sources))
 
 
-def grant(label: str, wish: Wish, rows: Sequence[Row], others: Sequence[Row] = ()) -> dict[str, Any]:
-    """The label's threshold as wished, with what it finds in `rows`, or "left": why there is none.
+def find_threshold(
+    label: str, point: OperatingPoint, rows: Sequence[Row], others: Sequence[Row] = ()
+) -> dict[str, Any]:
+    """The label's threshold at the point, with what it finds in `rows`, or "left": why there is none.
 
-    `others` are rows of further sources, which only a wish that names them looks at.
+    `others` are rows of further sources, which only an operating point that names them looks at.
     """
     every = np.array([s for _, p in rows if (s := _score(p, label)) is not None])
     known = truths(rows, label)
     truth, scores = (np.array(column) for column in zip(*known, strict=True)) if known else ([], [])
     truth, scores = np.asarray(truth) >= 0.5, np.asarray(scores)
-    if wish.false_positives is not None:
-        found = _spare(label, wish, [*rows, *others])
-    elif wish.queue is not None:
-        found = _budget(wish.queue, every)
+    if point.false_positives is not None:
+        found = _spare(label, point, [*rows, *others])
+    elif point.queue is not None:
+        found = _budget(point.queue, every)
     else:
-        found = _precise(wish.precision or 0.0, truth, scores)
+        found = _precise(point.precision or 0.0, truth, scores)
     if "left" in found:
         return found
     threshold = found["threshold"]
@@ -126,22 +130,22 @@ def _precise(share: float, truth: NDArray[np.bool_], scores: Floats) -> dict[str
     return {"threshold": float(scores[order][reached[-1]])}
 
 
-def _spare(label: str, wish: Wish, rows: Sequence[Row]) -> dict[str, Any]:
+def _spare(label: str, point: OperatingPoint, rows: Sequence[Row]) -> dict[str, Any]:
     """The lowest threshold that spares harmless rows, and under "by_source" what it does to each source.
 
     Those are {"source", "rows" ("harmless", or "so": its finds are recall), "count", "found" (share at the
     threshold), "curve" (shares at CURVE)}, harmless ones with "alone": the threshold that it alone asks for.
     """
-    share = wish.false_positives or 0.0
+    share = point.false_positives or 0.0
     fewest = max(FEWEST, math.ceil(1 / share))  # with fewer, not one may be found
-    harmless, so = _by_source(label, rows, wish.sources)
-    if few := [name for name in wish.sources if len(harmless.get(name, ())) < fewest]:
+    harmless, so = _by_source(label, rows, point.sources)
+    if few := [name for name in point.sources if len(harmless.get(name, ())) < fewest]:
         return {"left": f"fewer than {fewest} harmless dev rows of {', '.join(few)}"}
     harmless = {name: of for name, of in harmless.items() if len(of) >= fewest}
     if not harmless:
         return {"left": f"no source has {fewest} harmless dev rows"}
     alone = {name: _lowest(of, _even(of), share) for name, of in harmless.items()}
-    if wish.sources:
+    if point.sources:
         threshold = max(alone.values())
     else:
         pooled, weights = (

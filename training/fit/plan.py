@@ -14,7 +14,7 @@ from parley.model.labels import OFF_TOPIC
 from parley.model.text.tokenization import Tokenizer
 from parley.training.data.examples import Example
 from parley.training.data.preparation import Prepared, prepare
-from parley.training.evaluation.operating_points import wished_sources
+from parley.training.evaluation.operating_points import sources_named
 from parley.training.fit.batches import tokenise
 from parley.training.fit.config import TrainConfig
 from parley.training.fit.distillation import Questions
@@ -30,7 +30,7 @@ def read(config: TrainConfig, *, data_dir: Path) -> Prepared:
         seed=config.seed,
         fraction=config.fraction,
         teacher=config.teacher,
-        wished=wished_sources(config.thresholds),
+        threshold_sources=sources_named(config.thresholds),
     )
 
 

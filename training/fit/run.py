@@ -180,8 +180,10 @@ def train(
             **prepared.counts,
         ),
     )
-    rows, others = (of if most_dev is None else draw(of, most_dev) for of in (prepared.dev, prepared.wished))
-    dev = calibrate(artifact, rows, wishes=config.thresholds, others=others)
+    rows, others = (
+        of if most_dev is None else draw(of, most_dev) for of in (prepared.dev, prepared.threshold_rows)
+    )
+    dev = calibrate(artifact, rows, points=config.thresholds, others=others)
     write(
         run_dir / "metrics.json",
         {"train": losses, "seconds": round(time.monotonic() - began), "parity": parity, "dev": dev},

@@ -11,7 +11,7 @@ from parley.training.data.leaks import fingerprint
 from parley.training.data.preparation import SourceSpec, held_out, load, prepare
 from parley.training.data.sources import SOURCES, SPLITS, read
 from parley.training.errors import SourceError
-from parley.training.evaluation.operating_points import wished_sources
+from parley.training.evaluation.operating_points import sources_named
 from parley.training.fit.config import Swaps, load_config
 from tests.training.mini_corpora import TESTS_ONLY, write_corpora
 
@@ -102,14 +102,16 @@ def test_a_fraction_of_the_training_rows(data_dir: Path) -> None:
     assert half.dev == whole.dev
 
 
-def test_rows_for_a_wish_are_read_beside_those_trained_on(data_dir: Path) -> None:
+def test_rows_for_an_operating_point_are_read_beside_those_trained_on(data_dir: Path) -> None:
     specs = [SourceSpec(name="toxic_spans")]
     plain = prepare(specs, data_dir=data_dir, swaps=NO_SWAPS)
-    found = prepare(specs, data_dir=data_dir, swaps=NO_SWAPS, wished=["unhealthy", "toxic_spans"])
-    assert (found.train, found.dev) == (plain.train, plain.dev), "a wish changes nothing in training"
-    assert plain.wished == []
+    found = prepare(specs, data_dir=data_dir, swaps=NO_SWAPS, threshold_sources=["unhealthy", "toxic_spans"])
+    assert (found.train, found.dev) == (plain.train, plain.dev), (
+        "an operating point changes nothing in training"
+    )
+    assert plain.threshold_rows == []
     # Neither the comment that its test has too, nor the one that is trained on.
-    assert [e.text for e in found.wished] == ["Fair piece"]
+    assert [e.text for e in found.threshold_rows] == ["Fair piece"]
     unhealthy = found.counts["sources"]["unhealthy"]
     assert (unhealthy["train"], unhealthy["dev"], unhealthy["leaks_dev"]) == (0, 1, 2)
     assert "NC" in unhealthy["licence"]
@@ -125,7 +127,7 @@ def test_shipped_configs_name_sources_that_train(name: str) -> None:
     assert len(names) == len(set(names))
     assert not set(names) & TESTS_ONLY
     if name == "permissive":
-        assert all(SOURCES[n].commercial for n in (*names, *wished_sources(config.thresholds)))
+        assert all(SOURCES[n].commercial for n in (*names, *sources_named(config.thresholds)))
     if name == "full":
         assert set(names) == set(SOURCES) - TESTS_ONLY
 

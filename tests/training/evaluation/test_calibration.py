@@ -18,7 +18,7 @@ from parley.model.text.tokenization import Tokenizer
 from parley.training.data.examples import Example
 from parley.training.evaluation import metrics
 from parley.training.evaluation.calibration import _identity_auc, calibrate
-from parley.training.evaluation.operating_points import Wish
+from parley.training.evaluation.operating_points import OperatingPoint
 from parley.training.evaluation.pair_calibration import _name_sides
 from parley.training.evaluation.served_path import predict
 from parley.training.evaluation.trial import Remembering, Trial
@@ -136,10 +136,14 @@ def test_at_threshold_counts() -> None:
     assert (figures["precision"], figures["recall"], figures["false_positive_rate"]) == (0.5, 0.5, 0.5)
 
 
-def test_thresholds_as_wished(tiny_artifact: Path, examples: list[Example], tmp_path: Path) -> None:
+def test_thresholds_as_points(tiny_artifact: Path, examples: list[Example], tmp_path: Path) -> None:
     artifact = Artifact(shutil.copytree(tiny_artifact, tmp_path / "artifact"))
-    wishes = {"toxicity": Wish(precision=0.58), "spam": Wish(queue=0.1), "off_topic": Wish(precision=0.999)}
-    figures = calibrate(artifact, [replace(e, spans=None, stance=None) for e in examples], wishes=wishes)
+    points = {
+        "toxicity": OperatingPoint(precision=0.58),
+        "spam": OperatingPoint(queue=0.1),
+        "off_topic": OperatingPoint(precision=0.999),
+    }
+    figures = calibrate(artifact, [replace(e, spans=None, stance=None) for e in examples], points=points)
     scores = [p.abuse["toxicity"] for p in predict(Classifier.load(artifact.path), examples)]
     threshold = artifact.thresholds["toxicity"]
     found = [e.labels["toxicity"] for e, s in zip(examples, scores, strict=True) if s >= threshold]
@@ -175,25 +179,25 @@ def test_a_side_is_named_where_four_in_five_are_right(tiny_artifact: Path) -> No
         assert trial.thresholds["stance"] == 0.7
 
 
-def test_rows_for_a_wish_move_its_threshold_and_nothing_else(
+def test_rows_for_a_point_move_its_threshold_and_nothing_else(
     tiny_artifact: Path, examples: list[Example], tmp_path: Path
 ) -> None:
     rows = [replace(e, spans=None, stance=None, off_topic=None, article=None) for e in examples]
-    wish = Wish(false_positives=0.1, sources=("c3", "unhealthy"))
+    point = OperatingPoint(false_positives=0.1, sources=("c3", "unhealthy"))
     others = [
         replace(e, source=name, labels={"toxicity": 0.0})
         for name, of in (("c3", rows[:60]), ("unhealthy", rows[60:120]))
         for e in of
     ]
-    plain, wished = (Artifact(shutil.copytree(tiny_artifact, tmp_path / name)) for name in ("a", "b"))
+    plain, pointed = (Artifact(shutil.copytree(tiny_artifact, tmp_path / name)) for name in ("a", "b"))
     calibrate(plain, rows)
-    figures = calibrate(wished, rows, wishes={"toxicity": wish}, others=others)
-    assert wished.calibration == plain.calibration
-    assert wished.thresholds | {"toxicity": 0.0} == plain.thresholds | {"toxicity": 0.0}
-    classifier = Classifier.load(wished.path)
-    for name in wish.sources:
+    figures = calibrate(pointed, rows, points={"toxicity": point}, others=others)
+    assert pointed.calibration == plain.calibration
+    assert pointed.thresholds | {"toxicity": 0.0} == plain.thresholds | {"toxicity": 0.0}
+    classifier = Classifier.load(pointed.path)
+    for name in point.sources:
         scores = [p.abuse["toxicity"] for p in predict(classifier, [e for e in others if e.source == name])]
-        found = sum(s >= wished.thresholds["toxicity"] for s in scores) / len(scores)
+        found = sum(s >= pointed.thresholds["toxicity"] for s in scores) / len(scores)
         assert found <= 0.1
         shown = next(of for of in figures["toxicity"]["by_source"] if of["source"] == name)
         assert (shown["rows"], shown["found"], shown["count"]) == ("harmless", found, 60)
@@ -204,7 +208,7 @@ def test_a_precision_of_few_positives_is_left(tiny_artifact: Path, tmp_path: Pat
     artifact = Artifact(shutil.copytree(tiny_artifact, tmp_path / "artifact"))
     before = artifact.thresholds["threat"]
     rows = [Example(text="a road", source="mine", labels={"threat": 1.0})]
-    figures = calibrate(artifact, rows, wishes={"threat": Wish(precision=0.5)})
+    figures = calibrate(artifact, rows, points={"threat": OperatingPoint(precision=0.5)})
     assert "fewer than" in figures["threat"]["left"]
     assert artifact.thresholds["threat"] == before
 

@@ -26,7 +26,7 @@ from parley.training.evaluation.aims import against_aims
 from parley.training.evaluation.baselines import TfIdf, Untuned, float_network
 from parley.training.evaluation.evaluate import evaluate
 from parley.training.evaluation.figures import judge
-from parley.training.evaluation.operating_points import Wish
+from parley.training.evaluation.operating_points import OperatingPoint
 from parley.training.evaluation.report.page import worst, write_report
 from parley.training.evaluation.served_path import comment
 from parley.training.evaluation.suite import SUITE, TESTS, draw, read_tests
@@ -348,7 +348,9 @@ def test_a_whole_release_is_evaluated(
         "seed": 3,
         "sources": [{"name": name} for name in ("toxic_spans", "c3", "vast", "debates")],
         "optimiser": {"epochs": 1},
-        "thresholds": {"toxicity": Wish(false_positives=0.05, sources=("c3",)).model_dump(mode="json")},
+        "thresholds": {
+            "toxicity": OperatingPoint(false_positives=0.05, sources=("c3",)).model_dump(mode="json")
+        },
     }
     first = {"name": "first", "version": "0.9", "created": "2026-01-01", "commit": "abc"}
     training = {"config": config, "sources": {"c3": counts}, "made": made, "started_from": first}

@@ -1,4 +1,4 @@
-"""Wishes for thresholds: what is granted holds, lower would not, and what can't be told is left."""
+"""Operating points: what a threshold is set for holds, lower would not, and what can't be told is left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from parley.model.labels import ABUSE
 from parley.training.console import show_table
 from parley.training.data.examples import Example
 from parley.training.evaluation.figures import Row
-from parley.training.evaluation.operating_points import CURVE, FEWEST, Wish, grant
+from parley.training.evaluation.operating_points import CURVE, FEWEST, OperatingPoint, find_threshold
 
 
 def row(score: float, *, source: str = "c3", off_topic: float | None = None, **labels: float) -> Row:
@@ -35,38 +35,38 @@ SCORES = st.lists(st.sampled_from([n / 20 for n in range(21)]), min_size=FEWEST,
 @settings(max_examples=40, deadline=None)
 @given(SCORES, SCORES, st.sampled_from([0.05, 0.1, 0.3, 1.0]))
 def test_the_lowest_threshold_that_holds_in_each_named_source(
-    first: list[float], second: list[float], wished: float
+    first: list[float], second: list[float], most: float
 ) -> None:
     rows = [*harmless(first, "c3"), *harmless(second, "unhealthy"), *harmless([1.0] * 50, "vast")]
-    found = grant("toxicity", Wish(false_positives=wished, sources=("c3", "unhealthy")), rows)
+    found = find_threshold(
+        "toxicity", OperatingPoint(false_positives=most, sources=("c3", "unhealthy")), rows
+    )
     threshold = found["threshold"]
-    assert max(share(first, threshold), share(second, threshold)) <= wished
+    assert max(share(first, threshold), share(second, threshold)) <= most
     lower = max((s for s in (*first, *second) if s < threshold), default=None)
     if lower is not None:
-        assert max(share(first, lower), share(second, lower)) > wished
+        assert max(share(first, lower), share(second, lower)) > most
     assert threshold == max(of["alone"] for of in found["by_source"])
 
 
 @settings(max_examples=40, deadline=None)
 @given(SCORES, SCORES, st.sampled_from([0.05, 0.1, 0.3]))
-def test_sources_that_nobody_names_count_alike(
-    first: list[float], second: list[float], wished: float
-) -> None:
+def test_sources_that_nobody_names_count_alike(first: list[float], second: list[float], most: float) -> None:
     rows = [*harmless(first * 9, "c3"), *harmless(second, "unhealthy"), *harmless([1.0] * 9, "vast")]
-    threshold = grant("toxicity", Wish(false_positives=wished), rows)["threshold"]
+    threshold = find_threshold("toxicity", OperatingPoint(false_positives=most), rows)["threshold"]
 
     def mean(threshold: float) -> float:
         return (share(first, threshold) + share(second, threshold)) / 2
 
-    assert mean(threshold) <= wished + 1e-9
+    assert mean(threshold) <= most + 1e-9
     lower = max((s for s in (*first, *second) if s < threshold), default=None)
-    assert lower is None or mean(lower) > wished
+    assert lower is None or mean(lower) > most
 
 
 def test_harmless_is_what_no_rater_found_so() -> None:
-    found = grant(
+    found = find_threshold(
         "toxicity",
-        Wish(false_positives=0.1, sources=("c3", "impermium")),
+        OperatingPoint(false_positives=0.1, sources=("c3", "impermium")),
         [
             *harmless([0.2] * 30, "c3"),
             *(row(0.9, toxicity=0.3) for _ in range(30)),  # some rater did
@@ -93,24 +93,29 @@ def test_harmless_is_what_no_rater_found_so() -> None:
 
 def test_a_source_that_does_not_judge_the_label_counts_only_where_it_is_named() -> None:
     rows = [row(0.4, source="impermium", insult=0.0) for _ in range(30)]
-    assert "no source has 20 harmless" in grant("toxicity", Wish(false_positives=0.1), rows)["left"]
+    assert (
+        "no source has 20 harmless"
+        in find_threshold("toxicity", OperatingPoint(false_positives=0.1), rows)["left"]
+    )
 
 
-def test_further_rows_are_there_for_wishes_that_name_them() -> None:
+def test_further_rows_are_there_for_points_that_name_them() -> None:
     rows, others = harmless([n / 100 for n in range(100)], "c3"), harmless([0.9] * 50, "unhealthy")
-    named = grant("toxicity", Wish(false_positives=0.1, sources=("unhealthy",)), rows, others)
+    named = find_threshold(
+        "toxicity", OperatingPoint(false_positives=0.1, sources=("unhealthy",)), rows, others
+    )
     assert named["threshold"] == 0.900001
-    budget = grant("toxicity", Wish(queue=0.1), rows, others)
+    budget = find_threshold("toxicity", OperatingPoint(queue=0.1), rows, others)
     assert budget["threshold"] == 0.890001
     assert budget["queue"] == 0.1
 
 
 def test_too_few_rows_for_so_small_a_share_are_left() -> None:
     rows = [*harmless([0.1] * 60, "c3"), *harmless([0.1] * 99, "unhealthy")]
-    wish = Wish(false_positives=0.01, sources=("c3", "unhealthy"))
+    point = OperatingPoint(false_positives=0.01, sources=("c3", "unhealthy"))
     left = "fewer than 100 harmless dev rows of c3, unhealthy"
-    assert grant("toxicity", wish, rows)["left"] == left
-    assert grant("toxicity", wish, [*rows, *rows])["threshold"] > 0.1
+    assert find_threshold("toxicity", point, rows)["left"] == left
+    assert find_threshold("toxicity", point, [*rows, *rows])["threshold"] > 0.1
 
 
 def test_off_topic_has_harmless_rows_too() -> None:
@@ -118,14 +123,16 @@ def test_off_topic_has_harmless_rows_too() -> None:
         (Example(text="a", source="debates", article="b", off_topic=0.0), row(0.0, off_topic=n / 40)[1])
         for n in range(40)
     ]
-    found = grant("off_topic", Wish(false_positives=0.1), pairs)
+    found = find_threshold("off_topic", OperatingPoint(false_positives=0.1), pairs)
     assert found["false_positive_rate"] == found["queue"] == 0.1
     assert found["threshold"] == 0.875001  # past 35 of 40
 
 
 def test_the_table_shows_every_source(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [*harmless([0.2] * 30, "c3"), *(row(0.95, toxicity=1.0) for _ in range(30))]
-    show_table("Calibrated on", {"toxicity": grant("toxicity", Wish(false_positives=0.1), rows)})
+    show_table(
+        "Calibrated on", {"toxicity": find_threshold("toxicity", OperatingPoint(false_positives=0.1), rows)}
+    )
     out = capsys.readouterr().out.partition("% of dev rows found")[2]
     assert out.index("harmless:") < out.index("c3") < out.index("toxicity:") < out.rindex("c3")
     assert "100" in out

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from parley.training.errors import ConfigError
-from parley.training.evaluation.operating_points import Wish
+from parley.training.evaluation.operating_points import OperatingPoint
 from parley.training.fit.config import load_config
 
 SHIPPED = sorted((Path(__file__).parents[3] / "configs" / "training").glob("*.yaml"))
@@ -62,9 +62,11 @@ def test_what_base_yaml_shows_of_thresholds_can_be_used(tmp_path: Path) -> None:
     assert load_config(base).thresholds == {}
     shown = base.read_text(encoding="utf-8").partition("# thresholds:")[2].partition("\n\n")[0]
     file.write_text(SMALL + "thresholds:" + shown.replace("\n#", "\n"), encoding="utf-8")
-    wishes = load_config(file).thresholds
-    assert wishes["toxicity"] == Wish(false_positives=0.05, sources=("c3", "impermium", "unhealthy"))
-    assert (wishes["insult"].precision, wishes["spam"].queue) == (0.9, 0.02)
+    points = load_config(file).thresholds
+    assert points["toxicity"] == OperatingPoint(
+        false_positives=0.05, sources=("c3", "impermium", "unhealthy")
+    )
+    assert (points["insult"].precision, points["spam"].queue) == (0.9, 0.02)
 
 
 @pytest.mark.parametrize("name", ["full", "permissive"])

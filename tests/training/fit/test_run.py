@@ -18,7 +18,7 @@ from parley.model import Artifact, Classifier, Comment
 from parley.service.commands.cli import add_plugins
 from parley.service.commands.cli import app as commands
 from parley.training.errors import RunError
-from parley.training.evaluation.operating_points import Wish
+from parley.training.evaluation.operating_points import OperatingPoint
 from parley.training.evaluation.suite import trained_on
 from parley.training.fit.config import load_config
 from parley.training.fit.run import claim, train
@@ -133,11 +133,11 @@ def test_a_run_older_than_a_key_goes_on_with_its_default(config_file: Path, tmp_
     del values["losses"]["geometry"], values["swaps"]["disguised"]
     saved.write_text(yaml.safe_dump(values))
     claim(config, saved.parent, resume=True)
-    wishing = config.model_copy(update={"thresholds": {"toxicity": Wish(false_positives=0.05)}})
+    pointed = config.model_copy(update={"thresholds": {"toxicity": OperatingPoint(false_positives=0.05)}})
     with pytest.raises(RunError, match=r"config.yaml: thresholds\)"):
-        claim(wishing, saved.parent, resume=True)
-    claim(wishing, tmp_path / "other", resume=False)
-    claim(wishing, tmp_path / "other", resume=True)
+        claim(pointed, saved.parent, resume=True)
+    claim(pointed, tmp_path / "other", resume=False)
+    claim(pointed, tmp_path / "other", resume=True)
     values["sources"].pop()
     saved.write_text(yaml.safe_dump(values | {"fraction": 0.5}))
     with pytest.raises(RunError, match=r"fraction, sources\)"):
@@ -147,7 +147,9 @@ def test_a_run_older_than_a_key_goes_on_with_its_default(config_file: Path, tmp_
         claim(config, saved.parent, resume=True)
 
 
-def test_a_run_grants_the_wish_of_its_yaml(config_file: Path, data_dir: Path, tmp_path: Path) -> None:
+def test_a_run_takes_the_operating_points_of_its_yaml(
+    config_file: Path, data_dir: Path, tmp_path: Path
+) -> None:
     """And `parley calibrate` with the same YAML comes to the same threshold."""
     rows = [f"{i},Calm word {i}.,5.0,1.0,no_toxic:5" for i in range(300)]
     healthy = [f"Fair word {i},1,0" for i in range(40)]
@@ -156,8 +158,8 @@ def test_a_run_grants_the_wish_of_its_yaml(config_file: Path, data_dir: Path, tm
         file.write("".join(f"{line}\n" for line in rows))
     with (corpora / "abuse/unhealthy/val.csv").open("a", encoding="utf-8") as file:
         file.write("".join(f"{line}\n" for line in healthy))
-    wish = {"false_positives": 0.25, "sources": ["c3", "unhealthy"]}
-    values = yaml.safe_load(config_file.read_text()) | {"thresholds": {"toxicity": wish}}
+    point = {"false_positives": 0.25, "sources": ["c3", "unhealthy"]}
+    values = yaml.safe_load(config_file.read_text()) | {"thresholds": {"toxicity": point}}
     values["optimiser"]["epochs"] = 0.5
     config_file.write_text(yaml.safe_dump(values))
     artifact = train(load_config(config_file), data_dir=corpora, run_dir=tmp_path / "run")

@@ -63,7 +63,7 @@ site's policy decides, and the one that comes with Parley only observes. Other l
 |---|---|---|---|---|
 {sources}
 
-Made rows: {made}. Epochs: {epochs}; seed {training_seed}; code at commit {commit}.{started}{wished}
+Made rows: {made}. Epochs: {epochs}; seed {training_seed}; code at commit {commit}.{started}{points}
 
 ## Int8 against full precision
 
@@ -93,7 +93,7 @@ def _text(artifact: Artifact) -> str:
         training_seed=config["seed"],
         commit=info["commit"],
         started=_started(training) + _taught(training),
-        wished=_wished(config),
+        points=_points(config),
         figures_kept=_int8(report),
         parity=", ".join(f"{name.replace('_', ' ')} {value}" for name, value in info["parity"].items()),
     )
@@ -118,18 +118,18 @@ def _taught(training: dict[str, Any]) -> str:
     )
 
 
-def _wished(config: dict[str, Any]) -> str:
-    """What the run wished of its thresholds, where it did; sources with no rows above were read for that."""
+def _points(config: dict[str, Any]) -> str:
+    """The operating points of the run's configuration; sources with no rows above were read for them."""
     parts = []
-    for label, wish in config.get("thresholds", {}).items():
-        kind, share = next((k, wish[k]) for k in ("precision", "queue", "false_positives") if wish[k])
+    for label, point in config.get("thresholds", {}).items():
+        kind, share = next((k, point[k]) for k in ("precision", "queue", "false_positives") if point[k])
         of = (
-            f" of dev rows without the label, in each of {', '.join(wish['sources'])}"
-            if wish["sources"]
+            f" of dev rows without the label, in each of {', '.join(point['sources'])}"
+            if point["sources"]
             else ""
         )
         parts.append(f"{label} {kind.replace('_', ' ')} {share:g}{of}")
-    return f" Thresholds as wished: {'; '.join(parts)}." if parts else ""
+    return f" Operating points: {'; '.join(parts)}." if parts else ""
 
 
 def _aims(report: dict[str, Any]) -> str:

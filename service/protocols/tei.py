@@ -199,15 +199,14 @@ def _labels(head: str, prediction: Prediction, *, raw: bool) -> list[dict[str, A
 
 
 def _scores(head: str, prediction: Prediction) -> dict[str, float]:
-    if head == "abuse":
-        return dict(prediction.abuse)
-    if head == "stance" and prediction.stance is not None:
-        return {name: float(getattr(prediction.stance, name)) for name in STANCES}
-    score = prediction.spam if head == SPAM else prediction.off_topic
-    if head == "stance" or score is None:
+    labels = LABELS[head]
+    paths = {"stance": [f"stance.{name}" for name in labels], "abuse": labels}.get(head, [head])
+    scores = [score for path in paths if (score := prediction.score(path)) is not None]
+    if not scores:
         raise _invalid(f"has a text without words, and {head} compares two texts")
-    yes, no = LABELS[head]
-    return {yes: score, no: round(1 - score, 6)}
+    if len(scores) == 1:
+        scores.append(round(1 - scores[0], 6))
+    return dict(zip(labels, scores, strict=True))
 
 
 def _logarithm(score: float, *, softmax: bool) -> float:

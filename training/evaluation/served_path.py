@@ -51,11 +51,6 @@ def comment(example: Example) -> Comment:
     )
 
 
-def score(prediction: Prediction, label: str) -> float:
-    """The score of one label of the comment pass."""
-    return prediction.spam if label == SPAM else prediction.abuse[label]
-
-
 def known(examples: Iterable[Example]) -> list[str]:
     """The labels of the comment pass that any of `examples` has."""
     found = {label for example in examples for label in example.labels}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from parley.model.comment import Comment, Prediction, Question
-from parley.model.labels import UNSURE
+from parley.model.labels import COMMENT_LABELS, OFF_TOPIC, UNSURE
 from parley.service.dumps.reading.record import Record
 from parley.service.dumps.scoring.deduplication import Seen, key_of, with_id
 from parley.service.dumps.scoring.null import NullClassifier
@@ -131,9 +131,9 @@ class Summary:
         self.scored += len(rows)
         for row in rows:
             said = row.prediction
-            scores = {**said.abuse, "spam": said.spam, "off_topic": said.off_topic}
+            scores = ((label, said.score(label)) for label in (*COMMENT_LABELS, OFF_TOPIC))
             self.flagged.update(
-                label for label, score in scores.items() if score is not None and score >= thresholds[label]
+                label for label, score in scores if score is not None and score >= thresholds[label]
             )
             self.actions[row.decision.action] += 1
             if said.stance is not None:

@@ -24,7 +24,6 @@ from parley.service.protocols.perspective.attributes import (
     NEEDS_ARTICLE,
     left_out,
     lookup,
-    score_of,
 )
 from parley.service.protocols.perspective.errors import documented, invalid
 from parley.service.protocols.perspective.schemas import (
@@ -209,13 +208,13 @@ def _scores(
     answer = {}
     for attribute, path in paths.items():
         parameters = requested[attribute]
-        summary = score_of(predictions[0], path)
+        summary = predictions[0].score(path)
         if summary is None or summary < (parameters.score_threshold or 0.0):
             continue
         spans = [
             _span(units, place, score)
             for place, prediction in zip(places, predictions[1:], strict=True)
-            if (score := score_of(prediction, path)) is not None
+            if (score := prediction.score(path)) is not None
         ]
         answer[attribute] = AttributeScores(
             span_scores=spans or [_span(units, (0, len(text)), summary)],

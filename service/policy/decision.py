@@ -36,8 +36,6 @@ Action = Literal["approve", "review", "reject"]
 SEVERITY: dict[Action, int] = {"approve": 0, "review": 1, "reject": 2}
 EVEN_ODDS = 0.5
 """What `at_least: model` means for a label to which the artifact gives no threshold."""
-INLINE_CHARACTERS = 5_000
-"""Text that a policy reads faster than another thread would get its turn."""
 _ABUSE_LABELS = {f"abuse.{label}": label for label in ABUSE}
 
 

@@ -145,7 +145,7 @@ async def _predict(request: Request, sent: PredictRequest, service: Service, hea
     if len(rows) > limit:
         raise BodyTooLarge(f"batch size {len(rows)} > maximum allowed batch size {limit}")
     asked = [(head or ("stance" if len(row) == 2 else "abuse"), row) for row in rows]
-    comments = [_comment(name, row, service.settings.limits.text) for name, row in asked]
+    comments = [_comment(name, row, service) for name, row in asked]
     predictions = await service.predict(request, comments)
     answers = [
         _labels(name, prediction, raw=sent.raw_scores)
@@ -167,10 +167,9 @@ def _rows(inputs: str | list[str] | list[list[str]]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _comment(head: str, row: tuple[str, ...], limit: int) -> Comment:
-    longest = max(map(len, row))
-    if longest > limit:
-        raise _invalid(f"has a text of {longest} characters, the limit is {limit}: send a part of it")
+def _comment(head: str, row: tuple[str, ...], service: Service) -> Comment:
+    if too_long := service.settings.limits.too_long(max(row, key=len)):
+        raise _invalid(f"has a text that {too_long}")
     if head not in PAIRS:
         if len(row) == 2:
             raise _invalid(f"has a pair, and {head} reads one text: send [[text], [text]] for a batch")

@@ -42,6 +42,12 @@ class Limits(Section):
     text: int = Field(default=100_000, ge=1)
     body: int = Field(default=10_000_000, ge=1000)
 
+    def too_long(self, text: str) -> str | None:
+        """What is wrong with a comment's text that is over the limit; None for any other."""
+        if len(text) <= self.text:
+            return None
+        return f"has {len(text)} characters, the limit is {self.text}: send a part of it"
+
 
 class Queue(Section):
     """What may wait for the model, and how much it takes at once."""

@@ -29,6 +29,8 @@ from parley.service.store import policies
 from parley.service.store.database import Store
 from parley.service.store.feedback import SCOPE, Feedback
 
+INLINE_CHARACTERS = 5_000
+"""Text that a policy reads faster than another thread would get its turn."""
 T = TypeVar("T")
 
 
@@ -70,6 +72,17 @@ class Service:
         predictions = await unless_hung_up(request, self.batcher.predict(comments))
         self.metrics.comments.inc(len(comments))
         return predictions
+
+    async def decide(
+        self, policy: Policy, comments: Sequence[Comment], predictions: Sequence[Prediction]
+    ) -> list[Decision]:
+        """What `policy` makes of each comment, same order and length.
+
+        Policies read every text again: long ones in a thread, so that they don't block the event loop.
+        """
+        if sum(len(comment.text) for comment in comments) <= INLINE_CHARACTERS:
+            return _decide(policy, comments, predictions)
+        return await run_in_threadpool(_decide, policy, comments, predictions)
 
     def policy(self, name: str | None = None) -> Policy:
         """The policy that a request names: one that comes with Parley or the site's own; None is the site's.
@@ -135,6 +148,10 @@ def token_of(request: Request, token: str) -> str:
     """What a caller calls a decision, as it is kept: another caller's decision of that name stays."""
     caller = getattr(request.state, "caller", "")
     return f"{caller}{SCOPE}{token}" if caller else token
+
+
+def _decide(policy: Policy, comments: Sequence[Comment], predictions: Sequence[Prediction]) -> list[Decision]:
+    return [policy.decide(*pair) for pair in zip(comments, predictions, strict=True)]
 
 
 async def unless_hung_up(request: Request, work: Awaitable[T]) -> T:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 
 from parley.model.comment import Comment, Prediction
 from parley.model.text.language import UNDETERMINED
@@ -86,8 +85,8 @@ async def analyze(request: Request, sent: AnalyzeCommentRequest, service: Servic
     response = JSON(to_answer(answer))
     if service.arrivals.on and not sent.do_not_store:
         policy, kept = service.policy(), replace(whole, id=sent.client_token or None)
-        decision = await run_in_threadpool(policy.decide, kept, predictions[0])
-        response.background = service.queueing([kept], predictions[:1], [decision], policy)
+        decided = await service.decide(policy, [kept], predictions[:1])
+        response.background = service.queueing([kept], predictions[:1], decided, policy)
     return response
 
 

@@ -39,7 +39,8 @@ from parley.training.evaluation.served_path import known, predict
 from parley.training.fit.config import Optimiser, Recipe, TokenLimits
 from parley.training.fit.forgetting import TARGETS, frozen, to_keep
 from parley.training.fit.history import history
-from parley.training.fit.run import claim, fine_tune, write
+from parley.training.fit.run import claim, fine_tune
+from parley.training.json_files import write_json
 from parley.training.network.export import export_artifact
 from parley.training.network.network import Network
 
@@ -123,7 +124,7 @@ def fine_tune_on(
         "old": {name: _both(before, after, rows) for name, rows in _old(base, data_dir, seed).items()},
         "kept": kept(before, after, test or dev or train, taught=_taught(train)),
     }
-    write(run_dir / "metrics.json", found)
+    write_json(run_dir / "metrics.json", found)
     write_own_card(artifact, base=base, found=found, digest=digest)
     return found
 

@@ -5,8 +5,9 @@ Comment(text="Stop being a world cop.", article=Article(title="US, Russia at odd
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from parley.model.labels import ABUSE, OFF_TOPIC, SPAM, STANCES
 
@@ -157,3 +158,10 @@ class Prediction:
             "language": self.language,
             "notes": list(self.notes),
         }
+
+
+class Predictor(Protocol):
+    """What answers comments: a Classifier, or what is measured beside it."""
+
+    def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
+        """One prediction a comment, in the same order."""

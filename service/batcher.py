@@ -23,7 +23,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
@@ -31,6 +31,9 @@ from parley.model.comment import Comment, Prediction
 from parley.model.errors import CommentError
 from parley.service.errors import Busy, NotReady, PredictionFailed
 from parley.service.logs import describe
+
+if TYPE_CHECKING:
+    from parley.model.classifier import Classifier
 
 State = Literal["loading", "ready", "failed", "stopped"]
 LOADING_RETRY_S = 2
@@ -55,15 +58,6 @@ TYPICAL_CHARACTERS = 300
 WARM_UP = Comment(text="A first comment, so that the first reader's does not pay for the start.")
 
 log = structlog.get_logger("parley.batcher")
-
-
-class Predictor(Protocol):
-    """What the batcher asks of a model; `model.Classifier` is one."""
-
-    info: dict[str, Any]
-    thresholds: dict[str, float]
-
-    def predict(self, comments: Sequence[Comment]) -> list[Prediction]: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -96,7 +90,7 @@ class Batcher:
 
     def __init__(
         self,
-        load: Callable[[], Predictor],
+        load: Callable[[], Classifier],
         *,
         max_batch: int = 16,
         max_queue: int = 4000,
@@ -122,7 +116,7 @@ class Batcher:
         self._pace = 0.0  # seconds a character, a moving average
         self._busy_until, self._long = 0.0, False
         self._busy, self._since, self._burst = False, time.monotonic(), BURST_S
-        self.model: Predictor | None = None
+        self.model: Classifier | None = None
         self.load_error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="parley-model", daemon=True)
 
@@ -308,7 +302,7 @@ class Batcher:
             self._deliver(job, predictions[start : start + len(part)])
             start += len(part)
 
-    def _predict(self, model: Predictor, comments: Sequence[Comment]) -> list[Prediction]:
+    def _predict(self, model: Classifier, comments: Sequence[Comment]) -> list[Prediction]:
         started = time.monotonic()
         predictions = model.predict(comments)
         seconds = time.monotonic() - started

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 
 from parley.model.comment import Comment, Prediction
 from parley.service.articles.lookup import Articles
-from parley.service.batcher import Batcher, Predictor
+from parley.service.batcher import Batcher
 from parley.service.desk.arrivals import Arrivals, Arrived
 from parley.service.errors import InvalidRequest, NotReady
 from parley.service.metrics import Metrics
@@ -28,6 +28,9 @@ from parley.service.settings.schema import Settings
 from parley.service.store import policies
 from parley.service.store.database import Store
 from parley.service.store.feedback import SCOPE, Feedback
+
+if TYPE_CHECKING:
+    from parley.model.classifier import Classifier
 
 INLINE_CHARACTERS = 5_000
 """Text that a policy reads faster than another thread would get its turn."""
@@ -49,7 +52,7 @@ class Service:
     _policies: dict[str, Policy] = field(default_factory=dict)
 
     @property
-    def model(self) -> Predictor:
+    def model(self) -> Classifier:
         """The loaded model, for its `info` and `thresholds`: the batcher alone predicts. Raises NotReady."""
         if self.batcher.model is None:
             raise NotReady("the model is still loading: try again in a moment", retry_after=2)

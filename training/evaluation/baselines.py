@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 
 from parley.model.artifact import Artifact
 from parley.model.classifier import Classifier
-from parley.model.comment import Article, Comment, Prediction, Stance
+from parley.model.comment import Article, Comment, Prediction, Predictor, Stance
 from parley.model.labels import ABUSE, COMMENT_LABELS, SPAM, STANCES
 from parley.training.data.examples import Example
-from parley.training.data.preparation import prepare
+from parley.training.data.preparation import Swaps, prepare
 from parley.training.errors import RunError
-from parley.training.evaluation.served_path import Predictor
 from parley.training.evaluation.suite import trained_on
 
 FEWEST = 20
@@ -186,8 +185,6 @@ def systems(
 
     Raises RunError where the artifact doesn't say what it was trained on.
     """
-    from parley.training.fit.config import Swaps
-
     found: dict[str, Predictor] = {}
     if full_precision:
         found["float"] = float_network(artifact, folder, threads=threads)

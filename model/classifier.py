@@ -136,7 +136,7 @@ class Classifier:
             return list
         started = self._start(first)
 
-        def wait() -> list[Prediction]:
+        def await_predictions() -> list[Prediction]:
             running, predictions = started, []
             for chunk in chunks:
                 following = self._start(chunk)
@@ -144,7 +144,7 @@ class Classifier:
                 running = following
             return predictions + running()
 
-        return wait
+        return await_predictions
 
     def _start(self, comments: Sequence[Comment]) -> Callable[[], list[Prediction]]:
         questions = [_question(comment) for comment in comments]
@@ -154,14 +154,14 @@ class Classifier:
         embedding = self._embed(text for q in questions for text in (q.article, q.target) if text is not None)
         languages = [_language(q) for q in questions]
 
-        def wait() -> list[Prediction]:
+        def await_answers() -> list[Prediction]:
             readings, comparisons, contexts = reading(), comparing(), embedding()
             return [
                 self._answer(q, language, readings[q.plain.text], contexts, comparisons)
                 for q, language in zip(questions, languages, strict=True)
             ]
 
-        return wait
+        return await_answers
 
     def _read(self, texts: Iterable[str]) -> Callable[[], dict[str, _Reading]]:
         """Begins the comment pass over each text's windows."""
@@ -170,7 +170,7 @@ class Classifier:
         rows = [row for of_text in windows for row in of_text]
         running = self._engine.start(rows, "comment_logits", "span_logits", "embedding")
 
-        def wait() -> dict[str, _Reading]:
+        def await_readings() -> dict[str, _Reading]:
             found = running()
             starts = [0, *accumulate(map(len, windows))][:-1]
             # The worst window counts: nothing hides behind harmless text.
@@ -188,7 +188,7 @@ class Classifier:
                 )
             return readings
 
-        return wait
+        return await_readings
 
     def _spans(self, text: str, windows: Sequence[Tokens], logits: Sequence[Vector]) -> list[Stretch]:
         """Stretches of whole words around the toxic tokens, in characters of the plain text.
@@ -210,13 +210,13 @@ class Classifier:
         new = [text for text, embedding in found.items() if embedding is None]
         running = self._engine.start(self._tokenizer.articles(new), "embedding")
 
-        def wait() -> dict[str, Vector]:
+        def await_embeddings() -> dict[str, Vector]:
             for text, embedding in zip(new, running()["embedding"], strict=True):
                 self._kept.put(text, embedding)
                 found[text] = embedding
             return {text: embedding for text, embedding in found.items() if embedding is not None}
 
-        return wait
+        return await_embeddings
 
     def _compare(self, pairs: Iterable[Pair]) -> Callable[[], dict[Pair, _Comparison]]:
         """Begins the pair pass: one row answers all that is asked of it."""
@@ -225,12 +225,12 @@ class Classifier:
         outputs = ("stance_logits", "off_topic_logits", "reply_logits")
         running = self._engine.start(rows, *outputs)
 
-        def wait() -> dict[Pair, _Comparison]:
+        def await_comparisons() -> dict[Pair, _Comparison]:
             found = running()
             of_rows = zip(*(found[name] for name in outputs), (row.cut for row in rows), strict=True)
             return {pair: _Comparison(*values) for pair, values in zip(unique, of_rows, strict=True)}
 
-        return wait
+        return await_comparisons
 
     def _answer(
         self,

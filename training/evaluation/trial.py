@@ -51,12 +51,12 @@ class Remembering(Engine):
         }
         running = super().start(list(new.values()), *outputs)
 
-        def wait() -> Outputs:
+        def await_outputs() -> Outputs:
             for output, values in running().items():
                 self._said.update(zip(((output, key) for key in new), values, strict=True))
             return {output: [self._said[output, key] for key in keys] for output in outputs}
 
-        return wait
+        return await_outputs
 
 
 class Trial:

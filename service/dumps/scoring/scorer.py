@@ -86,7 +86,7 @@ class Scorer:
             seen.awaited.update(new)
         running = self._classifier.start(list(new.values()))
 
-        def wait() -> list[Scored]:
+        def await_scored() -> list[Scored]:
             known.update(zip(new, running(), strict=True))
             self.asked += len(new)
             if seen:
@@ -98,7 +98,7 @@ class Scorer:
                 for record, comment, prediction in zip(records, comments, predictions, strict=True)
             ]
 
-        return wait
+        return await_scored
 
 
 @dataclass(slots=True)

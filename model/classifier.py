@@ -10,7 +10,6 @@ parent, where that is asked (reply). `parley.model.artifact` names the networks'
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from parley.model.artifact import DEFAULT, Artifact
@@ -108,7 +108,8 @@ class Classifier:
             ) from error
         self._engine = engine or Engine(artifact.comments_file, artifact.pairs_file, threads=threads)
         self._languages = frozenset(self.info.get("languages", ["en"]))
-        self._kept = _Embeddings(KEPT_EMBEDDINGS)
+        self._kept: LRUCache[bytes, Vector] = LRUCache(KEPT_EMBEDDINGS)
+        """Embeddings by the digest of their text."""
 
     @classmethod
     def load(cls, path: Path | str | None = None, *, threads: int | None = None) -> Classifier:
@@ -206,13 +207,13 @@ class Classifier:
 
     def _embed(self, texts: Iterable[str]) -> Callable[[], dict[str, Vector]]:
         """Begins the article pass over articles and targets, but for those read lately, which are kept."""
-        found = {text: self._kept.get(text) for text in texts}
+        found = {text: self._kept.get(_digest(text)) for text in texts}
         new = [text for text, embedding in found.items() if embedding is None]
         running = self._engine.start(self._tokenizer.articles(new), "embedding")
 
         def await_embeddings() -> dict[str, Vector]:
             for text, embedding in zip(new, running()["embedding"], strict=True):
-                self._kept.put(text, embedding)
+                self._kept[_digest(text)] = embedding.copy()
                 found[text] = embedding
             return {text: embedding for text, embedding in found.items() if embedding is not None}
 
@@ -295,25 +296,6 @@ def _scores(names: Sequence[str], probabilities: NDArray[Any]) -> dict[str, floa
 
 def _plain(text: str | None) -> str:
     return plain_text(text or "").text.strip()
-
-
-class _Embeddings:
-    """The embeddings used last, by a digest of their text."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._kept: OrderedDict[bytes, Vector] = OrderedDict()
-
-    def get(self, text: str) -> Vector | None:
-        key = _digest(text)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
-
-    def put(self, text: str, embedding: Vector) -> None:
-        self._kept[_digest(text)] = embedding.copy()
-        if len(self._kept) > self._size:
-            self._kept.popitem(last=False)
 
 
 def _digest(text: str) -> bytes:

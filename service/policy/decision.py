@@ -30,7 +30,7 @@ from parley.model.labels import ABUSE
 from parley.service.errors import PolicyError
 from parley.service.policy.rules import MIN_LETTERS, SCORES, WORD_LIST, Condition, PolicyFile, Rule
 from parley.service.policy.surface import Surface, WordList
-from parley.service.yaml_errors import explain
+from parley.service.validation import explain
 
 Action = Literal["approve", "review", "reject"]
 SEVERITY: dict[Action, int] = {"approve": 0, "review": 1, "reject": 2}

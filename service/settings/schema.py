@@ -24,7 +24,7 @@ from parley.service.errors import SettingsError
 from parley.service.policy.rules import SCORES
 from parley.service.settings.sources import CONFIG_VARIABLE, PREFIX, merge, place, read_environment, read_file
 from parley.service.urls import is_host
-from parley.service.yaml_errors import say
+from parley.service.validation import say
 
 MIN_SECRET = 16
 

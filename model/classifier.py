@@ -106,7 +106,7 @@ class Classifier:
                 f"{artifact.path}: artifact.json, calibration.json or thresholds.json lacks {error}; "
                 "copy the artifact again"
             ) from error
-        self._engine = engine or Engine(artifact.comments_file, artifact.pairs_file, threads=threads)
+        self._engine = engine or Engine(*artifact.network_files, threads=threads)
         self._languages = frozenset(self.info.get("languages", ["en"]))
         self._kept: LRUCache[bytes, Vector] = LRUCache(KEPT_EMBEDDINGS)
         """Embeddings by the digest of their text."""

@@ -41,12 +41,7 @@ def float_network(artifact: Artifact, folder: Path, *, threads: int | None = Non
     network = Network.from_artifact(artifact).eval()
     copy = Artifact(folder / "float")
     copy.path.mkdir(parents=True)
-    for file in (
-        artifact.info_file,
-        artifact.tokenizer_file,
-        artifact.calibration_file,
-        artifact.thresholds_file,
-    ):
+    for file in {*artifact.served_files}.difference(artifact.network_files):
         shutil.copy(file, copy.path)
     to_onnx(network, copy)
     return Classifier.load(copy.path, threads=threads)

@@ -64,7 +64,7 @@ class Trial:
 
     def __init__(self, copy: Artifact) -> None:
         self._artifact = copy
-        self._engine = Remembering(copy.comments_file, copy.pairs_file)
+        self._engine = Remembering(*copy.network_files)
         self.calibration: dict[str, Any] = copy.calibration
         self.thresholds: dict[str, float] = copy.thresholds
 

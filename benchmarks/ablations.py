@@ -21,7 +21,8 @@ from benchmarks.compare import FIGURES, dev_figures, dev_rows, shown
 from parley.model.artifact import Artifact
 from parley.training.data.examples import Example
 from parley.training.fit.config import TrainConfig, load_config
-from parley.training.fit.run import train, write
+from parley.training.fit.run import train
+from parley.training.json_files import write_json
 
 REFERENCE = "reference"
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -94,7 +95,7 @@ def measured(run_dir: Path, rows: Sequence[Example], replies: Sequence[Example])
     """The dev figures of the run's artifact, calibrated on `rows`; kept beside the run."""
     file = run_dir / "ablation.json"
     if not file.is_file():
-        write(file, dev_figures(Artifact.open(run_dir / "artifact"), rows, replies))
+        write_json(file, dev_figures(Artifact.open(run_dir / "artifact"), rows, replies))
     figures: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return figures
 

@@ -21,12 +21,13 @@ from rich.table import Table
 
 from parley.model import Article, Classifier, Comment
 from parley.model.artifact import DEFAULT
+from parley.model.comment import Predictor
 from parley.training.data.preparation import SourceSpec, load
 from parley.training.data.sources import SOURCES
 from parley.training.evaluation.aims import NEWS, AimResult, against
 from parley.training.evaluation.evaluate import figures_of
 from parley.training.evaluation.figures import value
-from parley.training.evaluation.served_path import Predictor, predict
+from parley.training.evaluation.served_path import predict
 from parley.training.evaluation.suite import SUITE
 
 BASELINE = Path(__file__).with_name("news-0.4.0.json")

@@ -80,12 +80,16 @@ class Artifact:
         return self.path / "README.md"
 
     @property
+    def network_files(self) -> tuple[Path, Path]:
+        """The networks."""
+        return self.comments_file, self.pairs_file
+
+    @property
     def served_files(self) -> tuple[Path, ...]:
         """What serving reads."""
         return (
             self.info_file,
-            self.comments_file,
-            self.pairs_file,
+            *self.network_files,
             self.tokenizer_file,
             self.calibration_file,
             self.thresholds_file,

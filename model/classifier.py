@@ -10,7 +10,6 @@ parent, where that is asked (reply). `parley.model.artifact` names the networks'
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from parley.model.artifact import DEFAULT, Artifact
@@ -106,9 +106,10 @@ class Classifier:
                 f"{artifact.path}: artifact.json, calibration.json or thresholds.json lacks {error}; "
                 "copy the artifact again"
             ) from error
-        self._engine = engine or Engine(artifact.comments_file, artifact.pairs_file, threads=threads)
+        self._engine = engine or Engine(*artifact.network_files, threads=threads)
         self._languages = frozenset(self.info.get("languages", ["en"]))
-        self._kept = _Embeddings(KEPT_EMBEDDINGS)
+        self._kept: LRUCache[bytes, Vector] = LRUCache(KEPT_EMBEDDINGS)
+        """Embeddings by the digest of their text."""
 
     @classmethod
     def load(cls, path: Path | str | None = None, *, threads: int | None = None) -> Classifier:
@@ -136,7 +137,7 @@ class Classifier:
             return list
         started = self._start(first)
 
-        def wait() -> list[Prediction]:
+        def await_predictions() -> list[Prediction]:
             running, predictions = started, []
             for chunk in chunks:
                 following = self._start(chunk)
@@ -144,7 +145,7 @@ class Classifier:
                 running = following
             return predictions + running()
 
-        return wait
+        return await_predictions
 
     def _start(self, comments: Sequence[Comment]) -> Callable[[], list[Prediction]]:
         questions = [_question(comment) for comment in comments]
@@ -154,14 +155,14 @@ class Classifier:
         embedding = self._embed(text for q in questions for text in (q.article, q.target) if text is not None)
         languages = [_language(q) for q in questions]
 
-        def wait() -> list[Prediction]:
+        def await_answers() -> list[Prediction]:
             readings, comparisons, contexts = reading(), comparing(), embedding()
             return [
                 self._answer(q, language, readings[q.plain.text], contexts, comparisons)
                 for q, language in zip(questions, languages, strict=True)
             ]
 
-        return wait
+        return await_answers
 
     def _read(self, texts: Iterable[str]) -> Callable[[], dict[str, _Reading]]:
         """Begins the comment pass over each text's windows."""
@@ -170,7 +171,7 @@ class Classifier:
         rows = [row for of_text in windows for row in of_text]
         running = self._engine.start(rows, "comment_logits", "span_logits", "embedding")
 
-        def wait() -> dict[str, _Reading]:
+        def await_readings() -> dict[str, _Reading]:
             found = running()
             starts = [0, *accumulate(map(len, windows))][:-1]
             # The worst window counts: nothing hides behind harmless text.
@@ -188,7 +189,7 @@ class Classifier:
                 )
             return readings
 
-        return wait
+        return await_readings
 
     def _spans(self, text: str, windows: Sequence[Tokens], logits: Sequence[Vector]) -> list[Stretch]:
         """Stretches of whole words around the toxic tokens, in characters of the plain text.
@@ -206,17 +207,17 @@ class Classifier:
 
     def _embed(self, texts: Iterable[str]) -> Callable[[], dict[str, Vector]]:
         """Begins the article pass over articles and targets, but for those read lately, which are kept."""
-        found = {text: self._kept.get(text) for text in texts}
+        found = {text: self._kept.get(_digest(text)) for text in texts}
         new = [text for text, embedding in found.items() if embedding is None]
         running = self._engine.start(self._tokenizer.articles(new), "embedding")
 
-        def wait() -> dict[str, Vector]:
+        def await_embeddings() -> dict[str, Vector]:
             for text, embedding in zip(new, running()["embedding"], strict=True):
-                self._kept.put(text, embedding)
+                self._kept[_digest(text)] = embedding.copy()
                 found[text] = embedding
             return {text: embedding for text, embedding in found.items() if embedding is not None}
 
-        return wait
+        return await_embeddings
 
     def _compare(self, pairs: Iterable[Pair]) -> Callable[[], dict[Pair, _Comparison]]:
         """Begins the pair pass: one row answers all that is asked of it."""
@@ -225,12 +226,12 @@ class Classifier:
         outputs = ("stance_logits", "off_topic_logits", "reply_logits")
         running = self._engine.start(rows, *outputs)
 
-        def wait() -> dict[Pair, _Comparison]:
+        def await_comparisons() -> dict[Pair, _Comparison]:
             found = running()
             of_rows = zip(*(found[name] for name in outputs), (row.cut for row in rows), strict=True)
             return {pair: _Comparison(*values) for pair, values in zip(unique, of_rows, strict=True)}
 
-        return wait
+        return await_comparisons
 
     def _answer(
         self,
@@ -295,25 +296,6 @@ def _scores(names: Sequence[str], probabilities: NDArray[Any]) -> dict[str, floa
 
 def _plain(text: str | None) -> str:
     return plain_text(text or "").text.strip()
-
-
-class _Embeddings:
-    """The embeddings used last, by a digest of their text."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._kept: OrderedDict[bytes, Vector] = OrderedDict()
-
-    def get(self, text: str) -> Vector | None:
-        key = _digest(text)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
-
-    def put(self, text: str, embedding: Vector) -> None:
-        self._kept[_digest(text)] = embedding.copy()
-        if len(self._kept) > self._size:
-            self._kept.popitem(last=False)
 
 
 def _digest(text: str) -> bytes:

@@ -5,10 +5,11 @@ Comment(text="Stop being a world cop.", article=Article(title="US, Russia at odd
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from parley.model.labels import STANCES
+from parley.model.labels import ABUSE, OFF_TOPIC, SPAM, STANCES
 
 TextFormat = Literal["plain", "html", "markdown"]
 Question = Literal["reply"]
@@ -127,6 +128,22 @@ class Prediction:
     language: str | None = None
     notes: tuple[str, ...] = field(default=())
 
+    def score(self, name: str) -> float | None:
+        """One score by its label or its path in the answer: `threat`, `abuse.threat`, `spam`, `stance.favor`.
+
+        None where the comment couldn't be judged on it. Raises KeyError for a name that no score has.
+        """
+        if name == SPAM:
+            return self.spam
+        if name == OFF_TOPIC:
+            return self.off_topic
+        group, _, inner = name.rpartition(".")
+        if group == "stance" and inner in STANCES:
+            return None if self.stance is None else float(getattr(self.stance, inner))
+        if group not in ("", "abuse") or inner not in ABUSE:
+            raise KeyError(name)
+        return self.abuse.get(inner)
+
     def to_dict(self) -> dict[str, Any]:
         """The prediction as JSON-ready values, keys as in the REST answer."""
         # By name: dataclasses.asdict took half the time of writing a dump's scores.
@@ -141,3 +158,10 @@ class Prediction:
             "language": self.language,
             "notes": list(self.notes),
         }
+
+
+class Predictor(Protocol):
+    """What answers comments: a Classifier, or what is measured beside it."""
+
+    def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
+        """One prediction a comment, in the same order."""

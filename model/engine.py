@@ -61,7 +61,7 @@ class Engine:
         batches = list(_batches(dict(zip(keys, rows, strict=True))))
         running = [self._pool.submit(self._run, batch, outputs) for batch in batches]
 
-        def wait() -> Outputs:
+        def await_outputs() -> Outputs:
             found = {
                 key: values
                 for batch, future in zip(batches, running, strict=True)
@@ -69,7 +69,7 @@ class Engine:
             }
             return {name: [found[key][i] for key in keys] for i, name in enumerate(outputs)}
 
-        return wait
+        return await_outputs
 
     def _run(self, batch: dict[tuple[int, ...], Tokens], outputs: tuple[str, ...]) -> list[Any]:
         fed = {

@@ -7,63 +7,40 @@
 
 Requests share batches fairly: one comment of each waiting request in turn, so a single comment never waits
 for the end of a request of a thousand. Nothing is delayed to fill a batch, and a batch is no longer than
-BATCH_S where that is more than one comment, so that nobody waits long for those ahead. A full queue, or a
-wait longer than `max_wait` before the first turn (less once the model has hardly a pause), is refused at
-once (Busy), with the seconds after which to come back. A batch that fails is tried again request by request,
-so that only the guilty one fails; the thread goes on.
+BATCH_S where that is more than one comment, so that nobody waits long for those ahead. What would wait too
+long is refused at once (Busy: see `parley.service.backpressure`). A batch that fails is tried again request
+by request, so that only the guilty one fails; the thread goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
 from parley.model.comment import Comment, Prediction
 from parley.model.errors import CommentError
-from parley.service.errors import Busy, NotReady, PredictionFailed
+from parley.service.backpressure import Backpressure, cost_of
+from parley.service.errors import NotReady, PredictionFailed
 from parley.service.logs import describe
+
+if TYPE_CHECKING:
+    from parley.model.classifier import Classifier
 
 State = Literal["loading", "ready", "failed", "stopped"]
 LOADING_RETRY_S = 2
 BATCH_S = 0.012
 """Seconds that a batch is to take at most: a longer one carries a tenth more, but those behind it wait."""
-ALWAYS_WAIT = 4
-"""So many may wait on the slowest machine: a client that asks for a few at a time is served."""
-BURST_S = 0.5
-"""Requests that keep the model busy for longer are no burst but too many: from then on a long queue would
-serve nobody sooner, only everybody later, and it is kept short, until the model has rested."""
-LONG_CHARACTERS, LONG_TURN_S = 10_000, 1.0
-"""A comment of so many characters may take seconds, where all are rare signs: nobody is asked to wait for
-the rest of it while that is likely to take longer than this."""
-RESTED = 4
-"""Seconds of a burst that one of rest makes up for: with a fifth of the time free no queue is kept short."""
-SHORT_SHARE, SHORT_WAIT = 0.2, 2
-"""Of `max_wait`, and in place of ALWAYS_WAIT, while it is kept short."""
-BASE_CHARACTERS = 100
-"""What a comment costs whatever its length, in the time of so many characters."""
-TYPICAL_CHARACTERS = 300
-"""What most comments cost at most, base included."""
 WARM_UP = Comment(text="A first comment, so that the first reader's does not pay for the start.")
 
 log = structlog.get_logger("parley.batcher")
-
-
-class Predictor(Protocol):
-    """What the batcher asks of a model; `model.Classifier` is one."""
-
-    info: dict[str, Any]
-    thresholds: dict[str, float]
-
-    def predict(self, comments: Sequence[Comment]) -> list[Prediction]: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -80,12 +57,7 @@ class _Job:
         return len(self.comments) - self.taken
 
     def next_cost(self) -> int:
-        return _cost(self.comments[self.taken])
-
-
-def _cost(comment: Comment) -> int:
-    """What a comment costs, in characters."""
-    return BASE_CHARACTERS + len(comment.text)
+        return cost_of(self.comments[self.taken])
 
 
 _Part = tuple[_Job, list[Comment]]
@@ -96,7 +68,7 @@ class Batcher:
 
     def __init__(
         self,
-        load: Callable[[], Predictor],
+        load: Callable[[], Classifier],
         *,
         max_batch: int = 16,
         max_queue: int = 4000,
@@ -110,8 +82,6 @@ class Batcher:
         """
         self._load = load
         self._max_batch = max_batch
-        self._max_queue = max_queue
-        self._max_wait = max_wait
         self._on_batch = on_batch
         self._on_state = on_state
         self._jobs: deque[_Job] = deque()
@@ -119,10 +89,8 @@ class Batcher:
         self._change = threading.Condition()
         self._closing = False
         self.state: State = "loading"
-        self._pace = 0.0  # seconds a character, a moving average
-        self._busy_until, self._long = 0.0, False
-        self._busy, self._since, self._burst = False, time.monotonic(), BURST_S
-        self.model: Predictor | None = None
+        self._pressure = Backpressure(max_queue=max_queue, max_wait=max_wait)
+        self.model: Classifier | None = None
         self.load_error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="parley-model", daemon=True)
 
@@ -179,35 +147,8 @@ class Batcher:
             raise NotReady("the model is still loading: try again in a moment", retry_after=LOADING_RETRY_S)
         if self.state != "ready" or self._closing:
             raise NotReady("the model is not running: see /health and the server's log", retry_after=30)
-        now = time.monotonic()
-        if (left := self._left(now)) > LONG_TURN_S:
-            raise Busy(
-                f"a long comment is being read, for another {left:.0f} s: come back later",
-                retry_after=max(1, math.ceil(left)),
-            )
-        if not self._jobs:
-            return  # whoever finds nobody waiting is served, however many comments it brings
-        waiting = self._waiting()
-        if waiting + comments > self._max_queue:
-            raise Busy(
-                f"{waiting} comments are waiting already, the queue holds {self._max_queue}: "
-                "send fewer at once or come back later",
-                retry_after=max(1, math.ceil(waiting * TYPICAL_CHARACTERS * self._pace)),
-            )
-        burst = self._burst_left(now) > BURST_S / 5
-        always, limit = (ALWAYS_WAIT, 1.0) if burst else (SHORT_WAIT, SHORT_SHARE)
-        limit *= self._max_wait
-        ahead = sum(other.next_cost() for other in self._jobs) * self._pace
-        wait = ahead + max(0.0, self._busy_until - now)
-        if len(self._jobs) >= always and wait > limit:
-            raise Busy(
-                f"the wait would be {wait:.2f} s, the limit is {limit:g} s: come back later",
-                retry_after=max(1, math.ceil(wait)),
-            )
-
-    def _left(self, now: float) -> float:
-        """Seconds that a long comment is likely to take yet; one that is overdue, as long again."""
-        return abs(self._busy_until - now) if self._busy and self._long else 0.0
+        next_costs = [job.next_cost() for job in self._jobs]
+        self._pressure.admit(comments, waiting=self._waiting(), next_costs=next_costs)
 
     def _waiting(self) -> int:
         return sum(job.left for job in self._jobs)
@@ -234,7 +175,7 @@ class Batcher:
         model.predict([WARM_UP])
         warm = time.monotonic()
         model.predict([WARM_UP])  # once more, so that the first flood finds the pace known
-        self._learn([WARM_UP], time.monotonic() - warm)
+        self._pressure.learn([WARM_UP], time.monotonic() - warm)
         self.model = model
         log.info("model_loaded", model=model.info.get("name"), seconds=round(time.monotonic() - started, 3))
         self._become("ready")
@@ -252,21 +193,10 @@ class Batcher:
                     break
                 if self._closing:
                     return None
-                self._turn(busy=False)
+                self._pressure.turn(busy=False)
                 self._change.wait()
-            self._turn(busy=True)
+            self._pressure.turn(busy=True)
             return self._fill_batch()
-
-    def _burst_left(self, now: float) -> float:
-        """Seconds for which the model may yet be busy before the queue is kept short."""
-        past = now - self._since
-        return max(0.0, self._burst - past) if self._busy else min(BURST_S, self._burst + RESTED * past)
-
-    def _turn(self, *, busy: bool) -> None:
-        """Be busy from now on, or rest."""
-        if busy != self._busy:
-            now = time.monotonic()
-            self._busy, self._since, self._burst = busy, now, self._burst_left(now)
 
     def _fill_batch(self) -> list[_Part]:
         """One comment of each waiting job in turn, until the batch is full."""
@@ -274,7 +204,7 @@ class Batcher:
         taken = cost = 0
         while self._jobs and taken < self._max_batch:
             job = self._jobs[0]
-            if taken and (cost + job.next_cost()) * self._pace > BATCH_S:
+            if taken and self._pressure.seconds(cost + job.next_cost()) > BATCH_S:
                 break
             self._jobs.popleft()
             taken, cost = taken + 1, cost + job.next_cost()
@@ -283,7 +213,7 @@ class Batcher:
             if job.left:
                 self._jobs.append(job)
         self._running = tuple(parts)
-        self._busy_until, self._long = time.monotonic() + cost * self._pace, cost > LONG_CHARACTERS
+        self._pressure.begin(cost)
         return list(parts.items())
 
     def _drop_cancelled(self) -> None:
@@ -308,7 +238,7 @@ class Batcher:
             self._deliver(job, predictions[start : start + len(part)])
             start += len(part)
 
-    def _predict(self, model: Predictor, comments: Sequence[Comment]) -> list[Prediction]:
+    def _predict(self, model: Classifier, comments: Sequence[Comment]) -> list[Prediction]:
         started = time.monotonic()
         predictions = model.predict(comments)
         seconds = time.monotonic() - started
@@ -316,13 +246,9 @@ class Batcher:
             raise PredictionFailed(
                 f"the model gave {len(predictions)} predictions for {len(comments)} comments"
             )
-        self._learn(comments, seconds)
+        self._pressure.learn(comments, seconds)
         self._on_batch(len(comments), seconds)
         return predictions
-
-    def _learn(self, comments: Sequence[Comment], seconds: float) -> None:
-        pace = seconds / sum(map(_cost, comments))
-        self._pace = pace if not self._pace else 0.8 * self._pace + 0.2 * pace
 
     def _deliver(self, job: _Job, predictions: list[Prediction]) -> None:
         job.done.extend(predictions)

@@ -46,4 +46,3 @@ def pair_context(target: str | None, article: str | None) -> Context:
 def reply_context(parent: str) -> Context:
     """The context for a reply: its parent's text."""
     return (Part(parent, PARENT_TOKENS),)
-

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
+from cachetools import TTLCache
 from fastapi.concurrency import run_in_threadpool
 
 from parley.model.comment import Article, Comment
@@ -152,25 +154,25 @@ class _Known:
     """What the store said of names lately (None: it knew nothing); most comments come under few articles."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, tuple[float, articles.StoredArticle | None]] = OrderedDict()
+        self._kept: TTLCache[str, articles.StoredArticle | None] = TTLCache(
+            KEPT_NAMES, FRESH_S, timer=lambda: time.monotonic()
+        )
         self.cleared = 0
         """How often."""
 
     def of(self, names: Iterable[str]) -> dict[str, articles.StoredArticle | None]:
         """Those of the names that are known, and freshly so."""
-        since = time.monotonic() - FRESH_S
-        kept = ((name, self._kept.get(name)) for name in names)
-        return {name: entry[1] for name, entry in kept if entry and entry[0] >= since}
+        known = {}
+        for name in names:
+            with suppress(KeyError):
+                known[name] = self._kept[name]
+        return known
 
     def add(self, found: dict[str, articles.StoredArticle | None]) -> None:
-        now = time.monotonic()
         for name, article in found.items():
             if article and article.text:
                 article = replace(article, text=article.text[: articles.MODEL_READS])
-            self._kept[name] = (now, article)
-            self._kept.move_to_end(name)
-        while len(self._kept) > KEPT_NAMES:
-            self._kept.popitem(last=False)
+            self._kept[name] = article
 
     def clear(self) -> None:
         self._kept.clear()

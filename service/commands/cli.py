@@ -15,7 +15,7 @@ from parley.service.commands import feedback, keys, policy, users
 from parley.service.commands.feedback import forget
 from parley.service.commands.operation import backup, doctor, restore
 from parley.service.commands.report import report
-from parley.service.commands.score import score
+from parley.service.commands.score.command import score
 from parley.service.commands.serve import serve
 from parley.service.terminal import tell
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import wraps
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
@@ -17,10 +19,27 @@ if TYPE_CHECKING:
     from parley.service.store.database import Store
     from parley.service.store.feedback import Feedback
 
+F = TypeVar("F")
+
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", help="YAML file of settings, as for `parley serve`.", envvar="PARLEY_CONFIG"),
 ]
+
+
+def filled(flags: type[F]) -> Callable[[Callable[[F], None]], Callable[..., None]]:
+    """Makes a command of a function that takes a dataclass: its fields are the command's options."""
+
+    def decorate(function: Callable[[F], None]) -> Callable[..., None]:
+        @wraps(function)
+        def command(**given: Any) -> None:
+            function(flags(**given))
+
+        command.__signature__ = signature(flags, eval_str=True)  # type: ignore[attr-defined]
+        command.__annotations__ = get_type_hints(flags, include_extras=True)
+        return command
+
+    return decorate
 
 
 @contextmanager

@@ -135,8 +135,7 @@ def item_row(arrived: Arrived, *, model: str, policy: str, queue: int) -> dict[s
 
 def scores_of(prediction: Prediction) -> dict[str, float | None]:
     """The scores by their columns."""
-    every = {**prediction.abuse, "spam": prediction.spam, "off_topic": prediction.off_topic}
-    return {name: every.get(name) for name in SCORES}
+    return {name: prediction.score(name) for name in SCORES}
 
 
 def label_of(reason: Reason | None) -> str | None:

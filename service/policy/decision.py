@@ -26,18 +26,16 @@ import yaml
 from pydantic import ValidationError
 
 from parley.model.comment import Comment, Prediction
-from parley.model.labels import ABUSE, OFF_TOPIC, SPAM
+from parley.model.labels import ABUSE
 from parley.service.errors import PolicyError
 from parley.service.policy.rules import MIN_LETTERS, SCORES, WORD_LIST, Condition, PolicyFile, Rule
 from parley.service.policy.surface import Surface, WordList
-from parley.service.yaml_errors import explain
+from parley.service.validation import explain
 
 Action = Literal["approve", "review", "reject"]
 SEVERITY: dict[Action, int] = {"approve": 0, "review": 1, "reject": 2}
 EVEN_ODDS = 0.5
 """What `at_least: model` means for a label to which the artifact gives no threshold."""
-INLINE_CHARACTERS = 5_000
-"""Text that a policy reads faster than another thread would get its turn."""
 _ABUSE_LABELS = {f"abuse.{label}": label for label in ABUSE}
 
 
@@ -227,10 +225,8 @@ class _Facts:
     def value(self, condition: Condition) -> float | None:
         """The value that `condition` is held against; None where there is none to be had."""
         path = condition.when
-        if (label := _ABUSE_LABELS.get(path)) is not None:
-            return self._prediction.abuse.get(label)
-        if path in (SPAM, OFF_TOPIC):
-            return self._prediction.spam if path == SPAM else self._prediction.off_topic
+        if path in SCORES:
+            return self._prediction.score(path)
         surface = self._surface
         if path.startswith(WORD_LIST):
             return len(surface.matches(self._word_lists[path.removeprefix(WORD_LIST)]))

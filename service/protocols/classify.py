@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
 from parley.model.comment import Article, Comment, Parent, Prediction, Question
@@ -24,7 +23,7 @@ from parley.service.errors import (
     PredictionFailed,
     WrongMediaType,
 )
-from parley.service.policy.decision import INLINE_CHARACTERS, Decision, Policy
+from parley.service.policy.decision import Decision
 from parley.service.policy.result import to_result
 from parley.service.protocols.health import ModelName
 from parley.service.web.context import Service, ServiceDep
@@ -263,11 +262,7 @@ async def classify(
     policy = service.policy(sent.policy)
     comments = [comment.to_comment(ask=sent.ask) for comment in sent.comments]
     predictions = await service.predict(request, comments)
-    # Policies read every text again. Where that is long it must not hold up the others in the event loop.
-    if sum(len(comment.text) for comment in comments) > INLINE_CHARACTERS:
-        decided = await run_in_threadpool(_decide, comments, predictions, policy)
-    else:
-        decided = _decide(comments, predictions, policy)
+    decided = await service.decide(policy, comments, predictions)
     response = _answer(service.model_name, predictions, decided)
     if not sent.do_not_store:
         authors = [comment.author.id if comment.author else None for comment in sent.comments]
@@ -285,17 +280,12 @@ def check_limits(sent: ClassifyRequest, service: Service) -> None:
     for i, comment in enumerate(sent.comments):
         if not comment.text.strip():
             details.append({"place": f"comments[{i}].text", "problem": "is blank: leave this comment out"})
-        elif len(comment.text) > limits.text:
-            problem = f"has {len(comment.text)} characters, the limit is {limits.text}: send a part of it"
+        elif problem := limits.too_long(comment.text):
             details.append({"place": f"comments[{i}].text", "problem": problem})
     if details:
         more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
         message = f"{details[0]['place']}: {details[0]['problem']}{more}"
         raise InvalidRequest(message, details=details[:MAX_DETAILS])
-
-
-def _decide(comments: Sequence[Comment], predictions: Sequence[Prediction], policy: Policy) -> list[Decision]:
-    return [policy.decide(*pair) for pair in zip(comments, predictions, strict=True)]
 
 
 def _answer(

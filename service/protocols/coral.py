@@ -42,7 +42,7 @@ from parley.service.errors import (
     WrongMediaType,
 )
 from parley.service.logs import describe
-from parley.service.policy.decision import INLINE_CHARACTERS, Decision, Reason
+from parley.service.policy.decision import Decision, Reason
 from parley.service.policy.rules import WORD_LIST
 from parley.service.web.context import Service, ServiceDep, get_service
 from parley.service.web.wire import JSON, JsonRoute, Wire, documented
@@ -209,10 +209,7 @@ async def phase(request: Request, sent: CoralRequest, service: ServiceDep) -> Re
     _check_length(comment, service)
     prediction = (await service.predict(request, [comment]))[0]
     policy = service.policy()
-    if len(comment.text) > INLINE_CHARACTERS:  # of marks only it would hold up the others for seconds
-        decision = await run_in_threadpool(policy.decide, comment, prediction)
-    else:
-        decision = policy.decide(comment, prediction)
+    [decision] = await service.decide(policy, [comment], [prediction])
     service.metrics.decisions.labels(policy.name, decision.action).inc()
     answer = None if policy.observe else to_answer(decision, withhold=settings.review == "withhold")
     if answer is None:
@@ -313,9 +310,7 @@ def _comment(sent: CoralRequest, *, html: bool) -> Comment:
 
 
 def _check_length(comment: Comment, service: Service) -> None:
-    limit = service.settings.limits.text
-    if len(comment.text) > limit:
-        problem = f"has {len(comment.text)} characters, the limit is {limit}"
+    if problem := service.settings.limits.too_long(comment.text):
         raise InvalidRequest(
             f"comment.body: {problem}", details=[{"place": "comment.body", "problem": problem}]
         )

@@ -231,8 +231,8 @@ def _check_limits(texts: Sequence[str | None], service: Service) -> None:
     problem = None
     if not 1 <= len(texts) <= limits.comments:
         problem = f"must hold 1 to {limits.comments} texts, not {len(texts)}"
-    elif (longest := max(len(text or "") for text in texts)) > limits.text:
-        problem = f"a text has {longest} characters, the limit is {limits.text}: send a part of it"
+    elif too_long := limits.too_long(max((text or "" for text in texts), key=len)):
+        problem = f"a text {too_long}"
     if problem:
         raise InvalidRequest(f"input: {problem}", details=[{"place": "input", "problem": problem}])
 

@@ -145,7 +145,7 @@ async def _predict(request: Request, sent: PredictRequest, service: Service, hea
     if len(rows) > limit:
         raise BodyTooLarge(f"batch size {len(rows)} > maximum allowed batch size {limit}")
     asked = [(head or ("stance" if len(row) == 2 else "abuse"), row) for row in rows]
-    comments = [_comment(name, row, service.settings.limits.text) for name, row in asked]
+    comments = [_comment(name, row, service) for name, row in asked]
     predictions = await service.predict(request, comments)
     answers = [
         _labels(name, prediction, raw=sent.raw_scores)
@@ -167,10 +167,9 @@ def _rows(inputs: str | list[str] | list[list[str]]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _comment(head: str, row: tuple[str, ...], limit: int) -> Comment:
-    longest = max(map(len, row))
-    if longest > limit:
-        raise _invalid(f"has a text of {longest} characters, the limit is {limit}: send a part of it")
+def _comment(head: str, row: tuple[str, ...], service: Service) -> Comment:
+    if too_long := service.settings.limits.too_long(max(row, key=len)):
+        raise _invalid(f"has a text that {too_long}")
     if head not in PAIRS:
         if len(row) == 2:
             raise _invalid(f"has a pair, and {head} reads one text: send [[text], [text]] for a batch")
@@ -199,15 +198,14 @@ def _labels(head: str, prediction: Prediction, *, raw: bool) -> list[dict[str, A
 
 
 def _scores(head: str, prediction: Prediction) -> dict[str, float]:
-    if head == "abuse":
-        return dict(prediction.abuse)
-    if head == "stance" and prediction.stance is not None:
-        return {name: float(getattr(prediction.stance, name)) for name in STANCES}
-    score = prediction.spam if head == SPAM else prediction.off_topic
-    if head == "stance" or score is None:
+    labels = LABELS[head]
+    paths = {"stance": [f"stance.{name}" for name in labels], "abuse": labels}.get(head, [head])
+    scores = [score for path in paths if (score := prediction.score(path)) is not None]
+    if not scores:
         raise _invalid(f"has a text without words, and {head} compares two texts")
-    yes, no = LABELS[head]
-    return {yes: score, no: round(1 - score, 6)}
+    if len(scores) == 1:
+        scores.append(round(1 - scores[0], 6))
+    return dict(zip(labels, scores, strict=True))
 
 
 def _logarithm(score: float, *, softmax: bool) -> float:

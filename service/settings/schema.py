@@ -24,7 +24,7 @@ from parley.service.errors import SettingsError
 from parley.service.policy.rules import SCORES
 from parley.service.settings.sources import CONFIG_VARIABLE, PREFIX, merge, place, read_environment, read_file
 from parley.service.urls import is_host
-from parley.service.yaml_errors import say
+from parley.service.validation import say
 
 MIN_SECRET = 16
 
@@ -41,6 +41,12 @@ class Limits(Section):
     comments: int = Field(default=1000, ge=1)
     text: int = Field(default=100_000, ge=1)
     body: int = Field(default=10_000_000, ge=1000)
+
+    def too_long(self, text: str) -> str | None:
+        """What is wrong with a comment's text that is over the limit; None for any other."""
+        if len(text) <= self.text:
+            return None
+        return f"has {len(text)} characters, the limit is {self.text}: send a part of it"
 
 
 class Queue(Section):

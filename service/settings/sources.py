@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 from pydantic_settings import SettingsError as _SourceError
 
 from parley.service.errors import SettingsError
-from parley.service.yaml_errors import say_unknown
+from parley.service.validation import say_unknown
 
 PREFIX = "PARLEY_"
 CONFIG_VARIABLE = "PARLEY_CONFIG"

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -25,7 +25,7 @@ from parley import __version__
 from parley.model.errors import CommentError
 from parley.service.articles.fetch import Fetcher
 from parley.service.articles.lookup import Articles
-from parley.service.batcher import Batcher, Predictor, State
+from parley.service.batcher import Batcher, State
 from parley.service.desk import decisions as desk_decisions
 from parley.service.desk import routes as desk
 from parley.service.desk.arrivals import Arrivals
@@ -45,6 +45,9 @@ from parley.service.web.context import Service
 from parley.service.web.middleware import Admission, BodyLimit, RequestLog, Unread
 from parley.service.web.proxy import Prefix, Proxy
 from parley.service.web.wire import Wire, problem_of_framework, problem_of_validation, render
+
+if TYPE_CHECKING:
+    from parley.model.classifier import Classifier
 
 WIRES: tuple[Wire, ...] = (
     classify.WIRE,
@@ -76,7 +79,7 @@ target) is `null`, and `notes` says why. Every error is `{"error": {"code", "mes
 def create_app(
     settings: Settings | None = None,
     *,
-    load: Callable[[], Predictor] | None = None,
+    load: Callable[[], Classifier] | None = None,
     on_state: Callable[[State], None] = lambda state: None,
 ) -> FastAPI:
     """The application; its lifespan starts and drains the batcher.
@@ -150,7 +153,7 @@ def _describe_keys(app: FastAPI) -> None:
 
 
 def _make_service(
-    settings: Settings, *, load: Callable[[], Predictor] | None, on_state: Callable[[State], None]
+    settings: Settings, *, load: Callable[[], Classifier] | None, on_state: Callable[[State], None]
 ) -> Service:
     policy = Policy.load(settings.policy)  # a bad policy stops the start, not the first request
     metrics = Metrics()
@@ -198,7 +201,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service.store.close()
 
 
-def _load_model(settings: Settings) -> Predictor:
+def _load_model(settings: Settings) -> Classifier:
     from parley.model import Classifier
 
     return Classifier.load(settings.model, threads=settings.threads)

@@ -34,6 +34,7 @@ from parley.service.errors import (
     ServiceError,
     WrongMediaType,
 )
+from parley.service.validation import path_of
 
 MAX_DETAILS = 20
 MAX_NAME = 60
@@ -271,11 +272,8 @@ def problem_of_framework(error: HTTPException) -> Problem:
 
 
 def _place(loc: Sequence[int | str]) -> str:
-    path = ""
-    for part in loc[1:]:
-        name = str(part)[:MAX_NAME]
-        path += f"[{part}]" if isinstance(part, int) else f".{name}" if path else name
-    return path or f"the {loc[0]}"
+    inner = (part[:MAX_NAME] if isinstance(part, str) else part for part in loc[1:])
+    return path_of(inner) or f"the {loc[0]}"
 
 
 def _say(complaint: dict[str, Any]) -> str:

@@ -188,7 +188,7 @@ def test_nobody_waits_for_the_rest_of_an_endless_comment(
 def test_without_a_pause_the_queue_is_kept_short(
     start: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("parley.service.batcher.BURST_S", 0.2)
+    monkeypatch.setattr("parley.service.backpressure.BURST_S", 0.2)
     batcher = start(Scripted(seconds=0.02), max_wait=0.2, max_batch=1)
     for i in range(8):
         batcher.submit(_comments(str(i))).result(10)  # learn the pace
@@ -208,7 +208,7 @@ def test_without_a_pause_the_queue_is_kept_short(
 
 
 def test_a_moment_of_pause_is_no_rest(start: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parley.service.batcher.BURST_S", 0.2)
+    monkeypatch.setattr("parley.service.backpressure.BURST_S", 0.2)
     batcher = start(Scripted(seconds=0.02), max_wait=0.2, max_batch=1)
     for i in range(8):
         batcher.submit(_comments(str(i))).result(10)  # learn the pace

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -88,39 +88,34 @@ class SourceSpec(BaseModel):
         return self
 
 
-class Swaps(Protocol):
-    """How many rows to make or to change (`swaps:` of the training YAML)."""
+class Swaps(BaseModel):
+    """Rows made of true ones, as a share of them, or as a count where it says so.
 
-    @property
-    def off_topic(self) -> float: ...
-    @property
-    def short(self) -> float: ...
-    @property
-    def stance_none(self) -> float: ...
-    @property
-    def negated(self) -> float: ...
-    @property
-    def identities(self) -> float: ...
-    @property
-    def quoted(self) -> float: ...
-    @property
-    def disguised(self) -> float: ...
-    @property
-    def near(self) -> float: ...
-    @property
-    def far(self) -> float: ...
-    @property
-    def explicit(self) -> int: ...
-    @property
-    def hidden(self) -> int: ...
-    @property
-    def turned(self) -> float: ...
-    @property
-    def untitled(self) -> float: ...
-    @property
-    def untargeted(self) -> float: ...
-    @property
-    def without_lede(self) -> float: ...
+    Under another article (`off_topic`, and `short` cut ones; `near` and `far` titles for pairs with a beat),
+    towards another target (`stance_none`), with one thing changed (see
+    parley.training.data.augmentation.counterfactuals and .disguise), statements with a plain side
+    (`explicit`, a count), abuse inside long comments (`hidden`, a count). And rows that change in place:
+    targets `turned` into their opposite, `untitled` and `untargeted` ones, articles `without_lede` (see
+    parley.training.data.augmentation.contexts).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    off_topic: float = Field(default=1.0, ge=0)
+    short: float = Field(default=0.0, ge=0)
+    stance_none: float = Field(default=0.2, ge=0, le=1)
+    negated: float = Field(default=0.0, ge=0, le=1)
+    identities: float = Field(default=0.0, ge=0, le=1)
+    quoted: float = Field(default=0.0, ge=0, le=1)
+    disguised: float = Field(default=0.0, ge=0, le=1)
+    near: float = Field(default=0.0, ge=0, le=1)
+    far: float = Field(default=0.0, ge=0, le=1)
+    explicit: int = Field(default=0, ge=0)
+    hidden: int = Field(default=0, ge=0)
+    turned: float = Field(default=0.0, ge=0, le=1)
+    untitled: float = Field(default=0.0, ge=0, le=1)
+    untargeted: float = Field(default=0.0, ge=0, le=1)
+    without_lede: float = Field(default=0.0, ge=0, le=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +163,13 @@ def _names_identity(example: Example) -> bool:
     return bool(example.labels and not any(example.labels.values()) and terms_in(example.text))
 
 
-class Asked(Protocol):
+class Asked(BaseModel):
     """How many pairs to make for a teacher to answer (`teacher:` of the training YAML)."""
 
-    @property
-    def pairs(self) -> int: ...
-    @property
-    def articles(self) -> int: ...
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pairs: int = Field(default=20_000, ge=0)
+    articles: int = Field(default=5_000, ge=0)
 
 
 def prepare(

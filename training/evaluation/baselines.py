@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 
 from parley.model.artifact import Artifact
 from parley.model.classifier import Classifier
-from parley.model.comment import Article, Comment, Prediction, Stance
+from parley.model.comment import Article, Comment, Prediction, Predictor, Stance
 from parley.model.labels import ABUSE, COMMENT_LABELS, SPAM, STANCES
 from parley.training.data.examples import Example
-from parley.training.data.preparation import prepare
+from parley.training.data.preparation import Swaps, prepare
 from parley.training.errors import RunError
-from parley.training.evaluation.served_path import Predictor
 from parley.training.evaluation.suite import trained_on
 
 FEWEST = 20
@@ -42,12 +41,7 @@ def float_network(artifact: Artifact, folder: Path, *, threads: int | None = Non
     network = Network.from_artifact(artifact).eval()
     copy = Artifact(folder / "float")
     copy.path.mkdir(parents=True)
-    for file in (
-        artifact.info_file,
-        artifact.tokenizer_file,
-        artifact.calibration_file,
-        artifact.thresholds_file,
-    ):
+    for file in {*artifact.served_files}.difference(artifact.network_files):
         shutil.copy(file, copy.path)
     to_onnx(network, copy)
     return Classifier.load(copy.path, threads=threads)
@@ -186,8 +180,6 @@ def systems(
 
     Raises RunError where the artifact doesn't say what it was trained on.
     """
-    from parley.training.fit.config import Swaps
-
     found: dict[str, Predictor] = {}
     if full_precision:
         found["float"] = float_network(artifact, folder, threads=threads)

@@ -25,7 +25,7 @@ from parley.training.data.identities import terms_in
 from parley.training.evaluation import metrics
 from parley.training.evaluation.operating_points import FEWEST, OperatingPoint, find_threshold
 from parley.training.evaluation.pair_calibration import fit_off_topic, fit_reply, fit_stance
-from parley.training.evaluation.served_path import known, score
+from parley.training.evaluation.served_path import known
 from parley.training.evaluation.trial import Floats, Trial, best_threshold, log_odds, weights_of
 
 
@@ -58,7 +58,7 @@ def _fit_all(
     for label in known(examples):
         rows = [(p, e) for p, e in zip(predictions, examples, strict=True) if label in e.labels]
         truth, weights = np.array([e.labels[label] for _, e in rows]), weights_of([e for _, e in rows])
-        scores = np.array([score(p, label) for p, _ in rows])
+        scores = np.array([p.score(label) for p, _ in rows])
         figures[label] = _fit(label, trial, scores, truth, weights)
         if label == "toxicity":
             figures[label] |= _identity_auc(truth >= 0.5, scores, [e for _, e in rows])

@@ -29,12 +29,13 @@ from typing import Any
 
 from parley.model.artifact import Artifact
 from parley.model.classifier import Classifier
+from parley.model.comment import Predictor
 from parley.training.data.decisions import OWN
 from parley.training.data.examples import Example
 from parley.training.data.sources import SOURCES
 from parley.training.evaluation.checks import Check, Tested, cuts, names_swapped
 from parley.training.evaluation.figures import SEED, Row, judge
-from parley.training.evaluation.served_path import Predictor, predict
+from parley.training.evaluation.served_path import predict
 from parley.training.evaluation.suite import SUITE, TESTS, Test, draw, trained_on
 
 __all__ = ["SEED", "TESTS", "Evaluation", "evaluate"]

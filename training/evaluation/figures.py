@@ -20,7 +20,7 @@ from parley.model.comment import Prediction, Stance
 from parley.model.labels import OFF_TOPIC, REPLIES, STANCES
 from parley.training.data.examples import Example
 from parley.training.evaluation import metrics
-from parley.training.evaluation.served_path import known, score
+from parley.training.evaluation.served_path import known
 
 SEED = 0
 FAVOR, NONE = STANCES.index("favor"), STANCES.index("none")
@@ -53,9 +53,7 @@ def judge(rows: Sequence[Row], thresholds: Mapping[str, float], *, intervals: bo
 
 def truths(rows: Sequence[Row], label: str) -> list[tuple[float, float]]:
     """(truth, score) of the rows that have both for `label`, one of the comment pass or off_topic."""
-    if label != OFF_TOPIC:
-        return [(e.labels[label], score(p, label)) for e, p in rows if label in e.labels]
-    both = ((e.off_topic, p.off_topic) for e, p in rows)
+    both = ((e.off_topic if label == OFF_TOPIC else e.labels.get(label), p.score(label)) for e, p in rows)
     return [(truth, given) for truth, given in both if truth is not None and given is not None]
 
 

@@ -21,14 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from parley.model.comment import Prediction
 from parley.model.labels import OFF_TOPIC
 from parley.training.data.examples import Example
 from parley.training.data.sources import get
 from parley.training.errors import SourceError
 from parley.training.evaluation import metrics
 from parley.training.evaluation.figures import Row, truths
-from parley.training.evaluation.served_path import score
 
 FEWEST = 20
 """Rows of a kind below which no share of them can be told, and no probability fitted to them."""
@@ -79,7 +77,7 @@ def find_threshold(
 
     `others` are rows of further sources, which only an operating point that names them looks at.
     """
-    every = np.array([s for _, p in rows if (s := _score(p, label)) is not None])
+    every = np.array([s for _, p in rows if (s := p.score(label)) is not None])
     known = truths(rows, label)
     truth, scores = (np.array(column) for column in zip(*known, strict=True)) if known else ([], [])
     truth, scores = np.asarray(truth) >= 0.5, np.asarray(scores)
@@ -94,10 +92,6 @@ def find_threshold(
     threshold = found["threshold"]
     shares = {"queue": float((every >= threshold).mean())} if len(every) else {}
     return shares | (metrics.at_threshold(truth, scores, threshold) if len(truth) else {}) | found
-
-
-def _score(prediction: Prediction, label: str) -> float | None:
-    return prediction.off_topic if label == OFF_TOPIC else score(prediction, label)
 
 
 def _lowest(scores: Floats, weights: Floats, share: float) -> float:
@@ -176,7 +170,7 @@ def _by_source(
     judges = {example.source for example, _ in rows if _truth(example, label) is not None}
     harmless, so = defaultdict(list), defaultdict(list)
     for example, prediction in rows:
-        truth, given, source = _truth(example, label), _score(prediction, label), example.source
+        truth, given, source = _truth(example, label), prediction.score(label), example.source
         if given is None:
             continue
         if truth is not None and truth >= 0.5:

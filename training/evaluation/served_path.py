@@ -6,19 +6,12 @@ for example, prediction in zip(examples, predict(classifier, examples)): ...
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 
-from parley.model.comment import Article, Comment, Parent, Prediction
+from parley.model.comment import Article, Comment, Parent, Prediction, Predictor
 from parley.model.labels import ABUSE, SPAM
 from parley.training.data.examples import Example
 
 CHUNK = 512
-
-
-class Predictor(Protocol):
-    """What is asked: a Classifier, or a baseline that answers as one does."""
-
-    def predict(self, comments: Sequence[Comment]) -> list[Prediction]: ...
 
 
 def predict(
@@ -49,11 +42,6 @@ def comment(example: Example) -> Comment:
         ask=("reply",) if example.reply is not None else (),
         language="en",
     )
-
-
-def score(prediction: Prediction, label: str) -> float:
-    """The score of one label of the comment pass."""
-    return prediction.spam if label == SPAM else prediction.abuse[label]
 
 
 def known(examples: Iterable[Example]) -> list[str]:

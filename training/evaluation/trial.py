@@ -8,7 +8,6 @@ with Trial.of(artifact) as trial:
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections import Counter
@@ -29,6 +28,7 @@ from parley.model.text.tokenization import Tokens
 from parley.training.console import progress
 from parley.training.data.examples import Example
 from parley.training.evaluation.served_path import predict
+from parley.training.json_files import write_json
 
 EDGE = 1e-6
 Floats = NDArray[np.float64]
@@ -51,12 +51,12 @@ class Remembering(Engine):
         }
         running = super().start(list(new.values()), *outputs)
 
-        def wait() -> Outputs:
+        def await_outputs() -> Outputs:
             for output, values in running().items():
                 self._said.update(zip(((output, key) for key in new), values, strict=True))
             return {output: [self._said[output, key] for key in keys] for output in outputs}
 
-        return wait
+        return await_outputs
 
 
 class Trial:
@@ -64,7 +64,7 @@ class Trial:
 
     def __init__(self, copy: Artifact) -> None:
         self._artifact = copy
-        self._engine = Remembering(copy.comments_file, copy.pairs_file)
+        self._engine = Remembering(*copy.network_files)
         self.calibration: dict[str, Any] = copy.calibration
         self.thresholds: dict[str, float] = copy.thresholds
 
@@ -89,8 +89,8 @@ class Trial:
         """What the copy would serve, some of its calibration or thresholds set otherwise for once."""
         if not examples:
             return []
-        _write(self._artifact.calibration_file, self.calibration | (calibration or {}))
-        _write(self._artifact.thresholds_file, self.thresholds | (thresholds or {}))
+        write_json(self._artifact.calibration_file, self.calibration | (calibration or {}))
+        write_json(self._artifact.thresholds_file, self.thresholds | (thresholds or {}))
         classifier = Classifier(self._artifact, engine=self._engine)
         with progress(len(examples), doing) as advance:
             return predict(classifier, examples, on_progress=advance)
@@ -101,9 +101,7 @@ class Trial:
             (artifact.calibration_file, self.calibration),
             (artifact.thresholds_file, self.thresholds),
         ):
-            temporary = file.with_suffix(".part")
-            _write(temporary, values)
-            temporary.replace(file)
+            write_json(file, values)
 
 
 def weights_of(examples: Sequence[Example]) -> Floats:
@@ -127,7 +125,3 @@ def best_threshold(truth: NDArray[np.bool_], scores: Floats, weights: Floats) ->
         return float(2 * hits / max(weights[truth].sum() + weights[found].sum(), 1e-9))
 
     return float(max(np.round(np.arange(0.05, 0.96, 0.01), 2), key=f1))
-
-
-def _write(file: Path, values: dict[str, Any]) -> None:
-    file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -13,7 +13,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from parley.model.labels import COMMENT_LABELS, OFF_TOPIC
-from parley.training.data.preparation import AUGMENTED, SourceSpec
+from parley.training.data.preparation import AUGMENTED, Asked, SourceSpec, Swaps
 from parley.training.errors import ConfigError
 from parley.training.evaluation.operating_points import OperatingPoint
 from parley.training.fit.stages import Stage, check_stages
@@ -64,35 +64,7 @@ class Optimiser(_Strict):
     frozen_layers: int = Field(default=0, ge=0)
 
 
-class Swaps(_Strict):
-    """Rows made of true ones, as a share of them, or as a count where it says so.
-
-    Under another article (`off_topic`, and `short` cut ones; `near` and `far` titles for pairs with a beat),
-    towards another target (`stance_none`), with one thing changed (see
-    parley.training.data.augmentation.counterfactuals and .disguise), statements with a plain side
-    (`explicit`, a count), abuse inside long comments (`hidden`, a count). And rows that change in place:
-    targets `turned` into their opposite, `untitled` and `untargeted` ones, articles `without_lede` (see
-    parley.training.data.augmentation.contexts).
-    """
-
-    off_topic: float = Field(default=1.0, ge=0)
-    short: float = Field(default=0.0, ge=0)
-    stance_none: float = Field(default=0.2, ge=0, le=1)
-    negated: float = Field(default=0.0, ge=0, le=1)
-    identities: float = Field(default=0.0, ge=0, le=1)
-    quoted: float = Field(default=0.0, ge=0, le=1)
-    disguised: float = Field(default=0.0, ge=0, le=1)
-    near: float = Field(default=0.0, ge=0, le=1)
-    far: float = Field(default=0.0, ge=0, le=1)
-    explicit: int = Field(default=0, ge=0)
-    hidden: int = Field(default=0, ge=0)
-    turned: float = Field(default=0.0, ge=0, le=1)
-    untitled: float = Field(default=0.0, ge=0, le=1)
-    untargeted: float = Field(default=0.0, ge=0, le=1)
-    without_lede: float = Field(default=0.0, ge=0, le=1)
-
-
-class Teacher(_Strict):
+class Teacher(Asked):
     """A larger network whose answers are learnt beside the labels (see parley.training.fit.distillation).
 
     `stance`, `labels` and `cosine` are what its answers of each kind count in the sum of losses.
@@ -103,8 +75,6 @@ class Teacher(_Strict):
     labels: float = Field(default=1.0, ge=0)
     cosine: float = Field(default=1.0, ge=0)
     temperature: float = Field(default=2.0, gt=0)
-    pairs: int = Field(default=20_000, ge=0)
-    articles: int = Field(default=5_000, ge=0)
 
 
 class Recipe(_Strict):

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +42,7 @@ from parley.training.fit.forgetting import frozen, keep_loss, leave_pairs
 from parley.training.fit.history import history, which
 from parley.training.fit.loss import multitask_loss
 from parley.training.fit.plan import read
+from parley.training.json_files import write_json
 from parley.training.network.export import export_artifact
 from parley.training.network.graph import check_kind
 from parley.training.network.network import Network, base_artifact, base_tokenizer, first_base
@@ -137,7 +137,7 @@ def train(
     if config.teacher is not None and not resume:
         open_teacher(config.teacher.artifact)  # rather now than after a minute of reading
     prepared = read(config, data_dir=data_dir)
-    write(run_dir / "examples.json", prepared.counts)
+    write_json(run_dir / "examples.json", prepared.counts)
     answers = None
     if config.teacher is not None:
         folder, half = run_dir / "teacher", _half(config)
@@ -184,7 +184,7 @@ def train(
         of if most_dev is None else draw(of, most_dev) for of in (prepared.dev, prepared.threshold_rows)
     )
     dev = calibrate(artifact, rows, points=config.thresholds, others=others)
-    write(
+    write_json(
         run_dir / "metrics.json",
         {"train": losses, "seconds": round(time.monotonic() - began), "parity": parity, "dev": dev},
     )
@@ -313,7 +313,7 @@ def _hold_to_base(base: str, run_dir: Path) -> None:
         return
     now = which(artifact)
     if not file.is_file():
-        write(file, now)
+        write_json(file, now)
     elif (then := json.loads(file.read_text(encoding="utf-8"))) != now:
         raise RunError(
             f"{base} is now {now['name']} {now['version']} of {now['created']}, and the run started from "
@@ -329,10 +329,3 @@ def _differing(config: Recipe, values: Any) -> str:
         return f"{error.error_count()} keys can't be read"
     keys = type(config).model_fields
     return ", ".join(key for key in keys if getattr(saved, key) != getattr(config, key))
-
-
-def write(file: Path, values: Any) -> None:
-    """Writes values as JSON, all or nothing."""
-    temporary = file.with_suffix(".part")
-    temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    shutil.move(temporary, file)

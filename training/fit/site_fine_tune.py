@@ -25,7 +25,6 @@ import torch
 
 from parley.model.artifact import Artifact
 from parley.model.classifier import Classifier
-from parley.model.comment import Prediction
 from parley.model.labels import OFF_TOPIC, SPAM
 from parley.training.data.decisions import OWN, read_own, read_part
 from parley.training.data.examples import Example
@@ -36,11 +35,12 @@ from parley.training.evaluation import metrics
 from parley.training.evaluation.calibration import calibrate
 from parley.training.evaluation.figures import judge
 from parley.training.evaluation.report.own_card import write_own_card
-from parley.training.evaluation.served_path import known, predict, score
+from parley.training.evaluation.served_path import known, predict
 from parley.training.fit.config import Optimiser, Recipe, TokenLimits
 from parley.training.fit.forgetting import TARGETS, frozen, to_keep
 from parley.training.fit.history import history
-from parley.training.fit.run import claim, fine_tune, write
+from parley.training.fit.run import claim, fine_tune
+from parley.training.json_files import write_json
 from parley.training.network.export import export_artifact
 from parley.training.network.network import Network
 
@@ -124,7 +124,7 @@ def fine_tune_on(
         "old": {name: _both(before, after, rows) for name, rows in _old(base, data_dir, seed).items()},
         "kept": kept(before, after, test or dev or train, taught=_taught(train)),
     }
-    write(run_dir / "metrics.json", found)
+    write_json(run_dir / "metrics.json", found)
     write_own_card(artifact, base=base, found=found, digest=digest)
     return found
 
@@ -191,7 +191,7 @@ def kept(
     old, new = predict(before, asked), predict(after, asked)
     figures: dict[str, dict[str, Any]] = {}
     for label in (*old[0].abuse, SPAM, OFF_TOPIC):
-        both = [(_score(p, label), _score(q, label)) for p, q in zip(old, new, strict=True)]
+        both = [(p.score(label), q.score(label)) for p, q in zip(old, new, strict=True)]
         pairs = np.array([pair for pair in both if None not in pair], dtype=np.float64)
         if len(pairs):
             was, now = pairs[:, 0], pairs[:, 1]
@@ -213,7 +213,3 @@ def kept(
         "flipped": float(np.mean([f < 1 for f in spans])),
     }
     return {label: {"taught": label in taught, **of} for label, of in figures.items()}
-
-
-def _score(prediction: Prediction, label: str) -> float | None:
-    return prediction.off_topic if label == OFF_TOPIC else score(prediction, label)

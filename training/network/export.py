@@ -9,7 +9,6 @@ which say next to nothing: the widest values stand in the same few places of the
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import tempfile
@@ -29,6 +28,7 @@ from parley.model.labels import ABUSE, COMMENT_LABELS, OFF_TOPIC, REPLIES, SPAM,
 from parley.model.text.context import pair_context
 from parley.model.text.tokenization import Tokenizer, Tokens
 from parley.training.errors import RunError
+from parley.training.json_files import write_json
 from parley.training.network.graph import INPUTS, Part, bears_int8, build, config_of, observe
 from parley.training.network.network import COMMENT_OUTPUTS, PAIR_OUTPUTS, Network
 from parley.training.network.padding import pad
@@ -82,7 +82,7 @@ def export_artifact(
     network = network.eval().float().to("cpu")
     configs = {"comments": network.config, "pairs": network.pair_config}
     encoders = {part: c.to_diff_dict() | {"model_type": c.model_type} for part, c in configs.items()}
-    _write(artifact.encoder_file, encoders)
+    write_json(artifact.encoder_file, encoders)
     save_tokenizer(tokenizer_file, artifact.tokenizer_file)
     tokenizer = Tokenizer(artifact.tokenizer_file, max_tokens=max_tokens, stride=stride)
     parity = _write_onnx(network, artifact, tokenizer)
@@ -98,9 +98,9 @@ def export_artifact(
         "training": training,
         "parity": parity,
     }
-    _write(artifact.info_file, info)
+    write_json(artifact.info_file, info)
     start_calibration(network, artifact)
-    _write(artifact.thresholds_file, dict.fromkeys((*ABUSE, SPAM, OFF_TOPIC, "stance", "span"), 0.5))
+    write_json(artifact.thresholds_file, dict.fromkeys((*ABUSE, SPAM, OFF_TOPIC, "stance", "span"), 0.5))
     return parity
 
 
@@ -206,7 +206,7 @@ def start_calibration(network: Network, artifact: Artifact) -> None:
         "stance": {"scale": 1.0, "relatedness": network.relatedness.tolist(), "bias": [0.0] * len(STANCES)},
         "reply": {"scale": 1.0, "bias": [0.0] * len(REPLIES)},
     }
-    _write(artifact.calibration_file, values)
+    write_json(artifact.calibration_file, values)
 
 
 def _commit() -> str | None:
@@ -216,7 +216,3 @@ def _commit() -> str | None:
     command = [git, "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or None
-
-
-def _write(file: Path, values: dict[str, Any]) -> None:
-    file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

@@ -202,7 +202,7 @@ class Network(nn.Module):
         configs = artifact.encoders
         network = cls(*(AutoConfig.for_model(**configs[name]) for name in ("comments", "pairs")))
         template = network.state_dict()
-        for file in (artifact.comments_file, artifact.pairs_file):
+        for file in artifact.network_files:
             network.load_state_dict(read_weights(file, template), strict=False)
         return network
 

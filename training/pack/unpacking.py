@@ -20,7 +20,7 @@ from parley.training.evaluation.calibration import calibrate
 from parley.training.fit.config import TrainConfig
 from parley.training.fit.history import history
 from parley.training.fit.plan import read
-from parley.training.fit.run import write
+from parley.training.json_files import write_json
 from parley.training.network.export import export_artifact
 from parley.training.network.network import Network, base_artifact, base_tokenizer
 from parley.training.pack.job.run import read_weights
@@ -54,7 +54,7 @@ def unpack(config: TrainConfig, folders: Sequence[Path], *, data_dir: Path, run_
     )
     dev = calibrate(artifact, prepared.dev, points=config.thresholds, others=prepared.threshold_rows)
     packed = [{key: plan[key] for key in ("stages", "counts")} for plan in plans]
-    write(run_dir / "metrics.json", {"packed": packed, "parity": parity, "dev": dev})
+    write_json(run_dir / "metrics.json", {"packed": packed, "parity": parity, "dev": dev})
     return artifact
 
 

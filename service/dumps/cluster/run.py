@@ -157,7 +157,7 @@ class PieceScorer:
                 layout=self._layout,
             )
             with (local / "part").open("wb") as table, (local / "errors").open("wb") as errors:
-                run.write(run.begun(), table, errors)
+                run.write(run.batches(), table, errors)
             return run.summary
 
 

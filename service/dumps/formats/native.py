@@ -19,7 +19,7 @@ import msgspec
 from parley.model.text.plain import plain_text
 from parley.service.dumps.formats.reply_tree import Index, Joined, Skip, placeholder
 from parley.service.dumps.reading.names import REPEATED
-from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem
+from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem, raw_json
 from parley.service.dumps.reading.source import MAX_LINE, Source
 from parley.service.errors import DumpError
 
@@ -99,7 +99,7 @@ class NativeReader:
             except RowProblem as problem:
                 raw = found.raw
                 if raw is None:
-                    raw = json.dumps(dict(found.values), ensure_ascii=False, default=str)
+                    raw = raw_json(dict(found.values))
                 yield BadRow(reason=str(problem), row=row, line=found.line, raw=raw)
 
 

@@ -8,6 +8,7 @@ objects, so that `article.title` is found in `{"article": {"title": ...}}` and i
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
@@ -89,6 +90,11 @@ class BadRow:
         """One line of the errors file."""
         where = {"file": self.file} if self.file is not None else {}
         return {**where, "line": self.line, "row": self.row, "reason": self.reason, "raw": self.raw}
+
+
+def raw_json(values: object) -> str:
+    """A parsed row for `BadRow.raw`, whatever it holds."""
+    return json.dumps(values, ensure_ascii=False, default=str)
 
 
 class RowProblem(ValueError):

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -43,13 +43,14 @@ OnBatch = Callable[[Summary], None]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows that are scored together; how many came with them and before them, and how many of the dump had
-    been read by then."""
+    """Rows that are being scored together; `scored` waits for the scores of the good ones. `rows` came with
+    them and before them, and `taken` of the dump had been read by then."""
 
     good: list[Record]
     bad: list[BadRow]
     rows: int
     taken: int
+    scored: Callable[[], list[Scored]]
 
 
 class Pace:
@@ -64,14 +65,6 @@ class Pace:
             self.size = min(self.size * 2, self._most)
         elif seconds > BATCH_SECONDS:
             self.size = max(self.size // 2, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A batch that is being scored; `wait` gives its good rows scored."""
-
-    batch: Batch
-    wait: Callable[[], list[Scored]]
 
 
 def score_file(
@@ -121,8 +114,8 @@ def score_stream(
     BrokenPipeError where `out` is no longer read.
     """
     run = Run(selection, scorer, WRITERS["jsonl"], batch=batch, on_batch=on_batch)
-    for begun in run.begun(ahead=ahead):
-        run.write([begun], out, errors)
+    for some in run.batches(ahead=ahead):
+        run.write([some], out, errors)
         out.flush()
     return run.checked()
 
@@ -160,40 +153,38 @@ class Run:
         if parts.whole:
             return
         pace = Pace(self._batch)
-        begun = self._begun(
-            self._batches(after=parts.receipts[-1] if parts.receipts else None, pace=pace), ahead=True
-        )
-        while (first := next(begun, None)) is not None:
+        batches = _one_ahead(self._begin(after=parts.receipts[-1] if parts.receipts else None, pace=pace))
+        while (first := next(batches, None)) is not None:
             with parts.next_part() as (table, errors):
-                self.write(self._part(first, begun, pace), table, errors)
+                self.write(self._part(first, batches, pace), table, errors)
             parts.commit({"rows": self._written, "taken": self._taken, "summary": self.summary.to_dict()})
 
-    def _part(self, first: Begun, begun: Iterator[Begun], pace: Pace) -> Iterator[Begun]:
+    def _part(self, first: Batch, batches: Iterator[Batch], pace: Pace) -> Iterator[Batch]:
         """`first` and what follows it into the same part: few rows, and few seconds."""
         started, rows = time.monotonic(), 0
-        following: Begun | None = first
+        following: Batch | None = first
         while following is not None:
             before = time.monotonic()
             yield following
-            size = len(following.batch.good) + len(following.batch.bad)
+            size = len(following.good) + len(following.bad)
             seconds = time.monotonic() - before
             pace.took(size, seconds)
             rows += size
             if rows >= BATCHES_A_PART * self._batch or time.monotonic() - started + seconds > PART_SECONDS:
                 return
-            following = next(begun, None)
+            following = next(batches, None)
 
-    def write(self, batches: Iterable[Begun], table: BinaryIO, errors: BinaryIO | None) -> None:
+    def write(self, batches: Iterable[Batch], table: BinaryIO, errors: BinaryIO | None) -> None:
         """Write these rows onto the two handles; nothing is written to `table` where none is good."""
         writer: Writer | None = None
         try:
-            for begun in batches:
-                self._list_bad(begun.batch.bad, errors)
-                if good := begun.batch.good:
-                    layout = self._look(good)
+            for batch in batches:
+                self._list_bad(batch.bad, errors)
+                if batch.good:
+                    layout = self._look(batch.good)
                     writer = writer or self._form.open(table, layout, header=self.summary.scored == 0)
-                    writer.write(self._scored(begun))
-                self._written, self._taken = begun.batch.rows, begun.batch.taken
+                    writer.write(self._scored(batch))
+                self._written, self._taken = batch.rows, batch.taken
                 self._tick()
         except BaseException:
             if writer is not None:
@@ -203,11 +194,11 @@ class Run:
         if writer is not None:
             writer.close()
 
-    def begun(self, *, ahead: bool = True) -> Iterator[Begun]:
+    def batches(self, *, ahead: bool = True) -> Iterator[Batch]:
         """The batches of the selection, for `write`. The one after is begun before one is given, if `ahead`:
         so the engine goes on while the rows before are written.
         """
-        return self._begun(self._batches(), ahead=ahead)
+        return _one_ahead(self._begin()) if ahead else self._begin()
 
     def checked(self) -> Summary:
         """The summary. Raises NothingToScore where it counts no comment."""
@@ -218,9 +209,7 @@ class Run:
         left_out = f" ({counted.left_out:,} were left out)" if counted.left_out else ""
         raise NothingToScore(f"nothing to score: no row holds a comment{bad}{left_out}")
 
-    def _batches(
-        self, *, after: Mapping[str, Any] | None = None, pace: Pace | None = None
-    ) -> Iterator[Batch]:
+    def _begin(self, *, after: Mapping[str, Any] | None = None, pace: Pace | None = None) -> Iterator[Batch]:
         """The rows of the selection, as many at a time as `pace` says (None: as a batch holds), without those
         that the receipt `after` counts. A dump that breaks off in the middle ends with a BadRow that says so.
 
@@ -240,24 +229,18 @@ class Run:
                 some = block[at : at + (pace.size if pace else self._batch)]
                 at += len(some)
                 self._read = number + at
+                good = [row for row, _ in some if isinstance(row, Record)]
                 yield Batch(
-                    [row for row, _ in some if isinstance(row, Record)],
-                    [row for row, _ in some if isinstance(row, BadRow)],
-                    number + at,
-                    some[-1][1],
+                    good=good,
+                    bad=[row for row, _ in some if isinstance(row, BadRow)],
+                    rows=number + at,
+                    taken=some[-1][1],
+                    scored=self._scorer.start(good, seen=self._seen),
                 )
             number += len(block)
         if number < skip:
             raise DumpError("the input no longer reads as it did: say --no-resume to start anew")
         self.summary.left_out = self._selection.left_out
-
-    def _begun(self, batches: Iterator[Batch], *, ahead: bool) -> Iterator[Begun]:
-        begun = (Begun(batch, self._scorer.start(batch.good, seen=self._seen)) for batch in batches)
-        waiting = list(islice(begun, 1)) if ahead else []
-        for following in begun:
-            waiting.append(following)
-            yield waiting.pop(0)
-        yield from waiting
 
     def _look(self, records: Sequence[Record]) -> Layout:
         """The layout, which the dump's first comments decide."""
@@ -265,9 +248,9 @@ class Run:
             self._layout = Layout.of(self._selection.columns, records, types=self._selection.types)
         return self._layout
 
-    def _scored(self, begun: Begun) -> list[Scored]:
+    def _scored(self, batch: Batch) -> list[Scored]:
         asked = self._scorer.asked
-        scored = begun.wait()
+        scored = batch.scored()
         self.summary.repeated += len(scored) - (self._scorer.asked - asked)
         self.summary.add(scored, self._scorer.thresholds)
         return scored
@@ -296,3 +279,10 @@ class Run:
                 raise
             self.summary.cut_short = str(error)
             yield BadRow(reason=f"nothing is read from here on: {error}", row=self._selection.taken + 1)
+
+
+def _one_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, each given once the one after it is begun."""
+    for first, _ in pairwise(chain(batches, [None])):
+        assert first is not None
+        yield first

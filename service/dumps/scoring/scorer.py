@@ -10,31 +10,30 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from parley.model.comment import Comment, Prediction, Question
-from parley.model.labels import UNSURE
+from parley.model.comment import Question
+from parley.model.labels import COMMENT_LABELS, OFF_TOPIC, UNSURE
 from parley.service.dumps.reading.record import Record
 from parley.service.dumps.scoring.deduplication import Seen, key_of, with_id
 from parley.service.dumps.scoring.null import NullClassifier
 from parley.service.dumps.scoring.rows import Scored
 from parley.service.policy.decision import Policy
 
-
-class Predictor(Protocol):
-    """What a scorer asks: `model.Classifier`, or the null engine in its place."""
-
-    info: dict[str, Any]
-    thresholds: dict[str, float]
-
-    def start(self, comments: Sequence[Comment]) -> Callable[[], list[Prediction]]: ...
+if TYPE_CHECKING:
+    from parley.model.classifier import Classifier
 
 
 class Scorer:
     """The batch function: records in, scored comments out, same order and length. One thread owns it."""
 
     def __init__(
-        self, classifier: Predictor, policy: Policy, *, target: str | None = None, reply: bool = False
+        self,
+        classifier: Classifier | NullClassifier,
+        policy: Policy,
+        *,
+        target: str | None = None,
+        reply: bool = False,
     ) -> None:
         self._classifier, self._policy, self._target = classifier, policy, target
         self._ask: tuple[Question, ...] = ("reply",) if reply else ()
@@ -58,7 +57,7 @@ class Scorer:
         `target` serves comments that bring none of their own; `reply` judges each against its parent; `null`
         is for the null engine, without any artifact. Raises ArtifactError and PolicyError.
         """
-        classifier: Predictor
+        classifier: Classifier | NullClassifier
         if null:
             classifier = NullClassifier()
         else:
@@ -87,7 +86,7 @@ class Scorer:
             seen.awaited.update(new)
         running = self._classifier.start(list(new.values()))
 
-        def wait() -> list[Scored]:
+        def await_scored() -> list[Scored]:
             known.update(zip(new, running(), strict=True))
             self.asked += len(new)
             if seen:
@@ -99,7 +98,7 @@ class Scorer:
                 for record, comment, prediction in zip(records, comments, predictions, strict=True)
             ]
 
-        return wait
+        return await_scored
 
 
 @dataclass(slots=True)
@@ -131,9 +130,9 @@ class Summary:
         self.scored += len(rows)
         for row in rows:
             said = row.prediction
-            scores = {**said.abuse, "spam": said.spam, "off_topic": said.off_topic}
+            scores = ((label, said.score(label)) for label in (*COMMENT_LABELS, OFF_TOPIC))
             self.flagged.update(
-                label for label, score in scores.items() if score is not None and score >= thresholds[label]
+                label for label, score in scores if score is not None and score >= thresholds[label]
             )
             self.actions[row.decision.action] += 1
             if said.stance is not None:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 
 from parley.model.comment import Comment, Prediction
 from parley.model.text.language import UNDETERMINED
@@ -24,7 +23,6 @@ from parley.service.protocols.perspective.attributes import (
     NEEDS_ARTICLE,
     left_out,
     lookup,
-    score_of,
 )
 from parley.service.protocols.perspective.errors import documented, invalid
 from parley.service.protocols.perspective.schemas import (
@@ -87,8 +85,8 @@ async def analyze(request: Request, sent: AnalyzeCommentRequest, service: Servic
     response = JSON(to_answer(answer))
     if service.arrivals.on and not sent.do_not_store:
         policy, kept = service.policy(), replace(whole, id=sent.client_token or None)
-        decision = await run_in_threadpool(policy.decide, kept, predictions[0])
-        response.background = service.queueing([kept], predictions[:1], [decision], policy)
+        decided = await service.decide(policy, [kept], predictions[:1])
+        response.background = service.queueing([kept], predictions[:1], decided, policy)
     return response
 
 
@@ -209,13 +207,13 @@ def _scores(
     answer = {}
     for attribute, path in paths.items():
         parameters = requested[attribute]
-        summary = score_of(predictions[0], path)
+        summary = predictions[0].score(path)
         if summary is None or summary < (parameters.score_threshold or 0.0):
             continue
         spans = [
             _span(units, place, score)
             for place, prediction in zip(places, predictions[1:], strict=True)
-            if (score := score_of(prediction, path)) is not None
+            if (score := prediction.score(path)) is not None
         ]
         answer[attribute] = AttributeScores(
             span_scores=spans or [_span(units, (0, len(text)), summary)],

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from parley.model.comment import Prediction
 from parley.model.labels import ABUSE, OFF_TOPIC, SPAM
 
 _PLAIN = {name.upper(): f"abuse.{name}" for name in ABUSE} | {"SPAM": SPAM, "OFF_TOPIC": OFF_TOPIC}
@@ -46,13 +45,3 @@ def lookup(attribute: str, *, site: Mapping[str, str | None]) -> str | None:
 def left_out(attribute: str, *, site: Mapping[str, str | None]) -> bool:
     """Whether the site has mapped `attribute` to nothing: it is left out of answers and fails no request."""
     return site.get(without_version(attribute), "") is None
-
-
-def score_of(prediction: Prediction, path: str) -> float | None:
-    """The score at `path`, from 0 to 1; None where the comment couldn't be judged on it."""
-    if path.startswith("abuse."):
-        return prediction.abuse[path.removeprefix("abuse.")]
-    if path.startswith("stance."):
-        stance = prediction.stance
-        return None if stance is None else float(getattr(stance, path.removeprefix("stance.")))
-    return prediction.spam if path == SPAM else prediction.off_topic

@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from parley.model.comment import Article, Comment
-from parley.service.articles.lookup import Articles
+from parley.service.articles.lookup import FRESH_S, Articles
 from parley.service.errors import StoreError
 from parley.service.store import articles
 from parley.service.store.database import Store
@@ -135,7 +135,8 @@ async def test_what_another_process_put_is_seen_in_time(
     assert await known.fill([comment]) == [comment]
     articles.put(store, Article(id="a", title="from elsewhere"))
     assert await known.fill([comment]) == [comment]
-    monkeypatch.setattr("parley.service.articles.lookup.FRESH_S", 0.0)
+    now = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: now() + FRESH_S)
     assert (await known.fill([comment]))[0].article == Article(id="a", title="from elsewhere")
 
 

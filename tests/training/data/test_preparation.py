@@ -8,11 +8,11 @@ import pytest
 
 from parley.training.data.examples import Example
 from parley.training.data.leaks import fingerprint
-from parley.training.data.preparation import SourceSpec, held_out, load, prepare
+from parley.training.data.preparation import SourceSpec, Swaps, held_out, load, prepare
 from parley.training.data.sources import SOURCES, SPLITS, read
 from parley.training.errors import SourceError
 from parley.training.evaluation.operating_points import sources_named
-from parley.training.fit.config import Swaps, load_config
+from parley.training.fit.config import load_config
 from tests.training.mini_corpora import TESTS_ONLY, write_corpora
 
 ROOT = Path(__file__).parents[3]

@@ -23,7 +23,6 @@ from parley.training.data.examples import Example, reworded
 from parley.training.data.identities import terms_in
 from parley.training.evaluation import metrics
 from parley.training.evaluation.figures import Row, figure, judge, truths, value
-from parley.training.evaluation.served_path import score
 
 FEWEST = 20
 """Rows of each class below which a group's AUC would say nothing."""
@@ -57,7 +56,7 @@ Check = Callable[[Tested], dict[str, Any]]
 
 def flagged(rows: Sequence[Row], threshold: float, *, intervals: bool) -> dict[str, Any]:
     """The share of rows whose toxicity reaches the threshold."""
-    named = [score(p, "toxicity") >= threshold for _, p in rows]
+    named = [p.abuse["toxicity"] >= threshold for _, p in rows]
     share = figure(metrics.mean, np.array(named, dtype=float), intervals=intervals) if named else None
     return {"rows": len(rows), "flagged": share}
 
@@ -181,7 +180,7 @@ def disguise_kept(tested: Tested) -> dict[str, Any]:
     threshold = tested.thresholds["toxicity"]
     found: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
     for (example, disguised), as_written in zip(rows, plain, strict=True):
-        both = (score(as_written, "toxicity") >= threshold, score(disguised, "toxicity") >= threshold)
+        both = (as_written.abuse["toxicity"] >= threshold, disguised.abuse["toxicity"] >= threshold)
         found["all"].append(both)
         found[example.slice or "other"].append(both)
     return {kind: _kept(of) for kind, of in found.items()}
@@ -271,7 +270,7 @@ def names_swapped(
 ) -> dict[str, float]:
     """Counterfactuals: how far toxicity of the same sentence moves when only a first name changes."""
     texts = [Example(text=s.format(n), source="names") for s in SENTENCES for n in NAMES]
-    scores = np.array([score(p, "toxicity") for p in predict(texts)]).reshape(len(SENTENCES), len(NAMES))
+    scores = np.array([p.abuse["toxicity"] for p in predict(texts)]).reshape(len(SENTENCES), len(NAMES))
     flags = scores >= threshold
     return {
         "sentences": len(SENTENCES),

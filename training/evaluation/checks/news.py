@@ -17,7 +17,6 @@ from parley.training.data.sources import read
 from parley.training.evaluation import metrics
 from parley.training.evaluation.checks import Check, Tested, flagged
 from parley.training.evaluation.figures import Row, figure, judge
-from parley.training.evaluation.served_path import score
 
 SIDES = ("favor", "against")
 AROUND = 200
@@ -112,7 +111,7 @@ def _kept(tested: Tested, insults: Sequence[Example], frames: Sequence[str]) -> 
     ]
     threshold = tested.thresholds["toxicity"]
     alone, around, frame = (
-        np.array([score(p, "toxicity") >= threshold for p in tested.predict(rows)])
+        np.array([p.abuse["toxicity"] >= threshold for p in tested.predict(rows)])
         for rows in (insults, hidden, bare)
     )
     kept = (

@@ -22,7 +22,7 @@ from parley.training.evaluation.evaluate import Evaluation
 from parley.training.evaluation.figures import Row
 from parley.training.evaluation.operating_points import CURVE
 from parley.training.evaluation.report import plots
-from parley.training.evaluation.served_path import known, score
+from parley.training.evaluation.served_path import known
 
 WORST = 8
 """Errors shown of each kind, for each label of each test."""
@@ -141,10 +141,11 @@ def _surest(error: Error) -> float:
 
 def _errors(rows: Sequence[Row], label: str, thresholds: Mapping[str, float]) -> Iterator[Error]:
     for example, prediction in rows:
+        given = prediction.score(label)
         if label == OFF_TOPIC:
-            truth, given, about = example.off_topic, prediction.off_topic, example.article or ""
+            truth, about = example.off_topic, example.article or ""
         else:
-            truth, given, about = example.labels.get(label), score(prediction, label), ""
+            truth, about = example.labels.get(label), ""
         if truth is None or given is None or (given >= thresholds[label]) == (truth >= 0.5):
             continue
         kind = "found, but isn't so" if truth < 0.5 else "missed"

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from parley.service.dumps.formats.native import parse_object, stream_items
-from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem
+from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem, raw_json
 from parley.service.dumps.reading.source import Source
 
 _DEPTH = 3
@@ -55,8 +55,7 @@ class JsonLinesReader:
                     raise RowProblem('not a JSON object; a comment is {"text": "..."}')
                 yield self._columns.record(values, row=row)
             except RowProblem as problem:
-                raw = json.dumps(values, ensure_ascii=False, default=str)
-                yield BadRow(reason=str(problem), row=row, raw=raw)
+                yield BadRow(reason=str(problem), row=row, raw=raw_json(values))
 
 
 def document_path(head: str, text: str) -> str | None:

@@ -6,13 +6,12 @@ Needs the extra `tables` (pyarrow), which is imported only here and in the Parqu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from parley.service.dumps.reading.names import REPEATED
 from parley.service.dumps.reading.packing import MAX_RATIO, UNPACKED_FREELY
-from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem
+from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem, raw_json
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError
 
@@ -196,7 +195,7 @@ class TableReader:
                 yield BadRow(
                     reason=str(problem),
                     row=self._row,
-                    raw=json.dumps(values, default=str, ensure_ascii=False),
+                    raw=raw_json(values),
                 )
 
     def _broken(self, error: Exception) -> DumpError:

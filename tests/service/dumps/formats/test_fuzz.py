@@ -20,7 +20,7 @@ import pytest
 
 from parley.service.dumps.formats.registry import INPUTS, open_reader
 from parley.service.dumps.reading.source import Source
-from parley.service.dumps.scoring.run import Begun, Run
+from parley.service.dumps.scoring.run import Batch, Run
 from parley.service.dumps.scoring.scorer import Scorer
 from parley.service.dumps.scoring.selection import Selection
 from parley.service.dumps.scoring.writers import WRITERS
@@ -91,14 +91,14 @@ def score_all(path: Path, name: str | None, form: str) -> None:
     """Read a dump to its end and write its rows, as `parley score` does; a DumpError is a fair answer."""
     with suppress(DumpError), closing(Source(path, base_url="https://news.example")) as source:
         run = Run(Selection(open_reader(source, name=name)), SCORER, WRITERS[form])
-        run.write(numbered(run.begun()), BytesIO(), BytesIO())
+        run.write(numbered(run.batches()), BytesIO(), BytesIO())
 
 
-def numbered(batches: Iterator[Begun]) -> Iterator[Begun]:
+def numbered(batches: Iterator[Batch]) -> Iterator[Batch]:
     """The same batches; every row of them knows its place in the dump."""
-    for begun in batches:
-        assert all(row.row > 0 for row in (*begun.batch.good, *begun.batch.bad))
-        yield begun
+    for batch in batches:
+        assert all(row.row > 0 for row in (*batch.good, *batch.bad))
+        yield batch
 
 
 def peak() -> int:

@@ -88,7 +88,7 @@ def pseudonymized(path: Path, pseudonyms: Pseudonyms, form: str = "jsonl") -> by
         run = Run(
             Selection(open_reader(source), pseudonyms=pseudonyms), Scorer.load(null=True), WRITERS[form]
         )
-        run.write(run.begun(), out, None)
+        run.write(run.batches(), out, None)
     return out.getvalue()
 
 

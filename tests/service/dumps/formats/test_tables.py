@@ -143,7 +143,7 @@ def test_awkward_columns_come_out_in_every_format(columns: dict[str, Any], form:
     out = io.BytesIO()
     with closing(Source(file)) as source:
         run = Run(Selection(open_reader(source)), Scorer.load(null=True), WRITERS[form])
-        run.write(run.begun(), out, None)
+        run.write(run.batches(), out, None)
     assert run.summary.scored == 1
     if form == "parquet":
         (row,) = pq.read_table(io.BytesIO(out.getvalue())).select(["id", "text"]).to_pylist()
@@ -158,7 +158,7 @@ def test_numbers_that_their_column_cannot_hold_are_kept_beside_it(batch: int, tm
     out = io.BytesIO()
     with closing(Source(file)) as source:
         run = Run(Selection(open_reader(source)), Scorer.load(null=True), WRITERS["parquet"], batch=batch)
-        run.write(run.begun(), out, None)
+        run.write(run.batches(), out, None)
     rows = pq.read_table(io.BytesIO(out.getvalue())).to_pylist()
     others = [json.loads(row["input.others"] or "{}").get("n") for row in rows]
     kept = [row["n"] if other is None else other for row, other in zip(rows, others, strict=True)]

@@ -1,17 +1,16 @@
 """One call of `parley score`: its flags made into a reader, a selection and a scorer, and these run.
 
-Imports what is heavy inside functions: the command's help needs `Runner` and `ScoreCall` alone.
+Imports what is heavy inside functions, so that an error in the call is told at once.
 """
 
 from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from parley.service.commands.score.flags import PIPE, Flags, Runner
 from parley.service.errors import DumpError
 from parley.service.terminal import tell
 
@@ -21,69 +20,28 @@ if TYPE_CHECKING:
     from parley.service.dumps.scoring.scorer import Scorer, Summary
     from parley.service.dumps.scoring.selection import Filter, Selection
 
-PIPE = "-"
 
+class ScoreRun:
+    """A run as the flags ask for it. `run` raises ServiceError and ModelError."""
 
-class Runner(StrEnum):
-    """Who scores a dump."""
-
-    local = "local"
-    ray = "ray"
-    null = "null"
-
-
-class TextKind(StrEnum):
-    """How a text is written."""
-
-    plain = "plain"
-    html = "html"
-    markdown = "markdown"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoreCall:
-    """The flags as they were given. `run` raises ServiceError and ModelError."""
-
-    sources: list[str]
-    output: str
-    text: str | None
-    text_format: TextKind | None
-    target: str | None
-    reply: bool
-    columns: list[str]
-    format: str | None
-    articles: Path | None
-    base_url: str | None
-    followers_only: bool
-    where: list[str]
-    since: str | None
-    limit: int | None
-    pseudonymize: bool
-    pseudonym_key: Path | None
-    policy: str
-    model: Path | None
-    engine: Runner
-    ray_address: str | None
-    threads: int | None
-    batch_size: int
-    errors: Path | None
-    overwrite: bool
-    resume: bool
-    quiet: bool
+    def __init__(self, flags: Flags, output: str) -> None:
+        self._flags, self._output = flags, output
+        self._sources, self._columns = flags.sources or [], flags.columns or []
+        self._where = flags.where or []
 
     def run(self) -> bool:
         """Score, and tell on stderr what was done; whether the input could be read to its end."""
-        from parley.service.commands.score_display import show
+        from parley.service.commands.score.display import show
         from parley.service.dumps.reading.record import Columns
 
-        kind = self.text_format and self.text_format.value
-        names = Columns.parse(self.columns, text_format=kind, guesses=self.engine is not Runner.ray)
-        if self.engine is Runner.ray:
+        kind = self._flags.text_format and self._flags.text_format.value
+        names = Columns.parse(self._columns, text_format=kind, guesses=self._flags.engine is not Runner.ray)
+        if self._flags.engine is Runner.ray:
             summary, remarks = self._score_on_cluster(names)
         else:
             summary, remarks = self._score_here(names)
-        if not self.quiet and self.text is None:
-            show(summary, self.output, remarks, errors_out=self._errors_out)
+        if not self._flags.quiet and self._flags.text is None:
+            show(summary, self._output, remarks, errors_out=self._errors_out)
         if summary.cut_short:
             tell(f"The input could not be read to its end: {summary.cut_short}", err=True)
         return not summary.cut_short
@@ -92,34 +50,36 @@ class ScoreCall:
     def _errors_out(self) -> Path | None:
         from parley.service.dumps.scoring.run import errors_file
 
-        return self.errors or (None if self.output == PIPE else errors_file(Path(self.output)))
+        return self._flags.errors or (None if self._output == PIPE else errors_file(Path(self._output)))
 
     @property
     def _piped(self) -> bool:
-        return PIPE in self.sources
+        return PIPE in self._sources
 
     def _score_here(self, names: Columns) -> tuple[Summary, list[str]]:
         from parley.service.dumps.formats.several import open_dump
         from parley.service.dumps.scoring.selection import OneRecord, Selection
 
-        if self.output != PIPE:
-            self._check_output(Path(self.output))
-        elif self.errors:
+        if self._output != PIPE:
+            self._check_output(Path(self._output))
+        elif self._flags.errors:
             self._check_errors_file()
         pseudonyms = self._pseudonyms()
-        if self.text is not None:
-            record = names.record({"text": self.text}, row=1)
+        if self._flags.text is not None:
+            record = names.record({"text": self._flags.text}, row=1)
             return self._watched(Selection(OneRecord(record), pseudonyms=pseudonyms), pseudonyms), []
-        paths = [Path("/dev/stdin") if source == PIPE else Path(source) for source in self.sources]
+        paths = [Path("/dev/stdin") if source == PIPE else Path(source) for source in self._sources]
         with open_dump(
             paths,
-            name=self.format or ("jsonl" if self._piped else None),
+            name=self._flags.format or ("jsonl" if self._piped else None),
             columns=names,
-            articles=self.articles,
-            base_url=self.base_url,
-            followers_only=self.followers_only,
+            articles=self._flags.articles,
+            base_url=self._flags.base_url,
+            followers_only=self._flags.followers_only,
         ) as (reader, source):
-            selection = Selection(reader, where=self._conditions(), limit=self.limit, pseudonyms=pseudonyms)
+            selection = Selection(
+                reader, where=self._conditions(), limit=self._flags.limit, pseudonyms=pseudonyms
+            )
             summary = self._watched(selection, pseudonyms)
         remarks = _guessed(names)
         remarks += [
@@ -137,21 +97,21 @@ class ScoreCall:
         return summary, remarks
 
     def _score_on_cluster(self, names: Columns) -> tuple[Summary, list[str]]:
-        from parley.service.commands.score_display import progress
+        from parley.service.commands.score.display import progress
         from parley.service.dumps.cluster.run import Job, score_on_cluster
         from parley.service.dumps.formats.registry import output_format
 
         refused = {
-            "a pipe": PIPE in (*self.sources, self.output),
-            "second IN": len(self.sources) > 1,
-            "--limit": self.limit,
-            "--errors": self.errors,
-            "--articles": self.articles,
-            "--base-url": self.base_url,
-            "--followers-only": self.followers_only,
-            "--text": self.text is not None,
-            "--text-format": self.text_format,
-            "--format": self.format not in (None, "jsonl", "parquet"),
+            "a pipe": PIPE in (*self._sources, self._output),
+            "second IN": len(self._sources) > 1,
+            "--limit": self._flags.limit,
+            "--errors": self._flags.errors,
+            "--articles": self._flags.articles,
+            "--base-url": self._flags.base_url,
+            "--followers-only": self._flags.followers_only,
+            "--text": self._flags.text is not None,
+            "--text-format": self._flags.text_format,
+            "--format": self._flags.format not in (None, "jsonl", "parquet"),
         }
         if names_of := [name for name, given in refused.items() if given]:
             raise DumpError(
@@ -160,62 +120,62 @@ class ScoreCall:
         pseudonyms = self._pseudonyms()
         identity = self._identity(pseudonyms)
         job = Job(
-            form=output_format(Path(self.output)),
+            form=output_format(Path(self._output)),
             mapped=names.mapped,
             where=self._conditions(),
             pseudonyms=pseudonyms,
-            model=self.model and self.model.absolute(),
-            policy=self.policy,
-            target=self.target,
-            reply=self.reply,
-            threads=self.threads or 1,
-            batch=self.batch_size,
+            model=self._flags.model and self._flags.model.absolute(),
+            policy=self._flags.policy,
+            target=self._flags.target,
+            reply=self._flags.reply,
+            threads=self._flags.threads or 1,
+            batch=self._flags.batch_size,
         )
-        with progress(shown=not self.quiet) as update:
+        with progress(shown=not self._flags.quiet) as update:
             summary = score_on_cluster(
-                self.sources[0],
-                self.output,
+                self._sources[0],
+                self._output,
                 job,
                 call=identity,
-                address=self.ray_address,
-                resume=self.resume,
-                overwrite=self.overwrite,
+                address=self._flags.ray_address,
+                resume=self._flags.resume,
+                overwrite=self._flags.overwrite,
                 on_piece=update,
             )
         return summary, []
 
     def _watched(self, selection: Selection, pseudonyms: Pseudonyms | None) -> Summary:
-        from parley.service.commands.score_display import progress
+        from parley.service.commands.score.display import progress
         from parley.service.dumps.scoring.run import score_file, score_stream
 
         scorer = self._scorer()
-        with progress(shown=not self.quiet) as update:
+        with progress(shown=not self._flags.quiet) as update:
 
             def on_batch(summary: Summary) -> None:
                 update(summary, selection.fraction * summary.share)
 
-            if self.output != PIPE:
+            if self._output != PIPE:
                 return score_file(
                     selection,
-                    Path(self.output),
+                    Path(self._output),
                     scorer,
                     call=self._identity(pseudonyms),
                     # A pipe can't be read again: what was in it is gone with the run that read it.
-                    resume=self.resume and not self._piped,
+                    resume=self._flags.resume and not self._piped,
                     errors_out=self._errors_out,
-                    batch=self.batch_size,
+                    batch=self._flags.batch_size,
                     on_batch=on_batch,
                 )
             with ExitStack() as stack:
-                errors = stack.enter_context(self.errors.open("wb")) if self.errors else None
+                errors = stack.enter_context(self._flags.errors.open("wb")) if self._flags.errors else None
                 return score_stream(
                     selection,
                     sys.stdout.buffer,
                     errors,
                     scorer,
                     ahead=not self._piped
-                    and self.text is None,  # who types or sends row by row gets each answer at once
-                    batch=self.batch_size,
+                    and self._flags.text is None,  # who types or sends row by row gets each answer at once
+                    batch=self._flags.batch_size,
                     on_batch=on_batch,
                 )
 
@@ -223,12 +183,12 @@ class ScoreCall:
         from parley.service.dumps.scoring.scorer import Scorer
 
         return Scorer.load(
-            model=self.model,
-            policy=self.policy,
-            target=self.target,
-            reply=self.reply,
-            threads=self.threads,
-            null=self.engine is Runner.null,
+            model=self._flags.model,
+            policy=self._flags.policy,
+            target=self._flags.target,
+            reply=self._flags.reply,
+            threads=self._flags.threads,
+            null=self._flags.engine is Runner.null,
         )
 
     def _identity(self, pseudonyms: Pseudonyms | None) -> dict[str, Any]:
@@ -236,33 +196,33 @@ class ScoreCall:
         from parley.service.dumps.scoring.fingerprint import call_of, fingerprint, fingerprint_of_model
 
         return call_of(
-            input=[fingerprint(Path(s)) if Path(s).exists() else s for s in self.sources],
-            model="null" if self.engine is Runner.null else fingerprint_of_model(self.model),
-            policy=self.policy,
-            format=self.format,
-            articles=fingerprint(self.articles) if self.articles else None,
-            base_url=self.base_url,
-            followers_only=self.followers_only,
-            map=self.columns,
-            text=self.text,
-            text_format=self.text_format,
-            target=self.target,
-            reply=self.reply,
-            where=self.where,
-            since=self.since,
-            limit=self.limit,
+            input=[fingerprint(Path(s)) if Path(s).exists() else s for s in self._sources],
+            model="null" if self._flags.engine is Runner.null else fingerprint_of_model(self._flags.model),
+            policy=self._flags.policy,
+            format=self._flags.format,
+            articles=fingerprint(self._flags.articles) if self._flags.articles else None,
+            base_url=self._flags.base_url,
+            followers_only=self._flags.followers_only,
+            map=self._columns,
+            text=self._flags.text,
+            text_format=self._flags.text_format,
+            target=self._flags.target,
+            reply=self._flags.reply,
+            where=self._where,
+            since=self._flags.since,
+            limit=self._flags.limit,
             pseudonym_key=pseudonyms and pseudonyms.fingerprint,
-            batch_size=self.batch_size,
+            batch_size=self._flags.batch_size,
         )
 
     def _conditions(self) -> list[Filter]:
         from parley.service.dumps.scoring.selection import Filter
 
-        conditions = [Filter.parse(given) for given in self.where]
-        return conditions + ([Filter.since(self.since)] if self.since else [])
+        conditions = [Filter.parse(given) for given in self._where]
+        return conditions + ([Filter.since(self._flags.since)] if self._flags.since else [])
 
     def _pseudonyms(self) -> Pseudonyms | None:
-        if not self.pseudonymize:
+        if not self._flags.pseudonymize:
             return None
         from platformdirs import user_data_path
 
@@ -270,7 +230,7 @@ class ScoreCall:
         from parley.service.privacy import KeyedHashes
 
         default = user_data_path("parley", appauthor=False) / "pseudonym-key"
-        return Pseudonyms(KeyedHashes(self.pseudonym_key or default))
+        return Pseudonyms(KeyedHashes(self._flags.pseudonym_key or default))
 
     def _check_errors_file(self) -> None:
         """Refuse to list bad rows in a file that isn't such a list already. Raises DumpError."""
@@ -279,11 +239,11 @@ class ScoreCall:
         file = self._errors_out
         if file is None:
             return
-        if self.output != PIPE and file.resolve() == Path(self.output).resolve():
+        if self._output != PIPE and file.resolve() == Path(self._output).resolve():
             raise DumpError(f"{file} is the output; give the bad rows another name with --errors")
         if not (file.exists() or file.is_symlink()):
             return
-        if file.exists() and any(Path(source).exists() and file.samefile(source) for source in self.sources):
+        if file.exists() and any(Path(source).exists() and file.samefile(source) for source in self._sources):
             raise DumpError(f"{file} is the input; give the bad rows another name with --errors")
         if not is_errors_list(file):
             raise DumpError(
@@ -297,18 +257,18 @@ class ScoreCall:
 
         output_format(output)
         self._check_errors_file()
-        for source in map(Path, self.sources):
+        for source in map(Path, self._sources):
             if source.is_dir() and source.resolve() in output.resolve().parents:
                 raise DumpError(f"{output} lies in the input; give it a place outside of {source}")
         if not output.exists():
             return
         if output.is_dir():
             raise DumpError(f"{output} is a folder; give the name of a file")
-        inputs = [(Path(source), "the input") for source in self.sources]
-        for file, what in (*inputs, (self.articles, "the file of articles")):
+        inputs = [(Path(source), "the input") for source in self._sources]
+        for file, what in (*inputs, (self._flags.articles, "the file of articles")):
             if file is not None and file.exists() and output.samefile(file):
                 raise DumpError(f"{output} is {what}; give the scores another name")
-        if not self.overwrite and not (self.resume and is_finishing(output)):
+        if not self._flags.overwrite and not (self._flags.resume and is_finishing(output)):
             raise DumpError(f"{output} exists; give another name, or --overwrite to replace it")
 
 

@@ -1,4 +1,4 @@
-"""A pydantic complaint about a YAML file, as lines that name the key, the problem and the fix."""
+"""What pydantic finds wrong, in words: the place, the problem and the fix."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     problems: dict[str, list[str]] = {}
     for problem in error.errors(include_url=False):
         text = say(problem["type"], problem["msg"], problem["loc"], model)
-        problems.setdefault(_path(problem["loc"]), []).append(text)
+        loc = (part for part in problem["loc"] if not _UNION_MEMBER.fullmatch(str(part)))
+        problems.setdefault(path_of(loc) or "the file", []).append(text)
     return "\n".join(f"  {path}: {', or: '.join(dict.fromkeys(texts))}" for path, texts in problems.items())
 
 
-def _path(loc: Iterable[int | str]) -> str:
+def path_of(loc: Iterable[int | str]) -> str:
+    """A place as pydantic has it, as one writes it: `rules[2].at_least`."""
     path = ""
     for part in loc:
-        if isinstance(part, str) and _UNION_MEMBER.fullmatch(part):
-            continue
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
-    return path or "the file"
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
 
 
 def say(kind: str, message: str, loc: tuple[int | str, ...], model: type[BaseModel]) -> str:

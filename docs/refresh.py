@@ -1,4 +1,4 @@
-"""Write into the README what Parley says: the answer to its request, its example page's scores, two pictures.
+"""Write into the README what Parley says: the answer to its request, its example page's scores, pictures.
 
     make docs          (or: python -m docs.refresh [--model FOLDER])
 
@@ -19,7 +19,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,12 @@ PICTURE = ROOT / "docs" / "images" / "score-example.png"
 REPORT_PICTURE = ROOT / "docs" / "images" / "report.png"
 REPORT_SIZE = 1200, 1990
 """Pixels; down to the end of the plot over time."""
+DESK_SIZE = 1100, 860
+DESK_PICTURES = {
+    name: ROOT / "docs" / "images" / f"desk-{name}.png" for name in ("queue", "comment", "reading")
+}
+EXAMPLE = ROOT / "docs" / "examples" / "comments.jsonl"
+"""Made-up comments."""
 PARLEY = Path(sys.executable).parent / "parley"
 PICTURE_WIDTH = 132
 FONT, FONT_ASPECT = "DejaVu Sans Mono", 0.602
@@ -134,25 +141,65 @@ def cell(name: str, shown: str) -> Text:
     return Text(shown, style=f"rgb({max(red, 90)},{max(255 - red, 90)},90)")
 
 
-def photograph(model: list[str], picture: Path) -> None:
-    """The report on the example comments, as a browser shows it."""
+def look(address: str, picture: Path, size: tuple[int, int]) -> None:
+    """The page at an address, as a browser shows it."""
     browser = shutil.which("chromium")
     if not browser:
         raise SystemExit("the picture needs chromium. On Debian: sudo apt install chromium")
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-component-update"
     picture.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as profile:
+        words = [
+            *(browser, *flags.split(), "--disable-background-networking", "--disable-sync"),
+            *(f"--user-data-dir={profile}", "--hide-scrollbars", "--virtual-time-budget=5000"),
+            *("--window-size={},{}".format(*size), f"--screenshot={picture}", address),
+        ]
+        subprocess.run(words, check=True, capture_output=True, timeout=600)
+
+
+def photograph_desk(model: list[str], pictures: Mapping[str, Path]) -> None:
+    """The desk's queue, most urgent comment and sliders, with the example comments waiting."""
+    comments = [json.loads(line) for line in EXAMPLE.read_text(encoding="utf-8").splitlines()]
+    sent = [
+        {
+            "id": comment["id"],
+            "text": comment["text"],
+            "article": comment["article"],
+            "author": {"id": comment["author"]["id"]},
+        }
+        for comment in comments
+    ]
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "service.yaml"
+        config.write_text(f"store: {{folder: '{folder}', queue: true}}\n", encoding="utf-8")
+        serve = [str(PARLEY), "serve", "--port", str(port), "--config", str(config), *model]
+        desk = f"http://127.0.0.1:{port}/desk"
+        with served(serve, port, cwd=ROOT, patience=600):
+            ask(port, {"comments": sent})
+            look(f"{desk}/queue", pictures["queue"], DESK_SIZE)
+            look(f"{desk}/comments/{most_urgent(desk)}", pictures["comment"], DESK_SIZE)
+            look(f"{desk}/reading", pictures["reading"], DESK_SIZE)
+
+
+def most_urgent(desk: str) -> str:
+    """The number of the comment that comes first."""
+    with urllib.request.urlopen(f"{desk}/queue", timeout=60) as page:
+        found = re.search(r'data-item="(\d+)"', page.read().decode())
+    if not found:
+        raise SystemExit(f"the queue at {desk} is empty")
+    return found[1]
+
+
+def photograph(model: list[str], picture: Path) -> None:
+    """The report on the example comments."""
     with tempfile.TemporaryDirectory() as folder:
         scored, page = Path(folder) / "comments.jsonl", Path(folder) / "report.html"
         score_example = ["score", "docs/examples/comments.jsonl", "-o", str(scored), *model, "--quiet"]
         report = ["report", str(scored), "-o", str(page), *model, "--top", "4", "--quiet"]
         for words in (score_example, [*report, "--title", "A week of comments in Aldenmouth"]):
             subprocess.run([str(PARLEY), *words], cwd=ROOT, check=True)
-        look = [
-            *(browser, *flags.split(), "--disable-background-networking", "--disable-sync"),
-            *(f"--user-data-dir={folder}/profile", "--hide-scrollbars", "--virtual-time-budget=5000"),
-            *("--window-size={},{}".format(*REPORT_SIZE), f"--screenshot={picture}", page.as_uri()),
-        ]
-        subprocess.run(look, check=True, capture_output=True, timeout=120)
+        look(page.as_uri(), picture, REPORT_SIZE)
 
 
 BLOCKS: dict[str, Callable[[list[str]], str]] = {"answer": answer, "scores": scores}
@@ -175,7 +222,9 @@ def main() -> None:
     README.write_text(text, encoding="utf-8")
     draw(score(model), PICTURE)
     photograph(model, REPORT_PICTURE)
-    pictures = " and ".join(str(picture.relative_to(ROOT)) for picture in (PICTURE, REPORT_PICTURE))
+    photograph_desk(model, DESK_PICTURES)
+    made = (PICTURE, REPORT_PICTURE, *DESK_PICTURES.values())
+    pictures = ", ".join(str(picture.relative_to(ROOT)) for picture in made)
     print(f"wrote {README.name}, {pictures}: look at them before you commit them")
 
 

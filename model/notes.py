@@ -37,6 +37,11 @@ class Note(StrEnum):
         "The model was not trained on the comment's language: its scores are guesses.",
     )
 
+    STORY_CLOSED = (
+        "story_closed",
+        "The comment arrived for a story that takes no more comments; the service says so, not the model.",
+    )
+
     def __new__(cls, code: str, meaning: str) -> Note:
         note = str.__new__(cls, code)
         note._value_ = code

@@ -28,11 +28,12 @@ ROOMS = {
     "service": set(),
     "service.policy": {"dumps.reading"},
     "service.settings": {"policy"},
-    "service.store": set(),
-    "service.articles": {"store"},
-    "service.web": {"protocols", "articles", "desk", "policy", "settings", "store"},
-    "service.protocols": {"web", "policy", "store"},
-    "service.desk": {"web", "protocols", "policy", "settings", "store", "report"}
+    "service.store": {"store.desk"},
+    "service.store.desk": {"store"},
+    "service.articles": {"store", "store.desk"},
+    "service.web": {"protocols", "articles", "desk", "policy", "settings", "store", "store.desk"},
+    "service.protocols": {"web", "policy", "store", "store.desk"},
+    "service.desk": {"web", "protocols", "policy", "settings", "store", "store.desk", "report"}
     | {"dumps.reading", "dumps.formats"},
     "service.dumps.reading": set(),
     "service.dumps.formats": {"dumps.reading"},
@@ -41,7 +42,7 @@ ROOMS = {
     "service.report": {"dumps.reading", "dumps.formats", "policy"},
     "service.doctor": {"web", "policy", "settings", "store"},
     "service.commands": {"web", "dumps.reading", "dumps.formats", "dumps.scoring", "dumps.cluster"}
-    | {"policy", "settings", "store", "report", "doctor"},
+    | {"policy", "settings", "store", "store.desk", "report", "doctor"},
     "training": {"data", "network", "fit", "evaluation"},
     "training.pack": {"data", "fit", "network", "evaluation"},
     "training.data": set(),

@@ -11,17 +11,16 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
-from cachetools import TTLCache
 from fastapi.concurrency import run_in_threadpool
 
 from parley.model.comment import Article, Comment
 from parley.service.articles.fetch import Fetcher
+from parley.service.articles.known import Known
 from parley.service.errors import StoreError
 from parley.service.logs import describe
 from parley.service.store import articles
@@ -35,9 +34,6 @@ MOST_TRIED = 10_000
 QUEUED_A_HOST = 20
 """Fetches from one host that may wait; a page that finds no room is asked for with the next comment."""
 FETCHES_AT_ONCE = 4
-FRESH_S = 5.0
-"""Seconds for which an article is believed: so long what another process has changed isn't seen."""
-KEPT_NAMES = 1000
 
 log = structlog.get_logger("parley.articles")
 
@@ -53,7 +49,7 @@ class Articles:
         """Fetches that wait or are under way, by host."""
         self._fetches: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(FETCHES_AT_ONCE)
-        self._known = _Known()
+        self._known: Known[articles.StoredArticle] = Known()
 
     async def fill(self, comments: Sequence[Comment]) -> list[Comment]:
         """The comments, each article that has neither title nor text taken from the store, where it is known.
@@ -100,7 +96,7 @@ class Articles:
         found = await run_in_threadpool(articles.find, self._store, names)
         answer = {name: found.get(name) for name in names}
         if cleared == self._known.cleared:  # otherwise it may be older than what was put meanwhile
-            self._known.add(answer)
+            self._known.add({name: _cut(article) for name, article in answer.items()})
         return answer
 
     def _fetch_later(self, name: str) -> None:
@@ -150,30 +146,6 @@ def _filled(comment: Comment, known: dict[str, articles.StoredArticle | None]) -
     return comment
 
 
-class _Known:
-    """What the store said of names lately (None: it knew nothing); most comments come under few articles."""
-
-    def __init__(self) -> None:
-        self._kept: TTLCache[str, articles.StoredArticle | None] = TTLCache(
-            KEPT_NAMES, FRESH_S, timer=lambda: time.monotonic()
-        )
-        self.cleared = 0
-        """How often."""
-
-    def of(self, names: Iterable[str]) -> dict[str, articles.StoredArticle | None]:
-        """Those of the names that are known, and freshly so."""
-        known = {}
-        for name in names:
-            with suppress(KeyError):
-                known[name] = self._kept[name]
-        return known
-
-    def add(self, found: dict[str, articles.StoredArticle | None]) -> None:
-        for name, article in found.items():
-            if article and article.text:
-                article = replace(article, text=article.text[: articles.MODEL_READS])
-            self._kept[name] = article
-
-    def clear(self) -> None:
-        self._kept.clear()
-        self.cleared += 1
+def _cut(article: articles.StoredArticle | None) -> articles.StoredArticle | None:
+    """The article with as much of its text as is passed on."""
+    return article and replace(article, text=article.text and article.text[: articles.MODEL_READS])

@@ -38,7 +38,7 @@ def export(
     \b
     parley feedback export -o decisions.csv
     """
-    from parley.service.store import decisions
+    from parley.service.store.desk import decisions
     from parley.service.store.feedback import add_articles, training_rows
 
     if output.exists() and not overwrite:

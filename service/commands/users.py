@@ -33,7 +33,7 @@ def create(
     parley users create Ada --role admin
     parley users create Grace
     """
-    from parley.service.store import people
+    from parley.service.store.desk import people
 
     if role not in ("moderator", "admin"):
         raise typer.BadParameter(f"{role!r} is no role: moderator or admin", param_hint="--role")
@@ -54,7 +54,7 @@ def list_(*, config: ConfigOption = None) -> None:
     """
     from rich.table import Table
 
-    from parley.service.store import people
+    from parley.service.store.desk import people
 
     with told_errors(), opened_store(config) as (store, _):
         found = people.all_users(store)
@@ -81,7 +81,7 @@ def revoke(
     \b
     parley users revoke 1f2e3d4c
     """
-    from parley.service.store import people
+    from parley.service.store.desk import people
 
     with told_errors(), opened_store(config) as (store, _):
         revoked = people.revoke(store, user_id)

@@ -19,8 +19,8 @@ from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
 from parley.service.errors import NotAllowed
-from parley.service.store import people
-from parley.service.store.people import Session
+from parley.service.store.desk import people
+from parley.service.store.desk.people import Session
 from parley.service.web.access import is_loopback
 from parley.service.web.context import Service, get_service
 

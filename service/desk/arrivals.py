@@ -20,14 +20,17 @@ import structlog
 from parley.model.comment import Comment, Prediction
 from parley.service.errors import StoreError
 from parley.service.logs import describe
-from parley.service.policy.decision import Decision, Reason
+from parley.service.policy.decision import CLOSED, Decision, Reason
 from parley.service.privacy import KeyedHashes
 from parley.service.store.articles import MODEL_READS
 from parley.service.store.database import Store
-from parley.service.store.desk_tables import ARRIVALS, SCORES
-from parley.service.store.queues import add, known_authors
+from parley.service.store.desk.items import add, known_authors
+from parley.service.store.desk.tables import ARRIVALS, SCORES
+from parley.service.store.tables import storable
 
 THREAT = "abuse.threat"
+MAX_NAME = 512
+"""Characters of a name that is looked up: a database's index takes no long ones."""
 NEED = {"approve": 0.0, "review": 1.0, "reject": 2.0}
 log = structlog.get_logger("parley.desk")
 
@@ -94,7 +97,7 @@ def item_row(arrived: Arrived, *, model: str, policy: str, queue: int) -> dict[s
     """The row of a queue for a judged comment."""
     comment, prediction, decision = arrived.comment, arrived.prediction, arrived.decision
     article, parent = comment.article, comment.parent
-    digest = input_hash(comment)
+    digest, comment_id = input_hash(comment), _name(comment.id)
     first = decision.reasons[0] if decision.reasons else None
     result = {
         "spans": [span.to_dict() for span in prediction.spans],
@@ -104,18 +107,18 @@ def item_row(arrived: Arrived, *, model: str, policy: str, queue: int) -> dict[s
     }
     return {
         "queue_id": queue,
-        "key": f"id:{comment.id}" if comment.id else f"text:{digest}",
-        "comment_id": comment.id,
+        "key": f"id:{comment_id}" if comment_id else f"text:{digest}",
+        "comment_id": comment_id,
         "text": comment.text,
         "format": comment.format,
-        "language": (prediction.language or comment.language or "")[:35] or None,
+        "language": storable((prediction.language or comment.language or "")[:35]) or None,
         "target": comment.target,
         "article_id": article and article.id,
         "article_url": article and article.url,
         "article_title": article and article.title,
         "article_text": (article and (article.text or "")[:MODEL_READS]) or None,
-        "story": article and (article.title or article.url or article.id),
-        "parent_id": parent and parent.id,
+        "story": (article and (article.title or article.url or article.id or "")[:MAX_NAME]) or None,
+        "parent_id": _name(parent and parent.id),
         "parent_text": parent and parent.text,
         "author": None,
         "new_author": False,
@@ -133,6 +136,11 @@ def item_row(arrived: Arrived, *, model: str, policy: str, queue: int) -> dict[s
     }
 
 
+def _name(given: str | None) -> str | None:
+    """An id as a queue keeps it; a file may hold longer ones than any index takes."""
+    return given if given and len(given) <= MAX_NAME else None
+
+
 def scores_of(prediction: Prediction) -> dict[str, float | None]:
     """The scores by their columns."""
     return {name: prediction.score(name) for name in SCORES}
@@ -143,17 +151,21 @@ def label_of(reason: Reason | None) -> str | None:
     if reason is None:
         return None
     label = (reason.when or "").removeprefix("abuse.")
-    return (label if label in SCORES else reason.code)[:40]
+    return storable((label if label in SCORES else reason.code)[:40])
 
 
 def need(prediction: Prediction, decision: Decision) -> float:
-    """Threats first, then what the policy rejects, then what it reviews; among them by the score."""
+    """Threats first, then what the policy rejects, then what it reviews; among them by the score.
+
+    What came for a closed story is refused already, and needs nobody unless it threatens.
+    """
     score = next((r.score for r in decision.reasons if r.score is not None and 0 <= r.score <= 1), None)
     if score is None:
         score = max(prediction.abuse.get("toxicity", 0.0), prediction.spam)
     marked = decision.action != "approve"
     threat = marked and any(reason.when == THREAT for reason in decision.reasons)
-    return (3.0 if threat else NEED[decision.action]) + min(score, 0.999999)
+    action = "approve" if CLOSED in decision.reasons else decision.action
+    return (3.0 if threat else NEED[action]) + min(score, 0.999999)
 
 
 def input_hash(comment: Comment) -> str:

@@ -15,8 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from parley.service.errors import BodyTooLarge, InvalidRequest, MalformedBody, StoreError, WrongMediaType
 from parley.service.protocols.coral import RejectionCode
 from parley.service.protocols.feedback import MAX_DECISIONS, check_not_blank
-from parley.service.store import decisions
-from parley.service.store.decisions import By, Choice
+from parley.service.store.desk import decisions
+from parley.service.store.desk.decisions import By, Choice
 from parley.service.web.context import Service, ServiceDep
 from parley.service.web.wire import JSON, AtMost, JsonRoute, Wire, documented
 

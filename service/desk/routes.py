@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from fastapi import APIRouter
 
-from parley.service.desk.pages import log, people, queue, reading, uploads, working
+from parley.service.desk.pages import log, people, queue, reading, start, stories, uploads, working
 from parley.service.desk.pages.render import render_problem
 from parley.service.desk.scoring import Scoring
 from parley.service.desk.webhooks import Deliverer
@@ -17,7 +17,7 @@ from parley.service.web.wire import Wire
 UPLOAD = uploads.UPLOAD
 
 router = APIRouter()
-for each in (people, queue, uploads, reading, working, log):
+for each in (start, people, queue, stories, uploads, reading, working, log):
     router.include_router(each.router)
 
 WIRE = Wire(router=router, paths=("/desk",), render=render_problem)

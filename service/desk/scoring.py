@@ -19,12 +19,12 @@ import structlog
 from parley.model.comment import Comment, Prediction
 from parley.model.errors import CommentError
 from parley.service.desk.arrivals import Arrived
-from parley.service.desk.pages.uploads import open_records
+from parley.service.desk.pages.uploads import open_records, path_of
 from parley.service.dumps.reading.record import BadRow, Record
 from parley.service.errors import Busy, DumpError, NotReady, PredictionFailed, ServiceError
 from parley.service.logs import describe
-from parley.service.store import queues
-from parley.service.store.queues import Queue
+from parley.service.store.desk import queues
+from parley.service.store.desk.queues import Queue
 from parley.service.web.context import Service
 
 BATCH = 32
@@ -78,7 +78,7 @@ class Scoring:
             await self._score(queue)
             await self._end(queue, None)
         except DumpError as error:
-            where = str(self._service.settings.store.path / "uploads" / (queue.file or ""))
+            where = str(path_of(self._service, queue))
             await self._end(queue, str(error).replace(where, "the file"))
 
     async def _end(self, queue: Queue, problem: str | None) -> None:
@@ -89,7 +89,7 @@ class Scoring:
             problem = "no row of the file could be read as a comment"
         state = "failed" if now.rows == now.bad else "ready"
         await self._call(self._note, queue, {"state": state, "problem": problem, "fraction": 1.0})
-        path = self._service.settings.store.path / "uploads" / (queue.file or "none")
+        path = path_of(self._service, queue)
         await self._call(lambda: path.unlink(missing_ok=True))
 
     def _note(self, queue: Queue, values: dict[str, Any]) -> None:
@@ -97,7 +97,7 @@ class Scoring:
             queues.update_queue(connection, queue.id, **values)
 
     async def _score(self, queue: Queue) -> None:
-        path = self._service.settings.store.path / "uploads" / (queue.file or "none")
+        path = path_of(self._service, queue)
         source, reader = await self._call(open_records, path, json.loads(queue.columns or "{}"))
         try:
             rows: Iterator[Record | BadRow] = await self._call(iter, reader)

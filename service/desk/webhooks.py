@@ -29,9 +29,9 @@ from fastapi.concurrency import run_in_threadpool
 from parley.service.errors import StoreError
 from parley.service.logs import describe
 from parley.service.settings.schema import Webhook
-from parley.service.store import decisions
 from parley.service.store.database import Store
-from parley.service.store.decisions import Delivery
+from parley.service.store.desk import deliveries
+from parley.service.store.desk.deliveries import Delivery
 
 TIMEOUT_S = 10.0
 LOOK_S = 1.0
@@ -60,7 +60,7 @@ class Deliverer:
         """Until cancelled."""
         while self._secrets:
             try:
-                due = await run_in_threadpool(decisions.due, self._store)
+                due = await run_in_threadpool(deliveries.due, self._store)
                 await asyncio.gather(*(run_in_threadpool(self.deliver, each) for each in due))
             except StoreError as error:
                 log.warning("deliveries_wait", **describe(error))
@@ -72,17 +72,17 @@ class Deliverer:
         """Try once, and note what became of it. Raises StoreError."""
         secret = self._secrets.get(delivery.url)
         if secret is None:
-            decisions.failed(
+            deliveries.failed(
                 self._store, delivery, "this webhook is no longer in the settings", again_in=None
             )
             return
         problem = send(delivery.url, secret, delivery.decision)
         if problem is None:
-            decisions.delivered(self._store, delivery)
+            deliveries.delivered(self._store, delivery)
             return
         delay = DELAYS[delivery.attempts] if delivery.attempts < len(DELAYS) else None
         again = None if delay is None else timedelta(seconds=delay)
-        decisions.failed(self._store, delivery, problem, again_in=again)
+        deliveries.failed(self._store, delivery, problem, again_in=again)
         log.warning("delivery_failed", attempt=delivery.attempts + 1, problem=problem, given_up=again is None)
 
 

@@ -5,7 +5,8 @@
 
 A rule fires when its condition holds, those under `also` hold too and none of those under `unless` does.
 The strictest action of the rules that fired is the decision; `otherwise` is the decision when none did. A
-score that is null never fires a rule. Stance never acts: a reader's side is no ground for moderation.
+score that is null never fires a rule. Stance never acts: a reader's side is no ground for moderation. A
+comment for a story that was closed is rejected, whatever the rules say.
 
 PolicyError names the file, the key, the problem and the fix.
 """
@@ -27,6 +28,7 @@ from pydantic import ValidationError
 
 from parley.model.comment import Comment, Prediction
 from parley.model.labels import ABUSE
+from parley.model.notes import Note
 from parley.service.errors import PolicyError
 from parley.service.policy.rules import MIN_LETTERS, SCORES, WORD_LIST, Condition, PolicyFile, Rule
 from parley.service.policy.surface import Surface, WordList
@@ -69,6 +71,14 @@ class Decision:
         return {"action": self.action, "reasons": [reason.to_dict() for reason in self.reasons]}
 
 
+CLOSED = Reason(
+    code=Note.STORY_CLOSED.value,
+    detail="this story takes no more comments",
+    when=Note.STORY_CLOSED.value,
+)
+"""Why a comment for a closed story is rejected, whatever the policy's rules say of it."""
+
+
 class Policy:
     """A policy ready to decide. Immutable, and safe to share between threads."""
 
@@ -106,7 +116,16 @@ class Policy:
         return cls(parsed, name=name, word_lists=word_lists, thresholds=thresholds or {})
 
     def decide(self, comment: Comment, prediction: Prediction) -> Decision:
-        """The strictest action of the rules that fire. Never raises for any comment and its prediction."""
+        """The strictest action of the rules that fire; `reject` for a comment whose story is closed.
+
+        Never raises for any comment and its prediction.
+        """
+        decision = self._apply_rules(comment, prediction)
+        if Note.STORY_CLOSED in prediction.notes:
+            return Decision(action="reject", reasons=(CLOSED, *decision.reasons))
+        return decision
+
+    def _apply_rules(self, comment: Comment, prediction: Prediction) -> Decision:
         facts = _Facts(comment, prediction, self._word_lists)
         fired: dict[tuple[str, str], tuple[Rule, Reason]] = {}
         for rule in self.rules:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from parley.model.comment import Article
 from parley.service.errors import (
@@ -25,8 +25,9 @@ from parley.service.errors import (
     WrongMediaType,
 )
 from parley.service.store import articles
+from parley.service.store.desk.stories import State, names_of
 from parley.service.urls import MAX_URL, normalise
-from parley.service.web.context import ServiceDep
+from parley.service.web.context import Service, ServiceDep
 from parley.service.web.wire import JSON, AtMost, JsonRoute, Wire, documented
 
 MAX_ID = 500
@@ -66,6 +67,12 @@ class ArticleBody(BaseModel):
     url: Annotated[str, AtMost(2048)] | None = Field(
         None, description="Where the article stands, if its id isn't its URL."
     )
+    published: AwareDatetime | None = Field(
+        None, description="From when its age counts, where the site closes stories by age."
+    )
+    closed: bool | None = Field(
+        None, description="Whether it takes no more comments; what was said before stands when absent."
+    )
 
 
 class ArticleOut(BaseModel):
@@ -78,6 +85,7 @@ class ArticleOut(BaseModel):
     title: str | None
     text: str | None
     updated: datetime
+    closed: bool = Field(description="Whether it takes no more comments.")
 
 
 @router.put(
@@ -100,7 +108,13 @@ async def put_article(
         raise _invalid("url", f"must be a web address of at most {MAX_URL} characters, or be left out")
     article = Article(id=article_id, url=sent.url, title=sent.title, text=sent.text)
     kept, new = await service.articles.put(article)
-    return JSON(_out(kept), 201 if new else 200)
+    names = names_of(Article(id=kept.id, url=kept.url))
+    if sent.published is not None:
+        await run_in_threadpool(service.stories.published, names, sent.published)
+    if sent.closed is not None:
+        state: State = "closed" if sent.closed else "open"
+        await run_in_threadpool(service.stories.change, names, state, by="the site")
+    return JSON(await run_in_threadpool(_out, service, kept), 201 if new else 200)
 
 
 @router.get(
@@ -114,7 +128,7 @@ async def get_article(request: Request, article_id: ArticleId, service: ServiceD
     found = await run_in_threadpool(articles.get, service.store, article_id)
     if found is None:
         raise NotFound("no article is kept under this id or URL: PUT it here")
-    return JSON(_out(found))
+    return JSON(await run_in_threadpool(_out, service, found))
 
 
 @router.delete(
@@ -144,13 +158,14 @@ def _invalid(place: str, problem: str) -> InvalidRequest:
     return InvalidRequest(f"{place}: {problem}", details=[{"place": place, "problem": problem}])
 
 
-def _out(article: articles.StoredArticle) -> dict[str, Any]:
+def _out(service: Service, article: articles.StoredArticle) -> dict[str, Any]:
     return {
         "id": article.id,
         "url": article.url,
         "title": article.title,
         "text": article.text,
         "updated": article.updated.isoformat(),
+        "closed": service.stories.is_closed(names_of(Article(id=article.id, url=article.url))),
     }
 
 

@@ -8,7 +8,7 @@ one in the callback URL (`?key=KEY`), unless the service is open.
     reject    REJECTED, with a reason for the author (DSA)
 
 A policy that observes only gives no opinion, whatever it decides: `parley_decisions_total` in /metrics counts
-what it would have done.
+what it would have done. A comment for a story that a person or the site closed is rejected all the same.
 
 Coral drops an answer with any value that it doesn't know, whole: the enumerations below are its own. It sends
 neither the article nor the parent; the article is found by the story's URL or id among those kept.
@@ -42,7 +42,7 @@ from parley.service.errors import (
     WrongMediaType,
 )
 from parley.service.logs import describe
-from parley.service.policy.decision import Decision, Reason
+from parley.service.policy.decision import CLOSED, Decision, Reason
 from parley.service.policy.rules import WORD_LIST
 from parley.service.web.context import Service, ServiceDep, get_service
 from parley.service.web.wire import JSON, JsonRoute, Wire, documented
@@ -211,12 +211,16 @@ async def phase(request: Request, sent: CoralRequest, service: ServiceDep) -> Re
     policy = service.policy()
     [decision] = await service.decide(policy, [comment], [prediction])
     service.metrics.decisions.labels(policy.name, decision.action).inc()
-    answer = None if policy.observe else to_answer(decision, withhold=settings.review == "withhold")
+    told = decision
+    if policy.observe:
+        closed = CLOSED in decision.reasons
+        told = Decision(action="reject", reasons=(CLOSED,)) if closed else Decision(action="approve")
+    answer = to_answer(told, withhold=settings.review == "withhold")
     if answer is None:
         response = Response(status_code=204)
     else:
-        told = {"model": service.model_name, "decision": decision.to_dict()}
-        response = JSON({**answer.model_dump(exclude_none=True), "parley": told})
+        behind = {"model": service.model_name, "decision": decision.to_dict()}
+        response = JSON({**answer.model_dump(exclude_none=True), "parley": behind})
     author = sent.author.id if sent.author else None
     kept = replace(comment, id=sent.comment.id)
     queueing = service.queueing([kept], [prediction], [decision], policy, authors=[author])

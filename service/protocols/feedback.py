@@ -3,20 +3,26 @@
     curl http://127.0.0.1:8000/v1/feedback -H 'Content-Type: application/json' \\
         -d '{"decisions": [{"comment_id": "c-17", "label": "toxicity", "value": 0}]}'
 
+A decision names a label and says whether it is right, or approves or rejects the comment: then it is kept as
+the labels that this says something of (`store.desk.decisions.labels_of`).
+
 The text of the comment and its author's keyed hash are kept only where the site has turned that on
 (`store.comments`), and never with `do_not_store`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from parley.service.errors import BodyTooLarge, InvalidRequest, MalformedBody, StoreError, WrongMediaType
+from parley.service.protocols.coral import RejectionCode
+from parley.service.store.desk.decisions import labels_of
 from parley.service.store.feedback import LABELS, Suggestion
 from parley.service.web.context import ServiceDep, token_of
 from parley.service.web.wire import JSON, AtMost, FirstError, JsonRoute, Wire, documented
@@ -33,17 +39,46 @@ def check_not_blank(name: str) -> str:
 
 
 class DecisionIn(BaseModel):
-    """What a moderator says of one label of one comment; a later decision on it replaces this one."""
+    """What a moderator says of one comment; a later decision on the same label of it replaces this one."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "oneOf": [
+                {
+                    "required": ["label", "value"],
+                    "properties": {
+                        "label": {"type": "string"},
+                        "value": {"type": "number"},
+                        "action": {"type": "null"},
+                        "reason": {"type": "null"},
+                    },
+                },
+                {
+                    "required": ["action"],
+                    "properties": {
+                        "action": {"type": "string"},
+                        "label": {"type": "null"},
+                        "value": {"type": "null"},
+                    },
+                },
+            ]
+        },
+    )
 
     comment_id: Annotated[str, AtMost(512), AfterValidator(check_not_blank)] = Field(
         json_schema_extra={"pattern": r"\S"}
     )
-    label: Literal[LABELS]  # type: ignore[valid-type]
-    value: Annotated[
-        float, Field(ge=0, le=1, description="1: the label is right for the comment; 0: it isn't.")
-    ]
+    label: Literal[LABELS] | None = None  # type: ignore[valid-type]
+    value: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="1: the label is right for the comment; 0: it isn't."
+    )
+    action: Literal["approve", "reject"] | None = Field(
+        None, description="In place of `label` and `value`: what became of the comment."
+    )
+    reason: RejectionCode | None = Field(
+        None, description="Of a rejection: the labels that it says something of are kept."
+    )
     text: str | None = Field(None, description="The comment; a fine-tune needs it.")
     author: Annotated[str, AtMost(512)] | None = Field(
         None,
@@ -52,6 +87,24 @@ class DecisionIn(BaseModel):
     parent_id: Annotated[str, AtMost(512)] | None = None
     article_url: Annotated[str, AtMost(2048)] | None = None
     language: Annotated[str, AtMost(35)] | None = None
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Self:
+        labelled = self.label is not None and self.value is not None
+        if self.action is None and labelled and self.reason is None:
+            return self
+        if self.action is not None and self.label is None and self.value is None:
+            return self
+        raise PydanticCustomError(
+            "decision", "give a label with its value, or an action with its reason, and not both"
+        )
+
+    @property
+    def taught(self) -> Mapping[str, float]:
+        """What it says of which labels."""
+        if self.action is not None:
+            return labels_of(self.action, self.reason)
+        return {} if self.label is None or self.value is None else {self.label: self.value}
 
 
 class FeedbackRequest(BaseModel):
@@ -75,11 +128,11 @@ class FeedbackRequest(BaseModel):
 
 
 class FeedbackAnswer(BaseModel):
-    """How many decisions were kept."""
+    """How much was kept."""
 
     model_config = ConfigDict(extra="forbid")
 
-    kept: int
+    kept: int = Field(description="Labels of comments; an approval is two, a rejection up to two.")
 
 
 @router.post(
@@ -94,8 +147,8 @@ async def feedback(request: Request, sent: FeedbackRequest, service: ServiceDep)
     """`parley feedback export` writes what is kept as training rows."""
     suggestions = [
         Suggestion(
-            attribute=decision.label,
-            value=decision.value,
+            attribute=label,
+            value=value,
             text=decision.text,
             author=decision.author,
             client_token=token_of(request, f"comment:{decision.comment_id}"),
@@ -105,6 +158,7 @@ async def feedback(request: Request, sent: FeedbackRequest, service: ServiceDep)
             language=decision.language,
         )
         for decision in sent.decisions
+        for label, value in decision.taught.items()
     ]
     kept = await run_in_threadpool(service.feedback.keep, suggestions, do_not_store=sent.do_not_store)
     return JSON({"kept": kept})

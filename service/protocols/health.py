@@ -1,11 +1,10 @@
-"""GET /health, GET /metrics and the way from / to /docs."""
+"""GET /health and GET /metrics."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
-from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from parley.service.batcher import LOADING_RETRY_S
@@ -71,11 +70,6 @@ async def health(service: ServiceDep) -> Response:
 async def metrics(service: ServiceDep) -> Response:
     """Requests, comments, queue, batches, model and process in the Prometheus text format."""
     return Response(service.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-@router.get("/", include_in_schema=False)
-async def index() -> Response:
-    return RedirectResponse("docs")
 
 
 WIRE = Wire(router=router, paths=("/health", "/metrics"))

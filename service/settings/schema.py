@@ -218,6 +218,7 @@ class Desk(Section):
     """The moderators' pages at /desk."""
 
     upload: int = Field(default=200_000_000, ge=1000)
+    close_after: int | None = Field(default=None, ge=1)
     webhooks: list[Webhook] = []
 
 

@@ -26,7 +26,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from parley.service.errors import StoreError
 from parley.service.logs import describe
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration. Known here so that a start with a schema up to date needs no Alembic."""
 WAIT_S = 5.0
 """Seconds to wait for a free connection, or for a lock."""

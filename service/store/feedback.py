@@ -23,9 +23,10 @@ from parley.model.labels import COMMENT_LABELS, OFF_TOPIC
 from parley.model.text.plain import plain_text
 from parley.service.errors import PurgeRefused, StoreError
 from parley.service.privacy import KeyedHashes
-from parley.service.store import articles, queues
+from parley.service.store import articles
 from parley.service.store.database import Store, upsert
-from parley.service.store.desk_tables import queue_items
+from parley.service.store.desk import items
+from parley.service.store.desk.tables import queue_items
 from parley.service.store.tables import sightings, suggestions
 from parley.service.urls import MAX_URL, normalise
 
@@ -120,7 +121,7 @@ class Feedback:
             conditions += [suggestions.c.author == hashed, _written_by(hashed)]
         if not conditions:
             return 0
-        queued = queues.forget(self.store, author=hashed or None, comment_id=comment_id)
+        queued = items.forget(self.store, author=hashed or None, comment_id=comment_id)
         with self.store.write() as connection:
             gone = connection.execute(
                 sa.delete(suggestions)

@@ -25,6 +25,7 @@ from parley import __version__
 from parley.model.errors import CommentError
 from parley.service.articles.fetch import Fetcher
 from parley.service.articles.lookup import Articles
+from parley.service.articles.stories import Stories
 from parley.service.batcher import Batcher, State
 from parley.service.desk import decisions as desk_decisions
 from parley.service.desk import routes as desk
@@ -36,8 +37,8 @@ from parley.service.policy.decision import Policy
 from parley.service.privacy import KeyedHashes
 from parley.service.protocols import articles, classify, coral, feedback, health, openai, perspective, tei
 from parley.service.settings.schema import Settings
-from parley.service.store import queues
 from parley.service.store.database import Store
+from parley.service.store.desk import queues
 from parley.service.store.feedback import Feedback
 from parley.service.web.access import OPEN_PATHS, AccessControl, Gate, is_loopback
 from parley.service.web.browser import SameMachine
@@ -63,6 +64,8 @@ WIRES: tuple[Wire, ...] = (
 )
 
 PURGE_S = 3600.0
+REREAD_S = 5.0
+"""Seconds after which a version of the policy that was saved in another process decides here too."""
 PREFLIGHT_S = 3600
 """How long a browser may remember that it is let in."""
 
@@ -181,6 +184,7 @@ def _make_service(
         metrics=metrics,
         store=store,
         articles=Articles(store, _fetcher(settings)),
+        stories=Stories(store, days=settings.desk.close_after),
         feedback=Feedback(store, hashes, comments=settings.store.comments),
         arrivals=Arrivals(store, hashes, on=settings.store.queue),
     )
@@ -191,10 +195,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     service.batcher.start()
     purging = asyncio.create_task(_purge(service.feedback, days=service.settings.store.days))
+    rereading = asyncio.create_task(_reread(service))
     working = desk.Working(service)
     app.state.scoring = working.scoring
     yield
     purging.cancel()
+    rereading.cancel()
     await working.stop()
     await service.articles.close()
     service.batcher.close()
@@ -212,6 +218,16 @@ def _fetcher(settings: Settings) -> Fetcher | None:
     if not fetch.hosts:
         return None
     return Fetcher(hosts=fetch.hosts, seconds=fetch.seconds, max_bytes=fetch.bytes, redirects=fetch.redirects)
+
+
+async def _reread(service: Service) -> None:
+    """Follow the versions of the policy that other processes on the same store let decide."""
+    while True:
+        await asyncio.sleep(REREAD_S)
+        try:
+            await run_in_threadpool(service.reread_policy)
+        except StoreError as error:
+            log.warning("policy_not_reread", **describe(error))
 
 
 async def _purge(feedback: Feedback, *, days: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -18,15 +18,17 @@ from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect
 
 from parley.model.comment import Comment, Prediction
+from parley.model.notes import Note
 from parley.service.articles.lookup import Articles
+from parley.service.articles.stories import Stories
 from parley.service.batcher import Batcher
 from parley.service.desk.arrivals import Arrivals, Arrived
 from parley.service.errors import InvalidRequest, NotReady
 from parley.service.metrics import Metrics
 from parley.service.policy.decision import Decision, Policy, shipped
 from parley.service.settings.schema import Settings
-from parley.service.store import policies
 from parley.service.store.database import Store
+from parley.service.store.desk import policies
 from parley.service.store.feedback import SCOPE, Feedback
 
 if TYPE_CHECKING:
@@ -47,9 +49,12 @@ class Service:
     metrics: Metrics
     store: Store
     articles: Articles
+    stories: Stories
     feedback: Feedback
     arrivals: Arrivals
     _policies: dict[str, Policy] = field(default_factory=dict)
+    _version: int = 0
+    """The version of the site's policy that the store named last; 0 is the file."""
 
     @property
     def model(self) -> Classifier:
@@ -67,14 +72,19 @@ class Service:
     async def predict(self, request: Request, comments: Sequence[Comment]) -> list[Prediction]:
         """Predictions, same order and length; given up when the caller hangs up (ClientDisconnect).
 
-        Articles that comments name and don't hold come from the store. Call it once the body is read.
+        Articles that comments name and don't hold come from the store; a comment for a closed story has the
+        note `story_closed`. Call it once the body is read.
         Raises NotReady, Busy, PredictionFailed, CommentError.
         """
         comments = await self.articles.fill(comments)
+        closed = await self.stories.closed(comments)
         request.state.comments = getattr(request.state, "comments", 0) + len(comments)
         predictions = await unless_hung_up(request, self.batcher.predict(comments))
         self.metrics.comments.inc(len(comments))
-        return predictions
+        return [
+            replace(prediction, notes=(*prediction.notes, Note.STORY_CLOSED.value)) if shut else prediction
+            for prediction, shut in zip(predictions, closed, strict=True)
+        ]
 
     async def decide(
         self, policy: Policy, comments: Sequence[Comment], predictions: Sequence[Prediction]
@@ -112,8 +122,11 @@ class Service:
         *,
         authors: Sequence[str | None] = (),
     ) -> BackgroundTask | None:
-        """What puts comments into the desk's queue once they are answered; None where the site keeps none."""
-        if not self.arrivals.on:
+        """What keeps of answered comments what the site wants kept; None where that is nothing.
+
+        Not for comments whose client says that they aren't to be stored.
+        """
+        if not self.keeps_arrivals:
             return None
         authors = authors or [None] * len(comments)
         arrived = [
@@ -122,9 +135,18 @@ class Service:
                 comments, predictions, decided, authors, strict=True
             )
         ]
-        return BackgroundTask(
-            run_in_threadpool, self.arrivals.keep, arrived, model=self.model_label, policy=policy.label
-        )
+        model = self.model_label
+
+        def keep() -> None:
+            self.stories.saw(comments)
+            self.arrivals.keep(arrived, model=model, policy=policy.label)
+
+        return BackgroundTask(run_in_threadpool, keep)
+
+    @property
+    def keeps_arrivals(self) -> bool:
+        """Whether anything is kept of comments that arrive: for the desk, or to know a story's age."""
+        return self.arrivals.on or self.stories.days is not None
 
     @property
     def model_label(self) -> str:
@@ -139,9 +161,17 @@ class Service:
         """Read the site's policy again, with the version that is active now."""
         self._policies.pop(self.policy_name, None)
 
+    def reread_policy(self) -> None:
+        """See whether another process let another version decide. Raises StoreError."""
+        if self.policy_name in self._policies:
+            version = policies.active(self.store, self.policy_name)
+            if (version.version if version else 0) != self._version:
+                self.forget_policy()
+
     def _active(self, policy: Policy) -> Policy:
         """The version that the desk made active, unless the file's rules have changed since."""
         version = policies.active(self.store, policy.name)
+        self._version = version.version if version else 0
         if version is None or version.base != policy.fingerprint:
             return policy
         return policy.with_thresholds(version.thresholds, version=version.version)

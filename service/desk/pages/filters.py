@@ -1,25 +1,38 @@
-"""A queue's filter as a query string, and back: every page of the desk has one in its address."""
+"""A queue's filter as a query string, and back: every page of the desk has one in its address.
+
+What a browser sends may be anything: numbers that no column holds, and text that no database keeps.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from parley.service.store.desk_tables import ARRIVALS
-from parley.service.store.queues import SORTS, STATES, Filter
+from fastapi import Path
 
+from parley.service.store.desk.items import STATES
+from parley.service.store.desk.listing import SORTS, Filter
+from parley.service.store.desk.tables import ARRIVALS
+from parley.service.store.tables import storable
+
+RowId = Annotated[int, Path(ge=1, lt=2**31)]
+"""A row's number in a path."""
 AGES: Mapping[str, str] = {"1": "the last hour", "24": "the last day", "168": "the last week"}
+
+
+def read_number(given: Any) -> int | None:
+    """The number of a row, as a page's address or form has it; None for what can't be one."""
+    text = str(given or "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def read_filter(values: Mapping[str, Any], queue: int | None = None) -> Filter:
     """The filter that a query string or a form holds; what can't be read is as if it were not there."""
     state, sort, hours = values.get("state"), values.get("sort"), values.get("age")
-    number = str(values.get("queue") or "")
     return Filter(
-        queue=queue
-        or (int(number) if number.isascii() and number.isdigit() and len(number) < 10 else ARRIVALS),
+        queue=queue or read_number(values.get("queue")) or ARRIVALS,
         state=state if state in STATES else "waiting",
         flagged=values.get("show") != "all",
         label=_text(values.get("label")),
@@ -60,5 +73,5 @@ def is_narrow(wanted: Filter) -> bool:
 
 
 def _text(value: Any) -> str | None:
-    text = str(value or "").strip()[:500]
+    text = storable(str(value or "")).strip()[:500]
     return text or None

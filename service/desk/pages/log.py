@@ -14,9 +14,10 @@ from fastapi.responses import StreamingResponse
 
 from parley.service.desk.access import AdminDep, DeskRoute, SessionDep
 from parley.service.desk.pages import words
+from parley.service.desk.pages.filters import read_number
 from parley.service.desk.pages.render import HEADERS, page
 from parley.service.desk.webhooks import to_json
-from parley.service.store import decisions
+from parley.service.store.desk import decisions, deliveries
 from parley.service.web.context import ServiceDep
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -29,10 +30,9 @@ router = APIRouter(route_class=DeskRoute, include_in_schema=False)
 @router.get("/desk/decisions")
 async def show(request: Request, service: ServiceDep, session: SessionDep) -> Response:
     """The newest decisions, and how the deliveries stand."""
-    before = request.query_params.get("before", "")
-    last = int(before) if before.isdigit() and len(before) < 12 else None
-    rows = await run_in_threadpool(decisions.latest, service.store, size=SIZE, before=last)
-    owed = await run_in_threadpool(decisions.owed, service.store)
+    before = read_number(request.query_params.get("before"))
+    rows = await run_in_threadpool(decisions.latest, service.store, size=SIZE, before=before)
+    owed = await run_in_threadpool(deliveries.owed, service.store)
     more = rows[-1]["id"] if len(rows) == SIZE else None
     hooks = len(service.settings.desk.webhooks)
     return page(request, "decisions.html", title="Decisions", rows=rows, owed=owed, more=more, hooks=hooks)

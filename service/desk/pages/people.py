@@ -12,7 +12,7 @@ from limits.strategies import MovingWindowRateLimiter
 from parley.service.desk.access import COOKIE, SIGN_IN, DeskRoute, SessionDep, is_open, set_cookie
 from parley.service.desk.pages.render import file, page
 from parley.service.errors import NotFound, RateLimited
-from parley.service.store import people
+from parley.service.store.desk import people
 from parley.service.web.context import ServiceDep
 
 ATTEMPTS = parse("10/minute")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from fastapi import APIRouter, Request, Response
@@ -11,22 +11,27 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
+from parley.model.comment import Article
 from parley.service.desk.access import DeskRoute, SessionDep
 from parley.service.desk.pages import words
-from parley.service.desk.pages.filters import AGES, fields, is_narrow, query, read_filter
+from parley.service.desk.pages.filters import AGES, RowId, fields, is_narrow, query, read_filter, read_number
 from parley.service.desk.pages.render import page
 from parley.service.errors import Conflict, InvalidRequest, NotFound, NotReady
 from parley.service.policy.decision import Policy
-from parley.service.store import decisions, queues
-from parley.service.store.decisions import Action, By, Choice
-from parley.service.store.people import Session
-from parley.service.store.queues import Filter, Item
+from parley.service.store.desk import decisions, items, leases, listing, queues, views
+from parley.service.store.desk.decisions import Action, By, Choice
+from parley.service.store.desk.items import Item
+from parley.service.store.desk.listing import Filter
+from parley.service.store.desk.people import Session
+from parley.service.store.desk.stories import names_of
 from parley.service.web.context import Service, ServiceDep
 
 MAX_BULK = 500
 COUNTS_S = 5.0
 """For so long a queue's counts are kept: they need not be of this very moment."""
 MAX_NOTE = 2000
+LATEST_PLACE = 4e9
+"""The last second that a page's place may name; needs are far below."""
 
 router = APIRouter(route_class=DeskRoute, include_in_schema=False)
 _counts: dict[tuple[int, Filter], tuple[float, dict[str, Any]]] = {}
@@ -52,30 +57,34 @@ async def take_next(request: Request, service: ServiceDep, session: SessionDep) 
 
 
 @router.get("/desk/comments/{item_id}")
-async def show_comment(request: Request, item_id: int, service: ServiceDep, session: SessionDep) -> Response:
+async def show_comment(
+    request: Request, item_id: RowId, service: ServiceDep, session: SessionDep
+) -> Response:
     """One comment, leased to who looks at it."""
     wanted = read_filter(request.query_params)
-    # A page of another site may not take comments away from moderators by loading this one.
+    # A page of another site may not take comments away from moderators by loading this one, nor may a
+    # browser that only looks ahead.
     near = request.headers.get("sec-fetch-site") in (None, "same-origin", "none")
-    if near:
-        item = await run_in_threadpool(queues.take, service.store, item_id, session.id)
+    if near and "prefetch" not in request.headers.get("sec-purpose", ""):
+        item = await run_in_threadpool(leases.take, service.store, item_id, session.id)
     else:
-        item = await run_in_threadpool(queues.get, service.store, item_id)
+        item = await run_in_threadpool(items.get, service.store, item_id)
     if item is None:
         raise NotFound("this comment is no longer kept: it was older than the site keeps comments")
     return await run_in_threadpool(_comment_page, request, service, session, item, wanted)
 
 
 @router.post("/desk/comments/{item_id}")
-async def decide(request: Request, item_id: int, service: ServiceDep, session: SessionDep) -> Response:
+async def decide(request: Request, item_id: RowId, service: ServiceDep, session: SessionDep) -> Response:
     """Approve, reject, escalate, skip or note; then on to the next comment."""
     form = await request.form()
     wanted = read_filter(form)
     if form.get("action") == "skip":
-        await run_in_threadpool(queues.skip, service.store, item_id, session.id)
+        await run_in_threadpool(leases.skip, service.store, item_id, session.id)
         return await run_in_threadpool(_go_on, service, session, wanted)
     choice = read_choice(form)
-    await run_in_threadpool(_decide, service, item_id, choice, session)
+    seen = str(form.get("seen") or "") or None
+    await run_in_threadpool(_decide, service, item_id, choice, session, seen)
     if choice.action == "note":
         return RedirectResponse(f"/desk/comments/{item_id}?{query(wanted)}", 303)
     return await run_in_threadpool(_go_on, service, session, wanted)
@@ -97,8 +106,9 @@ async def decide_many(request: Request, service: ServiceDep, session: SessionDep
     """One decision on all that are selected; those that another moderator has are left alone."""
     form = await request.form()
     choice, wanted = read_choice(form), read_filter(form)
-    ids = [int(str(value)) for value in form.getlist("item") if str(value).isdigit()][:MAX_BULK]
-    done, left = await run_in_threadpool(_decide_all, service, session, ids, choice)
+    chosen = [str(value).partition(".") for value in form.getlist("item")[:MAX_BULK]]
+    some = [(number, seen or None) for text, _, seen in chosen if (number := read_number(text))]
+    done, left = await run_in_threadpool(_decide_all, service, session, some, choice)
     return RedirectResponse(f"/desk/queue?{query(wanted)}&told=bulk&done={done}&left={left}", 303)
 
 
@@ -107,12 +117,12 @@ async def save_view(request: Request, service: ServiceDep, session: SessionDep) 
     """Keep the filter under a name, or forget one."""
     form = await request.form()
     wanted = read_filter(form)
-    gone, name = str(form.get("delete") or ""), str(form.get("name") or "").strip()[:80]
-    if gone.isdigit():
-        await run_in_threadpool(queues.delete_view, service.store, int(gone))
+    gone, name = read_number(form.get("delete")), str(form.get("name") or "").strip()[:80]
+    if gone is not None:
+        await run_in_threadpool(views.delete_view, service.store, gone)
     elif name:
         await run_in_threadpool(
-            queues.save_view, service.store, name=name, query=query(wanted), by=session.name
+            views.save_view, service.store, name=name, query=query(wanted), by=session.name
         )
     return RedirectResponse(f"/desk/queue?{query(wanted)}", 303)
 
@@ -156,22 +166,24 @@ def operating_points(service: Service) -> dict[str, float]:
 
 
 def _go_on(service: Service, session: Session, wanted: Filter) -> Response:
-    item = queues.take_next(service.store, wanted, session.id)
+    item = leases.take_next(service.store, wanted, session.id)
     if item is None:
         return RedirectResponse(f"/desk/queue?{query(wanted)}&told=nothing-left", 303)
     return RedirectResponse(f"/desk/comments/{item.id}?{query(wanted)}", 303)
 
 
-def _decide(service: Service, item_id: int, choice: Choice, session: Session) -> None:
+def _decide(service: Service, item_id: int, choice: Choice, session: Session, seen: str | None) -> None:
     by = By(who=session.name, session=session.id)
-    decisions.decide(service.store, item_id, choice, by, urls=webhooks(service))
+    decisions.decide(service.store, item_id, choice, by, seen=seen, urls=webhooks(service))
 
 
-def _decide_all(service: Service, session: Session, ids: list[int], choice: Choice) -> tuple[int, int]:
+def _decide_all(
+    service: Service, session: Session, some: Sequence[tuple[int, str | None]], choice: Choice
+) -> tuple[int, int]:
     done = left = 0
-    for item_id in ids:
+    for item_id, seen in some:
         try:
-            _decide(service, item_id, choice, session)
+            _decide(service, item_id, choice, session, seen)
             done += 1
         except (Conflict, NotFound):
             left += 1
@@ -183,19 +195,19 @@ def _queue_page(request: Request, service: Service, session: Session, wanted: Fi
     queue = queues.get_queue(store, wanted.queue)
     if queue is None:
         raise NotFound("there is no such queue: it may have been removed")
-    if queue.state not in ("open", "ready"):
+    if queue.state not in queues.READABLE:
         return RedirectResponse(f"/desk/uploads/{queue.id}", 303)
-    items = queues.page(store, wanted, after=_after(params.get("after")), size=queues.PAGE + 1)
+    items = listing.page(store, wanted, after=_after(params.get("after")), size=listing.PAGE + 1)
     more = None
-    if len(items) > queues.PAGE:
-        items = items[: queues.PAGE]
-        more = "{!r}:{}".format(*queues.place(items[-1], wanted))
+    if len(items) > listing.PAGE:
+        items = items[: listing.PAGE]
+        more = "{!r}:{}".format(*listing.place(items[-1], wanted))
     return page(
         request,
         "queue.html",
         title=queue.name,
         queue=queue,
-        queues=queues.all_queues(store),
+        queues=queues.readable(store),
         items=items,
         more=more,
         first=params.get("after") is None,
@@ -204,9 +216,10 @@ def _queue_page(request: Request, service: Service, session: Session, wanted: Fi
         query=query,
         narrow=is_narrow(wanted),
         ages=AGES,
-        views=queues.all_views(store),
+        views=views.all_views(store),
         told=_told(params),
         counts=_count(service, wanted),
+        most=listing.MOST_COUNTED,
         arriving=service.arrivals.on,
         policy=site_policy(service),
     )
@@ -215,8 +228,9 @@ def _queue_page(request: Request, service: Service, session: Session, wanted: Fi
 def _comment_page(
     request: Request, service: Service, session: Session, item: Item, wanted: Filter
 ) -> Response:
-    parent, replies = queues.thread(service.store, item)
+    parent, replies = items.thread(service.store, item)
     taken = item.leased_to_another(session.id)
+    names = names_of(Article(id=item.article_id, url=words.safe_url(item.article_url)))
     return page(
         request,
         "comment.html",
@@ -224,11 +238,13 @@ def _comment_page(
         item=item,
         parent=parent,
         replies=replies,
-        history=queues.author_history(service.store, item),
+        history=items.author_history(service.store, item),
         log=decisions.latest(service.store, size=20, item_id=item.id),
         bars=words.bars(item, operating_points(service)),
-        open=item.state in decisions.OPEN and not taken,
+        open=item.state in items.OPEN and not taken,
         taken=taken,
+        names=names,
+        closed=service.stories.is_closed(names) if names else False,
         wanted=wanted,
         fields=fields(wanted),
         query=query,
@@ -238,17 +254,18 @@ def _comment_page(
 def _after(given: str | None) -> tuple[float, int] | None:
     try:
         value, _, last = (given or "").partition(":")
-        return float(value), int(last)
+        place, row = float(value), read_number(last)
     except ValueError:
         return None
+    return (place, row) if row is not None and 0 <= place <= LATEST_PLACE else None
 
 
 def _told(params: Mapping[str, str]) -> str | None:
     """What to say of what was done last; words of ours, whatever the address says."""
     told = params.get("told")
     if told == "bulk":
-        done, left = (int(params[name]) if params.get(name, "").isdigit() else 0 for name in ("done", "left"))
-        more = f" {left} were left: decided, or before another moderator." if left else ""
+        done, left = (read_number(params.get(name)) or 0 for name in ("done", "left"))
+        more = f" {left} were left: decided, edited, or before another moderator." if left else ""
         return f"{done} comments decided.{more}"
     known = {
         "nothing-left": "Nothing is left here that nobody else has before them.",
@@ -267,19 +284,17 @@ def _count(service: Service, wanted: Filter) -> dict[str, Any]:
         return kept[1]
     every = Filter(queue=wanted.queue, state=wanted.state)
     states = {
-        state: queues.count(store, Filter(queue=wanted.queue, state=state, flagged=False))
-        for state in queues.STATES
+        state: listing.count(store, Filter(queue=wanted.queue, state=state, flagged=False))
+        for state in items.STATES
     }
-    flagged = queues.count(store, every)
-    known = {every: flagged, queues.everything(every): states[wanted.state]}
+    flagged = listing.count(store, every)
+    known = {every: flagged, listing.everything(every): states[wanted.state]}
     found: dict[str, Any] = {
-        "shown": known[wanted] if wanted in known else queues.count(store, wanted),
+        "shown": known[wanted] if wanted in known else listing.count(store, wanted),
         "flagged": flagged,
         "all": states[wanted.state],
         "states": states,
-        "label": queues.facets(store, wanted, "label"),
-        "story": queues.facets(store, wanted, "story"),
-        "language": queues.facets(store, wanted, "language"),
+        **listing.facets(store, wanted),
     }
     for old in [old for old, (at, _) in _counts.items() if now - at > COUNTS_S]:
         _counts.pop(old, None)

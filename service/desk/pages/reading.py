@@ -20,13 +20,14 @@ from parley.model.comment import Article, Comment, Prediction
 from parley.model.labels import ABUSE
 from parley.service.desk.access import AdminDep, DeskRoute, SessionDep
 from parley.service.desk.pages import words
+from parley.service.desk.pages.filters import read_number
 from parley.service.desk.pages.render import page
 from parley.service.errors import InvalidRequest, NotReady
 from parley.service.policy.decision import Policy, rule_key
 from parley.service.policy.rules import Rule
-from parley.service.store import decisions, measures, policies, queues
-from parley.service.store.desk_tables import ARRIVALS, SCORES
-from parley.service.store.queues import Item
+from parley.service.store.desk import decisions, measures, policies, queues
+from parley.service.store.desk.items import Item
+from parley.service.store.desk.tables import ARRIVALS, SCORES
 from parley.service.web.context import Service, ServiceDep
 
 FEW = 10
@@ -81,13 +82,13 @@ async def save(request: Request, service: ServiceDep, session: AdminDep) -> Resp
 @router.post("/desk/reading/activate")
 async def activate(request: Request, service: ServiceDep, session: AdminDep) -> Response:
     """Let a version decide, from now on."""
-    given = str((await request.form()).get("version") or "")
+    given = read_number((await request.form()).get("version"))
     file = service.policy_file()
     known = await run_in_threadpool(policies.all_versions, service.store, file.name)
     usable = {0, *(v.version for v in known if v.base == file.fingerprint)}
-    if not given.isdigit() or int(given) not in usable:
+    if given is None or given not in usable:
         raise InvalidRequest("this version was made from other rules than the policy's file has now")
-    await run_in_threadpool(policies.activate, service.store, file.name, int(given))
+    await run_in_threadpool(policies.activate, service.store, file.name, given)
     service.forget_policy()
     return RedirectResponse("/desk/reading#versions", 303)
 
@@ -179,7 +180,7 @@ def _page(request: Request, service: Service, queue: int) -> Response:
         trials=trials,
         looked_at=len(items),
         queue=queue,
-        queues=[each for each in queues.all_queues(service.store) if each.state in ("open", "ready")],
+        queues=queues.readable(service.store),
         steps=STEPS,
         told_label=lambda rule: words.label_words(rule.when.removeprefix("abuse.")),
     )
@@ -238,5 +239,4 @@ def _threshold(given: Any) -> float:
 
 
 def _queue_id(params: Mapping[str, Any]) -> int:
-    given = str(params.get("queue") or "")
-    return int(given) if given.isdigit() and len(given) < 10 else ARRIVALS
+    return read_number(params.get("queue")) or ARRIVALS

@@ -20,7 +20,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from parley.service.desk.pages import words
 from parley.service.errors import Problem
 from parley.service.report.words import one_line
-from parley.service.store.people import Session
+from parley.service.store.desk.listing import MOST_COUNTED
+from parley.service.store.desk.people import Session
 
 HERE = Path(__file__).parent
 FILES = {
@@ -92,6 +93,7 @@ def _environment() -> Environment:
         "ago": words.ago,
         "label": words.label_words,
         "number": lambda value: f"{value:,}",
+        "counted": lambda value: f"{value:,}{'+' if value >= MOST_COUNTED else ''}",
     }
     environment.globals |= {"static": _address, "words": words}
     return environment

@@ -22,6 +22,7 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import UploadFile
 
 from parley.service.desk.access import DeskRoute, SessionDep
+from parley.service.desk.pages.filters import RowId
 from parley.service.desk.pages.render import page
 from parley.service.dumps.formats.generic.csv_file import CsvReader
 from parley.service.dumps.formats.generic.json_lines import JsonLinesReader
@@ -31,9 +32,9 @@ from parley.service.dumps.reading.names import FIELDS
 from parley.service.dumps.reading.record import Columns, Record
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError, InvalidRequest, NotFound
-from parley.service.store import queues
-from parley.service.store.desk_tables import ARRIVALS
-from parley.service.store.queues import Queue
+from parley.service.store.desk import queues
+from parley.service.store.desk.queues import Queue
+from parley.service.store.desk.tables import ARRIVALS
 from parley.service.web.context import Service, ServiceDep
 
 UPLOAD = "/desk/uploads"
@@ -96,7 +97,9 @@ async def upload(request: Request, service: ServiceDep, session: SessionDep) -> 
 
 
 @router.get("/desk/uploads/{queue_id}")
-async def show_upload(request: Request, queue_id: int, service: ServiceDep, session: SessionDep) -> Response:
+async def show_upload(
+    request: Request, queue_id: RowId, service: ServiceDep, session: SessionDep
+) -> Response:
     """The columns to confirm, or how far the scoring has come."""
     queue = await run_in_threadpool(_queue, service, queue_id)
     if queue.state == "ready":
@@ -115,7 +118,7 @@ async def show_upload(request: Request, queue_id: int, service: ServiceDep, sess
 
 @router.get("/desk/uploads/{queue_id}/progress")
 async def show_progress(
-    request: Request, queue_id: int, service: ServiceDep, session: SessionDep
+    request: Request, queue_id: RowId, service: ServiceDep, session: SessionDep
 ) -> Response:
     """The part of the page that says how far it has come; once it is ready, the way to the queue."""
     queue = await run_in_threadpool(_queue, service, queue_id)
@@ -126,7 +129,7 @@ async def show_progress(
 
 
 @router.post("/desk/uploads/{queue_id}")
-async def confirm(request: Request, queue_id: int, service: ServiceDep, session: SessionDep) -> Response:
+async def confirm(request: Request, queue_id: RowId, service: ServiceDep, session: SessionDep) -> Response:
     """Start scoring with these columns."""
     form = await request.form()
     queue = await run_in_threadpool(_queue, service, queue_id)
@@ -139,11 +142,11 @@ async def confirm(request: Request, queue_id: int, service: ServiceDep, session:
 
 
 @router.post("/desk/uploads/{queue_id}/remove")
-async def remove(request: Request, queue_id: int, service: ServiceDep, session: SessionDep) -> Response:
+async def remove(request: Request, queue_id: RowId, service: ServiceDep, session: SessionDep) -> Response:
     """Forget an upload with its comments."""
     queue = await run_in_threadpool(_queue, service, queue_id)
     await run_in_threadpool(queues.delete_queue, service.store, queue.id)
-    _path(service, queue).unlink(missing_ok=True)
+    path_of(service, queue).unlink(missing_ok=True)
     return RedirectResponse("/desk/queue?told=removed", 303)
 
 
@@ -169,6 +172,15 @@ def open_records(path: Path, columns: Mapping[str, str]) -> tuple[Source, Reader
         raise
 
 
+def path_of(service: Service, queue: Queue) -> Path:
+    """Where an upload lies until it is scored."""
+    return _folder(service) / (queue.file or "none")
+
+
+def _folder(service: Service) -> Path:
+    return service.settings.store.path / "uploads"
+
+
 def _queue(service: Service, queue_id: int) -> Queue:
     queue = queues.get_queue(service.store, queue_id)
     if queue is None or queue.id == ARRIVALS:
@@ -182,7 +194,7 @@ def _file_name(given: str) -> str:
 
 def _keep(service: Service, sent: BinaryIO, name: str, by: str) -> int:
     """Copy the upload into the store's folder, for its owner's eyes only, and see whether it can be read."""
-    folder = service.settings.store.path / "uploads"
+    folder = _folder(service)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     suffixes = "".join(s for s in Path(name).suffixes[-2:] if re.fullmatch(r"\.[A-Za-z0-9]{1,8}", s))
     stored = f"{secrets.token_hex(8)}{suffixes}"
@@ -202,13 +214,9 @@ def _keep(service: Service, sent: BinaryIO, name: str, by: str) -> int:
     return queues.new_queue(service.store, name=name, by=by, file=stored)
 
 
-def _path(service: Service, queue: Queue) -> Path:
-    return service.settings.store.path / "uploads" / (queue.file or "none")
-
-
 def _preview(service: Service, queue: Queue) -> dict[str, Any]:
     """The format, and of a table its columns with their first values and the guess. Raises InvalidRequest."""
-    path = _path(service, queue)
+    path = path_of(service, queue)
     try:
         with closing(Source(path)) as source:
             form = detect(source)
@@ -255,7 +263,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def _confirm(service: Service, queue: Queue, chosen: Mapping[str, str], target: str | None) -> None:
-    path = _path(service, queue)
+    path = path_of(service, queue)
     try:
         source, _ = open_records(path, {name: chosen[name] for name in FIELDS if name in chosen})
         source.close()

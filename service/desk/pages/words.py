@@ -11,8 +11,8 @@ from typing import Any
 from parley.model.text.plain import plain_text
 from parley.service.policy.rules import WORD_LIST
 from parley.service.report.words import clean
-from parley.service.store.desk_tables import SCORES
-from parley.service.store.queues import Item
+from parley.service.store.desk.items import Item
+from parley.service.store.desk.tables import SCORES
 
 LABELS: Mapping[str, str] = {
     "toxicity": "Toxic",
@@ -34,6 +34,7 @@ RULES: Mapping[str, str] = {
     "repeated_words": "Repeated words",
     "characters": "Length of the text",
     "words": "Length of the text",
+    "story_closed": "Story closed",
 }
 REJECTIONS: Mapping[str, str] = {
     "ABUSIVE": "Abusive",
@@ -73,6 +74,8 @@ STATES: Mapping[str, str] = {
     "approved": "Approved",
     "rejected": "Rejected",
 }
+SOURCE = 20
+"""Characters that are read for one that is shown: a list of long comments must not take seconds."""
 _LINK = re.compile(r"https?://[^\s<>\"'\u200b]{3,500}")
 
 
@@ -177,8 +180,9 @@ def pieces(item: Item) -> list[Piece]:
 
 
 def shown(item: Item, *, length: int | None = None) -> str:
-    """The comment's text without marks."""
-    text = clean(plain_text(item.text, item.format).text)  # type: ignore[arg-type]
+    """The comment's text without marks; with a `length`, the beginning of it."""
+    source = item.text if length is None else item.text[: SOURCE * length]
+    text = clean(plain_text(source, item.format).text)  # type: ignore[arg-type]
     return text if length is None or len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 

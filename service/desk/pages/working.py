@@ -15,12 +15,13 @@ from fastapi.concurrency import run_in_threadpool
 from parley.service.desk.access import DeskRoute, SessionDep
 from parley.service.desk.pages import figures, words
 from parley.service.desk.pages.figures import Figure
+from parley.service.desk.pages.filters import read_number
 from parley.service.desk.pages.queue import operating_points
 from parley.service.desk.pages.reading import wilson
 from parley.service.desk.pages.render import page
-from parley.service.store import decisions, measures, queues
-from parley.service.store.desk_tables import ARRIVALS
-from parley.service.store.measures import Day
+from parley.service.store.desk import decisions, measures, queues
+from parley.service.store.desk.measures import Day
+from parley.service.store.desk.tables import ARRIVALS
 from parley.service.web.context import Service, ServiceDep
 
 DAYS = 28
@@ -47,8 +48,7 @@ class Agreement:
 
 @router.get("/desk/working")
 async def show(request: Request, service: ServiceDep, session: SessionDep) -> Response:
-    given = request.query_params.get("queue", "")
-    queue = int(given) if given.isdigit() and len(given) < 10 else ARRIVALS
+    queue = read_number(request.query_params.get("queue")) or ARRIVALS
     return await run_in_threadpool(_page, request, service, queue)
 
 
@@ -62,7 +62,7 @@ def _page(request: Request, service: Service, queue: int) -> Response:
         "working.html",
         title="Is it working?",
         queue=queue,
-        queues=[each for each in queues.all_queues(store) if each.state in ("open", "ready")],
+        queues=queues.readable(store),
         figures=[figure for figure in (*_of_days(days), _calibration(standing)) if figure],
         by_label=by_label(standing, operating_points(service)),
         by_pair=by_pair(decisions.log(store)),

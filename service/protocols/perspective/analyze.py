@@ -23,6 +23,7 @@ from parley.service.protocols.perspective.attributes import (
     NEEDS_ARTICLE,
     left_out,
     lookup,
+    score_of,
 )
 from parley.service.protocols.perspective.errors import documented, invalid
 from parley.service.protocols.perspective.schemas import (
@@ -83,7 +84,7 @@ async def analyze(request: Request, sent: AnalyzeCommentRequest, service: Servic
         client_token=sent.client_token,
     )
     response = JSON(to_answer(answer))
-    if service.arrivals.on and not sent.do_not_store:
+    if service.keeps_arrivals and not sent.do_not_store:
         policy, kept = service.policy(), replace(whole, id=sent.client_token or None)
         decided = await service.decide(policy, [kept], predictions[:1])
         response.background = service.queueing([kept], predictions[:1], decided, policy)
@@ -207,13 +208,13 @@ def _scores(
     answer = {}
     for attribute, path in paths.items():
         parameters = requested[attribute]
-        summary = predictions[0].score(path)
+        summary = score_of(predictions[0], path)
         if summary is None or summary < (parameters.score_threshold or 0.0):
             continue
         spans = [
             _span(units, place, score)
             for place, prediction in zip(places, predictions[1:], strict=True)
-            if (score := prediction.score(path)) is not None
+            if (score := score_of(prediction, path)) is not None
         ]
         answer[attribute] = AttributeScores(
             span_scores=spans or [_span(units, (0, len(text)), summary)],

@@ -11,7 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from parley.model.comment import Prediction
 from parley.model.labels import ABUSE, OFF_TOPIC, SPAM
+from parley.model.notes import Note
 
 _PLAIN = {name.upper(): f"abuse.{name}" for name in ABUSE} | {"SPAM": SPAM, "OFF_TOPIC": OFF_TOPIC}
 BUILT_IN: Mapping[str, str] = {
@@ -20,6 +22,7 @@ BUILT_IN: Mapping[str, str] = {
     "TOXICITY_FAST": "abuse.toxicity",
     "STANCE_FAVOR": "stance.favor",
     "STANCE_AGAINST": "stance.against",
+    "STORY_CLOSED": Note.STORY_CLOSED.value,
 }
 """Attribute to the path of its score in the native answer."""
 
@@ -45,3 +48,8 @@ def lookup(attribute: str, *, site: Mapping[str, str | None]) -> str | None:
 def left_out(attribute: str, *, site: Mapping[str, str | None]) -> bool:
     """Whether the site has mapped `attribute` to nothing: it is left out of answers and fails no request."""
     return site.get(without_version(attribute), "") is None
+
+
+def score_of(prediction: Prediction, path: str) -> float | None:
+    """The score at `path`; for a closed story 1, else 0."""
+    return float(path in prediction.notes) if path == Note.STORY_CLOSED else prediction.score(path)

@@ -12,7 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from parley.model.comment import Article, Comment
-from parley.service.articles.lookup import FRESH_S, Articles
+from parley.service.articles.known import FRESH_S
+from parley.service.articles.lookup import Articles
 from parley.service.errors import StoreError
 from parley.service.store import articles
 from parley.service.store.database import Store

@@ -10,8 +10,9 @@ from parley.service.desk.arrivals import Arrivals, Arrived
 from parley.service.policy.decision import Action, Decision, Reason
 from parley.service.privacy import KeyedHashes
 from parley.service.store.database import Store
-from parley.service.store.desk_tables import ARRIVALS
-from parley.service.store.queues import Filter, Item, page
+from parley.service.store.desk.items import Item
+from parley.service.store.desk.listing import Filter, page
+from parley.service.store.desk.tables import ARRIVALS
 
 
 def arrived(

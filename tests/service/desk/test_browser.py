@@ -21,9 +21,9 @@ from fastapi import FastAPI
 
 from parley.service.privacy import KeyedHashes
 from parley.service.settings.schema import Settings, Storage
-from parley.service.store import decisions, people, queues
-from parley.service.store.decisions import By, Choice
-from parley.service.store.queues import Filter
+from parley.service.store.desk import decisions, listing, people, queues, views
+from parley.service.store.desk.decisions import By, Choice
+from parley.service.store.desk.listing import Filter
 from parley.service.web.app import create_app
 from parley.service.web.context import Service
 from tests.clients.conftest import serving
@@ -240,7 +240,7 @@ def test_two_browsers_share_a_queue(site: Site, open_browser: Callable[[], Any])
     assert shown[1]
     assert not set(shown[0]) & set(shown[1]), "shown to both"
     assert len(shown[0]) + len(shown[1]) == TOGETHER
-    assert queues.count(store, Filter(state="approved")) == TOGETHER
+    assert listing.count(store, Filter(state="approved")) == TOGETHER
     assert len(list(decisions.log(store))) == TOGETHER
 
 
@@ -254,7 +254,7 @@ def test_markup_of_strangers_runs_nowhere(site: Site, browser: Any) -> None:
     some += [arrived(HOSTILE, id="2", format="html", spans=[(0, 40)])]
     items = fill(store, site.hashes, some)
     decisions.decide(store, items[0].id, Choice(action="note", note=HOSTILE), By(who=HOSTILE))
-    queues.save_view(store, name=HOSTILE, query="label=x", by="Ada")
+    views.save_view(store, name=HOSTILE, query="label=x", by="Ada")
     queues.new_queue(store, name=HOSTILE, by=HOSTILE, file="none.csv")
     pages = ["/desk/queue", *(f"/desk/comments/{item.id}" for item in items)]
     for page in [*pages, "/desk/uploads", "/desk/reading", "/desk/working", "/desk/decisions"]:
@@ -302,7 +302,7 @@ def _pages(site: Site) -> list[str]:
             Choice(action="reject", reason="ABUSIVE", note="Rule 3") if n % 2 else Choice(action="approve")
         )
         decisions.decide(store, item.id, choice, By(who="Ada"))
-    queues.save_view(store, name="Spam", query="label=spam", by="Ada")
+    views.save_view(store, name="Spam", query="label=spam", by="Ada")
     name = "comments.csv"
     folder = site.service.settings.store.path / "uploads"
     folder.mkdir()
@@ -321,6 +321,7 @@ def _pages(site: Site) -> list[str]:
         f"/desk/uploads/{upload}",
         f"/desk/uploads/{failed}",
         "/desk/reading",
+        "/desk/stories",
         "/desk/working",
         "/desk/decisions",
         "/desk/comments/4711",

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx2 as httpx
 
 from parley.service.privacy import KeyedHashes
-from parley.service.store import decisions
 from parley.service.store.database import Store
+from parley.service.store.desk import decisions
 from tests.service.desk.comments import arrived, fill
 
 BEFORE = 12

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,13 +20,14 @@ from parley.service.commands.cli import app as parley
 from parley.service.desk import access
 from parley.service.desk.pages import people as people_pages
 from parley.service.desk.pages.render import POLICY
-from parley.service.store import decisions, people, policies, queues
-from parley.service.store.decisions import By, Choice
-from parley.service.store.queues import Filter
+from parley.service.store.desk import decisions, items, leases, listing, people, policies, views
+from parley.service.store.desk.decisions import By, Choice
+from parley.service.store.desk.listing import Filter
+from parley.service.web import app as application
 from tests.service.desk.comments import arrived, fill
 from tests.service.desk.conftest import LOCAL, Desk
 
-PAGES = ("/desk/queue", "/desk/uploads", "/desk/reading", "/desk/working", "/desk/decisions")
+PAGES = ("/desk/queue", "/desk/uploads", "/desk/stories", "/desk/reading", "/desk/working", "/desk/decisions")
 HOSTILE = "<script>window.owned=1</script><img src=x onerror=owned=1>\"'>{{7*7}}"
 
 
@@ -144,6 +146,7 @@ def test_a_moderator_may_not_change_the_policy_or_export(desk: Desk) -> None:
 
 FORMS = ("/desk/next", "/desk/comments/1", "/desk/undo", "/desk/bulk", "/desk/views", "/desk/uploads")
 FORMS += (
+    "/desk/stories",
     "/desk/uploads/2",
     "/desk/uploads/2/remove",
     "/desk/reading",
@@ -186,7 +189,7 @@ def test_a_forged_form_is_refused(desk: Desk, path: str) -> None:
 def test_another_site_takes_no_lease_by_loading_a_comment(desk: Desk) -> None:
     (item,) = fill(desk.service.store, desk.hashes, [arrived("One")])
     desk.get(f"/desk/comments/{item.id}", headers={"sec-fetch-site": "cross-site"})
-    found = queues.get(desk.service.store, item.id)
+    found = items.get(desk.service.store, item.id)
     assert found
     assert found.lease_by is None
 
@@ -270,26 +273,103 @@ def test_a_comment_that_another_moderator_has_is_shown_and_not_decided(desk: Des
 def test_bulk_leaves_what_others_have(desk: Desk) -> None:
     store = desk.service.store
     one, two, three = fill(store, desk.hashes, [arrived(str(n), score=0.9 - n / 10) for n in range(3)])
-    queues.take(store, one.id, "another")
+    leases.take(store, one.id, "another")
     form = {"item": [str(one.id), str(two.id), str(three.id)], "action": "reject", "reason": "SPAM"}
     assert "2 comments decided. 1 were left" in desk.post("/desk/bulk", form).text
-    assert queues.count(store, Filter(state="rejected", flagged=False)) == 2
+    assert listing.count(store, Filter(state="rejected", flagged=False)) == 2
 
 
 def test_views_are_saved_and_forgotten(desk: Desk) -> None:
     shown = desk.post("/desk/views", {"name": "Sp<b>am", "label": "spam", "age": "24"}).text
     assert "/desk/queue?queue=1&amp;label=spam&amp;age=24" in shown
     assert "Sp&lt;b&gt;am" in shown
-    (view,) = queues.all_views(desk.service.store)
+    (view,) = views.all_views(desk.service.store)
     desk.post("/desk/views", {"delete": str(view[0])})
-    assert queues.all_views(desk.service.store) == []
+    assert views.all_views(desk.service.store) == []
 
 
 @pytest.mark.parametrize(
-    "query", ["queue=x", "queue=99999999999", "after=x", "after=nan:1", "state=gone&sort=up&age=9"]
+    "query",
+    [
+        "queue=x",
+        "queue=99999999999",
+        "queue=²",
+        "after=x",
+        "after=nan:1",
+        "after=1e300:1&sort=newest",
+        "after=1:99999999999999999999",
+        "state=gone&sort=up&age=9",
+        "label=%00&story=%00&language=%00&search=%00",
+        "label=%ED%A0%80",
+        "told=bulk&done=²&left=" + "9" * 5000,
+    ],
 )
 def test_an_address_that_cannot_be_read_is_no_fault_of_ours(desk: Desk, query: str) -> None:
     assert desk.get(f"/desk/queue?{query}").status_code in (200, 404)
+
+
+@pytest.mark.parametrize("number", ["²", "9" * 30, "3000000000", "-1", "x"])
+def test_a_number_that_no_row_has_is_no_fault_of_ours(desk: Desk, number: str) -> None:
+    for page in ("/desk/comments/", "/desk/uploads/"):
+        assert desk.get(page + number).status_code in (404, 422), page
+    assert desk.get("/desk/decisions", params={"before": number}).status_code == 200
+    assert desk.get("/desk/working", params={"queue": number}).status_code == 200
+    assert desk.post("/desk/bulk", {"item": number, "action": "approve"}).status_code == 200
+    assert desk.post("/desk/views", {"delete": number}).status_code == 200
+    assert desk.post("/desk/reading/activate", {"version": number}).status_code == 422
+
+
+def test_a_page_that_is_older_than_the_comment_decides_nothing(desk: Desk) -> None:
+    store = desk.service.store
+    (item,) = fill(store, desk.hashes, [arrived("Kind words", id="c1")])
+    old = f"{item.id}.{item.input_hash}"
+    assert old in desk.get("/desk/queue").text
+    fill(store, desk.hashes, [arrived("Other words", id="c1")])
+    form = {"action": "approve", "seen": item.input_hash}
+    answer = desk.post(f"/desk/comments/{item.id}", form)
+    assert (answer.status_code, "edited since" in answer.text) == (409, True)
+    assert "1 were left" in desk.post("/desk/bulk", {"item": old, "action": "approve"}).text
+    assert list(decisions.log(store)) == []
+
+
+def test_notes_and_views_have_an_end(desk: Desk) -> None:
+    store = desk.service.store
+    (item,) = fill(store, desk.hashes, [arrived("One")])
+    desk.post(f"/desk/comments/{item.id}", {"action": "note", "note": "\u202ex" * 50_000})
+    (row,) = decisions.log(store)
+    assert len(row["note"]) == 2000
+    assert "\u202e" not in desk.get(f"/desk/comments/{item.id}").text
+    for n in range(views.MOST):
+        views.save_view(store, name=str(n), query="label=x", by="Ada")
+    assert desk.post("/desk/views", {"name": "one more"}).status_code == 422
+    assert len(views.all_views(store)) == views.MOST
+
+
+def test_a_browser_that_looks_ahead_takes_no_lease(desk: Desk) -> None:
+    (item,) = fill(desk.service.store, desk.hashes, [arrived("One")])
+    desk.get(f"/desk/comments/{item.id}", headers={"sec-purpose": "prefetch"})
+    found = items.get(desk.service.store, item.id)
+    assert found
+    assert found.lease_by is None
+
+
+def test_a_list_of_long_comments_is_quick(desk: Desk) -> None:
+    some = [arrived("<b>a</b> " * 11_000, id=str(n), format="html") for n in range(25)]
+    fill(desk.service.store, desk.hashes, some)
+    desk.get("/desk/queue")
+    started = time.process_time()
+    desk.get("/desk/queue")
+    assert time.process_time() - started < 0.5
+
+
+def test_the_start_page_is_for_browsers(desk: Desk) -> None:
+    answer = desk.get("/", headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert answer.headers["content-security-policy"] == POLICY
+    for href in ("desk", "docs", "health"):
+        assert f'href="{href}"' in answer.text
+    for accept in ("application/json", "*/*"):
+        answer = desk.get("/", headers={"accept": accept}, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (307, "docs")
 
 
 def test_a_queue_there_is_not(desk: Desk) -> None:
@@ -316,7 +396,7 @@ def test_markup_from_strangers_is_text_on_every_page(desk: Desk) -> None:
         ],
     )
     decisions.decide(store, item.id, Choice(action="note", note=HOSTILE), By(who=HOSTILE))
-    queues.save_view(store, name=HOSTILE, query="label=x", by=HOSTILE)
+    views.save_view(store, name=HOSTILE, query="label=x", by=HOSTILE)
     for page in (
         "/desk/queue",
         f"/desk/comments/{item.id}",
@@ -341,8 +421,8 @@ def classify(desk: Desk, **body: object) -> None:
     assert answer.status_code == 200, answer.text
 
 
-def waiting(desk: Desk) -> list[queues.Item]:
-    return queues.page(desk.service.store, Filter(flagged=False))
+def waiting(desk: Desk) -> list[items.Item]:
+    return listing.page(desk.service.store, Filter(flagged=False))
 
 
 def test_comments_arrive_by_rest_with_their_author_as_a_hash(desk: Desk) -> None:
@@ -400,7 +480,7 @@ def test_decisions_by_rest(desk: Desk) -> None:
     assert answer.status_code == 200, answer.text
     first, again = answer.json()["ids"]
     assert first == again
-    found = queues.get(desk.service.store, item.id)
+    found = items.get(desk.service.store, item.id)
     assert found
     assert found.state == "rejected"
     for wrong in ({"action": "ban"}, {"comment_id": " "}, {"reason": "BECAUSE"}, {"key": ""}):
@@ -453,6 +533,37 @@ def test_a_version_watches_decides_and_goes_back(desk: Desk) -> None:
     assert desk.post("/desk/reading/activate", {"version": "7"}).status_code == 422
     assert desk.post("/desk/reading", form | {names[0]: "2"}).status_code == 422
     assert desk.get("/desk/reading/estimate?rule=none").status_code == 422
+
+
+def test_a_version_that_another_process_activates_decides_here_too(make_desk: Callable[..., Desk]) -> None:
+    one, two = make_desk(), make_desk()
+    assert two.service.policy().version == 0
+    file = one.service.policy_file()
+    thresholds = {"toxic/abuse.toxicity/review": 0.75}
+    policies.save(one.service.store, "default", thresholds=thresholds, base=file.fingerprint, by="Ada")
+    policies.activate(one.service.store, "default", 1)
+    two.service.reread_policy()
+    assert two.service.policy().label == "default@1"
+    kept = two.service.policy()
+    two.service.reread_policy()
+    assert two.service.policy() is kept, "nothing has changed"
+    policies.activate(one.service.store, "default", 0)
+    two.service.reread_policy()
+    assert two.service.policy().version == 0
+
+
+def test_the_policy_is_reread_by_itself(
+    make_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "REREAD_S", 0.05)
+    desk = make_desk()
+    base = desk.service.policy().fingerprint
+    policies.save(desk.service.store, "default", thresholds={}, base=base, by="Ada")
+    policies.activate(desk.service.store, "default", 1)
+    deadline = time.monotonic() + 20
+    while desk.service.policy().version != 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_version_of_other_rules_is_left_alone(desk: Desk) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
 from multiprocessing.pool import ThreadPool
 
 import pytest
 import sqlalchemy as sa
 
+from parley.model.comment import Article
 from parley.service.errors import Conflict, NotFound
 from parley.service.privacy import KeyedHashes
-from parley.service.store import decisions, people, queues
 from parley.service.store.database import Store
-from parley.service.store.decisions import By, Choice
-from parley.service.store.desk_tables import queue_items
-from parley.service.store.queues import Filter
+from parley.service.store.desk import decisions, items, leases, listing, people, queues, stories
+from parley.service.store.desk.decisions import By, Choice
+from parley.service.store.desk.listing import Filter
+from parley.service.store.desk.stories import names_of
+from parley.service.store.desk.tables import queue_items
 from tests.service.desk.comments import arrived, fill
 
 APPROVE = Choice(action="approve")
@@ -37,16 +40,16 @@ def test_threats_come_first_then_rejections_then_reviews_by_score(
         ],
     )
     assert [item.text for item in items] == ["threat", "spam", "ruder", "rude", "kind"]
-    assert [item.text for item in queues.page(any_store, Filter())] == ["threat", "spam", "ruder", "rude"]
+    assert [item.text for item in listing.page(any_store, Filter())] == ["threat", "spam", "ruder", "rude"]
 
 
 def test_pages_follow_each_other_in_every_order(any_store: Store, hashes: KeyedHashes) -> None:
     fill(any_store, hashes, [arrived(str(n), score=0.5 + (n % 7) / 20) for n in range(23)])
-    for sort in queues.SORTS:
+    for sort in listing.SORTS:
         wanted, after, seen = Filter(sort=sort), None, []
-        while found := queues.page(any_store, wanted, after=after, size=4):
+        while found := listing.page(any_store, wanted, after=after, size=4):
             seen += [item.text for item in found]
-            after = queues.place(found[-1], wanted)
+            after = listing.place(found[-1], wanted)
         assert sorted(seen, key=int) == [str(n) for n in range(23)], sort
 
 
@@ -62,7 +65,7 @@ def test_filters(any_store: Store, hashes: KeyedHashes) -> None:
     )
 
     def texts(**wanted: object) -> list[str]:
-        return sorted(item.text for item in queues.page(any_store, Filter(**wanted)))  # type: ignore[arg-type]
+        return sorted(item.text for item in listing.page(any_store, Filter(**wanted)))  # type: ignore[arg-type]
 
     assert texts(label="spam") == ["One 100% sure"]
     assert texts(story="Bridge") == ["Two"]
@@ -72,8 +75,8 @@ def test_filters(any_store: Store, hashes: KeyedHashes) -> None:
     assert texts(search="_") == []
     assert texts(newer_than_hours=1) == ["Drei", "One 100% sure", "Two"]
     assert texts(queue=77) == []
-    assert dict(queues.facets(any_store, Filter(), "language")) == {"en": 2, "de": 1}
-    assert queues.count(any_store, Filter(label="toxicity")) == 2
+    assert dict(listing.facets(any_store, Filter())["language"]) == {"en": 2, "de": 1}
+    assert listing.count(any_store, Filter(label="toxicity")) == 2
 
 
 def test_an_edited_comment_waits_again_and_the_same_one_changes_nothing(
@@ -91,7 +94,7 @@ def test_two_moderators_are_never_given_the_same_comment(any_store: Store, hashe
 
     def work(name: str) -> list[int]:
         by, done = By(who=name, session=name), []
-        while (item := queues.take_next(any_store, Filter(), name)) is not None:
+        while (item := leases.take_next(any_store, Filter(), name)) is not None:
             decisions.decide(any_store, item.id, APPROVE, by)
             done.append(item.id)
         return done
@@ -100,14 +103,14 @@ def test_two_moderators_are_never_given_the_same_comment(any_store: Store, hashe
         done = pool.map(work, ["a", "b", "c", "d"])
     every = [item for of_one in done for item in of_one]
     assert len(every) == len(set(every)) == 60
-    assert queues.count(any_store, Filter(state="approved")) == 60
+    assert listing.count(any_store, Filter(state="approved")) == 60
 
 
 def test_a_lease_keeps_others_away_until_it_runs_out(any_store: Store, hashes: KeyedHashes) -> None:
     (item,) = fill(any_store, hashes, [arrived("One")])
-    assert queues.take(any_store, item.id, "a")
-    assert queues.take_next(any_store, Filter(), "g") is None
-    seen = queues.take(any_store, item.id, "g")
+    assert leases.take(any_store, item.id, "a")
+    assert leases.take_next(any_store, Filter(), "g") is None
+    seen = leases.take(any_store, item.id, "g")
     assert seen
     assert seen.leased_to_another("g")
     with pytest.raises(Conflict, match="another moderator has"):
@@ -115,7 +118,7 @@ def test_a_lease_keeps_others_away_until_it_runs_out(any_store: Store, hashes: K
     with any_store.write() as connection:
         past = datetime.now(UTC) - timedelta(seconds=1)
         connection.execute(sa.update(queue_items).values(lease_until=past))
-    taken = queues.take_next(any_store, Filter(), "g")
+    taken = leases.take_next(any_store, Filter(), "g")
     assert taken
     assert taken.id == item.id
     decisions.decide(any_store, item.id, APPROVE, GRACE)
@@ -127,14 +130,14 @@ def test_a_lease_keeps_others_away_until_it_runs_out(any_store: Store, hashes: K
 
 def test_what_is_skipped_goes_to_others(any_store: Store, hashes: KeyedHashes) -> None:
     hard, easy = fill(any_store, hashes, [arrived("hard", score=0.9), arrived("easy", score=0.8)])
-    taken = queues.take_next(any_store, Filter(), "a")
+    taken = leases.take_next(any_store, Filter(), "a")
     assert taken
     assert taken.id == hard.id
-    queues.skip(any_store, hard.id, "a")
-    following = queues.take_next(any_store, Filter(), "a")
+    leases.skip(any_store, hard.id, "a")
+    following = leases.take_next(any_store, Filter(), "a")
     assert following
     assert following.id == easy.id
-    other = queues.take_next(any_store, Filter(), "g")
+    other = leases.take_next(any_store, Filter(), "g")
     assert other
     assert other.id == hard.id
 
@@ -165,9 +168,55 @@ def test_an_undo_over_anothers_decision_is_refused(any_store: Store, hashes: Key
         decisions.undo(any_store, ADA)
 
 
+def test_an_undo_over_the_same_decision_of_another_is_refused(any_store: Store, hashes: KeyedHashes) -> None:
+    (item,) = fill(any_store, hashes, [arrived("one", id="c1")])
+    decisions.decide(any_store, item.id, APPROVE, ADA)
+    decisions.decide_by_comment(any_store, "c1", APPROVE, By(who="CMS", source="api"))
+    with pytest.raises(Conflict, match="decided on again"):
+        decisions.undo(any_store, ADA)
+    kept = items.get(any_store, item.id)
+    assert kept
+    assert kept.state == "approved"
+
+
+def test_an_undo_takes_no_comment_from_before_another(any_store: Store, hashes: KeyedHashes) -> None:
+    (item,) = fill(any_store, hashes, [arrived("one")])
+    decisions.decide(any_store, item.id, Choice(action="escalate"), ADA)
+    assert leases.take(any_store, item.id, "g")
+    with pytest.raises(Conflict, match="has this comment before them"):
+        decisions.undo(any_store, ADA)
+    decisions.decide(any_store, item.id, SPAM, GRACE)
+
+
+def test_a_comment_that_was_edited_is_not_decided_on_unseen(any_store: Store, hashes: KeyedHashes) -> None:
+    (item,) = fill(any_store, hashes, [arrived("Kind words", id="c1")])
+    fill(any_store, hashes, [arrived("Other words", id="c1")])
+    with pytest.raises(Conflict, match="edited since"):
+        decisions.decide(any_store, item.id, APPROVE, ADA, seen=item.input_hash)
+    (now,) = listing.page(any_store, Filter())
+    decisions.decide(any_store, now.id, APPROVE, ADA, seen=now.input_hash)
+
+
+def test_text_that_no_database_keeps_is_replaced(any_store: Store, hashes: KeyedHashes) -> None:
+    (item,) = fill(any_store, hashes, [arrived("a\0b", id="c\0", language="e\0n", author="\0")])
+    assert (item.text, item.language) == ("a\ufffdb", "e\ufffdn")
+    decisions.decide_by_comment(any_store, "c\0", SPAM, By(who="C\0S", source="api"), key="k\0")
+    assert people.check(any_store, "desk_\0_x") is None
+
+
+def test_names_that_no_index_takes_lose_no_comment(any_store: Store, hashes: KeyedHashes) -> None:
+    pick = random.Random(7)
+    long = "".join(chr(pick.randint(0x4E00, 0x9FFF)) for _ in range(9000))
+    (item,) = fill(any_store, hashes, [arrived("one", id=long, title=long, parent=long)])
+    assert (item.comment_id, item.parent_id, item.article_title) == (None, None, long)
+    assert item.story == long[:512]
+    assert names_of(Article(id=long)) == []
+    stories.saw(any_store, names_of(Article(id=long[:512])))
+
+
 def test_the_log_has_who_what_and_what_it_was_decided_on(any_store: Store, hashes: KeyedHashes) -> None:
     (item,) = fill(any_store, hashes, [arrived("one", id="c1", author="reader-1")])
-    queues.take(any_store, item.id, "a")
+    leases.take(any_store, item.id, "a")
     decisions.decide(any_store, item.id, Choice(action="reject", reason="ABUSIVE", note="Rule 3"), ADA)
     (row,) = decisions.log(any_store)
     assert (row["who"], row["before"], row["after"], row["reason"]) == (
@@ -189,7 +238,7 @@ def test_decisions_by_api_have_a_key_and_need_no_comment(any_store: Store, hashe
     first = decisions.decide_by_comment(any_store, "c1", SPAM, by, key="k1")
     assert decisions.decide_by_comment(any_store, "c1", SPAM, by, key="k1") == first
     elsewhere = decisions.decide_by_comment(any_store, "other", SPAM, by)
-    found = queues.get(any_store, item.id)
+    found = items.get(any_store, item.id)
     assert found
     assert found.state == "rejected"
     assert [row["id"] for row in decisions.log(any_store)] == [first, elsewhere]
@@ -223,7 +272,7 @@ def test_what_is_old_goes_and_its_decisions_stay(any_store: Store, hashes: Keyed
             sa.update(queue_items).where(queue_items.c.id == item.id).values(received=long_ago)
         )
     assert queues.purge(any_store, older_than=timedelta(days=90)) == 1
-    assert queues.get(any_store, item.id) is None
+    assert items.get(any_store, item.id) is None
     assert len(list(decisions.log(any_store))) == 1
 
 
@@ -233,10 +282,10 @@ def test_an_author_is_forgotten(any_store: Store, hashes: KeyedHashes) -> None:
         hashes,
         [arrived("one", author="r1"), arrived("two", author="r2", id="c2"), arrived("three")],
     )
-    assert queues.forget(any_store, author=hashes.author("r1")) == 1
-    assert queues.forget(any_store, comment_id="c2") == 1
-    assert queues.forget(any_store) == 0
-    assert [item.text for item in queues.page(any_store, Filter())] == ["three"]
+    assert items.forget(any_store, author=hashes.author("r1")) == 1
+    assert items.forget(any_store, comment_id="c2") == 1
+    assert items.forget(any_store) == 0
+    assert [item.text for item in listing.page(any_store, Filter())] == ["three"]
 
 
 def test_the_author_is_a_keyed_hash_with_a_history(any_store: Store, hashes: KeyedHashes) -> None:
@@ -245,7 +294,7 @@ def test_the_author_is_a_keyed_hash_with_a_history(any_store: Store, hashes: Key
     )
     assert "reader-1" not in repr((first, second))
     decisions.decide(any_store, first.id, SPAM, ADA)
-    assert queues.author_history(any_store, second) == {"rejected": 1}
+    assert items.author_history(any_store, second) == {"rejected": 1}
 
 
 # People
@@ -278,9 +327,9 @@ def test_sign_out_everywhere_ends_every_session_of_the_user_and_their_leases(
     other, _ = people.create(any_store, "Grace", role="moderator")
     (first, cookie), (_, second_cookie) = people.begin(any_store, user), people.begin(any_store, user)
     _, kept_cookie = people.begin(any_store, other)
-    assert queues.take_next(any_store, Filter(), first.id)
+    assert leases.take_next(any_store, Filter(), first.id)
     people.end(any_store, first, everywhere=True)
     assert people.find(any_store, cookie) is None
     assert people.find(any_store, second_cookie) is None
     assert people.find(any_store, kept_cookie)
-    assert queues.take_next(any_store, Filter(), "g")
+    assert leases.take_next(any_store, Filter(), "g")

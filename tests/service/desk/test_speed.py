@@ -1,13 +1,14 @@
 """The queue page is quick however many comments wait: `make desk-test` takes 100,000, the suite fewer.
 
-The suite counts the time of the process itself, which a busy machine doesn't change; `make desk-test` looks
-at the clock.
+What counts is the processor time of the server, which a busy machine hardly changes: of this process, and of
+PostgreSQL's. The time by the clock is printed beside it.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,13 +18,12 @@ import sqlalchemy as sa
 
 from parley.service.desk.arrivals import item_row
 from parley.service.desk.pages import queue as queue_pages
-from parley.service.store.desk_tables import ARRIVALS, queue_items
+from parley.service.store.desk.tables import ARRIVALS, queue_items
 from tests.service.desk.comments import arrived
 from tests.service.desk.conftest import Desk
 
 WAITING = int(os.environ.get("PARLEY_DESK_WAITING", "10000"))
 P95_S = 0.1
-clock = time.perf_counter if WAITING >= 100_000 else time.process_time
 LABELS = ("toxicity", "insult", "threat", "spam", "off_topic")
 ADDRESSES = (
     "/desk/queue",
@@ -68,24 +68,55 @@ def full_desk(request: pytest.FixtureRequest, make_desk: Callable[..., Desk]) ->
             connection.exec_driver_sql("CREATE SCHEMA public")
 
 
-def test_the_queue_page_is_quick(full_desk: Desk, tmp_path: Path) -> None:
-    times: list[float] = []
+def cpu_of(desk: Desk) -> float:
+    """Seconds of processor time that the server, and its PostgreSQL, have taken."""
+    port = re.search(r":(\d+)/", desk.service.settings.store.database)
+    return time.process_time() + (postgres_cpu(int(port[1])) if port else 0.0)
+
+
+def postgres_cpu(port: int) -> float:
+    """Of the PostgreSQL on this port; 0 where the system has no /proc. It counts in steps of 10 ms."""
+    parents: dict[int, tuple[int, float]] = {}
+    master = None
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text().rpartition(") ")[2].split()
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has ended
+        ticks = int(stat[11]) + int(stat[12])
+        parents[int(folder.name)] = int(stat[1]), ticks / os.sysconf("SC_CLK_TCK")
+        if words[0].endswith(b"postgres") and str(port).encode() in words:
+            master = int(folder.name)
+    return sum(seconds for parent, seconds in parents.values() if parent == master)
+
+
+def percentile(times: list[float], share: float) -> float:
+    return sorted(times)[int(share * len(times))]
+
+
+def test_the_queue_page_is_quick(full_desk: Desk) -> None:
+    cpu: list[float] = []
+    wall: list[float] = []
     full_desk.get("/desk/queue")
     for turn in range(6):
         for address in ADDRESSES:
             if turn == 3:
                 queue_pages._counts.clear()  # counts are kept for seconds: some requests count anew
-            started = clock()
+            started, began = cpu_of(full_desk), time.perf_counter()
             assert full_desk.get(address).status_code == 200
-            times.append(clock() - started)
-    times.sort()
-    p95 = times[int(0.95 * len(times))]
-    print(f"{WAITING:,} waiting: median {times[len(times) // 2] * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms")
-    assert p95 < P95_S
+            wall.append(time.perf_counter() - began)
+            cpu.append(cpu_of(full_desk) - started)
+    told = [
+        f"{name}: median {percentile(times, 0.5) * 1000:.0f} ms, p95 {percentile(times, 0.95) * 1000:.0f} ms"
+        for name, times in (("processor time", cpu), ("by the clock", wall))
+    ]
+    print(f"{WAITING:,} waiting; {'; '.join(told)}")
+    assert percentile(cpu, 0.95) < P95_S, told
 
 
 def test_the_next_comment_comes_quickly(full_desk: Desk) -> None:
-    started = clock()
+    started = cpu_of(full_desk)
     for _ in range(10):
         assert full_desk.post("/desk/next").status_code == 200
-    assert (clock() - started) / 10 < 3 * P95_S
+    assert (cpu_of(full_desk) - started) / 10 < 3 * P95_S

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from parley.service.desk.pages.uploads import guess
-from parley.service.store import queues
-from parley.service.store.queues import Filter, Queue
+from parley.service.store.desk import listing, queues
+from parley.service.store.desk.items import Item
+from parley.service.store.desk.listing import Filter
+from parley.service.store.desk.queues import Queue
 from tests.service.desk.conftest import Desk
 
 WXR = """<?xml version="1.0" encoding="UTF-8"?>
@@ -45,8 +47,8 @@ def ready(desk: Desk, queue: Queue) -> Queue:
     return found
 
 
-def items(desk: Desk, queue: Queue) -> list[queues.Item]:
-    return queues.page(desk.service.store, Filter(queue=queue.id, flagged=False), size=1000)
+def items(desk: Desk, queue: Queue) -> list[Item]:
+    return listing.page(desk.service.store, Filter(queue=queue.id, flagged=False), size=1000)
 
 
 @pytest.mark.parametrize(

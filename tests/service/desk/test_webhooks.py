@@ -18,9 +18,9 @@ from parley.service.desk import webhooks
 from parley.service.desk.webhooks import Deliverer
 from parley.service.privacy import KeyedHashes
 from parley.service.settings.schema import Webhook
-from parley.service.store import decisions
 from parley.service.store.database import Store
-from parley.service.store.decisions import By, Choice
+from parley.service.store.desk import decisions, deliveries
+from parley.service.store.desk.decisions import By, Choice
 from tests.service.desk.comments import arrived, fill
 from tests.service.desk.conftest import Desk
 
@@ -70,7 +70,7 @@ def receiver() -> Iterator[Receiver]:
 
 def work(store: Store, deliverer: Deliverer, rounds: int) -> None:
     for _ in range(rounds):
-        for delivery in decisions.due(store):
+        for delivery in deliveries.due(store):
             deliverer.deliver(delivery)
 
 
@@ -85,7 +85,7 @@ def test_every_decision_arrives_with_its_key_whatever_the_receiver_does(
     decisions.undo(any_store, ADA, urls=[receiver.url])
     receiver.answers = [500, "hang", 302, "garbage", 404]
     work(any_store, Deliverer(any_store, [Webhook(url=receiver.url, secret=SECRET)]), 3)
-    assert decisions.owed(any_store)[:2] == (0, 0)
+    assert deliveries.owed(any_store)[:2] == (0, 0)
     keys = {row["key"]: row for row in decisions.log(any_store)}
     assert {headers["webhook-id"] for headers, _ in receiver.got} == set(keys)
     assert len(receiver.got) == 5 + 5
@@ -109,7 +109,7 @@ def test_a_delivery_is_given_up_after_the_last_try_and_told(
     receiver.answers = [500, 500, 503]
     work(store, Deliverer(store, [Webhook(url=receiver.url, secret=SECRET)]), 5)
     assert len(receiver.got) == 3
-    assert decisions.owed(store) == (0, 1, "the receiver answered 503")
+    assert deliveries.owed(store) == (0, 1, "the receiver answered 503")
 
 
 def test_the_next_try_waits_longer_each_time(store: Store, hashes: KeyedHashes) -> None:
@@ -117,7 +117,7 @@ def test_the_next_try_waits_longer_each_time(store: Store, hashes: KeyedHashes) 
     nowhere = "http://127.0.0.1:9/"
     decisions.decide(store, item.id, Choice(action="approve"), ADA, urls=[nowhere])
     work(store, Deliverer(store, [Webhook(url=nowhere, secret=SECRET)]), 3)
-    waiting, lost, problem = decisions.owed(store)
+    waiting, lost, problem = deliveries.owed(store)
     assert (waiting, lost) == (1, 0)
     assert "can't be reached" in (problem or "")
     assert list(webhooks.DELAYS) == sorted(webhooks.DELAYS)
@@ -131,7 +131,7 @@ def test_a_webhook_that_left_the_settings_is_not_called(
     decisions.decide(store, item.id, Choice(action="approve"), ADA, urls=[receiver.url])
     work(store, Deliverer(store, []), 1)
     assert receiver.got == []
-    assert decisions.owed(store)[1] == 1
+    assert deliveries.owed(store)[1] == 1
 
 
 def test_a_running_desk_delivers_notes_aside(make_desk: Callable[..., Desk], receiver: Receiver) -> None:

@@ -195,6 +195,23 @@ def test_what_is_too_old_is_not_exported_even_where_no_service_ran(client: TestC
     assert [row["id"] for row in exported(config)] == ["c-18"]
 
 
+def test_what_became_of_a_comment_is_kept_as_the_labels_it_speaks_of(
+    client: TestClient, config: Path
+) -> None:
+    def sent(comment_id: str, **decided: str) -> int:
+        decision = {key: DECISION[key] for key in DECISION if key not in ("label", "value")}
+        return send(client, decision | {"comment_id": comment_id, "text": comment_id, **decided})
+
+    assert sent("fine", action="approve") == 2
+    assert sent("ad", action="reject", reason="AD") == 1
+    assert sent("hate", action="reject", reason="HATE_SPEECH") == 2
+    assert sent("who knows", action="reject") == 0
+    rows = {row["id"]: row for row in exported(config)}
+    assert (float(rows["fine"]["toxicity"]), float(rows["fine"]["spam"])) == (0, 0)
+    assert (rows["ad"]["spam"], rows["ad"]["toxicity"]) == ("1.0", "")
+    assert float(rows["hate"]["identity_attack"]) == 1
+
+
 @pytest.mark.parametrize(
     ("change", "place"),
     [
@@ -204,6 +221,11 @@ def test_what_is_too_old_is_not_exported_even_where_no_service_ran(client: TestC
         ({"comment_id": None}, "decisions[0].comment_id"),
         ({"moderator": "me"}, "decisions[0].moderator"),
         ({"comment_id": " "}, "decisions[0].comment_id"),
+        ({"label": None}, "decisions[0]"),
+        ({"action": "reject"}, "decisions[0]"),
+        ({"label": None, "value": None}, "decisions[0]"),
+        ({"label": None, "value": None, "action": "ban"}, "decisions[0].action"),
+        ({"label": None, "value": None, "action": "reject", "reason": "?"}, "decisions[0].reason"),
     ],
 )
 def test_bad_decision_is_refused_with_the_place(

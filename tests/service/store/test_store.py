@@ -25,13 +25,9 @@ from alembic.script import ScriptDirectory
 from parley.model.comment import Article, Comment
 from parley.service.errors import PurgeRefused, StoreError
 from parley.service.privacy import KeyedHashes
-from parley.service.store import (
-    articles,
-    database,
-    desk_tables,  # noqa: F401  adds its tables to the metadata
-    keys,
-)
+from parley.service.store import articles, database, keys
 from parley.service.store.database import HEAD, Store
+from parley.service.store.desk import tables  # noqa: F401  adds its tables to the metadata
 from parley.service.store.feedback import Feedback, Suggestion
 from parley.service.store.tables import metadata, sightings, suggestions
 

@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from parley.service.store.database import Store
-from parley.service.store.desk_tables import queue_items
-from parley.service.store.queues import COLUMNS, FLAGGED, Item, item_of
+from parley.service.store.desk.items import COLUMNS, Item, item_of
+from parley.service.store.desk.listing import FLAGGED
+from parley.service.store.desk.tables import queue_items
 
 NEWEST = 20_000
 """Of longer queues the newest comments are counted: enough for an estimate, and quick."""

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from parley.service.store.database import Store
-from parley.service.store.desk_tables import policy_versions
+from parley.service.store.desk.tables import policy_versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

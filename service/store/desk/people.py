@@ -17,7 +17,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from parley.service.store.database import Store
-from parley.service.store.desk_tables import queue_items, sessions, users
+from parley.service.store.desk.tables import queue_items, sessions, users
+from parley.service.store.tables import storable
 
 Role = Literal["moderator", "admin"]
 PREFIX = "desk_"
@@ -82,7 +83,7 @@ def revoke(store: Store, user_id: str) -> bool:
 def check(store: Store, key: str) -> User | None:
     """The user whose personal key this is, else None. Slow on purpose. Raises StoreError."""
     user_id, _, secret = key.strip().removeprefix(PREFIX).partition("_")
-    query = sa.select(users).where(users.c.id == user_id, users.c.revoked.is_(None))
+    query = sa.select(users).where(users.c.id == storable(user_id), users.c.revoked.is_(None))
     with store.read() as connection:
         row = connection.execute(query).first()
     try:

@@ -170,8 +170,10 @@ stories = Table(
     "stories",
     metadata,
     Column("story", AnyText, primary_key=True, comment="the article's id or normalised URL"),
-    Column("closed", UtcDateTime, nullable=False),
-    Column("closed_by", AnyText, nullable=False),
+    Column("since", UtcDateTime, nullable=False, comment="published, or the first comment's arrival"),
+    Column("state", String(8), comment="closed or open, as was said last; null: by its age"),
+    Column("changed", UtcDateTime, index=True),
+    Column("changed_by", AnyText),
 )
 
 views = Table(

@@ -19,12 +19,14 @@ import sqlalchemy as sa
 
 from parley.service.errors import Conflict, NotFound
 from parley.service.store.database import Store
-from parley.service.store.desk_tables import ARRIVALS, SCORES, decisions, deliveries, queue_items
-from parley.service.store.queues import COLUMNS, LEASE, Item, item_of
+from parley.service.store.desk.items import COLUMNS, OPEN, Item, item_of
+from parley.service.store.desk.leases import LEASE
+from parley.service.store.desk.tables import ARRIVALS, SCORES, decisions, deliveries, queue_items
+from parley.service.store.tables import storable
 
 Action = Literal["approve", "reject", "escalate", "note"]
 AFTER: Mapping[str, str] = {"approve": "approved", "reject": "rejected", "escalate": "escalated"}
-OPEN = ("waiting", "escalated")
+
 LONGEST_LOOK = timedelta(hours=1)
 """A comment that lay before a moderator for longer says nothing of how long a decision takes."""
 
@@ -48,16 +50,26 @@ class By:
     source: Literal["desk", "api"] = "desk"
 
 
-def decide(store: Store, item_id: int, choice: Choice, by: By, *, urls: Sequence[str] = ()) -> int:
-    """Decide on a comment; the decision's id.
+def decide(
+    store: Store,
+    item_id: int,
+    choice: Choice,
+    by: By,
+    *,
+    seen: str | None = None,
+    urls: Sequence[str] = (),
+) -> int:
+    """Decide on a comment; the decision's id. `seen` is the hash of what lay before the moderator.
 
-    Raises NotFound where the comment is gone, Conflict where another has decided or has it before them,
-    StoreError.
+    Raises NotFound where the comment is gone, Conflict where another has decided or has it before them, or
+    where it was edited since; StoreError.
     """
     with store.write() as connection:
         item = _locked(connection, queue_items.c.id == item_id)
         if item is None:
             raise NotFound("this comment is no longer kept")
+        if seen is not None and seen != item.input_hash:
+            raise Conflict("this comment was edited since you saw it: read it again")
         return _decide(connection, item, choice, by, urls)
 
 
@@ -68,6 +80,7 @@ def decide_by_comment(
 
     A `key` that was used before changes nothing and gives that decision again. Raises StoreError.
     """
+    key = storable(key) if key is not None else None
     with store.write() as connection:
         if key is not None:
             known = connection.scalar(sa.select(decisions.c.id).where(decisions.c.key == key))
@@ -101,10 +114,14 @@ def undo(store: Store, by: By, *, urls: Sequence[str] = ()) -> Item | None:
         item = _locked(connection, queue_items.c.id == found.item_id)
         if item is None:
             return None
-        if item.state != found.after:
+        standing = (decisions.c.item_id == item.id) & decisions.c.action.in_(tuple(AFTER))
+        newest = sa.select(sa.func.max(decisions.c.id)).where(standing, decisions.c.id.not_in(undone))
+        if item.state != found.after or connection.scalar(newest) != found.id:
             raise Conflict(
                 "this comment was decided on again since: look at its decisions, then change it there"
             )
+        if by.session is not None and item.leased_to_another(by.session):
+            raise Conflict("another moderator has this comment before them just now")
         now = datetime.now(UTC)
         values = {"state": found.before, "decided": None, "lease_by": by.session, "lease_until": now + LEASE}
         connection.execute(sa.update(queue_items).where(queue_items.c.id == item.id).values(**values))
@@ -289,74 +306,3 @@ def training_rows(store: Store) -> list[dict[str, Any]]:
                     }
                 )
     return rows
-
-
-# Deliveries
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """A decision that is owed to a webhook."""
-
-    id: int
-    url: str
-    attempts: int
-    decision: dict[str, Any]
-
-
-def due(store: Store, *, size: int = 20) -> list[Delivery]:
-    """Deliveries whose time has come, the longest owed first. Raises StoreError."""
-    columns = [decisions.c[name].label(f"d_{name}") for name in LOGGED]
-    query = (
-        sa.select(deliveries.c.id, deliveries.c.url, deliveries.c.attempts, *columns)
-        .join(decisions, decisions.c.id == deliveries.c.decision_id)
-        .where(deliveries.c.next_at <= datetime.now(UTC))
-        .order_by(deliveries.c.id)
-        .limit(size)
-    )
-    with store.read() as connection:
-        return [
-            Delivery(
-                id=row.id,
-                url=row.url,
-                attempts=row.attempts,
-                decision={name: row._mapping[f"d_{name}"] for name in LOGGED},
-            )
-            for row in connection.execute(query)
-        ]
-
-
-def delivered(store: Store, delivery: Delivery) -> None:
-    """Note that a delivery arrived. Raises StoreError."""
-    values = {
-        "attempts": delivery.attempts + 1,
-        "delivered": datetime.now(UTC),
-        "next_at": None,
-        "problem": None,
-    }
-    _note(store, delivery, values)
-
-
-def failed(store: Store, delivery: Delivery, problem: str, *, again_in: timedelta | None) -> None:
-    """Note why a delivery failed and when to try again; None gives it up. Raises StoreError."""
-    next_at = None if again_in is None else datetime.now(UTC) + again_in
-    _note(store, delivery, {"attempts": delivery.attempts + 1, "problem": problem, "next_at": next_at})
-
-
-def owed(store: Store) -> tuple[int, int, str | None]:
-    """Deliveries on their way, those given up, and the newest problem. Raises StoreError."""
-    waiting = sa.select(sa.func.count()).where(deliveries.c.next_at.is_not(None))
-    lost = sa.select(sa.func.count()).where(deliveries.c.next_at.is_(None), deliveries.c.delivered.is_(None))
-    newest = (
-        sa.select(deliveries.c.problem)
-        .where(deliveries.c.problem.is_not(None))
-        .order_by(deliveries.c.id.desc())
-        .limit(1)
-    )
-    with store.read() as connection:
-        return connection.scalar(waiting) or 0, connection.scalar(lost) or 0, connection.scalar(newest)
-
-
-def _note(store: Store, delivery: Delivery, values: Mapping[str, Any]) -> None:
-    with store.write() as connection:
-        connection.execute(sa.update(deliveries).where(deliveries.c.id == delivery.id).values(**values))

@@ -1,0 +1,87 @@
+"""Comments given out one by one, so that two moderators never read the same.
+
+A comment that a moderator has before them is leased to their session: nobody else is given it, nor may decide
+on it, until the lease ends or they go on. Leases run out by themselves.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from parley.service.store.database import Store
+from parley.service.store.desk.items import COLUMNS, OPEN, Item, item_of
+from parley.service.store.desk.listing import Filter, conditions, order
+from parley.service.store.desk.tables import queue_items
+
+LEASE = timedelta(minutes=10)
+SKIP = timedelta(hours=1)
+"""For so long a moderator isn't given again what they skipped."""
+
+
+def take_next(store: Store, wanted: Filter, session: str) -> Item | None:
+    """The first comment that nobody else has before them, leased to the session; None when none is left.
+
+    Raises StoreError.
+    """
+    now = datetime.now(UTC)
+    skipped = (queue_items.c.skipped_by == session) & (queue_items.c.skipped_until > now)
+    free = _free(session, now) & sa.not_(sa.func.coalesce(skipped, sa.false()))
+    query = (
+        sa.select(queue_items.c.id)
+        .where(*conditions(wanted), free)
+        .order_by(*order(wanted))
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    with store.write() as connection:
+        item_id = connection.scalar(query)
+        return None if item_id is None else _lease(connection, item_id, session, now)
+
+
+def take(store: Store, item_id: int, session: str) -> Item | None:
+    """The comment, leased to the session where it waits and is free, else as it is. Raises StoreError."""
+    now = datetime.now(UTC)
+    here = queue_items.c.id == item_id
+    with store.write() as connection:
+        item = connection.execute(sa.select(*COLUMNS).where(here).with_for_update()).first()
+        if item is None:
+            return None
+        found = item_of(item)
+        if found.state not in OPEN or found.leased_to_another(session):
+            return found
+        return _lease(connection, item_id, session, now)
+
+
+def skip(store: Store, item_id: int, session: str) -> None:
+    """Give the comment back, and not to this session again for an hour. Raises StoreError."""
+    mine = (queue_items.c.id == item_id) & (queue_items.c.lease_by == session)
+    values = {"lease_by": None, "lease_until": None, "skipped_by": session}
+    with store.write() as connection:
+        connection.execute(
+            sa.update(queue_items).where(mine).values(**values, skipped_until=datetime.now(UTC) + SKIP)
+        )
+
+
+def release(store: Store, session: str) -> None:
+    """Give back whatever the session has before it. Raises StoreError."""
+    mine = queue_items.c.lease_by == session
+    with store.write() as connection:
+        connection.execute(sa.update(queue_items).where(mine).values(lease_by=None, lease_until=None))
+
+
+def _lease(connection: sa.Connection, item_id: int, session: str, now: datetime) -> Item:
+    here = queue_items.c.id == item_id
+    values = {"lease_by": session, "lease_until": now + LEASE}
+    looked = sa.func.coalesce(queue_items.c.looked, now)
+    # One comment a session: what it had before goes back to the others.
+    had = (queue_items.c.lease_by == session) & (queue_items.c.id != item_id)
+    connection.execute(sa.update(queue_items).where(had).values(lease_by=None, lease_until=None))
+    connection.execute(sa.update(queue_items).where(here).values(**values, looked=looked))
+    return item_of(connection.execute(sa.select(*COLUMNS).where(here)).one())
+
+
+def _free(session: str, now: datetime) -> sa.ColumnElement[bool]:
+    lease = queue_items.c.lease_by
+    return lease.is_(None) | (lease == session) | (queue_items.c.lease_until <= now)

@@ -1,0 +1,129 @@
+"""A queue's comments by a filter: pages of them in order of need or age, and how many there are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from parley.service.store.database import Store
+from parley.service.store.desk.items import COLUMNS, Item, item_of
+from parley.service.store.desk.tables import ARRIVALS, queue_items
+
+FLAGGED = 1.0
+"""The need from which the policy asks for a moderator."""
+MOST_COUNTED = 10_000
+"""No count goes on beyond: a page takes as long however many wait."""
+PAGE = 25
+FACETS = 30
+FACETED = ("label", "story", "language")
+SORTS = ("need", "newest", "oldest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which comments of a queue."""
+
+    queue: int = ARRIVALS
+    state: str = "waiting"
+    flagged: bool = True
+    """Only those that the policy marks, or rejects."""
+    label: str | None = None
+    story: str | None = None
+    language: str | None = None
+    newer_than_hours: float | None = None
+    new_author: bool = False
+    search: str | None = None
+    sort: str = "need"
+
+
+def everything(wanted: Filter) -> Filter:
+    """The same filter without the policy's choice."""
+    return replace(wanted, flagged=False)
+
+
+def page(
+    store: Store, wanted: Filter, *, after: tuple[float, int] | None = None, size: int = PAGE
+) -> list[Item]:
+    """The next comments in the filter's order, from the place `after` on. Raises StoreError."""
+    query = sa.select(*COLUMNS).where(*conditions(wanted)).order_by(*order(wanted)).limit(size)
+    if after is not None:
+        query = query.where(_beyond(wanted, after))
+    with store.read() as connection:
+        return [item_of(row) for row in connection.execute(query)]
+
+
+def place(item: Item, wanted: Filter) -> tuple[float, int]:
+    """Where an item stands in the filter's order."""
+    return (item.need if wanted.sort == "need" else item.received.timestamp()), item.id
+
+
+def count(store: Store, wanted: Filter) -> int:
+    """How many comments the filter finds, MOST_COUNTED at most. Raises StoreError."""
+    some = sa.select(queue_items.c.id).where(*conditions(wanted)).limit(MOST_COUNTED).subquery()
+    with store.read() as connection:
+        return int(connection.scalar(sa.select(sa.func.count()).select_from(some)) or 0)
+
+
+def facets(store: Store, wanted: Filter) -> dict[str, list[tuple[str, int]]]:
+    """The commonest labels, stories and languages of the filter's queue and state, with their numbers.
+
+    Of longer queues the MOST_COUNTED most urgent comments are looked at. Raises StoreError.
+    """
+    columns = [queue_items.c[name] for name in FACETED]
+    every = Filter(queue=wanted.queue, state=wanted.state, flagged=wanted.flagged)
+    urgent = sa.select(*columns).where(*conditions(every)).order_by(*order(every)).limit(MOST_COUNTED)
+    some = urgent.subquery()
+    query = sa.select(*some.c, sa.func.count()).group_by(*some.c)
+    found: dict[str, Counter[str]] = {name: Counter() for name in FACETED}
+    with store.read() as connection:
+        for *values, number in connection.execute(query):
+            for name, value in zip(FACETED, values, strict=True):
+                if value is not None:
+                    found[name][value] += number
+    return {
+        name: sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))[:FACETS]
+        for name, counted in found.items()
+    }
+
+
+def conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
+    """What a comment must fulfil."""
+    of = queue_items.c
+    where = [of.queue_id == wanted.queue, of.state == wanted.state]
+    if wanted.flagged:
+        where.append(of.need >= FLAGGED)
+    if wanted.label is not None:
+        where.append(of.label == wanted.label)
+    if wanted.story is not None:
+        where.append(of.story == wanted.story)
+    if wanted.language is not None:
+        where.append(of.language == wanted.language)
+    if wanted.newer_than_hours is not None:
+        where.append(of.received >= datetime.now(UTC) - timedelta(hours=wanted.newer_than_hours))
+    if wanted.new_author:
+        where.append(of.new_author.is_(True))
+    if wanted.search:
+        where.append(of.text.icontains(wanted.search, autoescape=True))
+    return where
+
+
+def order(wanted: Filter) -> tuple[sa.ColumnElement[Any], ...]:
+    """In which order comments come."""
+    of = queue_items.c
+    if wanted.sort == "need":
+        return of.need.desc(), of.id.desc()
+    return (of.received, of.id) if wanted.sort == "oldest" else (of.received.desc(), of.id.desc())
+
+
+def _beyond(wanted: Filter, after: tuple[float, int]) -> sa.ColumnElement[bool]:
+    """Behind a place in the order, as a comparison of rows: an index leads there at once."""
+    of, last = queue_items.c, sa.literal(after[1])
+    if wanted.sort == "need":
+        return sa.tuple_(of.need, of.id) < sa.tuple_(sa.literal(after[0]), last)
+    moment = sa.literal(datetime.fromtimestamp(after[0], UTC), of.received.type)
+    here, there = sa.tuple_(of.received, of.id), sa.tuple_(moment, last)
+    return here > there if wanted.sort == "oldest" else here < there

@@ -1,0 +1,109 @@
+"""Stories that take comments or no longer do: closed and opened by a person or the site, or closed by age.
+
+A story goes by the id and the URL of its article; each name is a row, and what was said last of any of them
+counts for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from parley.model.comment import Article
+from parley.service.store.articles import AT_ONCE, key_of
+from parley.service.store.database import Store
+from parley.service.store.desk.tables import stories
+from parley.service.urls import MAX_SENT
+
+State = Literal["closed", "open"]
+MAX_BYTES = 2000
+"""Of a name: a database's index takes no long ones, and a longer URL is normalised to none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What is known of one name. `state` None: nobody has said, and its age decides."""
+
+    story: str
+    since: datetime
+    state: State | None
+    changed: datetime | None
+    changed_by: str | None
+
+
+def names_of(article: Article | None) -> list[str]:
+    """The names under which an article's story is kept; none for an article without id and URL."""
+    given = (article.id, article.url) if article else ()
+    keys = (key_of(name) for name in given if name and name.strip() and len(name) <= MAX_SENT)
+    return list(dict.fromkeys(key for key in keys if len(key.encode()) <= MAX_BYTES))
+
+
+def find(store: Store, names: Collection[str]) -> dict[str, Story]:
+    """Those of the names that are known. Raises StoreError."""
+    found: dict[str, Story] = {}
+    every = list(names)
+    with store.read() as connection:
+        for start in range(0, len(every), AT_ONCE):
+            some = stories.c.story.in_(every[start : start + AT_ONCE])
+            rows = connection.execute(sa.select(stories).where(some))
+            found |= {row.story: Story(**row._mapping) for row in rows}
+    return found
+
+
+def is_closed(known: Iterable[Story | None], *, days: int | None) -> bool:
+    """Whether a story takes no comments, by what is known of its names; `days` is the age that closes it."""
+    rows = [story for story in known if story is not None]
+    said = [(story.changed, story.state) for story in rows if story.changed and story.state]
+    if said:
+        return max(said)[1] == "closed"
+    if days is None or not rows:
+        return False
+    return min(story.since for story in rows) <= datetime.now(UTC) - timedelta(days=days)
+
+
+def change(store: Store, names: Iterable[str], state: State | None, *, by: str) -> None:
+    """Close or open a story; None leaves it to its age. Raises StoreError."""
+    now = datetime.now(UTC)
+    said = {"state": state, "changed": now, "changed_by": by}
+    with store.write() as connection:
+        for name in names:
+            _put(connection, {"story": name, "since": now, **said}, said)
+
+
+def published(store: Store, names: Iterable[str], moment: datetime) -> None:
+    """Note when a story was published: its age counts from there. Raises StoreError."""
+    with store.write() as connection:
+        for name in names:
+            _put(connection, {"story": name, "since": moment}, {"since": moment})
+
+
+def saw(store: Store, names: Iterable[str]) -> None:
+    """Note the stories that are new: their age counts from now. Raises StoreError."""
+    now = datetime.now(UTC)
+    with store.write() as connection:
+        for name in names:
+            _put(connection, {"story": name, "since": now}, {})
+
+
+def latest(store: Store, *, size: int = 200) -> list[Story]:
+    """The stories that somebody closed or opened, the newest change first. Raises StoreError."""
+    query = sa.select(stories).where(stories.c.state.is_not(None)).order_by(stories.c.changed.desc())
+    with store.read() as connection:
+        return [Story(**row._mapping) for row in connection.execute(query.limit(size))]
+
+
+def _put(connection: sa.Connection, row: dict[str, Any], known: dict[str, Any]) -> None:
+    """Insert a row, or change of a known one what `known` has."""
+    insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    made = insert(stories).values(row)
+    key = [stories.c.story]
+    connection.execute(
+        made.on_conflict_do_update(index_elements=key, set_=known)
+        if known
+        else made.on_conflict_do_nothing(index_elements=key)
+    )

@@ -1,9 +1,11 @@
 # Everything that an operator or a developer runs; `make` alone lists it.
 #
-# Three environments, each made on first use and again when pyproject.toml or constraints.txt changes:
+# Environments, each made on first use and again when pyproject.toml or constraints.txt changes. pip takes only
+# files whose hash constraints.txt holds:
 #   .venv        what serves and scores: no torch in it
 #   .venv-dev    what trains and tests
 #   .venv-build  what builds the wheel: the build backend alone
+#   .venv-tools  what `make sbom` and `make constraints` run
 
 PORT ?= 8000
 ARGS =
@@ -14,12 +16,13 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 SERVE := .venv
 DEV := .venv-dev
 BUILD := .venv-build
+TOOLS := .venv-tools
 NODE_CLIENTS := tests/clients/node_modules/.package-lock.json
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev serve test check format wheel wheel-check deploy-check bench bench-serve bench-dump crash-test desk-test fuzz docs first-answer constraints clean
+.PHONY: help install install-dev serve test check format wheel wheel-check deploy-check bench bench-serve bench-dump crash-test desk-test fuzz docs first-answer constraints sbom clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -79,41 +82,63 @@ first-answer:  ## time a fresh clone of this commit until `make serve` has answe
 
 install: $(SERVE)/.installed  ## make .venv, the serving environment
 $(SERVE)/.installed: pyproject.toml constraints.txt
-	$(call environment,$(SERVE),dumps$(comma)report$(comma)tables)
+	$(call environment,$(SERVE),dumps report tables)
 
 install-dev: $(DEV)/.installed  ## make .venv-dev, the environment for tests, training and builds
 $(DEV)/.installed: pyproject.toml constraints.txt
 	$(call environment,$(DEV),dev)
 
 $(BUILD)/.installed: pyproject.toml constraints.txt
-	@$(check-python)
-	@$(PYTHON) -m venv $(BUILD)
-	@$(BUILD)/bin/python -m pip install --quiet --constraint constraints.txt build hatchling
+	$(call bare-environment,$(BUILD))
+	@$(BUILD)/bin/$(pip-install) --quiet build hatchling
+	@touch $@
+
+$(TOOLS)/.installed: pyproject.toml constraints.txt
+	$(call bare-environment,$(TOOLS))
+	@$(TOOLS)/bin/$(pip-install) --quiet cyclonedx-bom pip-licenses uv
 	@touch $@
 
 $(NODE_CLIENTS): tests/clients/package-lock.json
 	@if command -v npm > /dev/null; then npm ci --prefix tests/clients --no-audit --no-fund && touch $@; \
 	  else echo "npm is not installed: the tests of Node's clients will be skipped"; fi
 
-constraints: install-dev  ## add what pyproject.toml newly needs to constraints.txt; versions that stand there stay
-	$(DEV)/bin/python -m pip install --quiet uv
-	$(DEV)/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --fork-strategy fewest \
-	  --no-annotate --custom-compile-command "make constraints" --quiet -o constraints.txt
+# uv keeps the hashes that stand in the file while a version stands, so those of builds that aren't on PyPI are
+# added by hand: torch's CPU build for Python 3.11 on x86-64 is one.
+constraints: $(TOOLS)/.installed  ## add what pyproject.toml newly needs to constraints.txt, with hashes; versions that stand there stay
+	$(TOOLS)/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --fork-strategy fewest \
+	  --no-annotate --generate-hashes --custom-compile-command "make constraints" --quiet -o constraints.txt
 	for python in 3.11 3.12 3.13 3.14; do echo "wheels for Python $$python" && \
-	  $(DEV)/bin/uv pip compile pyproject.toml --all-extras --constraints constraints.txt --only-binary :all: \
+	  $(TOOLS)/bin/uv pip compile pyproject.toml --all-extras --constraints constraints.txt --only-binary :all: \
 	    --python-version $$python --quiet -o /dev/null || exit 1; done
 
+sbom: install $(TOOLS)/.installed  ## what .venv holds: dist/sbom.cdx.json (CycloneDX) and dist/licences.md
+	@mkdir -p dist
+	$(TOOLS)/bin/cyclonedx-py environment $(SERVE)/bin/python --pyproject pyproject.toml --output-reproducible -o dist/sbom.cdx.json
+	$(TOOLS)/bin/pip-licenses --python $(SERVE)/bin/python --from mixed --with-urls --format markdown --output-file dist/licences.md
+
 clean:  ## remove the environments and everything that was built
-	rm -rf $(SERVE) $(DEV) $(BUILD) tests/clients/node_modules dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(SERVE) $(DEV) $(BUILD) $(TOOLS) tests/clients/node_modules dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-comma := ,
-# $(call environment,FOLDER,EXTRAS): a virtual environment with Parley and exactly the versions of constraints.txt.
-define environment
+# Appended to an environment's `bin/`: installs the files of constraints.txt, whose hashes pip checks, and no others.
+pip-install := python -m pip install --require-hashes --constraint constraints.txt
+
+# $(call bare-environment,FOLDER): a virtual environment with a current pip, and without venv's old setuptools.
+define bare-environment
 @$(check-python)
-@echo "Installing Parley into $(1), once (about a minute for serving, several for development) ..."
 @$(PYTHON) -m venv $(1)
-@$(1)/bin/python -m pip install --constraint constraints.txt --editable '.[$(2)]'
+@$(1)/bin/$(pip-install) --quiet --upgrade pip
+@$(1)/bin/python -m pip uninstall --quiet --yes setuptools 2>/dev/null
+endef
+
+# $(call environment,FOLDER,EXTRAS): a virtual environment with Parley and exactly the files of constraints.txt.
+# First all that Parley needs, then Parley itself, as a folder has no hash.
+define environment
+@echo "Installing Parley into $(1), once (about a minute for serving, several for development) ..."
+$(call bare-environment,$(1))
+@$(PYTHON) .ci/requirements.py $(2) > $(1)/requirements.txt
+@$(1)/bin/$(pip-install) --requirement $(1)/requirements.txt
+@$(1)/bin/python -m pip install --no-deps --build-constraint constraints.txt --editable .
 @touch $@
 endef
 

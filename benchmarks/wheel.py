@@ -9,6 +9,7 @@ make wheel-check          (or: python -m benchmarks.wheel dist/parley_moderation
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import subprocess
 import sys
@@ -22,14 +23,17 @@ NOT_SERVED = {"torch", "transformers", "tokenizers", "huggingface_hub", "dataset
 
 
 def install(wheel: Path, folder: Path) -> int:
-    """Make a virtual environment with the wheel and the versions of constraints.txt.
+    """Make a virtual environment with the wheel and the files of constraints.txt, by their hashes.
 
     Returns the bytes that this added to the empty environment, which holds pip already.
     """
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     empty = size(folder)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, "--constraint", str(ROOT / "constraints.txt"), str(wheel)], check=True)
+    needed = folder / "requirements.txt"
+    needed.write_text(f"{wheel.resolve()} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
+    hashes = ["--require-hashes", "--constraint", str(ROOT / "constraints.txt"), "--requirement", str(needed)]
+    subprocess.run([*pip, *hashes], check=True)
     return size(folder) - empty
 
 

@@ -151,19 +151,10 @@ class Scoring:
     """A run of `parley score`, which goes on only in `advance`."""
 
     def __init__(self, source: Path, out: Path, words: Sequence[str]) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "parley.service.commands.cli",
-            "score",
-            str(source),
-            "-o",
-            str(out),
-            "--overwrite",
-        ]
+        command = [sys.executable, "-m", "parley.service.commands.cli", "score", str(source), "-o", str(out)]
         self._wall = 0.0
         self._begun = time.monotonic()
-        self._process = subprocess.Popen([*command, "-q", *words, "--no-resume"])
+        self._process = subprocess.Popen([*command, "-q", *words, "--overwrite", "--no-resume"])
 
     def advance(self, seconds: float | None = None) -> Cost | None:
         """Go on for so long (None: to the end); the cost where that was the end. Raises RuntimeError."""

@@ -27,7 +27,7 @@ ConfigOption = Annotated[
 ]
 
 
-def filled(flags: type[F]) -> Callable[[Callable[[F], None]], Callable[..., None]]:
+def filled(flags: Callable[..., F]) -> Callable[[Callable[[F], None]], Callable[..., None]]:
     """Makes a command of a function that takes a dataclass: its fields are the command's options."""
 
     def decorate(function: Callable[[F], None]) -> Callable[..., None]:

@@ -272,8 +272,8 @@ def problem_of_framework(error: HTTPException) -> Problem:
 
 
 def _place(loc: Sequence[int | str]) -> str:
-    inner = (part[:MAX_NAME] if isinstance(part, str) else part for part in loc[1:])
-    return path_of(inner) or f"the {loc[0]}"
+    cut = path_of(part[:MAX_NAME] if isinstance(part, str) else part for part in loc[1:])
+    return cut or f"the {loc[0]}"
 
 
 def _say(complaint: dict[str, Any]) -> str:

@@ -58,12 +58,7 @@ class Scorer:
         is for the null engine, without any artifact. Raises ArtifactError and PolicyError.
         """
         classifier: Classifier | NullClassifier
-        if null:
-            classifier = NullClassifier()
-        else:
-            from parley.model import Classifier
-
-            classifier = Classifier.load(model, threads=threads)
+        classifier = NullClassifier() if null else _classifier(model, threads=threads)
         loaded = Policy.load(policy, thresholds=classifier.thresholds)
         return cls(classifier, loaded, target=target, reply=reply)
 
@@ -99,6 +94,12 @@ class Scorer:
             ]
 
         return await_scored
+
+
+def _classifier(model: Path | None, *, threads: int | None) -> Classifier:
+    from parley.model import Classifier
+
+    return Classifier.load(model, threads=threads)
 
 
 @dataclass(slots=True)

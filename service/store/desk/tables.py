@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, false
 
+from parley.model.labels import COMMENT_LABELS, OFF_TOPIC
 from parley.service.store.tables import AnyText, UtcDateTime, metadata
 
 ARRIVALS = 1
 """The queue of comments that arrive by REST, Coral or Perspective; the migration makes it."""
-SCORES = (
-    "toxicity",
-    "severe_toxicity",
-    "insult",
-    "identity_attack",
-    "profanity",
-    "threat",
-    "sexually_explicit",
-    "spam",
-    "off_topic",
-)
+SCORES = (*COMMENT_LABELS, OFF_TOPIC)
 """Columns of a comment's scores, so that a threshold can be counted by the database."""
 
 queues = Table(

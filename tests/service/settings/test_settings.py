@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from parley.service.errors import SettingsError
-from parley.service.settings.schema import Settings
+from parley.service.settings.schema import Limits, Settings
 
 SHIPPED = Path(__file__).parents[3] / "configs" / "service.yaml"
 
@@ -121,3 +121,9 @@ def test_what_kubernetes_sets_for_a_service_called_parley_is_not_ours(
     monkeypatch.setenv("PARLEY_SERVICE_HOST", "10.0.0.7")
     monkeypatch.setenv("PARLEY_PORT_8000_TCP_ADDR", "10.0.0.7")
     assert Settings.load().port == 8000
+
+
+def test_a_text_over_the_limit_is_named_with_both_lengths() -> None:
+    limits = Limits(text=3)
+    assert limits.too_long("abc") is None
+    assert limits.too_long("abcd") == "has 4 characters, the limit is 3: send a part of it"

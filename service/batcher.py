@@ -11,6 +11,9 @@ BATCH_S where that is more than one comment, so that nobody waits long for those
 wait longer than `max_wait` before the first turn (less once the model has hardly a pause), is refused at
 once (Busy), with the seconds after which to come back. A batch that fails is tried again request by request,
 so that only the guilty one fails; the thread goes on.
+
+A comment of more than LONG_CHARACTERS may take seconds, where all are rare signs. Such comments have a thread
+and a queue beside these, and a model that shares the networks: nobody else waits for them.
 """
 
 from __future__ import annotations
@@ -41,9 +44,8 @@ ALWAYS_WAIT = 4
 BURST_S = 0.5
 """Requests that keep the model busy for longer are no burst but too many: from then on a long queue would
 serve nobody sooner, only everybody later, and it is kept short, until the model has rested."""
-LONG_CHARACTERS, LONG_TURN_S = 10_000, 1.0
-"""A comment of so many characters may take seconds, where all are rare signs: nobody is asked to wait for
-the rest of it while that is likely to take longer than this."""
+LONG_CHARACTERS = 4_000
+"""A comment of more goes to the thread beside: of rare signs, so many take a tenth of a second."""
 RESTED = 4
 """Seconds of a burst that one of rest makes up for: with a fifth of the time free no queue is kept short."""
 SHORT_SHARE, SHORT_WAIT = 0.2, 2
@@ -64,6 +66,9 @@ class Predictor(Protocol):
     thresholds: dict[str, float]
 
     def predict(self, comments: Sequence[Comment]) -> list[Prediction]: ...
+
+    def beside(self) -> Predictor:
+        """The same for one more thread, which gives way to this one's."""
 
 
 @dataclass(slots=True, eq=False)
@@ -103,10 +108,12 @@ class Batcher:
         max_wait: float = 0.05,
         on_batch: Callable[[int, float], None] = lambda rows, seconds: None,
         on_state: Callable[[State], None] = lambda state: None,
+        beside: bool = True,
     ) -> None:
         """At most `max_batch` comments a call, `max_queue` comments waiting, `max_wait` s to a first turn.
 
-        `on_batch(comments, seconds)` and `on_state(state)` are called in the batcher's thread.
+        `on_batch(comments, seconds)` and `on_state(state)` are called in the batcher's threads. `beside`:
+        whether long comments have a thread of their own.
         """
         self._load = load
         self._max_batch = max_batch
@@ -120,19 +127,21 @@ class Batcher:
         self._closing = False
         self.state: State = "loading"
         self._pace = 0.0  # seconds a character, a moving average
-        self._busy_until, self._long = 0.0, False
+        self._busy_until = 0.0
         self._busy, self._since, self._burst = False, time.monotonic(), BURST_S
         self.model: Predictor | None = None
         self.load_error: Exception | None = None
+        self._has_beside = beside
+        self._beside: Batcher | None = None
         self._thread = threading.Thread(target=self._run, name="parley-model", daemon=True)
 
     # From any thread.
 
     @property
     def waiting(self) -> int:
-        """Comments in the queue."""
+        """Comments in the queues."""
         with self._change:
-            return self._waiting()
+            return self._waiting() + (self._beside.waiting if self._beside else 0)
 
     def start(self) -> None:
         """Start the thread, which loads the model first."""
@@ -140,6 +149,7 @@ class Batcher:
 
     def close(self, *, timeout: float = 30.0) -> None:
         """Take no more, finish what is queued, end the thread; after `timeout` seconds what is left fails."""
+        ends = time.monotonic() + timeout
         with self._change:
             self._closing = True
             self._change.notify_all()
@@ -148,6 +158,8 @@ class Batcher:
         self._fail_all(
             NotReady("Parley is shutting down: send the request again", retry_after=LOADING_RETRY_S)
         )
+        if self._beside is not None:
+            self._beside.close(timeout=max(0.0, ends - time.monotonic()))
 
     def submit(self, comments: Sequence[Comment]) -> Future[list[Prediction]]:
         """Queue `comments`; the future holds their predictions, same order and length.
@@ -155,6 +167,19 @@ class Batcher:
         Raises NotReady while there is no model, Busy when the queue is full or the wait too long. Cancel the
         future to be skipped.
         """
+        long = [i for i, comment in enumerate(comments) if len(comment.text) > LONG_CHARACTERS]
+        if self._beside is None or not long:
+            return self._queue(comments)
+        others = sorted({*range(len(comments))}.difference(long))
+        parts = [(self._beside._queue([comments[i] for i in long]), long)]
+        try:
+            parts.append((self._queue([comments[i] for i in others]), others))
+        except Exception:
+            parts[0][0].cancel()
+            raise
+        return _joined(parts)
+
+    def _queue(self, comments: Sequence[Comment]) -> Future[list[Prediction]]:
         job = _Job(comments)
         with self._change:
             self._admit(len(comments))
@@ -180,11 +205,6 @@ class Batcher:
         if self.state != "ready" or self._closing:
             raise NotReady("the model is not running: see /health and the server's log", retry_after=30)
         now = time.monotonic()
-        if (left := self._left(now)) > LONG_TURN_S:
-            raise Busy(
-                f"a long comment is being read, for another {left:.0f} s: come back later",
-                retry_after=max(1, math.ceil(left)),
-            )
         if not self._jobs:
             return  # whoever finds nobody waiting is served, however many comments it brings
         waiting = self._waiting()
@@ -204,10 +224,6 @@ class Batcher:
                 f"the wait would be {wait:.2f} s, the limit is {limit:g} s: come back later",
                 retry_after=max(1, math.ceil(wait)),
             )
-
-    def _left(self, now: float) -> float:
-        """Seconds that a long comment is likely to take yet; one that is overdue, as long again."""
-        return abs(self._busy_until - now) if self._busy and self._long else 0.0
 
     def _waiting(self) -> int:
         return sum(job.left for job in self._jobs)
@@ -236,8 +252,32 @@ class Batcher:
         model.predict([WARM_UP])  # once more, so that the first flood finds the pace known
         self._learn([WARM_UP], time.monotonic() - warm)
         self.model = model
+        if self._has_beside:
+            self._open_beside(model)
         log.info("model_loaded", model=model.info.get("name"), seconds=round(time.monotonic() - started, 3))
         self._become("ready")
+
+    def _open_beside(self, model: Predictor) -> None:
+        opened = threading.Event()
+
+        def follow(state: State) -> None:
+            opened.set()
+            if state == "failed" and self.state == "ready":  # half a server is no server
+                self._become("failed")
+
+        self._beside = Batcher(
+            model.beside,
+            max_batch=1,
+            max_queue=self._max_queue,
+            max_wait=self._max_wait,
+            on_batch=self._on_batch,
+            on_state=follow,
+            beside=False,
+        )
+        self._beside.start()
+        opened.wait()
+        if self._beside.load_error is not None:
+            raise self._beside.load_error
 
     def _become(self, state: State) -> None:
         self.state = state
@@ -283,7 +323,7 @@ class Batcher:
             if job.left:
                 self._jobs.append(job)
         self._running = tuple(parts)
-        self._busy_until, self._long = time.monotonic() + cost * self._pace, cost > LONG_CHARACTERS
+        self._busy_until = time.monotonic() + cost * self._pace
         return list(parts.items())
 
     def _drop_cancelled(self) -> None:
@@ -359,3 +399,34 @@ class Batcher:
                 job.future.set_exception(error)
             else:
                 job.future.set_result(result or [])
+
+
+def _joined(parts: Sequence[tuple[Future[list[Prediction]], list[int]]]) -> Future[list[Prediction]]:
+    """One future of several: the predictions of each part at its places; cancelled, it cancels them."""
+    joined: Future[list[Prediction]] = Future()
+    lock, left = threading.Lock(), len(parts)
+
+    def cancel(joined: Future[list[Prediction]]) -> None:
+        if joined.cancelled() or joined.exception() is not None:
+            for part, _ in parts:
+                part.cancel()
+
+    def collect(done: Future[list[Prediction]]) -> None:
+        nonlocal left
+        failed = done.cancelled() or done.exception() is not None
+        with lock:
+            left = 0 if failed and left > 0 else left - 1
+            if left != 0:  # others are to come, or one has failed before
+                return
+        if done.cancelled() or not joined.set_running_or_notify_cancel():
+            return
+        if (error := done.exception()) is not None:
+            joined.set_exception(error)
+            return
+        placed = {i: p for part, places in parts for i, p in zip(places, part.result(), strict=True)}
+        joined.set_result([placed[i] for i in range(len(placed))])
+
+    joined.add_done_callback(cancel)
+    for part, _ in parts:
+        part.add_done_callback(collect)
+    return joined

@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev serve test check format wheel wheel-check deploy-check bench bench-serve bench-dump crash-test desk-test fuzz docs first-answer constraints sbom clean
+.PHONY: help install install-dev serve test check format wheel wheel-check deploy-check bench bench-serve bench-hostile bench-disguise bench-dump crash-test desk-test fuzz docs first-answer constraints sbom clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -58,6 +58,12 @@ bench: install-dev  ## comments a second against a plain transformers pipeline; 
 
 bench-serve: install-dev  ## the server at 50 requests a second, and at four times what it can carry (needs Node.js)
 	$(DEV)/bin/python -m benchmarks.bench_serve $(ARGS)
+
+bench-hostile: install-dev  ## 10 MB of each hostile body beside 20 polite requests a second: their p99, the server's memory
+	$(DEV)/bin/python -m benchmarks.hostile $(ARGS)
+
+bench-disguise: install-dev  ## how much abuse is still found with its words in each disguise, and false alarms
+	$(DEV)/bin/python -m benchmarks.disguise $(ARGS)
 
 bench-dump: install-dev  ## a comment's cost in dumps of 10,000 to 1,000,000, with and without the model (ARGS="--help")
 	$(DEV)/bin/python -m benchmarks.dump $(ARGS)
@@ -123,11 +129,13 @@ clean:  ## remove the environments and everything that was built
 # Appended to an environment's `bin/`: installs the files of constraints.txt, whose hashes pip checks, and no others.
 pip-install := python -m pip install --require-hashes --constraint constraints.txt
 
-# $(call bare-environment,FOLDER): a virtual environment with a current pip, and without venv's old setuptools.
+# $(call bare-environment,FOLDER): a virtual environment with a current pip, and without venv's old setuptools. An
+# older pip takes no hashes from constraints, so its successor's are given as a requirement's.
 define bare-environment
 @$(check-python)
 @$(PYTHON) -m venv $(1)
-@$(1)/bin/$(pip-install) --quiet --upgrade pip
+@sed -n '/^pip==/,/[^\]$$/p' constraints.txt > $(1)/pip.txt
+@$(1)/bin/python -m pip install --quiet --require-hashes --requirement $(1)/pip.txt
 @$(1)/bin/python -m pip uninstall --quiet --yes setuptools 2>/dev/null
 endef
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -31,9 +32,15 @@ def install(wheel: Path, folder: Path) -> int:
     empty = size(folder)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
     needed = folder / "requirements.txt"
-    needed.write_text(f"{wheel.resolve()} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
-    hashes = ["--require-hashes", "--constraint", str(ROOT / "constraints.txt"), "--requirement", str(needed)]
-    subprocess.run([*pip, *hashes], check=True)
+    constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    # A current pip first: an older one takes no hashes from constraints.
+    for line in (
+        re.search(r"^pip==.*(?:\\\n.*)*", constraints, re.MULTILINE)[0],  # type: ignore[index]
+        f"{wheel.resolve()} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}",
+    ):
+        needed.write_text(f"{line}\n", encoding="utf-8")
+        hashes = ["--require-hashes", "--constraint", str(ROOT / "constraints.txt"), "--requirement"]
+        subprocess.run([*pip, *hashes, str(needed)], check=True)
     return size(folder) - empty
 
 

@@ -91,6 +91,7 @@ class Classifier:
         self, artifact: Artifact, *, threads: int | None = None, engine: Engine | None = None
     ) -> None:
         """`engine`: one that has the artifact's network loaded already."""
+        self._artifact = artifact
         self.info: dict[str, Any] = artifact.info
         self.thresholds: dict[str, float] = artifact.thresholds
         try:
@@ -118,6 +119,10 @@ class Classifier:
         Raises ArtifactError.
         """
         return cls(Artifact.open(DEFAULT if path is None else path), threads=threads)
+
+    def beside(self) -> Classifier:
+        """The same for one more thread. It shares the networks, and gives way to this one."""
+        return Classifier(self._artifact, engine=self._engine.beside())
 
     def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
         """One prediction a comment, in the same order, for any number of comments and any Unicode text.

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from copy import copy
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ BATCH_TOKENS = 384
 """Tokens of a batch at most (or one longer row): so many fit the caches beside a layer's weights."""
 NICE = 5
 """Of the threads, on Linux: batches take a little longer, so that who asks or is refused hears at once."""
+NICE_BESIDE = 10
+"""Of an engine beside another."""
 
 Outputs = dict[str, list[NDArray[np.float32]]]
 
@@ -44,9 +47,13 @@ class Engine:
         for file in onnx_files:
             session = _load(file)
             self._sessions |= dict.fromkeys((output.name for output in session.get_outputs()), session)
-        self._pool = ThreadPoolExecutor(
-            threads or available_cores(), thread_name_prefix="engine", initializer=_give_way
-        )
+        self._pool = _pool(threads or available_cores(), NICE)
+
+    def beside(self) -> Engine:
+        """Another engine of the same sessions: one thread, which gives way to those of this one."""
+        engine = copy(self)
+        engine._pool = _pool(1, NICE_BESIDE)
+        return engine
 
     def run(self, rows: Sequence[Tokens], *outputs: str) -> Outputs:
         """The named outputs of one network, each a list with one array a row, of the output's shape.
@@ -89,11 +96,15 @@ def _load(file: Path) -> onnxruntime.InferenceSession:
         raise ArtifactError(f"{file} can't be loaded: {error}; copy the artifact again") from error
 
 
-def _give_way() -> None:
+def _pool(threads: int, nice: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="engine", initializer=_give_way, initargs=(nice,))
+
+
+def _give_way(nice: int) -> None:
     """Lets this thread's work wait for that of the process's others, such as answering on a socket."""
     if sys.platform == "linux":
         with suppress(OSError):  # where a sandbox forbids it, all are alike
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
 
 
 def available_cores() -> int:

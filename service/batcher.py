@@ -10,6 +10,9 @@ for the end of a request of a thousand. Nothing is delayed to fill a batch, and 
 BATCH_S where that is more than one comment, so that nobody waits long for those ahead. What would wait too
 long is refused at once (Busy: see `parley.service.backpressure`). A batch that fails is tried again request
 by request, so that only the guilty one fails; the thread goes on.
+
+A comment of more than LONG_CHARACTERS may take seconds, where all are rare characters. Such comments have a
+thread and a queue beside these, and a model that shares the networks: nobody else waits for them.
 """
 
 from __future__ import annotations
@@ -38,6 +41,8 @@ State = Literal["loading", "ready", "failed", "stopped"]
 LOADING_RETRY_S = 2
 BATCH_S = 0.012
 """Seconds that a batch is to take at most: a longer one carries a tenth more, but those behind it wait."""
+LONG_CHARACTERS = 4_000
+"""A comment of more goes to the thread beside: of rare characters, so many take a tenth of a second."""
 WARM_UP = Comment(text="A first comment, so that the first reader's does not pay for the start.")
 
 log = structlog.get_logger("parley.batcher")
@@ -75,10 +80,12 @@ class Batcher:
         max_wait: float = 0.05,
         on_batch: Callable[[int, float], None] = lambda rows, seconds: None,
         on_state: Callable[[State], None] = lambda state: None,
+        beside: bool = True,
     ) -> None:
         """At most `max_batch` comments a call, `max_queue` comments waiting, `max_wait` s to a first turn.
 
-        `on_batch(comments, seconds)` and `on_state(state)` are called in the batcher's thread.
+        `on_batch(comments, seconds)` and `on_state(state)` are called in the batcher's threads. `beside`:
+        whether long comments have a thread of their own.
         """
         self._load = load
         self._max_batch = max_batch
@@ -92,15 +99,17 @@ class Batcher:
         self._pressure = Backpressure(max_queue=max_queue, max_wait=max_wait)
         self.model: Classifier | None = None
         self.load_error: Exception | None = None
+        self._has_beside = beside
+        self._beside: Batcher | None = None
         self._thread = threading.Thread(target=self._run, name="parley-model", daemon=True)
 
     # From any thread.
 
     @property
     def waiting(self) -> int:
-        """Comments in the queue."""
+        """Comments in the queues."""
         with self._change:
-            return self._waiting()
+            return self._waiting() + (self._beside.waiting if self._beside else 0)
 
     def start(self) -> None:
         """Start the thread, which loads the model first."""
@@ -108,6 +117,7 @@ class Batcher:
 
     def close(self, *, timeout: float = 30.0) -> None:
         """Take no more, finish what is queued, end the thread; after `timeout` seconds what is left fails."""
+        ends = time.monotonic() + timeout
         with self._change:
             self._closing = True
             self._change.notify_all()
@@ -116,6 +126,8 @@ class Batcher:
         self._fail_all(
             NotReady("Parley is shutting down: send the request again", retry_after=LOADING_RETRY_S)
         )
+        if self._beside is not None:
+            self._beside.close(timeout=max(0.0, ends - time.monotonic()))
 
     def submit(self, comments: Sequence[Comment]) -> Future[list[Prediction]]:
         """Queue `comments`; the future holds their predictions, same order and length.
@@ -123,6 +135,19 @@ class Batcher:
         Raises NotReady while there is no model, Busy when the queue is full or the wait too long. Cancel the
         future to be skipped.
         """
+        long = [i for i, comment in enumerate(comments) if len(comment.text) > LONG_CHARACTERS]
+        if self._beside is None or not long:
+            return self._queue(comments)
+        others = sorted({*range(len(comments))}.difference(long))
+        parts = [(self._beside._queue([comments[i] for i in long]), long)]
+        try:
+            parts.append((self._queue([comments[i] for i in others]), others))
+        except Exception:
+            parts[0][0].cancel()
+            raise
+        return _joined(parts)
+
+    def _queue(self, comments: Sequence[Comment]) -> Future[list[Prediction]]:
         job = _Job(comments)
         with self._change:
             self._admit(len(comments))
@@ -177,8 +202,32 @@ class Batcher:
         model.predict([WARM_UP])  # once more, so that the first flood finds the pace known
         self._pressure.learn([WARM_UP], time.monotonic() - warm)
         self.model = model
+        if self._has_beside:
+            self._open_beside(model)
         log.info("model_loaded", model=model.info.get("name"), seconds=round(time.monotonic() - started, 3))
         self._become("ready")
+
+    def _open_beside(self, model: Classifier) -> None:
+        opened = threading.Event()
+
+        def follow(state: State) -> None:
+            opened.set()
+            if state == "failed" and self.state == "ready":  # half a server is no server
+                self._become("failed")
+
+        self._beside = Batcher(
+            model.beside,
+            max_batch=1,
+            max_queue=self._max_queue,
+            max_wait=self._max_wait,
+            on_batch=self._on_batch,
+            on_state=follow,
+            beside=False,
+        )
+        self._beside.start()
+        opened.wait()
+        if self._beside.load_error is not None:
+            raise self._beside.load_error
 
     def _become(self, state: State) -> None:
         self.state = state
@@ -285,3 +334,34 @@ class Batcher:
                 job.future.set_exception(error)
             else:
                 job.future.set_result(result or [])
+
+
+def _joined(parts: Sequence[tuple[Future[list[Prediction]], list[int]]]) -> Future[list[Prediction]]:
+    """One future of several: the predictions of each part at its places; cancelled, it cancels them."""
+    joined: Future[list[Prediction]] = Future()
+    lock, left = threading.Lock(), len(parts)
+
+    def cancel(joined: Future[list[Prediction]]) -> None:
+        if joined.cancelled() or joined.exception() is not None:
+            for part, _ in parts:
+                part.cancel()
+
+    def collect(done: Future[list[Prediction]]) -> None:
+        nonlocal left
+        failed = done.cancelled() or done.exception() is not None
+        with lock:
+            left = 0 if failed and left > 0 else left - 1
+            if left != 0:  # others are to come, or one has failed before
+                return
+        if done.cancelled() or not joined.set_running_or_notify_cancel():
+            return
+        if (error := done.exception()) is not None:
+            joined.set_exception(error)
+            return
+        placed = {i: p for part, places in parts for i, p in zip(places, part.result(), strict=True)}
+        joined.set_result([placed[i] for i in range(len(placed))])
+
+    joined.add_done_callback(cancel)
+    for part, _ in parts:
+        part.add_done_callback(collect)
+    return joined

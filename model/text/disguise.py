@@ -6,7 +6,8 @@
 
 What people write to get past a filter, and what shows that a word is meant:
     letters apart    "f o o l", "f.o.o.l", an emoji between     four letters, or three that make a word
-                     a letter a line, "f 0 0 l"                 with signs for letters, a word
+                     a letter a line, "f 0 0 l"                 with signs for letters, a word; or several
+                                                                words, where those are all that they make
     letters cut      "fo|ol", "fo.ol", "fo-ol"                  together, and not apart, they make a word
     emoji inside     one amid the letters of a word             without it they make a word
     leetspeak        "f00l", "a$$es"                            with letters it is a word
@@ -56,6 +57,11 @@ _DOMAINS = frozenset(("com", "net", "org", "co", "uk", "ca", "us", "gov", "edu",
 _NOT_A_LETTER = re.compile("[^a-zA-Z]+")
 _MOST_RUNS = 4
 """Repeated letters of a word of which all combinations are tried."""
+_LONGEST_RUN, _LONGEST_WORD, _MOST_PARTED = 64, 12, 20
+"""Letters apart that are parted into words: so many, into words so long, so often in a text."""
+_PLAIN_MARKS = re.compile("[|*~·]")
+"""No sentence ends with one and no compound has one."""
+_ONE_LETTER_WORDS = frozenset("ai")
 
 Rarity = Callable[[str], float]
 
@@ -63,9 +69,13 @@ Rarity = Callable[[str], float]
 def undisguise(text: str, rarity: Rarity) -> Runs:
     """`text` with words for their disguises, and the way back for spans; `rarity` as WordPiece tells it."""
     out = Runs()
-    start = 0
+    start = parted = 0
     for match in _SPELT_ODDLY.finditer(text):
-        word = _word(match, rarity)
+        word = None
+        if match["apart"] is not None and len(match[0]) > 7 and parted < _MOST_PARTED:
+            parted += 1
+            word = _parted(_BETWEEN.sub("", match[0]), rarity)
+        word = word or _word(match, rarity)
         if word is not None:
             out.put(text[start : match.start()], start, match.start())
             out.put(word, *match.span())
@@ -114,12 +124,61 @@ def _rejoined(found: str, rarity: Rarity) -> str | None:
     if len(word) < 4 or any(part[0].isupper() and not part.isupper() for part in parts[1:]):
         return None  # a name, or the next sentence
     rarities = list(map(rarity, parts))
-    if max(rarities) < _COMMON:
-        return None
     known = rarity(word)
-    if known >= 1 and ("-" in found or parts[-1].lower() in _DOMAINS or min(rarities) < _COMMON):
-        return None  # a compound, an address, a missing blank
+    if max(rarities) < _COMMON and not (known < 1 and _PLAIN_MARKS.search(found)):
+        return None
+    if known >= 1 and not _PLAIN_MARKS.search(found):
+        words = [
+            of for part, of in zip(parts, rarities, strict=True) if len(part) > 1 or part in _ONE_LETTER_WORDS
+        ]
+        rarest = min(words, default=2.0)
+        if parts[-1].lower() in _DOMAINS or rarest < (1 if "-" in found else _COMMON):
+            return None  # an address, a compound, a missing blank
     return word if known < (3 if len(parts) == 2 else 1) else None
+
+
+def _parted(spelt: str, rarity: Rarity) -> str | None:
+    """The several words in letters and signs that stood apart, or one behind an article; None for others."""
+    if not 4 <= len(spelt) <= _LONGEST_RUN or sum(map(str.isalpha, spelt)) < 2:
+        return None
+    read = min(
+        (
+            _words(letters, rarity)
+            for letters in {spelt.translate(_LEET), spelt.translate(_L).translate(_LEET)}
+        ),
+        key=lambda found: found[0],
+    )
+    words = read[1]
+    is_told = words and len(words) > 1 and 3 * len(words) <= len(spelt) + 2
+    return " ".join(words) if is_told else None
+
+
+def _words(letters: str, rarity: Rarity) -> tuple[float, list[str]]:
+    """The fewest and commonest words that make up `letters`, and their cost; none, if a letter is left."""
+    best: list[tuple[float, list[str]]] = [(0.0, [])]
+    for end in range(1, len(letters) + 1):
+        best.append(
+            min(
+                (
+                    (
+                        best[start][0] + _cost_of(letters[start:end], rarity),
+                        [*best[start][1], letters[start:end]],
+                    )
+                    for start in range(max(0, end - _LONGEST_WORD), end)
+                ),
+                key=lambda found: found[0],
+            )
+        )
+    return best[-1] if best[-1][0] < float("inf") else (float("inf"), [])
+
+
+def _cost_of(word: str, rarity: Rarity) -> float:
+    if len(word) < 3 and not (
+        word.lower() in _ONE_LETTER_WORDS or (len(word) == 2 and rarity(word) < _COMMON)
+    ):
+        return float("inf")
+    rare = rarity(word)
+    return 2.0 + rare if rare < 1 else float("inf")
 
 
 def _meant_so(word: str, rarity: Rarity) -> bool:

@@ -30,6 +30,10 @@ class Scripted:
         self.entered = threading.Event()
         self.seconds = seconds
         self.batches: list[list[str]] = []
+        self.slow: Scripted = self
+
+    def beside(self) -> Scripted:
+        return self.slow
 
     def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
         texts = [comment.text for comment in comments]
@@ -52,6 +56,14 @@ class Scripted:
 
 def _prediction(text: str) -> Prediction:
     return Prediction(id=text, abuse={}, spam=0.0, off_topic=None, stance=None)
+
+
+def _refuse(comments: Sequence[Comment]) -> list[Prediction]:
+    raise CommentError("text: can't be judged")
+
+
+def _exit(comments: Sequence[Comment]) -> list[Prediction]:
+    raise SystemExit
 
 
 def _comments(*texts: str) -> list[Comment]:
@@ -166,23 +178,71 @@ def test_too_long_a_wait_is_refused(start: Callable[..., Batcher]) -> None:
         job.result(10)
 
 
-def test_nobody_waits_for_the_rest_of_an_endless_comment(
-    model: Scripted, start: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nobody_waits_for_a_long_comment(model: Scripted, start: Callable[..., Batcher]) -> None:
+    model.slow = Scripted()
+    model.slow.gate.clear()
     batcher = start(model)
-    model.gate.clear()
-    long = batcher.submit(_comments("x" * 50_000))
-    assert model.entered.wait(10)
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + 3)  # long overdue: of rare signs it takes its time
-    with pytest.raises(Busy, match="a long comment is being read") as refused:
-        batcher.check()
-    assert refused.value.retry_after is not None
-    assert 2 <= refused.value.retry_after <= 4
-    model.gate.set()
-    assert len(long.result(10)) == 1
-    monkeypatch.undo()
-    assert batcher.submit(_comments("thanks")).result(10)[0].id == "thanks"
+    texts = ["first", "x" * 50_000, "last"]
+    mixed = batcher.submit(_comments(*texts))
+    assert model.slow.entered.wait(10)
+    for i in range(20):
+        assert batcher.submit(_comments(str(i))).result(10)[0].id == str(i)
+    batcher.check()
+    assert not mixed.done()
+    model.slow.gate.set()
+    assert [p.id for p in mixed.result(10)] == texts
+    assert model.slow.batches == [["x" * 50_000]]
+
+
+def test_long_comments_have_a_bounded_queue_too(model: Scripted, start: Callable[..., Batcher]) -> None:
+    model.slow = Scripted(seconds=0.05)
+    batcher = start(model, max_wait=0.1)
+    batcher.submit(_comments("x" * 50_000)).result(10)
+    model.slow.gate.clear()
+    jobs = []
+
+    def flood() -> None:
+        for _ in range(20):
+            jobs.append(batcher.submit(_comments("x" * 50_000)))
+
+    with pytest.raises(Busy, match=r"the limit is 0\.\d+ s"):
+        flood()
+    model.slow.gate.set()
+    assert len(jobs) >= 2
+    for job in jobs:
+        job.result(10)
+
+
+def test_a_cancelled_request_cancels_its_long_comment(model: Scripted, start: Callable[..., Batcher]) -> None:
+    model.slow = Scripted()
+    batcher = start(model)
+    model.slow.gate.clear()
+    running = batcher.submit(_comments("x" * 5_000))
+    assert model.slow.entered.wait(10)
+    batcher.submit(_comments("short", "y" * 5_000)).cancel()
+    model.slow.gate.set()
+    running.result(10)
+    _wait(lambda: batcher.waiting == 0)
+    batcher.submit(_comments("z" * 5_000)).result(10)
+    assert [batch[0][0] for batch in model.slow.batches] == ["x", "z"]
+
+
+def test_a_long_comment_that_fails_fails_its_request(model: Scripted, start: Callable[..., Batcher]) -> None:
+    model.slow = Scripted()
+    batcher = start(model)
+    model.slow.predict = _refuse  # type: ignore[method-assign]
+    with pytest.raises(CommentError):
+        batcher.submit(_comments("short", "x" * 5_000)).result(10)
+    assert batcher.submit(_comments("again")).result(10)[0].id == "again"
+
+
+def test_without_the_thread_beside_it_is_failed(model: Scripted, start: Callable[..., Batcher]) -> None:
+    model.slow = Scripted()
+    batcher = start(model)
+    model.slow.predict = _exit  # type: ignore[method-assign]
+    with pytest.raises(NotReady):
+        batcher.submit(_comments("x" * 5_000)).result(10)
+    _wait(lambda: batcher.state == "failed")
 
 
 def test_without_a_pause_the_queue_is_kept_short(
@@ -236,7 +296,7 @@ def test_a_batch_takes_no_longer_than_its_time(
     for i in range(12):
         batcher.submit(_comments(str(i))).result(10)  # learn the pace
     jobs = [batcher.submit(_comments(str(i))) for i in range(30)]
-    jobs.append(batcher.submit([Comment(text="long" * 5000)]))  # alone, however long it takes
+    jobs.append(batcher.submit([Comment(text="long" * 900)]))  # alone, however long it takes
     for job in jobs:
         job.result(10)
     assert max(map(len, model.batches[13:-1])) <= 6

@@ -43,6 +43,12 @@ def words() -> WordPiece:
         ("f\no\no\nl", "fool"),
         ("1 d 1 0 t and 1 d 1 0 7", "idiot and idiot"),
         ("what an i d i 0 t", "what an idiot"),
+        ("he is a w 3 4 5 3 l", "he is a weasel"),
+        ("a w e a s e l", "a weasel"),
+        ("u g l y d 0 n k 3 y", "ugly donkey"),
+        ("y 0 u l y 1 n g l 1 t t l 3 t 0 4 d", "you lying little toad"),
+        ("W O R L D C U P", "WORLD CUP"),
+        ("use|less, m|oron, s.cum, m-oron", "useless, moron, scum, moron"),
     ],
 )
 def test_read_as_what_it_hides(words: WordPiece, text: str, read: str) -> None:
@@ -60,6 +66,7 @@ def test_read_as_what_it_hides(words: WordPiece, text: str, read: str) -> None:
         "zzzzz FFFFFF",
         "the end.It was late, go.to the well-known shop, re-elect him/her, and/or bbc.co.uk or youtu.be/a",
         "1 2 3 4 5, 3 - 4 - 5, A\nB, 4 x 4, yes|no",
+        "1 a 2 b 3 c, x-ray, t-shirt, vice-president, so.good, this|that",
         "A plain comment, with nothing odd about it: 3 of 4 agree.",
     ],
 )

@@ -46,6 +46,9 @@ class Fake:
             for comment in comments
         ]
 
+    def beside(self) -> Fake:
+        return self
+
 
 @pytest.fixture
 def fake(tmp_path: Path) -> Any:

@@ -129,6 +129,9 @@ def test_a_failed_model_has_teis_status(tmp_path: Path) -> None:
                 raise ValueError
             return [None] * len(comments)
 
+        def beside(self) -> Broken:
+            return self
+
     with TestClient(create_app(Settings(store=Storage(folder=tmp_path)), load=Broken)) as client:
         wait_until_ready(client)
         response = client.post("/predict", json={"inputs": "break"})

@@ -56,6 +56,9 @@ class Fake:
         zero = dict.fromkeys(ABUSE, 0.0)
         return [Prediction(id=c.id, abuse=zero, spam=0.0, off_topic=None, stance=None) for c in comments]
 
+    def beside(self) -> Fake:
+        return self
+
 
 @pytest.fixture
 def fake() -> Fake:

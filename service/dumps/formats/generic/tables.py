@@ -6,9 +6,14 @@ Needs the extra `tables` (pyarrow), which is imported only here and in the Parqu
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
+from parley.service.dumps.formats.generic.expansion import Unpacked
+from parley.service.dumps.formats.generic.expansion import sizes as sizes_of
 from parley.service.dumps.reading.names import REPEATED
 from parley.service.dumps.reading.packing import MAX_RATIO, UNPACKED_FREELY
 from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem, raw_json
@@ -64,14 +69,9 @@ class TableReader:
         if source.head.startswith(b"PAR1"):
             return self._open_parquet(source)
         if source.head.startswith(b"ARROW1"):
-            try:
-                file = self._pa.ipc.open_file(source.stream)
-            except (self._pa.ArrowException, OSError, ValueError):
-                source.stream.seek(_BEFORE_STREAM)  # without its end the file is a stream behind its name
-            else:
-                self._found = self._types(file.schema)
-                return (file.get_batch(i) for i in range(file.num_record_batches))
-        stream = self._pa.ipc.open_stream(source.stream)
+            source.stream.read(_BEFORE_STREAM)  # a file is a stream behind its name, and an index
+        unpacked = io.BufferedReader(Unpacked(self._pa, source.stream, self._weigh))
+        stream = self._pa.ipc.open_stream(unpacked)
         self._found = self._types(stream.schema)
         return iter(stream)
 
@@ -98,8 +98,12 @@ class TableReader:
 
     def _weigh(self, size: int) -> None:
         """Count bytes that come out of the file. Raises DumpError where they are too many for its size."""
+        self._afford(size)
         self._bytes += size
-        if self._bytes > UNPACKED_FREELY and self._bytes > MAX_RATIO * self._size:
+
+    def _afford(self, size: int) -> None:
+        """Raise DumpError where so many bytes more would be too many."""
+        if self._bytes + size > max(UNPACKED_FREELY, MAX_RATIO * self._size):
             raise DumpError(
                 f"{self._place} holds more than {MAX_RATIO} times its size, as no comments do; if it is what "
                 "you mean to score, write it as JSON lines and give that"
@@ -111,36 +115,18 @@ class TableReader:
 
     def __iter__(self) -> Iterator[Record | BadRow]:
         while (batch := self._next_batch()) is not None:
-            at_once = self._rows_at_once(batch)
+            self._afford(batch.num_rows)
+            sizes = sum((self._sizes(column) for column in batch.columns), np.ones(batch.num_rows, np.int64))
+            at_once = max(1, min(ROWS_AT_ONCE, BYTES_AT_ONCE // int(sizes.max(initial=1))))
             for start in range(0, batch.num_rows, at_once):
-                rows = batch.slice(start, at_once)
-                self._weigh(sum(map(self._text_size, rows.columns)))
-                yield from self._records(self._rows_of(rows))
+                self._weigh(int(sizes[start : start + at_once].sum()))
+                yield from self._records(self._rows_of(batch.slice(start, at_once)))
 
-    def _rows_at_once(self, batch: Any) -> int:
-        """As many rows as take BYTES_AT_ONCE, were each text as long as the longest."""
-        longest = sum(map(self._longest_text, batch.columns))
-        return max(1, min(ROWS_AT_ONCE, BYTES_AT_ONCE // max(longest, 1)))
-
-    def _longest_text(self, column: Any) -> int:
-        lengths = [self._pa.compute.max(lengths).as_py() or 0 for lengths, _ in self._lengths(column)]
-        return sum(lengths)
-
-    def _text_size(self, column: Any) -> int:
-        """Bytes of a column's texts that are in the file once, and here for each row."""
-        taken = (lengths.take(indices) for lengths, indices in self._lengths(column))
-        return sum(self._pa.compute.sum(lengths).as_py() or 0 for lengths in taken)
-
-    def _lengths(self, column: Any) -> Iterator[tuple[Any, Any]]:
-        """Of each dictionary in a column or below it: the lengths of its texts, and which row has which."""
-        kind = column.type
-        if self._pa.types.is_struct(kind):
-            for number in range(kind.num_fields):
-                yield from self._lengths(column.field(number))
-        elif self._pa.types.is_list(kind) or self._pa.types.is_large_list(kind):
-            yield from self._lengths(column.flatten())
-        elif self._pa.types.is_dictionary(kind) and len(column.dictionary):
-            yield self._pa.compute.binary_length(column.dictionary), column.indices
+    def _sizes(self, column: Any) -> Any:
+        try:
+            return sizes_of(self._pa, column, self._afford)
+        except (self._pa.ArrowException, IndexError, ValueError) as error:
+            raise self._broken(error) from error
 
     def _types(self, fields: Any, prefix: str = "") -> dict[str, Any]:
         """The Arrow types by column, with the structs that hold fields opened into dotted names."""

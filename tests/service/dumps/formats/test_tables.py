@@ -194,3 +194,80 @@ def test_a_small_file_of_long_texts_is_refused_before_they_are_made(tmp_path: Pa
     ):
         list(open_reader(source))
     assert pa.total_allocated_bytes() - before < 50_000_000
+
+
+def _nulls() -> Any:
+    offsets = pa.py_buffer(np.array([0, 2**31 - 1], dtype=np.int32))
+    return pa.Array.from_buffers(pa.list_(pa.null()), 1, [None, offsets], children=[pa.nulls(2**31 - 1)])
+
+
+def _views() -> Any:
+    """A thousand texts that are one."""
+    view = np.array([3_000_000, int.from_bytes(b"aaaa", "little"), 0, 0], dtype=np.int32)
+    buffers = [None, pa.py_buffer(np.tile(view, 1000)), pa.py_buffer(LONG.encode())]
+    return pa.Array.from_buffers(pa.string_view(), 1000, buffers)
+
+
+LONG = "a" * 3_000_000
+EXPANDING = {
+    "text compressed": lambda: {"text": pa.array(["a" * 100_000_000])},
+    "dictionary compressed": lambda: {"text": pa.array(["a" * 100_000_000]).dictionary_encode()},
+    "one text for all": lambda: {"text": pa.array([LONG]).dictionary_encode().take(pa.array([0] * 1000))},
+    "views of one text": lambda: {"text": _views()},
+    "a run of one text": lambda: {
+        "text": pa.RunEndEncodedArray.from_arrays(pa.array([1000], pa.int32()), pa.array([LONG]))
+    },
+    "a list of nulls": lambda: {"text": pa.array(["a"]), "own": _nulls()},
+    "rows of nothing": lambda: {"text": pa.nulls(2**31 - 1)},
+}
+
+
+@pytest.mark.parametrize("name", EXPANDING)
+@pytest.mark.parametrize("new", [ipc.new_file, ipc.new_stream])
+@pytest.mark.parametrize("compression", ["zstd", "lz4"])
+def test_arrow_that_expands_is_refused_before_it_does(
+    tmp_path: Path, name: str, new: Any, compression: str
+) -> None:
+    path = tmp_path / "bomb.arrow"
+    batch = pa.record_batch(EXPANDING[name]())
+    with new(path, batch.schema, options=ipc.IpcWriteOptions(compression=compression)) as writer:
+        writer.write_batch(batch)
+    del batch
+    assert path.stat().st_size < 450_000
+    before = pa.total_allocated_bytes()
+    with (
+        closing(Source(path)) as source,
+        pytest.raises(DumpError, match="holds more than 200 times its size"),
+    ):
+        list(open_reader(source))
+    assert pa.total_allocated_bytes() - before < 50_000_000
+
+
+@pytest.mark.parametrize("compression", ["zstd", "lz4", None])
+@pytest.mark.parametrize("new", [ipc.new_file, ipc.new_stream])
+def test_arrow_as_it_is_usual_is_read(tmp_path: Path, new: Any, compression: str | None) -> None:
+    texts = [f"Comment {i}." for i in range(2500)]
+    columns = {
+        "text": pa.array(texts, pa.string_view()),
+        "site": pa.array(["one", "two"] * 1250).dictionary_encode(),
+        "tags": pa.array([["a", None], None] * 1250),
+        "counts": pa.array([[("a", 1)], []] * 1250, pa.map_(pa.string(), pa.int64())),
+    }
+    batch = pa.record_batch(columns)
+    path = tmp_path / "a.arrow"
+    with new(path, batch.schema, options=ipc.IpcWriteOptions(compression=compression)) as writer:
+        for start in (0, 1200):
+            writer.write_batch(batch.slice(start, 1300 if start else 1200))
+    with closing(Source(path)) as source:
+        rows = list(open_reader(source))
+    assert [row.text for row in rows] == texts  # type: ignore[union-attr]
+    assert rows[2].extra["tags"] == ["a", None]  # type: ignore[union-attr]
+
+
+def test_a_column_of_several_types_is_refused(tmp_path: Path) -> None:
+    types, offsets = pa.array([0, 0], pa.int8()), pa.array([0, 0], pa.int32())
+    union = pa.UnionArray.from_dense(types, offsets, [pa.array(["a"])])
+    path = tmp_path / "a.arrow"
+    path.write_bytes(arrow(pa.table({"text": ["a", "b"], "own": union}), ipc.new_file))
+    with closing(Source(path)) as source, pytest.raises(DumpError, match="union of types"):
+        list(open_reader(source))

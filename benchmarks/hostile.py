@@ -1,0 +1,201 @@
+"""Hostile bodies beside polite callers: what those notice, and the memory that it takes.
+
+    python -m benchmarks.hostile            # or: make bench-hostile (ARGS="--only numbers --megabytes 1")
+
+Each kind of body is sent again and again, over two connections, while 20 polite requests a second leave
+at even distances, whether or not earlier ones are answered. A line a kind: how the bodies and the polite
+were answered, p50 and p99 of the polite, the processor time that the server took for a body, and its highest
+memory so far. Polite callers may be answered 429; anything else but 200 is FAILED.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchmarks.comments import made_comments
+from benchmarks.server import free_port, served
+from tests.hostile import UNITS, repeated
+
+RATE = 20
+TARGET_MS, TARGET_MB = 200, 400
+TEXT = 100_000
+"""Characters of a comment at most."""
+PATIENCE = 10
+"""Seconds for which the sender of a hostile body waits for its answer."""
+RARE = "".join(chr(0x20000 + i) for i in range(42_000)) + "".join(chr(0xF0000 + i) for i in range(58_000))
+
+
+def _texts(unit: str) -> Callable[[int], bytes]:
+    """Comments as long as may be, all of them `unit` again and again."""
+
+    def body(size: int) -> bytes:
+        text = repeated(unit, TEXT)
+        return _comments([text] * max(1, size // (len(text.encode()) + 12)))
+
+    return body
+
+
+def _rare(size: int) -> bytes:
+    return _comments([RARE[n:] + RARE[:n] for n in range(max(1, size // (4 * TEXT)))])
+
+
+def _comments(texts: Sequence[str]) -> bytes:
+    return json.dumps({"comments": [{"text": text} for text in texts]}, ensure_ascii=False).encode()
+
+
+def _values(frame: bytes, item: bytes) -> Callable[[int], bytes]:
+    return lambda size: frame % b",".join([item] * (size // (len(item) + 1)))
+
+
+CLASSIFY, PERSPECTIVE = "/v1/classify", "/v1alpha1/comments:analyze"
+BODIES: dict[str, tuple[str, Callable[[int], bytes]]] = {
+    "numbers": (CLASSIFY, _values(b'{"comments":[%s]}', b"0")),
+    "objects": (CLASSIFY, _values(b'{"comments":[%s]}', b"{}")),
+    "lists in lists": (CLASSIFY, lambda size: b"[" * size),
+    "keys": (CLASSIFY, lambda size: b"{%s}" % b",".join(b'"%d":0' % n for n in range(size // 10))),
+    "blanks": (CLASSIFY, lambda size: b" " * size),
+    "decisions": ("/v1/feedback", _values(b'{"decisions":[%s]}', b"{}")),
+    "inputs of TEI": ("/predict", _values(b'{"inputs":[%s]}', b"[]")),
+    "inputs of OpenAI": ("/v1/moderations", _values(b'{"input":[%s]}', b'""')),
+    "entries of Perspective": (PERSPECTIVE, _values(b'{"context":{"entries":[%s]}}', b"{}")),
+    "rare characters": (CLASSIFY, _rare),
+    **{
+        name: (CLASSIFY, _texts(UNITS[name]))
+        for name in (
+            *("one letter", "one word", "Cyrillic look-alikes", "links after links", "overrides"),
+            *("a letter a line", "letters with bars", "emoji", "tags cut", "empty links", "brackets"),
+        )
+    },
+}
+
+
+class Polite:
+    """Asks 20 times a second until it is stopped."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._texts = made_comments(1000)
+        self._stopping = threading.Event()
+        self.times: list[float] = []
+        self.statuses: Counter[int] = Counter()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Polite:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        start, sent = time.monotonic(), 0
+        with ThreadPoolExecutor(100) as pool:
+            while not self._stopping.wait(max(0.0, start + sent / RATE - time.monotonic())):
+                pool.submit(self._ask, self._texts[sent % len(self._texts)])
+                sent += 1
+
+    def _ask(self, text: str) -> None:
+        start = time.monotonic()
+        status = post(self._port, CLASSIFY, _comments([text]), 60)
+        self.times.append(1000 * (time.monotonic() - start))
+        self.statuses[status] += 1
+
+
+def post(port: int, path: str, body: bytes, timeout: float) -> int:
+    """The status of the answer; 0 without any, or where the connection is closed before the body was read."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        response.read()
+        return response.status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()
+
+
+def percentile(times: Sequence[float], share: float) -> float:
+    return sorted(times)[min(len(times) - 1, int(share * len(times)))]
+
+
+def peak_mb(pid: int) -> float:
+    """The most memory that the process has had."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1000
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def attack(port: int, pid: int, name: str, *, size: int, seconds: float) -> bool:
+    """Print what polite callers notice of one kind of body; whether that is within the targets."""
+    path, make = BODIES[name]
+    body = make(size)
+    answered: Counter[int] = Counter()
+    ends, before = time.monotonic() + seconds, cpu_seconds(pid)
+
+    def send() -> None:
+        while time.monotonic() < ends:
+            answered[post(port, path, body, PATIENCE)] += 1
+
+    with Polite(port) as polite:
+        senders = [threading.Thread(target=send) for _ in range(2)]
+        for thread in senders:
+            thread.start()
+        for thread in senders:
+            thread.join()
+    used, peak = cpu_seconds(pid) - before, peak_mb(pid)
+    p99 = percentile(polite.times, 0.99)
+    failed = not polite.statuses.keys() <= {200, 429}
+    met = p99 <= TARGET_MS and peak < TARGET_MB and not failed
+    print(
+        f"{name:24} {_told(answered):16} polite {_told(polite.statuses):16}"
+        f" p50 {percentile(polite.times, 0.5):6.0f}  p99 {p99:6.0f} ms"
+        f"  {used / max(1, sum(answered.values())):6.2f} CPU s/body  {peak:4.0f} MB"
+        f"{'' if met else '  MISSED'}{'  FAILED' if failed else ''}",
+        flush=True,
+    )
+    return met
+
+
+def _told(statuses: Counter[int]) -> str:
+    return " ".join(f"{count}×{status or 'cut'}" for status, count in sorted(statuses.items()))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--megabytes", type=float, default=10, help="size of a body (10)")
+    parser.add_argument("--seconds", type=float, default=10, help="for which each kind is sent (10)")
+    parser.add_argument("--only", action="append", choices=BODIES, metavar="KIND", help=", ".join(BODIES))
+    options = parser.parse_args(arguments)
+    port = free_port()
+    size = int(options.megabytes * 1_000_000) - 100
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "service.yaml"
+        config.write_text(json.dumps({"port": port, "store": {"folder": folder}}), encoding="utf-8")
+        command = [sys.executable, "-m", "parley.service.commands.cli", "serve", "--config", str(config)]
+        with served(command, port, cwd=Path(folder), patience=600) as server:
+            print(f"before: {peak_mb(server.pid):.0f} MB, load {os.getloadavg()[0]:.1f}")
+            for name in options.only or BODIES:
+                attack(port, server.pid, name, size=size, seconds=options.seconds)
+
+
+if __name__ == "__main__":
+    main()

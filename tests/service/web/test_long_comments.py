@@ -1,0 +1,42 @@
+"""A comment as long as one may be, of characters that the model has never seen, beside polite callers."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from pathlib import Path
+
+from parley.service.settings.schema import Settings
+from parley.service.web.app import create_app
+from tests.service.web.live import serving
+
+RARE = "".join(chr(0x20000 + i) for i in range(42_000)) + "".join(chr(0xF0000 + i) for i in range(58_000))
+
+
+def classify(port: int, text: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    body = json.dumps({"comments": [{"text": text}]})
+    connection.request("POST", "/v1/classify", body, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    return response.status
+
+
+def test_polite_callers_are_answered_beside_a_comment_of_rare_characters(tiny_artifact: Path) -> None:
+    with serving(create_app(Settings(model=tiny_artifact))) as port:
+        long: list[int] = []
+        hostile = threading.Thread(target=lambda: long.append(classify(port, RARE)))
+        hostile.start()
+        polite, beside = [], 0
+        while hostile.is_alive() or len(polite) < 5:
+            polite.append(classify(port, "Thanks, the bridge was a good idea."))
+            beside += hostile.is_alive()
+            time.sleep(0.01)
+        hostile.join()
+    assert long == [200]
+    assert set(polite) <= {200, 429}
+    assert polite.count(200) > len(polite) / 2
+    assert beside > 5  # answered while the long one was being read

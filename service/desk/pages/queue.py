@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
+from threading import Lock
 from typing import Any, cast
 
+from cachetools import TTLCache
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
@@ -34,7 +35,8 @@ LATEST_PLACE = 4e9
 """The last second that a page's place may name; needs are far below."""
 
 router = APIRouter(route_class=DeskRoute, include_in_schema=False)
-_counts: dict[tuple[int, Filter], tuple[float, dict[str, Any]]] = {}
+_counts: TTLCache[tuple[int, Filter], dict[str, Any]] = TTLCache(1000, COUNTS_S)
+_counting = Lock()
 
 
 @router.get("/desk")
@@ -277,11 +279,12 @@ def _told(params: Mapping[str, str]) -> str | None:
 
 def _count(service: Service, wanted: Filter) -> dict[str, Any]:
     """The counts beside the list, kept for a moment."""
-    now, store = time.monotonic(), service.store
+    store = service.store
     key = (id(store), wanted)
-    kept = _counts.get(key)
-    if kept is not None and now - kept[0] < COUNTS_S:
-        return kept[1]
+    with _counting:
+        kept = _counts.get(key)
+    if kept is not None:
+        return kept
     every = Filter(queue=wanted.queue, state=wanted.state)
     states = {
         state: listing.count(store, Filter(queue=wanted.queue, state=state, flagged=False))
@@ -294,9 +297,10 @@ def _count(service: Service, wanted: Filter) -> dict[str, Any]:
         "flagged": flagged,
         "all": states[wanted.state],
         "states": states,
-        **listing.facets(store, wanted),
+        "label": listing.facets(store, wanted, "label"),
+        "story": listing.facets(store, wanted, "story"),
+        "language": listing.facets(store, wanted, "language"),
     }
-    for old in [old for old, (at, _) in _counts.items() if now - at > COUNTS_S]:
-        _counts.pop(old, None)
-    _counts[key] = now, found
+    with _counting:
+        _counts[key] = found
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,11 +36,6 @@ class Filter:
     new_author: bool = False
     search: str | None = None
     sort: str = "need"
-
-
-def everything(wanted: Filter) -> Filter:
-    """The same filter without the policy's choice."""
-    return replace(wanted, flagged=False)
 
 
 def page(

@@ -158,7 +158,7 @@ def look(address: str, picture: Path, size: tuple[int, int]) -> None:
 
 
 def photograph_desk(model: list[str], pictures: Mapping[str, Path]) -> None:
-    """The desk's queue, most urgent comment and sliders, with the example comments waiting."""
+    """The desk's queue, one toxic comment and the sliders, with the example comments waiting."""
     comments = [json.loads(line) for line in EXAMPLE.read_text(encoding="utf-8").splitlines()]
     sent = [
         {
@@ -178,16 +178,16 @@ def photograph_desk(model: list[str], pictures: Mapping[str, Path]) -> None:
         with served(serve, port, cwd=ROOT, patience=600):
             ask(port, {"comments": sent})
             look(f"{desk}/queue", pictures["queue"], DESK_SIZE)
-            look(f"{desk}/comments/{most_urgent(desk)}", pictures["comment"], DESK_SIZE)
+            look(f"{desk}/comments/{first_toxic(desk)}", pictures["comment"], DESK_SIZE)
             look(f"{desk}/reading", pictures["reading"], DESK_SIZE)
 
 
-def most_urgent(desk: str) -> str:
-    """The number of the comment that comes first."""
-    with urllib.request.urlopen(f"{desk}/queue", timeout=60) as page:
+def first_toxic(desk: str) -> str:
+    """The number of the toxic comment that comes first."""
+    with urllib.request.urlopen(f"{desk}/queue?label=toxicity", timeout=60) as page:
         found = re.search(r'data-item="(\d+)"', page.read().decode())
     if not found:
-        raise SystemExit(f"the queue at {desk} is empty")
+        raise SystemExit(f"no comment at {desk} is toxic")
     return found[1]
 
 

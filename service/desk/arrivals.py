@@ -118,7 +118,7 @@ def item_row(arrived: Arrived, *, model: str, policy: str, queue: int) -> dict[s
         "article_title": article and article.title,
         "article_text": (article and (article.text or "")[:MODEL_READS]) or None,
         "story": (article and (article.title or article.url or article.id or "")[:MAX_NAME]) or None,
-        "parent_id": _name(parent and parent.id),
+        "parent_id": _name(parent.id if parent else None),
         "parent_text": parent and parent.text,
         "author": None,
         "new_author": False,

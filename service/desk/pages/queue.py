@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from threading import Lock
 from typing import Any, cast
 
+from cachetools import TTLCache
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
@@ -29,12 +31,16 @@ from parley.service.web.context import Service, ServiceDep
 MAX_BULK = 500
 COUNTS_S = 5.0
 """For so long a queue's counts are kept: they need not be of this very moment."""
+OFFERED_S = 60.0
+"""And what its filters offer."""
 MAX_NOTE = 2000
 LATEST_PLACE = 4e9
 """The last second that a page's place may name; needs are far below."""
 
 router = APIRouter(route_class=DeskRoute, include_in_schema=False)
-_counts: dict[tuple[int, Filter], tuple[float, dict[str, Any]]] = {}
+_counts: TTLCache[Any, Any] = TTLCache(1000, COUNTS_S)
+_offered: TTLCache[Any, Any] = TTLCache(1000, OFFERED_S)
+_counting = Lock()
 
 
 @router.get("/desk")
@@ -276,27 +282,33 @@ def _told(params: Mapping[str, str]) -> str | None:
 
 
 def _count(service: Service, wanted: Filter) -> dict[str, Any]:
-    """The counts beside the list, kept for a moment."""
-    now, store = time.monotonic(), service.store
-    key = (id(store), wanted)
-    kept = _counts.get(key)
-    if kept is not None and now - kept[0] < COUNTS_S:
-        return kept[1]
-    every = Filter(queue=wanted.queue, state=wanted.state)
-    states = {
-        state: listing.count(store, Filter(queue=wanted.queue, state=state, flagged=False))
-        for state in items.STATES
-    }
-    flagged = listing.count(store, every)
-    known = {every: flagged, listing.everything(every): states[wanted.state]}
-    found: dict[str, Any] = {
-        "shown": known[wanted] if wanted in known else listing.count(store, wanted),
-        "flagged": flagged,
+    """The counts beside the list, kept for a moment, and what the filters offer for longer."""
+    store = service.store
+
+    def number(of: Filter) -> int:
+        return int(_kept(_counts, (store, of), lambda: listing.count(store, of)))
+
+    def offered(column: str) -> list[tuple[str, int]]:
+        key = (store, wanted.queue, wanted.state, wanted.flagged, column)
+        return list(_kept(_offered, key, lambda: listing.facets(store, wanted, column)))
+
+    states = {s: number(Filter(queue=wanted.queue, state=s, flagged=False)) for s in items.STATES}
+    return {
+        "shown": number(replace(wanted, sort="need")),
+        "flagged": number(Filter(queue=wanted.queue, state=wanted.state)),
         "all": states[wanted.state],
         "states": states,
-        **listing.facets(store, wanted),
+        "label": offered("label"),
+        "story": offered("story"),
+        "language": offered("language"),
     }
-    for old in [old for old, (at, _) in _counts.items() if now - at > COUNTS_S]:
-        _counts.pop(old, None)
-    _counts[key] = now, found
+
+
+def _kept(cache: TTLCache[Any, Any], key: Any, count: Callable[[], Any]) -> Any:
+    with _counting:
+        found = cache.get(key)
+    if found is None:
+        found = count()
+        with _counting:
+            cache[key] = found
     return found

@@ -75,7 +75,7 @@ def test_filters(any_store: Store, hashes: KeyedHashes) -> None:
     assert texts(search="_") == []
     assert texts(newer_than_hours=1) == ["Drei", "One 100% sure", "Two"]
     assert texts(queue=77) == []
-    assert dict(listing.facets(any_store, Filter())["language"]) == {"en": 2, "de": 1}
+    assert dict(listing.facets(any_store, Filter(), "language")) == {"en": 2, "de": 1}
     assert listing.count(any_store, Filter(label="toxicity")) == 2
 
 

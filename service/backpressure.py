@@ -22,9 +22,6 @@ ALWAYS_WAIT = 4
 BURST_S = 0.5
 """Requests that keep the model busy for longer are no burst but too many: from then on a long queue would
 serve nobody sooner, only everybody later, and it is kept short, until the model has rested."""
-LONG_CHARACTERS, LONG_TURN_S = 10_000, 1.0
-"""A comment of so many characters may take seconds, where all are rare signs: nobody is asked to wait for
-the rest of it while that is likely to take longer than this."""
 RESTED = 4
 """Seconds of a burst that one of rest makes up for: with a fifth of the time free no queue is kept short."""
 SHORT_SHARE, SHORT_WAIT = 0.2, 2
@@ -47,7 +44,7 @@ class Backpressure:
         """`max_queue` comments waiting, `max_wait` s to a first turn."""
         self._max_queue, self._max_wait = max_queue, max_wait
         self._pace = 0.0  # seconds a character, a moving average
-        self._busy_until, self._long = 0.0, False
+        self._busy_until = 0.0
         self._busy, self._since, self._burst = False, time.monotonic(), BURST_S
 
     def admit(self, comments: int, *, waiting: int, next_costs: Sequence[int]) -> None:
@@ -56,11 +53,6 @@ class Backpressure:
         `next_costs` are what the next comment of each waiting request costs.
         """
         now = time.monotonic()
-        if (left := self._left(now)) > LONG_TURN_S:
-            raise Busy(
-                f"a long comment is being read, for another {left:.0f} s: come back later",
-                retry_after=max(1, math.ceil(left)),
-            )
         if not next_costs:
             return  # whoever finds nobody waiting is served, however many comments it brings
         if waiting + comments > self._max_queue:
@@ -85,7 +77,7 @@ class Backpressure:
 
     def begin(self, cost: int) -> None:
         """A batch of this cost begins."""
-        self._busy_until, self._long = time.monotonic() + self.seconds(cost), cost > LONG_CHARACTERS
+        self._busy_until = time.monotonic() + self.seconds(cost)
 
     def learn(self, comments: Sequence[Comment], seconds: float) -> None:
         """These took the model so long."""
@@ -97,10 +89,6 @@ class Backpressure:
         if busy != self._busy:
             now = time.monotonic()
             self._busy, self._since, self._burst = busy, now, self._burst_left(now)
-
-    def _left(self, now: float) -> float:
-        """Seconds that a long comment is likely to take yet; one that is overdue, as long again."""
-        return abs(self._busy_until - now) if self._busy and self._long else 0.0
 
     def _burst_left(self, now: float) -> float:
         """Seconds for which the model may yet be busy before the queue is kept short."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from parley.model.comment import Comment
-from parley.service.backpressure import BASE_CHARACTERS, LONG_CHARACTERS, Backpressure, cost_of
+from parley.service.backpressure import BASE_CHARACTERS, Backpressure, cost_of
 from parley.service.errors import Busy
 
 COMMENT = Comment(text="a" * BASE_CHARACTERS)
@@ -42,14 +42,6 @@ def test_a_few_may_wait_however_slow_the_model_is(pressure: Backpressure) -> Non
     pressure.admit(1, waiting=3, next_costs=[COST] * 3)
     with pytest.raises(Busy, match="the wait would be"):
         pressure.admit(1, waiting=4, next_costs=[COST] * 4)
-
-
-def test_nobody_is_asked_to_wait_for_a_long_comment(pressure: Backpressure) -> None:
-    pressure.turn(busy=True)
-    pressure.begin(100 * LONG_CHARACTERS)
-    with pytest.raises(Busy, match="a long comment is being read, for another 50 s") as refused:
-        pressure.admit(1, waiting=0, next_costs=[])
-    assert refused.value.retry_after == 50
 
 
 def test_a_model_that_is_busy_for_long_has_a_short_queue(monkeypatch: pytest.MonkeyPatch) -> None:

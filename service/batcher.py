@@ -96,6 +96,7 @@ class Batcher:
         self._change = threading.Condition()
         self._closing = False
         self.state: State = "loading"
+        self._max_queue, self._max_wait = max_queue, max_wait
         self._pressure = Backpressure(max_queue=max_queue, max_wait=max_wait)
         self.model: Classifier | None = None
         self.load_error: Exception | None = None

@@ -280,8 +280,8 @@ def check_limits(sent: ClassifyRequest, service: Service) -> None:
     for i, comment in enumerate(sent.comments):
         if not comment.text.strip():
             details.append({"place": f"comments[{i}].text", "problem": "is blank: leave this comment out"})
-        elif problem := limits.too_long(comment.text):
-            details.append({"place": f"comments[{i}].text", "problem": problem})
+        elif too_long := limits.too_long(comment.text):
+            details.append({"place": f"comments[{i}].text", "problem": too_long})
     if details:
         more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
         message = f"{details[0]['place']}: {details[0]['problem']}{more}"

@@ -85,7 +85,7 @@ class Polite:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._texts = made_comments(1000)
+        self._texts = list(made_comments(1000))
         self._stopping = threading.Event()
         self.times: list[float] = []
         self.statuses: Counter[int] = Counter()

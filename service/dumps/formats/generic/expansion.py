@@ -60,7 +60,7 @@ def _unpacked_size(message: Any) -> int:
         is_compressed = _field(metadata, batch, _COMPRESSION) is not None
         (count,) = struct.unpack_from("<I", metadata, buffers)
         places = struct.iter_unpack("<qq", metadata[buffers + 4 : buffers + 4 + 16 * count])
-        return sum(_size(message.body, *place, is_compressed) for place in places)
+        return sum(_size(message.body, offset, length, is_compressed) for offset, length in places)
     except (struct.error, TypeError, ValueError):
         return 0  # pyarrow says what is wrong with it
 
@@ -147,7 +147,7 @@ def _of_lists(pa: Any, column: Any, afford: Callable[[int], None]) -> NDArray[np
         afford(int(counts.sum(dtype=np.int64)))
         children = [column.flatten()]
     ends = np.cumsum(counts, dtype=np.int64)
-    of_rows = counts.astype(np.int64)
+    of_rows: NDArray[np.int64] = counts.astype(np.int64)
     for child in _not_empty(children):
         before = np.concatenate([[0], np.cumsum(sizes(pa, child, afford))])
         of_rows += before[ends] - before[ends - counts]

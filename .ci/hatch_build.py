@@ -21,6 +21,7 @@ class PackageHook(BuildHookInterface):  # type: ignore[type-arg]
     """Puts the files of `TOP` at the top of the package; links them and the folders for a checkout."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Add the files of `TOP` to a wheel; for an editable install, make the folder of links."""
         root = Path(self.root)
         files = {file: file.name for file in (root / TOP).iterdir() if file.is_file()}
         if version != "editable":

@@ -57,6 +57,7 @@ OWN_DEV = 200
 
 
 def main() -> None:
+    """Run it from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("config", type=Path, help="the training YAML that variants change")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, metavar="NAME", help=", ".join(VARIANTS))

@@ -161,6 +161,7 @@ def _verdict(met: bool) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Run it from the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

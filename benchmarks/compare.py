@@ -56,6 +56,7 @@ STANCE_OF = "stance of "
 
 
 def main() -> None:
+    """Run it from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("config", type=Path, help="the training YAML whose dev rows are read")
     parser.add_argument("artifacts", type=Path, nargs="+", metavar="ARTIFACT")

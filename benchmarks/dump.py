@@ -291,6 +291,7 @@ def _line(runs: Sequence[dict[str, Any]]) -> str:
 
 
 def main() -> None:
+    """Run it from the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

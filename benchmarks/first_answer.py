@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def main() -> None:
+    """Run it from the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

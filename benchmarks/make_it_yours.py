@@ -24,6 +24,7 @@ UNTAUGHT = "other labels decided otherwise (the most)"
 
 
 def main() -> None:
+    """Run it from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--artifact", type=Path, default=DEFAULT, help="the artifact to start from")
     parser.add_argument("--source", default="ruddit", help="a corpus it was not trained on")

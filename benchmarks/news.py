@@ -44,6 +44,7 @@ EXAMPLE = Comment(
 
 
 def main() -> None:
+    """Run it from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("artifact", nargs="?", type=Path, default=DEFAULT)
     parser.add_argument("--data-dir", type=Path, default=Path("../shared/data"))

@@ -16,6 +16,7 @@ from transformers import pipeline
 
 
 def main(model: str, source: str, scores: str, batch_size: str = "1") -> None:
+    """Score the texts of `source`, write what the pipeline answers to `scores`, print the seconds taken."""
     score = pipeline("text-classification", model=model, top_k=None, device="cpu")
     texts = [json.loads(line)["text"] for line in Path(source).read_text(encoding="utf-8").splitlines()]
     start = time.perf_counter()

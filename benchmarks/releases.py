@@ -22,6 +22,7 @@ FILE = "model/artifacts/parley-minilm/evaluation.json"
 
 
 def main() -> None:
+    """Run it from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--repository", type=Path, default=Path(), help="a clone with its whole history")
     given = parser.parse_args()

@@ -109,6 +109,7 @@ def middle(values: Sequence[float], places: int = 0) -> str:
 
 
 def main() -> None:
+    """Run it from the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -31,6 +31,7 @@ CONFIG: dict[str, Any] = {
 
 
 def main() -> None:
+    """Run it from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("build/videos"), help="where the runs are kept")
     parser.add_argument("--data-dir", type=Path, default=Path("../shared/data"))

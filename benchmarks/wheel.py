@@ -55,6 +55,7 @@ def new_names(environment: Path, before: set[str]) -> set[str]:
 
 
 def site_packages(environment: Path) -> Path:
+    """The environment's folder of installed packages."""
     return next((environment / "lib").glob("python*/site-packages"))
 
 
@@ -111,6 +112,7 @@ def check(wheel: Path) -> None:
 
 
 def main() -> None:
+    """Run it from the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -102,6 +102,7 @@ SCORES = {"toxicity", "insult", "spam", "off-topic"}
 
 
 def shorten(text: str, width: int) -> str:
+    """The text on one line, cut to `width` characters."""
     line = " ".join(text.split())
     return line if len(line) <= width else line[: width - 1].rstrip() + "…"
 
@@ -135,6 +136,7 @@ def draw(rows: list[dict[str, str]], picture: Path) -> None:
 
 
 def cell(name: str, shown: str) -> Text:
+    """A table's cell; a score is coloured from green at 0 to red at 1."""
     if name not in SCORES or not shown:
         return Text(shown)
     red = round(255 * float(shown))
@@ -206,6 +208,7 @@ BLOCKS: dict[str, Callable[[list[str]], str]] = {"answer": answer, "scores": sco
 
 
 def main() -> None:
+    """Write each generated block into README.md, and its picture."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

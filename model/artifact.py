@@ -45,38 +45,47 @@ class Artifact:
 
     @property
     def info_file(self) -> Path:
+        """Name, version, labels, sizes, licences, training data and commit."""
         return self.path / "artifact.json"
 
     @property
     def comments_file(self) -> Path:
+        """The ONNX graph that reads a comment alone."""
         return self.path / "comments.onnx"
 
     @property
     def pairs_file(self) -> Path:
+        """The ONNX graph that reads a comment with its article or target."""
         return self.path / "pairs.onnx"
 
     @property
     def encoder_file(self) -> Path:
+        """The configurations of both encoders."""
         return self.path / "encoder.json"
 
     @property
     def tokenizer_file(self) -> Path:
+        """The tokenizer as Hugging Face's `tokenizers` writes it."""
         return self.path / "tokenizer.json"
 
     @property
     def calibration_file(self) -> Path:
+        """What turns the networks' outputs into calibrated scores."""
         return self.path / "calibration.json"
 
     @property
     def thresholds_file(self) -> Path:
+        """The threshold of each label at its operating point."""
         return self.path / "thresholds.json"
 
     @property
     def evaluation_file(self) -> Path:
+        """What evaluation measured; the card's figures come from it."""
         return self.path / "evaluation.json"
 
     @property
     def card_file(self) -> Path:
+        """The model card."""
         return self.path / "README.md"
 
     @property
@@ -140,10 +149,12 @@ class Artifact:
 
     @property
     def calibration(self) -> dict[str, Any]:
+        """Raises ArtifactError where the file is missing or no JSON."""
         return self._read(self.calibration_file)
 
     @property
     def thresholds(self) -> dict[str, float]:
+        """Raises ArtifactError where the file is missing or no JSON."""
         return self._read(self.thresholds_file)
 
     def read_evaluation(self) -> dict[str, Any]:

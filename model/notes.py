@@ -43,6 +43,7 @@ class Note(StrEnum):
     )
 
     def __new__(cls, code: str, meaning: str) -> Note:
+        """Make the member from its code and meaning."""
         note = str.__new__(cls, code)
         note._value_ = code
         note.meaning = meaning

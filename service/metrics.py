@@ -62,10 +62,12 @@ class Metrics:
         self.up.set_function(up)
 
     def on_batch(self, comments: int, seconds: float) -> None:
+        """Count a batch of the model's, and the seconds it took."""
         self.batch_comments.observe(comments)
         self.batch_seconds.observe(seconds)
 
     def on_request(self, *, route: str, method: str, status: int, seconds: float) -> None:
+        """Count an answered request; `route` is its template, not its path."""
         self.requests.labels(route, method, str(status)).inc()
         self.seconds.labels(route).observe(seconds)
 

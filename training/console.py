@@ -49,6 +49,7 @@ def told_errors() -> Iterator[None]:
 
 @contextmanager
 def progress(total: int, doing: str = "scoring") -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error; the function given adds to what is done."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -79,6 +79,7 @@ def points_of(
 
 
 def own_rows(data: Path, split: Any, *, whole: bool, why: str) -> list[Example]:
+    """Rows of a site's file: one part of it, or the `whole`. `why` says what needs them, for the error."""
     from parley.training.data.decisions import read_part
 
     own = read_part(data, None if whole else split, why=why)

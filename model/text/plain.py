@@ -157,6 +157,7 @@ class Runs:
             self.put("\n", start, end)
 
     def text(self) -> str:
+        """What has been put so far."""
         return "".join(self._parts)
 
     def back(self, start: int, end: int) -> tuple[int, int]:
@@ -241,24 +242,28 @@ def _put_markdown(out: Runs, source: str) -> None:
         chars = list(accumulate((byte & 0xC0 != 0x80 for byte in source.encode()), initial=0))
     events: Iterator[tuple[Any, Any]] = pyromark.events_with_range(source, options=_MARKDOWN_OPTIONS)
     for event, place in events:
-        start, end = chars[place["start"]], chars[place["end"]]
-        match event:
-            case {"Text": text}:
-                if start < end:  # else blanks of a tab that the parser has split
-                    out.put(text, start, end)
-            case {"Code": text}:
-                inside = source.find(text, start, end)
-                out.put(text, *((start, end) if inside < 0 else (inside, inside + len(text))))
-            case {"Start": "HtmlBlock"}:
+        _put_event(out, source, event, chars[place["start"]], chars[place["end"]])
+
+
+def _put_event(out: Runs, source: str, event: Any, start: int, end: int) -> None:
+    """Put what pyromark's event about `source[start:end]` shows of it."""
+    match event:
+        case {"Text": text}:
+            if start < end:  # else blanks of a tab that the parser has split
+                out.put(text, start, end)
+        case {"Code": text}:
+            inside = source.find(text, start, end)
+            out.put(text, *((start, end) if inside < 0 else (inside, inside + len(text))))
+        case {"Start": "HtmlBlock"}:
+            out.line_break(start, start)
+            _put_html(out, source, start, end)
+        case {"InlineHtml": _}:
+            _put_html(out, source, start, end)
+        case "SoftBreak" | "HardBreak":
+            out.line_break(start, end)
+        case {"Start": tag}:
+            if (tag if isinstance(tag, str) else next(iter(tag))) not in _MARKDOWN_INLINE:
                 out.line_break(start, start)
-                _put_html(out, source, start, end)
-            case {"InlineHtml": _}:
-                _put_html(out, source, start, end)
-            case "SoftBreak" | "HardBreak":
-                out.line_break(start, end)
-            case {"Start": tag}:
-                if (tag if isinstance(tag, str) else next(iter(tag))) not in _MARKDOWN_INLINE:
-                    out.line_break(start, start)
 
 
 def _put_as_shown(out: Runs, source: str) -> None:

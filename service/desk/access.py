@@ -34,6 +34,7 @@ class DeskRoute(APIRoute):
     """A route that knows the browser's session, and refuses what does not come from the desk's own pages."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Check session, origin and token before the route's own function runs."""
         handle = super().get_route_handler()
 
         async def handle_desk(request: Request) -> Response:
@@ -58,12 +59,14 @@ class DeskRoute(APIRoute):
 
 
 async def get_session(request: Request) -> Session:
+    """The browser's session, as `DeskRoute` has found it."""
     session = request.state.session
     assert isinstance(session, Session)
     return session
 
 
 async def get_admin(request: Request) -> Session:
+    """The session of an admin. Raises NotAllowed for anybody else."""
     session = await get_session(request)
     if not session.is_admin:
         raise NotAllowed("this page is for admins: ask one of them")

@@ -60,6 +60,7 @@ class Trial:
 
     @property
     def comments(self) -> int:
+        """How many comments were decided."""
         return self.actions.total()
 
     def add(self, record: Record, decision: Decision, nearly: Sequence[Reason], *, examples: int) -> None:

@@ -79,6 +79,7 @@ class CommentIn(_Sent):
     )
 
     def to_comment(self, *, ask: Sequence[Question] = ()) -> Comment:
+        """The model's comment, with the questions asked about it."""
         article, parent = self.article, self.parent
         return Comment(
             text=self.text,

@@ -33,6 +33,7 @@ router = APIRouter(route_class=JsonRoute, tags=["feedback"])
 
 
 def check_not_blank(name: str) -> str:
+    """The id as given. Raises PydanticCustomError for one of blanks alone."""
     if not name.strip():  # all of them would be one comment
         raise PydanticCustomError("blank", "is blank: give the comment's id")
     return name

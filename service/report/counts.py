@@ -41,6 +41,7 @@ class Counts:
     unsure: int = 0
 
     def add(self, verdict: Verdict) -> None:
+        """Count one comment."""
         self.comments += 1
         if verdict.action == "approve":
             self.approve += 1
@@ -56,6 +57,7 @@ class Counts:
             setattr(self, verdict.stance, getattr(self, verdict.stance) + 1)
 
     def merge(self, other: Counts) -> None:
+        """Add the numbers of another part."""
         for each in fields(Counts):
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 

@@ -56,6 +56,7 @@ class First:
         self._order = count(0, -1)
 
     def add(self, row: ScoredRow) -> None:
+        """Keep the row if it ranks high enough; a text already kept counts as another copy."""
         scores = row.scores
         abuse = max(score or 0.0 for name, score in scores.items() if name.startswith("abuse."))
         rank = (SEVERITY[row.action], abuse, scores[SPAM] or 0.0, scores[OFF_TOPIC] or 0.0)  # type: ignore[index]

@@ -263,6 +263,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read from arguments alone."""
         return (init_settings,)  # `load` gathers the others, so that its errors can name the place
 
     @classmethod

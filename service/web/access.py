@@ -66,6 +66,7 @@ class Caller:
 
     @property
     def key_id(self) -> str | None:
+        """The id of the key, if one was sent."""
         return self.identity[1] if self.identity and self.identity[0] == "key" else None
 
 
@@ -80,6 +81,7 @@ class Usage:
 
     @property
     def headers(self) -> dict[str, str]:
+        """The RateLimit headers of an answer."""
         return {
             "RateLimit-Limit": str(self.limit),
             "RateLimit-Remaining": str(self.remaining),
@@ -172,6 +174,7 @@ class AccessControl:
         self.open_paths = {*OPEN_PATHS, *open_paths}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse with 401, 403 or 429, or pass on with the rate's headers."""
         if scope["type"] != "http" or self._is_open(scope):
             scope.setdefault("state", {})["check_key"] = lambda key: self.gate.identify(
                 key, _address(scope), direct=is_direct(scope)

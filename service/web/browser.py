@@ -45,6 +45,7 @@ class SameMachine:
         self.hosts = frozenset(map(str.lower, hosts))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse with 403 or 415, or pass on."""
         if scope["type"] == "http" and await self.is_open():
             try:
                 self._check(scope)

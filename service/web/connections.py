@@ -33,6 +33,7 @@ class BoundedProtocol(H11Protocol):
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count the connection, and abort the longest idle one where there are too many."""
         super().connection_made(transport)
         BoundedProtocol.open += 1
         self.idle[self] = None
@@ -43,12 +44,14 @@ class BoundedProtocol(H11Protocol):
             oldest.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Count it out."""
         BoundedProtocol.open -= 1
         self.idle.pop(self, None)
         self._head_arrived()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Start the clock of a request's head; stop it once the head is complete."""
         between = self.cycle is None or self.cycle.response_complete
         before = self.cycle
         if between and self._head_timer is None:
@@ -59,6 +62,7 @@ class BoundedProtocol(H11Protocol):
             self._head_arrived()
 
     def on_response_complete(self) -> None:
+        """Count the connection as idle, unless its next request is in already."""
         before = self.cycle
         self.idle[self] = None
         super().on_response_complete()

@@ -208,6 +208,7 @@ async def _hung_up(request: Request) -> None:
 
 
 async def get_service(request: Request) -> Service:  # async: FastAPI would call it in another thread
+    """The service that the app was made with, as a FastAPI dependency."""
     service = request.app.state.service
     assert isinstance(service, Service)
     return service

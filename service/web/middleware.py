@@ -49,6 +49,7 @@ class RequestLog:
         self.wires = wires
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; log, count and time the answer."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -101,6 +102,7 @@ class Unread:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; then read the rest of the body and drop it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -147,6 +149,7 @@ class Admission:
         self.told = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse with 429 or 503, or pass on."""
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in self.paths:
             try:
                 self.check()
@@ -192,6 +195,7 @@ class BodyLimit:
         """Bytes of the bodies in work, beyond FREE_BYTES of each."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a body that declares itself too long; count the others as they come in."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

@@ -46,6 +46,7 @@ class Proxy:
         self.told = float("-inf")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on with the resolved scope."""
         if scope["type"] == "http" and PEER not in scope:
             scope = self._resolve(scope)
         await self.app(scope, receive, send)
@@ -103,6 +104,7 @@ class Prefix:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on with the whole path."""
         if scope["type"] != "http" or not scope.get("root_path"):
             await self.app(scope, receive, send)
             return

@@ -55,6 +55,7 @@ class JSON(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
+        """The body's bytes. Raises ValueError for NaN and infinities."""
         text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return text.encode("utf-8", "backslashreplace")
 
@@ -210,6 +211,7 @@ class JsonRoute(APIRoute):
     lenient: ClassVar[bool] = False
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Check encoding and media type before the route's own function runs."""
         handle = super().get_route_handler()
 
         async def handle_json(request: Request) -> Response:

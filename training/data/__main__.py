@@ -16,6 +16,7 @@ from parley.training.errors import SourceError
 
 
 def main() -> None:
+    """Print a table of the sources."""
     parser = argparse.ArgumentParser(prog="python -m parley.training.data", description=__doc__)
     parser.add_argument("--data-dir", type=Path, default=Path("../shared/data"), help="default: %(default)s")
     parser.add_argument("names", nargs="*", help="sources to show; all where none is named")

@@ -70,6 +70,7 @@ class Untuned:
         self._classifier = Classifier.load(copy.path, threads=threads)
 
     def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
+        """Off-topic and stance alone, one prediction a comment."""
         under = self._classifier.predict([replace(c, target=None) for c in comments])
         aimed = [replace(c, article=Article(text=c.target), target=None) for c in comments if c.target]
         unrelated = iter(self._classifier.predict(aimed))
@@ -122,6 +123,7 @@ class TfIdf:
         return hstack([rows, self._targets.transform(targets)]).tocsr()
 
     def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
+        """All but off-topic, one prediction a comment."""
         rows = self._words.transform([c.text for c in comments])
         scores = {label: self._scores(label, rows) for label in COMMENT_LABELS}
         stances = self._stances(comments, rows)

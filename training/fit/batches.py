@@ -167,6 +167,7 @@ class Collator:
     """Rows of `tokenise` to one batch; see the module docstring."""
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """The batch of these rows, padded to its longest."""
         contexts: dict[tuple[int, ...], int] = {}
 
         def flat(name: str) -> list[Any]:
@@ -234,6 +235,7 @@ class LengthGroupedSampler(Sampler[int]):
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
+        """Shuffle anew, as the Trainer asks before each epoch."""
         self._epoch = epoch
 
     def __len__(self) -> int:

@@ -108,6 +108,7 @@ class Answers:
         return [math.nan] * LABELS if place is None else self._said["comments"][place, :LABELS].tolist()
 
     def cosine(self, text: str, context: str) -> float:
+        """The cosine of the teacher's vectors of a comment and of a context."""
         comment = self._said["comments"][self._comments[text], LABELS:].astype(np.float32)
         return float(comment @ self._said["contexts"][self._contexts[context]].astype(np.float32))
 

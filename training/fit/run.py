@@ -74,6 +74,7 @@ class MultiTaskTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Tensor:
+        """The losses' sum on one batch; its parts are kept for the log."""
         with self.accelerator.autocast():  # accelerate does so for `forward`, which the network lacks
             loss, parts = multitask_loss(
                 model, inputs, self._config.losses, untuned=self._untuned, teacher=self._teacher
@@ -86,6 +87,7 @@ class MultiTaskTrainer(Trainer):
         return loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Add the mean of each part since the last log."""
         for name, values in self._parts.items():
             logs[f"loss_{name}"] = round(torch.stack(values).mean().item(), 5)
         self._parts.clear()
@@ -99,6 +101,7 @@ class MultiTaskTrainer(Trainer):
         )
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """AdamW, with the heads' own rate and no decay of biases and norms."""
         if self.optimizer is None:
             optimiser = self._config.optimiser
             groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}

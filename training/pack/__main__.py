@@ -19,6 +19,7 @@ from parley.training.errors import TrainingError
 
 
 def main() -> None:
+    """Write a job, or take its results back."""
     parser = argparse.ArgumentParser(
         prog="python -m parley.training.pack",
         description=__doc__,

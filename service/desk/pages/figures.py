@@ -52,6 +52,7 @@ class Figure:
 
     @property
     def points(self) -> str:
+        """The line as an SVG polyline's `points`."""
         return " ".join(f"{x:.1f},{y:.1f}" for x, y in self.line)
 
 

@@ -40,6 +40,7 @@ async def show(request: Request, service: ServiceDep, session: SessionDep) -> Re
 
 @router.get("/desk/decisions.jsonl")
 async def export_jsonl(service: ServiceDep, session: AdminDep) -> Response:
+    """Every decision, one JSON object a line."""
     return _download(
         as_jsonl(map(to_json, decisions.log(service.store))), "decisions.jsonl", "application/jsonl"
     )
@@ -47,11 +48,13 @@ async def export_jsonl(service: ServiceDep, session: AdminDep) -> Response:
 
 @router.get("/desk/decisions.csv")
 async def export_csv(service: ServiceDep, session: AdminDep) -> Response:
+    """Every decision as CSV."""
     return _download(as_csv(decisions.log(service.store)), "decisions.csv", "text/csv; charset=utf-8")
 
 
 @router.get("/desk/statements.jsonl")
 async def export_statements(service: ServiceDep, session: AdminDep) -> Response:
+    """A statement of reasons for each comment that stands rejected, as JSON lines."""
     found = (statement(row) for row in decisions.standing(service.store) if row["action"] == "reject")
     return _download(as_jsonl(found), "statements.jsonl", "application/jsonl")
 

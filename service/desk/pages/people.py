@@ -24,6 +24,7 @@ _limiter = MovingWindowRateLimiter(MemoryStorage())
 
 @router.get(SIGN_IN)
 async def sign_in_page(request: Request, service: ServiceDep) -> Response:
+    """The form that takes a key; straight to the desk for whoever is signed in."""
     if request.state.session is not None:
         return RedirectResponse("/desk", 303)
     users = await run_in_threadpool(people.all_users, service.store)
@@ -32,6 +33,7 @@ async def sign_in_page(request: Request, service: ServiceDep) -> Response:
 
 @router.post(SIGN_IN)
 async def sign_in(request: Request, service: ServiceDep) -> Response:
+    """Start a session for the key's owner. Raises RateLimited after too many attempts."""
     address = request.client.host if request.client else "unknown"
     if not _limiter.hit(ATTEMPTS, "sign-in", address):
         raise RateLimited("too many attempts to sign in: wait a minute", retry_after=60)
@@ -49,6 +51,7 @@ async def sign_in(request: Request, service: ServiceDep) -> Response:
 
 @router.post("/desk/sign-out")
 async def sign_out(request: Request, service: ServiceDep, session: SessionDep) -> Response:
+    """End this session, or with `everywhere` all of the user's."""
     everywhere = bool((await request.form()).get("everywhere"))
     await run_in_threadpool(people.end, service.store, session, everywhere=everywhere)
     response = RedirectResponse("/desk" if is_open(service, request) else SIGN_IN, 303)
@@ -58,6 +61,7 @@ async def sign_out(request: Request, service: ServiceDep, session: SessionDep) -
 
 @router.get("/desk/static/{name}")
 async def static(name: str) -> Response:
+    """A style sheet, script or icon of the desk. Raises NotFound."""
     found = file(name)
     if found is None:
         raise NotFound("there is no such file")

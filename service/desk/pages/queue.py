@@ -45,6 +45,7 @@ _counting = Lock()
 
 @router.get("/desk")
 async def start() -> Response:
+    """The desk opens with the queue."""
     return RedirectResponse("/desk/queue", 303)
 
 

@@ -50,6 +50,7 @@ class Estimate:
 
 @router.get("/desk/reading")
 async def show(request: Request, service: ServiceDep, session: SessionDep) -> Response:
+    """The page of a queue's figures; arrivals where none is named."""
     queue = _queue_id(request.query_params)
     return await run_in_threadpool(_page, request, service, queue)
 

@@ -80,6 +80,7 @@ router = APIRouter(route_class=DeskRoute, include_in_schema=False)
 
 @router.get(UPLOAD)
 async def show_uploads(request: Request, service: ServiceDep, session: SessionDep) -> Response:
+    """The form that takes a file, and the uploads so far."""
     found = await run_in_threadpool(queues.all_queues, service.store)
     limit = service.settings.desk.upload // 1_000_000
     return page(request, "uploads.html", title="Upload a file", limit=limit, queues=found[1:])
@@ -237,9 +238,11 @@ class Look(Columns):
         self.rows: list[dict[str, Any]] = []
 
     def check(self, found: Iterable[str], *, place: str) -> None:
+        """Note the columns' names; nothing is refused."""
         self.found |= dict.fromkeys(found)
 
     def record(self, values: Mapping[str, Any], *, row: int, line: int | None = None) -> Record:
+        """Keep the row as it is; the record stands for nothing but its place."""
         flat = dict(_flat(values))
         self.found |= dict.fromkeys(flat)
         self.rows.append(flat)

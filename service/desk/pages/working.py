@@ -42,12 +42,14 @@ class Agreement:
 
     @property
     def words(self) -> str:
+        """The share in per cent with its 95 % Wilson interval."""
         low, high = wilson(self.same, self.of)
         return f"{100 * self.same / self.of:.0f} % ({100 * low:.0f} to {100 * high:.0f} %)"
 
 
 @router.get("/desk/working")
 async def show(request: Request, service: ServiceDep, session: SessionDep) -> Response:
+    """The page on how well the model works; arrivals where no queue is named."""
     queue = read_number(request.query_params.get("queue")) or ARRIVALS
     return await run_in_threadpool(_page, request, service, queue)
 

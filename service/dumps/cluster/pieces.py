@@ -218,6 +218,7 @@ class PieceReader:
 
     @property
     def fraction(self) -> float:
+        """How much of the input has been read, in [0, 1]."""
         return self._reader.fraction
 
     def __iter__(self) -> Iterator[Record | BadRow]:

@@ -68,6 +68,7 @@ class NativeReader:
 
     @property
     def fraction(self) -> float:
+        """How much of the input has been read, in [0, 1]."""
         return self._source.fraction * (self._joined.share if self._joined else 1.0)
 
     @property

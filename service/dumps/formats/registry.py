@@ -72,7 +72,8 @@ class Reader(Protocol):
 class PartReader(Reader, Protocol):
     """A reader whose rows can be joined with those of other files: `rows` gives them as they stand."""
 
-    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]: ...
+    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+        """The records, joined with what `index` holds of all files."""
 
 
 @dataclass(frozen=True, slots=True)

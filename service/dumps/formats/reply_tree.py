@@ -86,6 +86,7 @@ class Index:
         self.author = lru_cache(maxsize=4096)(self._author)
 
     def close(self) -> None:
+        """Close the database."""
         self._base.close()
 
     def add_comment(
@@ -326,6 +327,7 @@ class JoinedTable:
 
     @property
     def fraction(self) -> float:
+        """How much of the input has been read, in [0, 1]."""
         return self._reader.fraction * (self._rows_joined.share if self._rows_joined else 1.0)
 
     @property

@@ -47,6 +47,7 @@ class Part:
 
     @property
     def name(self) -> str:
+        """What messages call it: the path, and in an archive the member."""
         return f"{self.path}: {self.member}" if self.member else str(self.path)
 
 

@@ -58,18 +58,23 @@ class Unpacked(io.RawIOBase):
         self._error: Exception | None = None
 
     def readable(self) -> bool:
+        """True, as io.RawIOBase asks."""
         return True
 
     def seekable(self) -> bool:
+        """Whether the decompressor can go back."""
         return bool(self._inner.seekable())
 
     def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a byte of what is unpacked."""
         return int(self._inner.seek(offset, whence))
 
     def tell(self) -> int:
+        """The place, in bytes of what is unpacked."""
         return int(self._inner.tell())
 
     def readinto(self, buffer: Any) -> int:
+        """Fill the buffer; what lies before any damage is handed on before the error is raised."""
         filled = 0
         if self._error is not None:
             raise OSError(str(self._error)) from self._error

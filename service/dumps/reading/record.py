@@ -308,29 +308,32 @@ def to_utc(value: object) -> datetime | None:
 
     A time without a zone counts as UTC. A number of seconds before 1973 counts as none: it is something else.
     """
-    if value is None:
-        return None
     if isinstance(value, str):
         value = _number_or_iso(value.strip())
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if not abs(value) < _LATEST:  # nor a number that is none
-            return None
-        if (compact := _compact(value)) is not None:
-            return compact
-        try:
-            while abs(value) > _EPOCH_MILLISECONDS:
-                value /= 1000
-            return datetime.fromtimestamp(value, UTC) if abs(value) >= _EARLIEST else None
-        except (OverflowError, OSError, ValueError):
-            return None
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return _from_number(value)
     if isinstance(value, datetime):
         try:
             return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
         except OverflowError:
             return None
-    return None
+    return datetime(value.year, value.month, value.day, tzinfo=UTC) if isinstance(value, date) else None
+
+
+def _from_number(value: float) -> datetime | None:
+    """A compact date, or seconds, milliseconds or less since 1970; None for other numbers."""
+    if not abs(value) < _LATEST:  # nor NaN
+        return None
+    if (compact := _compact(value)) is not None:
+        return compact
+    try:
+        while abs(value) > _EPOCH_MILLISECONDS:
+            value /= 1000
+        return datetime.fromtimestamp(value, UTC) if abs(value) >= _EARLIEST else None
+    except (OverflowError, OSError, ValueError):
+        return None
 
 
 def _compact(value: float) -> datetime | None:

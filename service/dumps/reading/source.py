@@ -92,6 +92,7 @@ class Source:
         return Source(self.path, member=self.member)
 
     def close(self) -> None:
+        """Close the file and what was opened on it."""
         if self._text is not None:
             self._text.close()
         self.stream.close()

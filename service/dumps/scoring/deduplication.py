@@ -95,6 +95,7 @@ class Seen:
             self._database.commit()
 
     def close(self) -> None:
+        """Close the database without committing."""
         self._database.close()
 
     @contextmanager

@@ -74,6 +74,7 @@ class Layout:
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """All columns, in the order written."""
         return (*self.inputs, *((OTHERS,) if self.others else ()), *PREDICTED)
 
 

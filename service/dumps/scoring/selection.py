@@ -124,6 +124,7 @@ class Selection:
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """The input's columns, with authors replaced by pseudonyms where that was asked."""
         columns = self._reader.columns
         return self._pseudonyms.columns(columns) if self._pseudonyms else columns
 

@@ -25,9 +25,11 @@ _TEXTS = ("stance.target", "stance.label", "reply.label", "language", "decision.
 class Writer(Protocol):
     """Writes scored comments in the order given; `close` ends the format, not the file below."""
 
-    def write(self, rows: Sequence[Scored]) -> None: ...
+    def write(self, rows: Sequence[Scored]) -> None:
+        """Write these rows after those written before."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Write what the format ends with."""
 
 
 class JsonLinesWriter:
@@ -37,9 +39,11 @@ class JsonLinesWriter:
         self._handle = handle
 
     def write(self, rows: Sequence[Scored]) -> None:
+        """A line a row."""
         self._handle.writelines(to_json(json_row(row)) + b"\n" for row in rows)
 
     def close(self) -> None:
+        """Nothing: JSON lines have no end."""
         pass
 
 
@@ -58,11 +62,13 @@ class CsvWriter:
             self._csv.writerow(layout.columns)
 
     def write(self, rows: Sequence[Scored]) -> None:
+        """A record a row."""
         for row in rows:
             cells = table_row(row, self._layout).values()
             self._csv.writerow([v if v is None or type(v) in _CELLS else plain(v) for v in cells])
 
     def close(self) -> None:
+        """Flush, and leave the handle open."""
         self._text.flush()
         self._text.detach()
 
@@ -83,6 +89,7 @@ class ParquetWriter:
         self._waiting: list[Any] = []
 
     def write(self, rows: Sequence[Scored]) -> None:
+        """Hold the rows until they fill a row group."""
         flat = [table_row(row, self._layout) for row in rows]
         for row in flat:
             self._move_misfits(row)
@@ -92,6 +99,7 @@ class ParquetWriter:
             self._flush()
 
     def close(self) -> None:
+        """Write the last row group and the footer."""
         self._flush()
         self._parquet.close()
 
@@ -182,13 +190,15 @@ def _in_groups(pa: Any, tables: Iterator[Any]) -> Iterator[Any]:
 class OpenWriter(Protocol):
     """Opens a writer on a handle."""
 
-    def __call__(self, handle: BinaryIO, layout: Layout, *, header: bool = True) -> Writer: ...
+    def __call__(self, handle: BinaryIO, layout: Layout, *, header: bool = True) -> Writer:
+        """A writer of this layout; `header` False leaves out a CSV's first line."""
 
 
 class Join(Protocol):
     """Joins files that such writers wrote."""
 
-    def __call__(self, parts: Sequence[Path], out: BinaryIO) -> None: ...
+    def __call__(self, parts: Sequence[Path], out: BinaryIO) -> None:
+        """Write the parts, in order, as one file to `out`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ class Item:
 
     @property
     def scores(self) -> dict[str, float | None]:
+        """The scores kept, by name; None where one was not judged."""
         return {score: getattr(self, score) for score in SCORES}
 
     def leased_to_another(self, session: str) -> bool:

@@ -49,10 +49,12 @@ class Session:
 
     @property
     def name(self) -> str:
+        """What the log calls whoever acts."""
         return self.user.name if self.user else "this machine"
 
     @property
     def is_admin(self) -> bool:
+        """Whether they may do what admins alone may."""
         return self.user is None or self.user.role == "admin"
 
 

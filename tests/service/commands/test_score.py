@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,12 @@ from typer.testing import CliRunner
 from parley.model.artifact import DEFAULT
 from parley.service.commands.cli import app
 
+Run = Callable[..., Result]
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "article-page.txt"
 
 
 @pytest.fixture
-def run(tiny_artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def run(tiny_artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Call `parley score` with these words, on the tiny artifact, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
 
@@ -36,7 +38,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_page_becomes_a_table(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_page_becomes_a_table(run: Run, tmp_path: Path) -> None:
     result = run(str(EXAMPLE), "-o", "out.csv", "--target", "closing the old bridge")
     assert result.exit_code == 0, result.output
     with (tmp_path / "out.csv").open(newline="") as file:
@@ -54,7 +56,7 @@ def test_a_page_becomes_a_table(run, tmp_path: Path) -> None:  # type: ignore[no
     assert "idiots" not in result.stderr
 
 
-def test_bad_rows_are_told_and_listed(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_bad_rows_are_told_and_listed(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text('body,n\nfine,1\n"broken,2\nfine too,3\n')
     result = run("in.csv", "-o", "out.jsonl", "--map", "text=body", "--map", "target=body")
     assert result.exit_code == 0, result.output
@@ -86,7 +88,7 @@ BAD_CALLS = {
 
 
 @pytest.mark.parametrize(("words", "status", "message"), BAD_CALLS.values(), ids=BAD_CALLS.keys())
-def test_bad_calls(run, tmp_path: Path, words: tuple[str, ...], status: int, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_bad_calls(run: Run, tmp_path: Path, words: tuple[str, ...], status: int, message: str) -> None:
     pytest.importorskip("pyarrow")
     contents = {
         "in.csv": "text\nfine\n",
@@ -109,14 +111,14 @@ def test_bad_calls(run, tmp_path: Path, words: tuple[str, ...], status: int, mes
     assert names(tmp_path) == before
 
 
-def test_a_model_that_is_none(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_model_that_is_none(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("text\nfine\n")
     result = run("in.csv", "-o", "out.csv", model=tmp_path)
     assert result.exit_code == 2
     assert "is not a whole artifact" in result.stderr
 
 
-def test_overwrite(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_overwrite(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("text\nfine\n")
     (tmp_path / "out.csv").write_text("old")
     assert run("in.csv", "-o", "out.csv", "--overwrite", "--quiet").exit_code == 0
@@ -124,7 +126,7 @@ def test_overwrite(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize("out", ["out.jsonl", "-"])
-def test_bad_rows_never_go_to_a_file_of_someone_else(run, tmp_path: Path, out: str) -> None:  # type: ignore[no-untyped-def]
+def test_bad_rows_never_go_to_a_file_of_someone_else(run: Run, tmp_path: Path, out: str) -> None:
     good = '{"text": "fine"}\n'
     (tmp_path / "in.jsonl").write_text(good)
     (tmp_path / "notes.txt").write_text("mine")
@@ -141,7 +143,7 @@ def test_bad_rows_never_go_to_a_file_of_someone_else(run, tmp_path: Path, out: s
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_a_list_of_bad_rows_of_an_earlier_run_is_replaced(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_list_of_bad_rows_of_an_earlier_run_is_replaced(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "fine"}\n{"text": ""}\n')
     listed = tmp_path / "bad.jsonl"
     for rows in (1, 1):
@@ -152,7 +154,7 @@ def test_a_list_of_bad_rows_of_an_earlier_run_is_replaced(run, tmp_path: Path) -
     assert not listed.exists()
 
 
-def test_a_folder_of_parts_of_someone_else_stays(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_folder_of_parts_of_someone_else_stays(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "fine"}\n')
     parts = tmp_path / "out.jsonl.parts"
     parts.mkdir()
@@ -167,7 +169,7 @@ def test_a_folder_of_parts_of_someone_else_stays(run, tmp_path: Path) -> None:  
     ]
 
 
-def test_links_among_the_parts_are_not_followed(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_links_among_the_parts_are_not_followed(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "fine"}\n')
     victim = tmp_path / "victim"
     victim.write_text("mine")
@@ -189,7 +191,7 @@ def test_links_among_the_parts_are_not_followed(run, tmp_path: Path) -> None:  #
     assert victim.read_text() == "mine"
 
 
-def test_a_dump_cut_short_says_so_whatever_was_asked(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_dump_cut_short_says_so_whatever_was_asked(run: Run, tmp_path: Path) -> None:
     whole = gzip.compress(b"".join(b'{"text": "number %d"}\n' % n for n in range(20_000)))
     (tmp_path / "in.jsonl.gz").write_bytes(whole[: len(whole) // 2])
     for quiet in ([], ["-q"]):
@@ -198,7 +200,7 @@ def test_a_dump_cut_short_says_so_whatever_was_asked(run, tmp_path: Path) -> Non
         assert "The input could not be read to its end" in result.stderr
 
 
-def test_nothing_of_a_dump_reaches_the_terminal_as_an_order(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_of_a_dump_reaches_the_terminal_as_an_order(run: Run, tmp_path: Path) -> None:
     evil = "\x1b]0;owned\x07\u202e\x9b31m"
     rows = [{f"text{evil}": "fine"}, {"text": "fine"}]
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -211,7 +213,7 @@ def test_nothing_of_a_dump_reaches_the_terminal_as_an_order(run, tmp_path: Path)
         assert not set(shown) & set("\x1b\x07\u202e\x9b"), shown
 
 
-def test_what_is_odd_but_no_error_is_told(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_odd_but_no_error_is_told(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_bytes('{"text": "café"}\n'.encode("cp1252"))
     result = run("in.jsonl", "-o", "out.csv", "--map", "article.title=headline")
     assert "no row has 'headline', which --map says is the article.title" in result.stderr
@@ -219,7 +221,7 @@ def test_what_is_odd_but_no_error_is_told(run, tmp_path: Path) -> None:  # type:
     assert "café" in (tmp_path / "out.csv").read_text(encoding="utf-8")
 
 
-def test_progress_on_a_terminal_only(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_progress_on_a_terminal_only(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in.csv").write_text("text\nfine\n")
     assert "Scoring" not in run("in.csv", "-o", "a.csv").stderr
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes stderr for a terminal
@@ -259,7 +261,7 @@ def test_ctrl_c(tiny_artifact: Path, tmp_path: Path) -> None:
     assert names(tmp_path) == ["in.jsonl"]
 
 
-def test_the_trained_artifact_on_the_example(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_trained_artifact_on_the_example(run: Run, tmp_path: Path) -> None:
     if not DEFAULT.is_dir():
         pytest.skip("no trained artifact in this checkout")
     result = run(str(EXAMPLE), "-o", "out.csv", "--target", "closing the old bridge", model=DEFAULT)
@@ -273,7 +275,7 @@ def test_the_trained_artifact_on_the_example(run, tmp_path: Path) -> None:  # ty
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_a_late_time_that_nobody_can_read_is_kept(run, tmp_path: Path, suffix: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_late_time_that_nobody_can_read_is_kept(run: Run, tmp_path: Path, suffix: str) -> None:
     if suffix == ".parquet":
         pytest.importorskip("pyarrow")
     rows = ["2026-01-01T10:00:00Z,fine"] * 20 + ["last Tuesday,late"]

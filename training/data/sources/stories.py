@@ -73,6 +73,7 @@ class Story:
 
     @property
     def slice(self) -> str:
+        """The slice of the evaluation that it belongs to."""
         return "plain" if self.plain else "finer"
 
 
@@ -113,12 +114,17 @@ def _parse(path: Path) -> list[Story]:
             stories[-1].comments.append(_comment(comment, stories[-1].comments, f"{path}:{number}"))
         else:
             raise ValueError(f"{path}:{number}: no line of a story (see README.md there): {line[:60]!r}")
+    _check_whole(stories, path)
+    return stories
+
+
+def _check_whole(stories: Sequence[Story], path: Path) -> None:
+    """Raises ValueError naming a story that lacks something."""
     for story in stories:
         if not (story.title and story.paragraphs and story.comments and len(story.targets) == 4):
             raise ValueError(
                 f"{path}: story {story.id} needs a title, a paragraph, four targets and comments"
             )
-    return stories
 
 
 def _comment(match: re.Match[str], above: Sequence[StoryComment], where: str) -> StoryComment:

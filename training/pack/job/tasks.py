@@ -39,6 +39,7 @@ class Task:
             self._starts[name] = np.cumsum(lengths) - lengths
 
     def take_share(self, share: float, rng: np.random.Generator) -> None:
+        """Keep a random share of the places, of at least `rows`."""
         count = max(self.rows, round(len(self.places) * share))
         self.places = np.sort(rng.permutation(self.places)[:count])
 

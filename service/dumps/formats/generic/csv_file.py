@@ -101,6 +101,7 @@ class CsvReader:
 
     @property
     def fraction(self) -> float:
+        """How much of the input has been read, in [0, 1]."""
         return self._source.fraction
 
     def __iter__(self) -> Iterator[Record | BadRow]:
@@ -146,16 +147,20 @@ class CsvReader:
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    """A row as it stands in the file: its numbered lines, its cells, and what is wrong with it."""
+
     lines: list[tuple[int, str]]
     cells: list[str]
     problem: str | None
 
     @property
     def line(self) -> int:
+        """The number of its first line."""
         return self.lines[0][0]
 
     @property
     def raw(self) -> str:
+        """Its text, line ends included."""
         return "".join(text for _, text in self.lines)
 
 

@@ -32,6 +32,7 @@ class JsonLinesReader:
 
     @property
     def fraction(self) -> float:
+        """How much of the input has been read, in [0, 1]."""
         return self._source.fraction
 
     def __iter__(self) -> Iterator[Record | BadRow]:

@@ -133,6 +133,7 @@ class PageReader:
 
     @property
     def fraction(self) -> float:
+        """1.0: the page is read at once."""
         return 1.0
 
     def __iter__(self) -> Iterator[Record | BadRow]:

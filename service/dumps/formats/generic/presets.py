@@ -66,6 +66,7 @@ class PresetReader:
 
     @property
     def fraction(self) -> float:
+        """How much of the input has been read, in [0, 1]."""
         return self._reader.fraction * (self._joined.share if self._joined else 1.0)
 
     def __iter__(self) -> Iterator[Record | BadRow]:

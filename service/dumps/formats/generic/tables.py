@@ -111,6 +111,7 @@ class TableReader:
 
     @property
     def fraction(self) -> float:
+        """How much of the input has been read, in [0, 1]."""
         return self._row / self._rows if self._rows else 0.0
 
     def __iter__(self) -> Iterator[Record | BadRow]:

@@ -47,6 +47,7 @@ def _submissions(source: Source) -> Source | None:
 
 
 def add(submission: Mapping[str, Any], index: Index) -> None:
+    """Put a submission into the index as the article of its comments."""
     id, title, text = (_string(submission.get(key)) for key in ("id", "title", "selftext"))
     if id is None:
         return
@@ -59,6 +60,7 @@ def add(submission: Mapping[str, Any], index: Index) -> None:
 
 
 def values(comment: Mapping[str, Any]) -> dict[str, Any]:
+    """A comment's fields under Parley's names; an article's and a parent's id with Reddit's type prefix."""
     body, link, parent = comment.get("body"), _string(comment.get("link_id")), comment.get("parent_id")
     if isinstance(parent, int) and not isinstance(parent, bool) and parent > 0:
         parent = (

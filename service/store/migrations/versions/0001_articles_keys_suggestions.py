@@ -8,6 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
+    """Make the tables of articles, keys and suggestions."""
     moment = sa.DateTime(timezone=True)
     op.create_table(
         "articles",

@@ -8,6 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
+    """Add the keyed hash of a text, and who sent it."""
     op.add_column(
         "suggestions",
         sa.Column("text_hash", sa.String(64), comment="keyed hash of the text, where that is kept"),

@@ -8,6 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
+    """Add the article that a client sent along."""
     op.add_column(
         "suggestions",
         sa.Column(

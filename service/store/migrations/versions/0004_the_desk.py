@@ -22,6 +22,7 @@ SCORES = (
 
 
 def upgrade() -> None:
+    """Make the desk's tables."""
     _make_queues()
     _make_decisions()
     _make_people()

@@ -8,6 +8,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
+    """Make the table of stories anew, with their state."""
     op.drop_table("stories")  # nothing wrote to it yet
     moment = sa.DateTime(timezone=True)
     op.create_table(

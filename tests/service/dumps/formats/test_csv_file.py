@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -31,7 +32,7 @@ def test_encodings(read: Read, encoding: str) -> None:
     assert texts(read("a.csv", "text,x\ncafé – “nice”,1\n".encode(encoding))) == ["café – “nice”"]
 
 
-def test_lines_that_are_not_utf8_are_counted(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_lines_that_are_not_utf8_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes("text,x\ncafé,1\n".encode() + "naïve,2\n".encode("cp1252"))
     source = Source(path)
@@ -135,7 +136,9 @@ CELLS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(CELLS, CELLS), max_size=6))
-def test_what_a_csv_writer_writes_is_read_back(tmp_path_factory, cells: list[tuple[str, str]]) -> None:  # type: ignore[no-untyped-def]
+def test_what_a_csv_writer_writes_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[str, str]]
+) -> None:
     path = tmp_path_factory.mktemp("csv") / "a.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows([("text", "note"), *cells])
@@ -154,7 +157,9 @@ def test_what_a_csv_writer_writes_is_read_back(tmp_path_factory, cells: list[tup
         st.lists(st.sampled_from(['"', ",", " ", "\n", '""', 'a"', ""]), max_size=4), min_size=1, max_size=5
     )
 )
-def test_no_word_is_lost_wherever_the_marks_stand(tmp_path_factory, marks: list[list[str]]) -> None:  # type: ignore[no-untyped-def]
+def test_no_word_is_lost_wherever_the_marks_stand(
+    tmp_path_factory: pytest.TempPathFactory, marks: list[list[str]]
+) -> None:
     words = [f"word{i}x{j}" for i, row in enumerate(marks) for j, _ in enumerate(row)]
     lines = ["".join(f"{mark}word{i}x{j}" for j, mark in enumerate(row)) for i, row in enumerate(marks)]
     path = tmp_path_factory.mktemp("csv") / "a.csv"

@@ -33,10 +33,11 @@ serve: install  ## start the server on http://127.0.0.1:8000 (PORT=8001 changes 
 test: install-dev $(NODE_CLIENTS)  ## run all tests (ARGS="-k spans" picks some)
 	$(DEV)/bin/python -m pytest $(ARGS)
 
-check: install-dev  ## lint, formatting, types, import direction, docs in step with the code
+check: install-dev  ## lint, formatting, types, spelling, import direction, docs in step with the code
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/mypy
+	$(DEV)/bin/codespell
 	$(DEV)/bin/python -m pytest tests/test_imports.py tests/test_docs.py
 
 format: install-dev  ## put the code into the house format

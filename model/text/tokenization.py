@@ -67,7 +67,7 @@ class Tokenizer:
     def pairs(self, pairs: Sequence[tuple[Context, str]]) -> list[Tokens]:
         """One row a (context, comment) pair; the comment gives way where both don't fit.
 
-        Offsets are of the text each token comes from. `cut` doesn't count a title behind a target.
+        Offsets are of the text each token comes from. `cut` doesn't count an article behind a target.
         """
         return [self._pair(context, self._split(comment)) for context, comment in pairs]
 

@@ -9,9 +9,9 @@ import pytest
 
 from parley.model import Artifact, ArtifactError
 from parley.model.text.context import (
+    ARTICLE_TOKENS,
     PARENT_TOKENS,
     TARGET_TOKENS,
-    TITLE_TOKENS,
     pair_context,
     reply_context,
 )
@@ -61,7 +61,7 @@ def test_articles_are_cut_at_the_limit_and_say_so(tokenizer: Tokenizer) -> None:
 
 
 def test_a_pair_keeps_room_for_the_comment(tiny_artifact: Path) -> None:
-    tokenizer = Tokenizer(Artifact(tiny_artifact).tokenizer_file, max_tokens=128, stride=STRIDE)
+    tokenizer = Tokenizer(Artifact(tiny_artifact).tokenizer_file, max_tokens=160, stride=STRIDE)
     long = "city " * 500
     contexts = (
         pair_context(long, long),
@@ -69,9 +69,9 @@ def test_a_pair_keeps_room_for_the_comment(tiny_artifact: Path) -> None:
         pair_context(None, long),
         reply_context(long),
     )
-    lengths = (TARGET_TOKENS + TITLE_TOKENS + 3, TARGET_TOKENS + 2, TITLE_TOKENS + 2, PARENT_TOKENS + 2)
+    lengths = (TARGET_TOKENS + ARTICLE_TOKENS + 3, TARGET_TOKENS + 2, ARTICLE_TOKENS + 2, PARENT_TOKENS + 2)
     for row, length in zip(tokenizer.pairs([(c, long) for c in contexts]), lengths, strict=True):
-        assert (row.types.count(0), row.types.count(1)) == (length, 128 - length)
+        assert (row.types.count(0), row.types.count(1)) == (length, 160 - length)
         assert row.cut
 
 
@@ -87,8 +87,8 @@ def test_a_pair_is_its_context_then_the_comment(tokenizer: Tokenizer) -> None:
     assert not any(row.cut for row in rows)
 
 
-def test_a_title_behind_a_target_is_cut_without_a_word(tokenizer: Tokenizer) -> None:
-    long = "city " * 40
+def test_an_article_behind_a_target_is_cut_without_a_word(tokenizer: Tokenizer) -> None:
+    long = "city " * 60
     (beside, alone) = tokenizer.pairs([(pair_context("tax", long), "no"), (pair_context(None, long), "no")])
     assert (beside.cut, alone.cut) == (False, True)
 

@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
@@ -20,8 +20,11 @@ from parley.model.notes import Note
 from parley.service.commands.cli import add_plugins
 from parley.service.commands.cli import app as parley
 from parley.service.dumps.formats.registry import INPUTS
-from parley.service.errors import STATUS
-from parley.service.policy.decision import shipped
+from parley.service.errors import STATUS, Problem
+from parley.service.metrics import Metrics
+from parley.service.policy.decision import CLOSED, Policy, shipped
+from parley.service.policy.rules import SCORES
+from parley.service.protocols.coral import RejectionCode
 from parley.service.settings.schema import Settings
 from parley.service.web.app import create_app
 
@@ -129,6 +132,18 @@ def test_readme_names_every_command_and_target() -> None:
         assert f"make {name}" in readme, f"`make {name}` is not in the README"
 
 
+def test_every_documented_route_exists(openapi: dict[str, Any]) -> None:
+    """Addresses of our own: others in the pages are other programs'."""
+    known = [
+        (method.upper(), re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)))
+        for path, methods in openapi["paths"].items()
+        for method in methods
+    ]
+    ours = r"\b(GET|PUT|POST|DELETE) (/(?:v1|coral|tei|health|metrics)\b[^\s`?]*)"
+    for method, path in re.findall(ours, documentation() + read("README.md")):
+        assert any(method == m and re.fullmatch(regex, path) for m, regex in known), f"{method} {path}"
+
+
 def test_every_route_is_documented(openapi: dict[str, Any]) -> None:
     page = documentation()
     for path, methods in openapi["paths"].items():
@@ -142,17 +157,88 @@ def references(value: Any, schemas: dict[str, Any]) -> set[str]:
     return names.union(*(references(schemas[name], schemas) for name in names))
 
 
-def test_every_field_and_code_is_documented(openapi: dict[str, Any]) -> None:
+def test_every_field_is_documented(openapi: dict[str, Any]) -> None:
     """All of the native API; foreign protocols are documented by those who made them."""
     page, schemas = read("docs/api.md"), openapi["components"]["schemas"]
     native = {path: of for path, of in openapi["paths"].items() if path != "/" and path in page}
     for name in references(native, schemas):
         for field in schemas[name].get("properties", {}):
             assert f"`{field}`" in page or f'"{field}"' in page, f"{name}.{field}"
-    for status, code in STATUS.values():
-        assert re.search(rf"{status}.*`{code}`", page), code
-    for note in Note:
-        assert f"`{note}`" in page
+
+
+def rows(page: str, head: str) -> list[list[str]]:
+    """The cells of the page's table that begins with the line `head`, without backticks."""
+    (body,) = re.findall(rf"^{re.escape(head)}\n\|[-|]+\n((?:\|.*\n)+)", page, re.MULTILINE)
+    return [[cell.strip(" `") for cell in line.strip("|\n").split("|")] for line in body.splitlines()]
+
+
+def test_notes_are_those_of_the_code() -> None:
+    documented = [note for note, _ in rows(read("docs/api.md"), "| note | says |")]
+    assert sorted(documented) == sorted(Note)
+
+
+def test_error_codes_are_those_of_the_code() -> None:
+    table = rows(read("docs/api.md"), "| status | code | what to do |")
+    documented = [(int(status), code) for status, code, _ in table]
+    others = [Problem.of(Exception()), Problem.of_status(405)]
+    assert sorted(documented) == sorted([*STATUS.values(), *((p.status, p.code) for p in others)])
+
+
+def test_reasons_are_those_of_the_code() -> None:
+    """Codes of rules in JSON, and Coral's rejection reasons."""
+    policies = [Policy.load(name, thresholds=dict.fromkeys(SCORES, 0.5)) for name in shipped()]
+    rules = {rule.code for policy in policies for rule in policy.rules}
+    known = rules | {code for _, code in STATUS.values()} | {CLOSED.code}
+    for page in PAGES:
+        assert known.issuperset(re.findall(r'"code": "([a-z_]+)"', page.read_text(encoding="utf-8"))), page
+    listed = re.search(r"^\| `reason` \| \| of a rejection.*", read("docs/api.md"), re.MULTILINE)
+    assert listed
+    assert sorted(re.findall(r"`([A-Z_]+)`", listed[0])) == sorted(get_args(RejectionCode))
+
+
+def test_metrics_are_those_of_the_code() -> None:
+    """Names of families or of their samples; the files in deploy are held against them by tests/deploy."""
+    families = list(Metrics().registry.collect())
+    ours = [family for family in families if family.name.startswith("parley_")]
+    known = {family.name for family in ours} | {sample.name for family in ours for sample in family.samples}
+    known |= {f"{family.name}_total" for family in ours if family.type == "counter"}
+    known |= {f"{family.name}_info" for family in ours if family.type == "info"}
+    known |= {f"{family.name}_bucket" for family in ours if family.type == "histogram"}
+    other = {"parley_moderation", "parley_action", "parley_reasons"}  # the package; WordPress's meta keys
+    for page in PAGES:
+        named = set(re.findall(r"(?<!/)\bparley_[a-z_]+", page.read_text(encoding="utf-8")))
+        assert named <= known | other, page
+    listed = read("docs/api.md").partition("## GET /metrics")[2]
+    for family in ours:
+        assert re.search(rf"`{family.name}(_total|_info)?`", listed), family.name
+
+
+NOT_OURS = {"ai_sentiment_model_configs", "api_base", "api_client", "user_name", "method_not_allowed"}
+"""Names of other programs, a column of a reader's table, and a code made of the status's phrase."""
+SOURCES = ("model", "service", "training", "configs", "benchmarks", "deploy", ".ci", "docs/refresh.py")
+
+
+def identifiers() -> set[str]:
+    """Every word with an underscore in code, configuration and this project's own files."""
+    files = [path for name in SOURCES for path in [ROOT / name, *(ROOT / name).rglob("*")] if path.is_file()]
+    files += [ROOT / "Makefile", ROOT / "pyproject.toml"]
+    kinds = {".py", ".yaml", ".html", ".js", ".php", ".toml", ".service", ".json", ""}
+    skipped = {"node_modules", "artifacts", "stories", "more_stories"}
+    texts = (
+        f"{path.stem} {path.read_text(encoding='utf-8', errors='replace')}"
+        for path in files
+        if path.suffix in kinds and not skipped & set(path.parts) and path != Path(__file__)
+    )
+    return {word for text in texts for word in re.findall(r"\w*_\w*", text)}
+
+
+def test_no_name_in_code_style_is_stale() -> None:
+    """What README and docs write as `some_name` is in the code. The changelog may name what has gone."""
+    known = identifiers() | NOT_OURS
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        inline = " ".join(re.findall(r"`[^`\n]+`", page.read_text(encoding="utf-8")))
+        named = set(re.findall(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b", inline))
+        assert sorted(named - known) == [], page
 
 
 def settings(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
@@ -163,11 +249,11 @@ def settings(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[st
             yield f"{prefix}{name}"
 
 
-def test_every_setting_is_documented() -> None:
-    page = read("docs/configuration.md")
-    for setting in settings():
-        assert f"`{setting}`" in page
-        assert f"`PARLEY_{setting.upper().replace('.', '__')}`" in page
+def test_settings_are_those_of_the_code() -> None:
+    table = rows(read("docs/configuration.md"), "| setting | flag | variable | default | |")
+    documented = [(setting, variable) for setting, _, variable, *_ in table if setting]
+    variables = {s: f"PARLEY_{s.upper().replace('.', '__')}" for s in settings()}
+    assert sorted(documented) == sorted(variables.items())
 
 
 def test_every_format_is_documented() -> None:

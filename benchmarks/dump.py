@@ -188,7 +188,7 @@ class Scoring:
 def measure(kind: str, words: int, engine: str, sizes: Sequence[int], model: Path) -> None:
     """Score a dump of each size, in turns, until each was scored; append each run to the results."""
     dumps = {rows: dump(kind, rows, words) for rows in (1, *sizes)}
-    asked = ["--engine", engine, "--model", str(model)]
+    asked = ["--null"] if engine == "null" else ["--engine", engine, "--model", str(model)]
 
     def begin(rows: int) -> Scoring:
         return Scoring(dumps[rows], FOLDER / f"out-{engine}-{rows}.{OUTPUTS[kind]}", asked)

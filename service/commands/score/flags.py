@@ -17,7 +17,6 @@ class Runner(StrEnum):
 
     local = "local"
     ray = "ray"
-    null = "null"
 
 
 class TextKind(StrEnum):
@@ -131,9 +130,11 @@ class Flags:
         Path | None,
         typer.Option(help="Folder of the artifact.", show_default="the one that comes with Parley"),
     ] = None
-    engine: Annotated[
-        Runner, typer.Option(help="local; ray: a cluster; null: read and write only, to measure.")
-    ] = Runner.local
+    engine: Annotated[Runner, typer.Option(help="local; ray: a cluster.")] = Runner.local
+    null: Annotated[
+        bool,
+        typer.Option("--null", hidden=True, help="For benchmarks and tests: read and write, run no model."),
+    ] = False
     ray_address: Annotated[
         str | None,
         typer.Option(envvar="RAY_ADDRESS", help="The cluster, as ray:// or host:port; auto finds one here."),

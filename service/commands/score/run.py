@@ -105,6 +105,7 @@ class ScoreRun:
             "a pipe": PIPE in (*self._sources, self._output),
             "second IN": len(self._sources) > 1,
             "--limit": self._flags.limit,
+            "--null": self._flags.null,
             "--errors": self._flags.errors,
             "--articles": self._flags.articles,
             "--base-url": self._flags.base_url,
@@ -188,7 +189,7 @@ class ScoreRun:
             target=self._flags.target,
             reply=self._flags.reply,
             threads=self._flags.threads,
-            null=self._flags.engine is Runner.null,
+            null=self._flags.null,
         )
 
     def _identity(self, pseudonyms: Pseudonyms | None) -> dict[str, Any]:
@@ -197,7 +198,7 @@ class ScoreRun:
 
         return call_of(
             input=[fingerprint(Path(s)) if Path(s).exists() else s for s in self._sources],
-            model="null" if self._flags.engine is Runner.null else fingerprint_of_model(self._flags.model),
+            model="null" if self._flags.null else fingerprint_of_model(self._flags.model),
             policy=self._flags.policy,
             format=self._flags.format,
             articles=fingerprint(self._flags.articles) if self._flags.articles else None,

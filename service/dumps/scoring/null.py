@@ -1,4 +1,6 @@
-"""`--engine null`: reads and writes, and scores nothing, to measure what reading and writing alone cost.
+"""The null engine reads and writes, and scores nothing: benchmarks measure with it what that alone costs.
+
+Only benchmarks and tests use it, by `parley score --null`, which the help leaves out.
 
 Every score is the same, with as many digits as real ones have, and every comment carries the note
 `null_engine`: nobody takes such a file for a scored one.

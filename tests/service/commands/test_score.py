@@ -289,3 +289,12 @@ def test_a_late_time_that_nobody_can_read_is_kept(run: Run, tmp_path: Path, suff
 
         found = pq.read_table(tmp_path / "out.parquet")["created_at_as_sent"].to_pylist()
     assert [value or None for value in found] == [None] * 20 + ["last Tuesday"]
+
+
+def test_the_null_engine_is_for_benchmarks_and_no_user_sees_it(run: Run, tmp_path: Path) -> None:
+    assert "null" not in run("--help").stdout
+    (tmp_path / "in.jsonl").write_text('{"text": "A road"}\n')
+    result = run("in.jsonl", "-o", "out.jsonl", "--null")
+    assert result.exit_code == 0, result.output
+    (row,) = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+    assert row["notes"] == ["null_engine"]

@@ -153,7 +153,7 @@ def test_killed_and_resumed_the_parts_give_the_same_bytes(form: str, tmp_path: P
         (folder / f"part-{part}.jsonl").write_text(exports._lines(*rows))
 
     def command(out: Path) -> list[str]:
-        options = ["--engine", "null", "--batch-size", "64", "-q"]
+        options = ["--null", "--batch-size", "64", "-q"]
         return [
             *SCORE,
             str(folder),

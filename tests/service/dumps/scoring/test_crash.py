@@ -80,7 +80,7 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def start(source: Path, out: Path, model: Path) -> subprocess.Popen[bytes]:
-    engine = ["--model", str(model)] if MODEL else ["--engine", "null"]
+    engine = ["--model", str(model)] if MODEL else ["--null"]
     batch = str(max(8, min(1024, ROWS // 80)))
     words = [
         sys.executable,
@@ -186,8 +186,7 @@ def test_a_full_disk_is_told_and_the_same_command_goes_on(tmp_path: Path, suffix
         "parley.service.commands.cli",
         "score",
         str(source),
-        "--engine",
-        "null",
+        "--null",
         "-q",
         "-o",
     ]
@@ -211,7 +210,7 @@ def test_memory_does_not_grow_with_the_dump(tmp_path: Path) -> None:
         write_dump(tmp_path / f"{rows}.jsonl", rows)
         words = ["score", str(tmp_path / f"{rows}.jsonl"), "-o", str(tmp_path / f"{rows}.csv")]
         process = subprocess.Popen(
-            [sys.executable, "-m", "parley.service.commands.cli", *words, "--engine", "null", "-q"]
+            [sys.executable, "-m", "parley.service.commands.cli", *words, "--null", "-q"]
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -252,7 +252,7 @@ def test_a_stream_gives_a_batch_before_it_takes_the_next_unless_ahead(
 
 
 def parley(*words: str, stdin: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "parley.service.commands.cli", "score", *words, "--engine", "null"]
+    command = [sys.executable, "-m", "parley.service.commands.cli", "score", *words, "--null"]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, cwd=folder, timeout=120)
 
 

@@ -100,6 +100,7 @@ def measure(
 
 
 def main() -> None:
+    """Run it from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("artifact", nargs="?", type=Path, default=DEFAULT)
     parser.add_argument("--split", choices=get_args(Split), default="dev", help="of the stories (dev)")

@@ -128,6 +128,7 @@ def post(port: int, path: str, body: bytes, timeout: float) -> int:
 
 
 def percentile(times: Sequence[float], share: float) -> float:
+    """The time that `share` of them are not over."""
     return sorted(times)[min(len(times) - 1, int(share * len(times)))]
 
 
@@ -138,6 +139,7 @@ def peak_mb(pid: int) -> float:
 
 
 def cpu_seconds(pid: int) -> float:
+    """User and system time that the process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -178,6 +180,7 @@ def _told(statuses: Counter[int]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Run it from the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -31,9 +31,11 @@ class Unpacked(io.RawIOBase):
         self._left = memoryview(b"")
 
     def readable(self) -> bool:
+        """True, as io.RawIOBase asks."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Fill the buffer with what comes next; 0 at the end."""
         if not self._left:
             message = next(self._messages, None)
             if message is None:

@@ -28,7 +28,7 @@ def locked() -> dict[str, list[str]]:
 
 
 def required(*extras: str) -> list[str]:
-    command = [sys.executable, ROOT / ".ci" / "requirements.py", *extras]
+    command = [sys.executable, str(ROOT / ".ci" / "requirements.py"), *extras]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
 

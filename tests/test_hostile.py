@@ -113,7 +113,7 @@ IN_DUMPS = (
 def read_all(path: Path, name: str) -> None:
     with suppress(DumpError), closing(Source(path, base_url="https://news.example")) as source:
         run = Run(Selection(open_reader(source, name=name)), SCORER, WRITERS["jsonl"])
-        run.write(run.begun(), BytesIO(), BytesIO())
+        run.write(run.batches(), BytesIO(), BytesIO())
 
 
 @pytest.mark.parametrize("name", [name for name in INPUTS if name not in ("parquet", "arrow", "isso")])

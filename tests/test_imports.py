@@ -87,7 +87,8 @@ def declared(package: str) -> set[str]:
     """Names of the distributions that pyproject.toml lets the package need."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    barred = set(extras) if NOT_FOR[package] is None else NOT_FOR[package]
+    unreliable = NOT_FOR[package]
+    barred = set(extras) if unreliable is None else unreliable
     wanted = [*project["dependencies"], *(d for extra in set(extras) - barred for d in extras[extra])]
     # pydantic pins its core exactly, and documents it as its own
     return {"pydantic-core", *(normal(re.split(r"[^\w.-]", requirement)[0]) for requirement in wanted)}

@@ -86,6 +86,6 @@ def test_batches(service: Any) -> None:
     failed = answers.pop("1")
     assert isinstance(failed, HttpError)
     assert (failed.status_code, failed.error_details[0]["errorType"]) == (400, "COMMENT_EMPTY")
-    for n, answer in answers.items():
-        alone = service.comments().analyze(body=request(texts[int(n)])).execute()
+    for place, answer in answers.items():
+        alone = service.comments().analyze(body=request(texts[int(place)])).execute()
         assert answer == alone

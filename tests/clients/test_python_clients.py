@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import openai
 import pytest
@@ -40,12 +41,11 @@ def test_openai_strings(client: openai.OpenAI) -> None:
 
 
 def test_openai_parts(client: openai.OpenAI) -> None:
-    answer = client.moderations.create(
-        input=[
-            {"type": "text", "text": "What a good plan."},
-            {"type": "image_url", "image_url": {"url": "https://a.example/x.png"}},
-        ]
-    )
+    parts: Any = [
+        {"type": "text", "text": "What a good plan."},
+        {"type": "image_url", "image_url": {"url": "https://a.example/x.png"}},
+    ]
+    answer = client.moderations.create(input=parts)
     assert answer.results == client.moderations.create(input="What a good plan.").results
 
 

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -38,14 +39,11 @@ class Caller:
             authority.configure_trust(self.context)
 
     def __call__(self, method: str, path: str, body: str | None = None, **headers: str) -> tuple[int, str]:
-        kind = http.client.HTTPSConnection if self.context else http.client.HTTPConnection
-        more = {"context": self.context} if self.context else {}
-        connection = kind(
-            "127.0.0.1",
-            self.port,
-            timeout=20,
-            source_address=("127.0.0.7", 0),
-            **more,  # type: ignore[arg-type]
+        options: dict[str, Any] = {"timeout": 20, "source_address": ("127.0.0.7", 0)}
+        connection = (
+            http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context, **options)
+            if self.context
+            else http.client.HTTPConnection("127.0.0.1", self.port, **options)
         )
         sent = {"Host": self.host, "Content-Type": "application/json", **headers}
         try:
@@ -161,7 +159,7 @@ def test_nginx_without_a_header_opens_nothing(serve: Start, nginx: Callable[[str
 def test_behind_caddy(serve: Start, background: Background, tmp_path: Path) -> None:
     path, file = program("caddy", "caddy"), DEPLOY / "caddy" / "Caddyfile"
     site, port = serve(server={"trusted_proxies": ["127.0.0.1", "::1"]}), free_port()
-    environment = {
+    environment: dict[str, Any] = {
         "PARLEY_UPSTREAM": f"127.0.0.1:{site.port}",
         "CADDY_ADMIN": f"127.0.0.1:{free_port()}",
         "XDG_DATA_HOME": str(tmp_path / "data"),

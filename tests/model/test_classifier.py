@@ -7,7 +7,7 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -37,8 +37,8 @@ COMMENTS = [
 ]
 
 
-def predict_one(classifier: Classifier, text: str = "You should read it", **fields: object) -> Prediction:
-    (prediction,) = classifier.predict([Comment(text=text, **fields)])  # type: ignore[arg-type]
+def predict_one(classifier: Classifier, text: str = "You should read it", **fields: Any) -> Prediction:
+    (prediction,) = classifier.predict([Comment(text=text, **fields)])
     return prediction
 
 
@@ -141,7 +141,7 @@ def test_the_same_words_score_the_same_in_every_format(classifier: Classifier) -
 )
 def test_what_is_missing_is_null_and_says_why(
     classifier: Classifier,
-    fields: dict[str, object],
+    fields: dict[str, Any],
     off_topic: bool,
     target: str | None,
     notes: tuple[str, ...],
@@ -185,7 +185,7 @@ def test_a_side_is_named_only_where_it_is_likely_enough(
     ],
 )
 def test_a_reply_is_judged_when_asked(
-    classifier: Classifier, fields: dict[str, object], answered: bool, note: str | None
+    classifier: Classifier, fields: dict[str, Any], answered: bool, note: str | None
 ) -> None:
     prediction = predict_one(classifier, **fields)
     assert [n for n in prediction.notes if n not in ("no_article", "no_target")] == ([note] if note else [])

@@ -75,7 +75,8 @@ def test_rows_alike_run_once(engine: Engine, rows: list[Tokens], monkeypatch: py
     class Counting:
         def run(self, outputs: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
             calls.append(inputs)
-            return session.run(outputs, inputs)
+            answer: list[np.ndarray] = session.run(outputs, inputs)
+            return answer
 
     session = engine._sessions["embedding"]
     monkeypatch.setitem(engine._sessions, "embedding", Counting())

@@ -12,4 +12,4 @@ def test_each_note_is_a_code_with_a_meaning() -> None:
         assert note == note.name.lower()
         assert note.meaning.endswith(".")
         assert json.dumps(note) == f'"{note.value}"'
-    assert Note("no_article") is Note.NO_ARTICLE
+    assert Note("no_article") is Note.NO_ARTICLE  # type: ignore[call-arg]

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
+from parley.model.classifier import Classifier
 from parley.model.comment import Comment, Prediction
 from parley.model.errors import ArtifactError, CommentError
 from parley.service.batcher import WARM_UP, Batcher
 from parley.service.errors import Busy, NotReady, PredictionFailed
 
 
-class Scripted:
+class Scripted(Classifier):
     """Answers each comment with its own text as id; `gate` holds it, some texts make it fail."""
 
     def __init__(self, *, seconds: float = 0.0) -> None:

@@ -40,7 +40,7 @@ def test_windows_overlap_and_cover_every_character(tokenizer: Tokenizer, words: 
 
 def test_an_empty_text_is_one_row_of_special_tokens(tokenizer: Tokenizer) -> None:
     assert [len(row) for row in tokenizer.comments(["", " \n"])[1]] == [2]
-    assert tokenizer.comments([]) == tokenizer.articles([]) == tokenizer.pairs([]) == []
+    assert (tokenizer.comments([]), tokenizer.articles([]), tokenizer.pairs([])) == ([], [], [])
 
 
 def test_offsets_count_characters_not_bytes(tokenizer: Tokenizer) -> None:

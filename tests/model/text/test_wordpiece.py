@@ -6,6 +6,7 @@ import json
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -85,7 +86,9 @@ def test_a_lone_surrogate_is_left_out(both: tuple[WordPiece, HuggingFace]) -> No
         (lambda content: content["normalizer"].update(clean_text=False), "its clean_text is False"),
     ],
 )
-def test_another_kind_is_refused(tmp_path: Path, change: Callable[[dict], object], told: str) -> None:
+def test_another_kind_is_refused(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], told: str
+) -> None:
     file = tmp_path / "tokenizer.json"
     write_tokenizer(file)
     content = json.loads(file.read_text(encoding="utf-8"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -111,7 +112,12 @@ async def test_a_known_article_is_not_read_again_until_it_changes(
 ) -> None:
     asked: list[list[str]] = []
     find = articles.find
-    monkeypatch.setattr(articles, "find", lambda s, names: asked.append(sorted(names)) or find(s, names))
+
+    def watched(store: Store, names: Iterable[str]) -> Any:
+        asked.append(sorted(names))
+        return find(store, names)
+
+    monkeypatch.setattr(articles, "find", watched)
     known, comment = Articles(store, None), Comment(text="1", article=Article(id="a", url=URL))
 
     async def title() -> str | None:

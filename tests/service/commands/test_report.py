@@ -8,9 +8,8 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from rich.console import Console
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from parley.service.commands.cli import app
 from parley.service.report.counts import Counts

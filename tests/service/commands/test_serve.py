@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 
 from parley import __version__
 from parley.service.commands import cli
+from parley.service.commands.serve import serve
 
 PARLEY = (sys.executable, "-m", "parley.service.commands.cli")
 ROOT = Path(__file__).parents[3]
@@ -179,7 +180,7 @@ def test_commands_of_other_packages_are_found_and_a_broken_one_stops_nothing(
     ]
     monkeypatch.setattr(cli, "entry_points", lambda *, group: points if group == "parley.commands" else [])
     app = typer.Typer()
-    app.command()(cli.serve)
+    app.command()(serve)
     cli.add_plugins(app)
     runner = CliRunner()
     assert runner.invoke(app, ["shout"]).output == "HERE\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from parley.model.comment import Article, Comment, Parent, Prediction, Span, Stance
+from parley.model.comment import Article, Comment, Parent, Prediction, Span, Stance, TextFormat
 from parley.model.labels import ABUSE
 from parley.service.desk.arrivals import Arrivals, Arrived
 from parley.service.policy.decision import Action, Decision, Reason
@@ -28,7 +28,7 @@ def arrived(
     parent: str | None = None,
     language: str = "en",
     spans: Sequence[tuple[int, int]] = (),
-    format: str = "plain",
+    format: TextFormat = "plain",
 ) -> Arrived:
     """A comment that was judged so."""
     when = label if label in ("spam", "off_topic") else f"abuse.{label}"

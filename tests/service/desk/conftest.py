@@ -16,7 +16,11 @@ from parley.service.web.app import create_app
 from parley.service.web.context import Service
 from tests.service.conftest import wait_until_ready
 
-LOCAL = {"base_url": "http://127.0.0.1:8000", "client": ("127.0.0.1", 50000), "follow_redirects": True}
+LOCAL: dict[str, Any] = {
+    "base_url": "http://127.0.0.1:8000",
+    "client": ("127.0.0.1", 50000),
+    "follow_redirects": True,
+}
 
 
 class Desk:

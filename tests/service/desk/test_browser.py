@@ -76,7 +76,7 @@ def open_browser(tmp_path: Path) -> Iterator[Callable[[], Any]]:
     """Opens browsers with profiles of their own, and closes them."""
     if BROWSER is None or DRIVER is None:
         pytest.skip("needs chromium and chromedriver (Debian: apt install chromium chromium-driver)")
-    opened = []
+    opened: list[Any] = []
 
     def open_one() -> Any:
         options = webdriver.ChromeOptions()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from limits.storage import MemoryStorage
 from starlette.requests import Request
 from starlette.responses import Response
 from typer.testing import CliRunner
@@ -34,7 +35,7 @@ HOSTILE = "<script>window.owned=1</script><img src=x onerror=owned=1>\"'>{{7*7}}
 @pytest.fixture(autouse=True)
 def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test signs in as often as it likes."""
-    monkeypatch.setattr(people_pages, "_limiter", type(people_pages._limiter)(people_pages.MemoryStorage()))
+    monkeypatch.setattr(people_pages, "_limiter", type(people_pages._limiter)(MemoryStorage()))
 
 
 def sign_in(desk: Desk, name: str = "Ada", role: people.Role = "admin") -> str:
@@ -144,8 +145,13 @@ def test_a_moderator_may_not_change_the_policy_or_export(desk: Desk) -> None:
 
 # Forged requests
 
-FORMS = ("/desk/next", "/desk/comments/1", "/desk/undo", "/desk/bulk", "/desk/views", "/desk/uploads")
-FORMS += (
+FORMS = (
+    "/desk/next",
+    "/desk/comments/1",
+    "/desk/undo",
+    "/desk/bulk",
+    "/desk/views",
+    "/desk/uploads",
     "/desk/stories",
     "/desk/uploads/2",
     "/desk/uploads/2/remove",

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from parley.service.desk import webhooks
 from parley.service.desk.webhooks import Deliverer
@@ -84,7 +85,7 @@ def test_every_decision_arrives_with_its_key_whatever_the_receiver_does(
         decisions.decide(any_store, item.id, Choice(action="approve"), ADA, urls=[receiver.url])
     decisions.undo(any_store, ADA, urls=[receiver.url])
     receiver.answers = [500, "hang", 302, "garbage", 404]
-    work(any_store, Deliverer(any_store, [Webhook(url=receiver.url, secret=SECRET)]), 3)
+    work(any_store, Deliverer(any_store, [Webhook(url=receiver.url, secret=SecretStr(SECRET))]), 3)
     assert deliveries.owed(any_store)[:2] == (0, 0)
     keys = {row["key"]: row for row in decisions.log(any_store)}
     assert {headers["webhook-id"] for headers, _ in receiver.got} == set(keys)
@@ -107,7 +108,7 @@ def test_a_delivery_is_given_up_after_the_last_try_and_told(
     (item,) = fill(store, hashes, [arrived("one")])
     decisions.decide(store, item.id, Choice(action="approve"), ADA, urls=[receiver.url])
     receiver.answers = [500, 500, 503]
-    work(store, Deliverer(store, [Webhook(url=receiver.url, secret=SECRET)]), 5)
+    work(store, Deliverer(store, [Webhook(url=receiver.url, secret=SecretStr(SECRET))]), 5)
     assert len(receiver.got) == 3
     assert deliveries.owed(store) == (0, 1, "the receiver answered 503")
 
@@ -116,7 +117,7 @@ def test_the_next_try_waits_longer_each_time(store: Store, hashes: KeyedHashes) 
     (item,) = fill(store, hashes, [arrived("one")])
     nowhere = "http://127.0.0.1:9/"
     decisions.decide(store, item.id, Choice(action="approve"), ADA, urls=[nowhere])
-    work(store, Deliverer(store, [Webhook(url=nowhere, secret=SECRET)]), 3)
+    work(store, Deliverer(store, [Webhook(url=nowhere, secret=SecretStr(SECRET))]), 3)
     waiting, lost, problem = deliveries.owed(store)
     assert (waiting, lost) == (1, 0)
     assert "can't be reached" in (problem or "")

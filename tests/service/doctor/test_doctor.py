@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from parley.model.comment import Article
 from parley.service.commands.cli import app as parley
-from parley.service.doctor import kept as kept_checks
-from parley.service.doctor import machine
 from parley.service.doctor.examine import CHECKS, examine
 from parley.service.privacy import KeyedHashes
 from parley.service.settings.schema import Access, Coral, Fetch, Server, Settings, Storage
@@ -176,7 +175,7 @@ def test_a_clock_that_disagrees_with_the_store_is_told(
 def test_a_full_disk_is_told(
     folder: Path, tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch, free: int, state: str
 ) -> None:
-    monkeypatch.setattr(kept_checks.shutil, "disk_usage", lambda _: type("Usage", (), {"free": free * 10**6}))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": free * 10**6}))
     assert found(settings_of(folder, tiny_artifact), "disk")[0][0] == state
 
 
@@ -184,7 +183,7 @@ def test_packages_that_the_settings_need_are_asked_for(
     folder: Path, tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(folder, tiny_artifact, fetch=Fetch(hosts=["news.example"]))
-    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     ((state, told),) = found(settings, "extras")
     assert (state, "parley-moderation[fetch]" in told) == ("problem", True)
 
@@ -194,7 +193,7 @@ def test_a_settings_file_with_secrets_must_be_private(
 ) -> None:
     file = tmp_path / "service.yaml"
     file.write_text("")
-    settings = settings_of(folder, tiny_artifact, coral=Coral(secrets=["empsec_" + "0" * 30]))
+    settings = settings_of(folder, tiny_artifact, coral=Coral(secrets=[SecretStr("empsec_" + "0" * 30)]))
     file.chmod(0o644)
     assert found(settings, "settings", file)[0][0] == "warning"
     file.chmod(0o640)

@@ -53,9 +53,8 @@ def test_shipped_policy_approves_a_calm_comment(name: str) -> None:
 def test_default_never_rejects() -> None:
     default = Policy.load("default", thresholds=THRESHOLDS)
     assert {rule.action for rule in default.rules} == {"review"}
-    worst = default.decide(
-        Comment(text="AAAAAA " * 99), prediction(spam=1.0, off_topic=1.0, **dict.fromkeys(ABUSE, 1.0))
-    )
+    abuse: dict[str, Any] = dict.fromkeys(ABUSE, 1.0)
+    worst = default.decide(Comment(text="AAAAAA " * 99), prediction(spam=1.0, off_topic=1.0, **abuse))
     assert worst.action == "review"
 
 
@@ -71,7 +70,7 @@ def test_default_never_rejects() -> None:
     ],
 )
 def test_coinspeaker_does_what_its_article_prints(
-    text: str, scores: dict[str, float], action: str, code: str
+    text: str, scores: dict[str, Any], action: str, code: str
 ) -> None:
     decision = Policy.load("coinspeaker", thresholds=THRESHOLDS).decide(
         Comment(text=text), prediction(**scores)

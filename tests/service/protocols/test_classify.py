@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from parley.model import Classifier
 from parley.model.comment import Article, Comment, Parent
 from parley.service.protocols.classify import EXAMPLES, ClassifyAnswer
-from parley.service.settings.schema import Settings
+from parley.service.settings.schema import Limits, Queue, Settings
 from parley.service.web.app import create_app
 from tests.service.conftest import wait_until_ready
 
@@ -36,7 +36,7 @@ def classify(client: TestClient, *comments: dict[str, Any], **more: Any) -> dict
 @pytest.fixture(scope="module")
 def small(tiny_artifact: Path) -> Iterator[TestClient]:
     """A service with small limits."""
-    limits = {"comments": 3, "text": 20, "body": 2000}
+    limits = Limits(comments=3, text=20, body=2000)
     with TestClient(create_app(Settings(model=tiny_artifact, limits=limits))) as client:
         wait_until_ready(client)
         yield client
@@ -101,7 +101,7 @@ def test_many_callers_at_once_get_their_own_answers(tiny_artifact: Path) -> None
         comments = [{"id": f"{i}-{j}", "text": f"Caller {i} says {j}."} for j in range(i % 4 + 1)]
         return [r["id"] for r in classify(client, *comments)["results"]]
 
-    patient = Settings(model=tiny_artifact, queue={"wait": 60})
+    patient = Settings(model=tiny_artifact, queue=Queue(wait=60))
     with TestClient(create_app(patient)) as client, ThreadPoolExecutor(16) as pool:
         wait_until_ready(client)
         answers = list(pool.map(ask, range(48)))

@@ -181,7 +181,12 @@ def test_what_is_too_old_is_purged_when_the_service_starts(
     tmp_path: Path, config: Path, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     purged: list[timedelta] = []
-    monkeypatch.setattr(Feedback, "purge", lambda self, *, older_than: purged.append(older_than) or 0)
+
+    def purge(self: Feedback, *, older_than: timedelta) -> int:
+        purged.append(older_than)
+        return 0
+
+    monkeypatch.setattr(Feedback, "purge", purge)
     with TestClient(create_app(Settings.load(file=config), load=lambda: classifier)) as client:
         client.get("/health")
     assert purged == [timedelta(days=90)]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from parley.model.classifier import Classifier
 from parley.model.comment import Comment, Prediction
 from parley.model.labels import ABUSE
 from parley.service.protocols.openai import CATEGORIES
@@ -27,7 +28,7 @@ ALL = {
 JUDGED = {"harassment", "harassment/threatening", "hate", "hate/threatening", "sexual", "violence"}
 
 
-class Fake:
+class Fake(Classifier):
     """Scores of 0.6 for the labels that a text names."""
 
     def __init__(self) -> None:

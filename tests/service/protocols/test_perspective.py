@@ -102,7 +102,7 @@ def test_languages_mirror_the_request_and_the_detected_one_is_told(client: TestC
 
 
 def test_a_comment_without_words_keeps_its_other_attributes(client: TestClient) -> None:
-    asked = {"TOXICITY": {}, "OFF_TOPIC": {}, "STANCE_FAVOR": {}}
+    asked: dict[str, Any] = {"TOXICITY": {}, "OFF_TOPIC": {}, "STANCE_FAVOR": {}}
     answer = ask(client, "\U0001f600!", requestedAttributes=asked, context=CONTEXT)
     assert set(answer["attributeScores"]) == {"TOXICITY"}
 

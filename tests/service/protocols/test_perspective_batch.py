@@ -57,7 +57,8 @@ def post(client: TestClient, parts: list[bytes], **headers: str) -> list[tuple[s
     found = []
     for part in BytesParser(policy=HTTP).parsebytes(head + response.content).iter_parts():
         assert part.get_content_type() == "application/http"
-        status_line, _, rest = part.get_payload(decode=True).partition(b"\r\n")
+        payload: Any = part.get_payload(decode=True)
+        status_line, _, rest = payload.partition(b"\r\n")
         found.append(
             (str(part["Content-ID"]), int(status_line.split()[1]), json.loads(rest.split(b"\r\n\r\n", 1)[1]))
         )
@@ -114,7 +115,7 @@ def test_a_part_may_name_the_whole_address(client: TestClient) -> None:
 )
 def test_what_is_no_batch_is_refused(client: TestClient, content_type: str, body: bytes) -> None:
     headers = [(b"content-type", content_type.encode("latin-1"))]
-    response = client.post("/batch", content=body, headers=headers)  # type: ignore[arg-type]
+    response = client.post("/batch", content=body, headers=headers)
     assert response.status_code == 400, response.text
     assert response.json()["error"]["message"].startswith("Failed to parse batch request")
 

@@ -110,7 +110,7 @@ def test_what_is_no_gzip_is_told(client: TestClient, body: bytes) -> None:
 
 
 def test_unsupported_attributes_are_dropped_where_the_client_asks(client: TestClient) -> None:
-    asked = {"TOXICITY": {}, "FLIRTATION": {}, "OFF_TOPIC": {}}
+    asked: dict[str, Any] = {"TOXICITY": {}, "FLIRTATION": {}, "OFF_TOPIC": {}}
     body = {**PLAIN, "requestedAttributes": asked}
     assert client.post(ANALYZE, json=body).status_code == 400
     answer = client.post(ANALYZE, json={**body, "dropUnsupportedAttributes": True})
@@ -140,7 +140,7 @@ def site(tmp_path: Path, classifier: Classifier) -> Iterator[TestClient]:
 
 
 def test_attributes_mapped_to_nothing_are_left_out(site: TestClient) -> None:
-    asked = {"TOXICITY": {}, "FLIRTATION": {}, "SPAM": {}}
+    asked: dict[str, Any] = {"TOXICITY": {}, "FLIRTATION": {}, "SPAM": {}}
     answer = site.post(ANALYZE, json={**PLAIN, "requestedAttributes": asked})
     assert list(answer.json()["attributeScores"]) == ["TOXICITY"]
     answer = site.post(ANALYZE, json={**PLAIN, "requestedAttributes": {"FLIRTATION": {}}})

@@ -119,7 +119,7 @@ def test_bad_inputs_have_teis_shape(
 
 
 def test_a_failed_model_has_teis_status(tmp_path: Path) -> None:
-    class Broken:
+    class Broken(Classifier):
         def __init__(self) -> None:
             self.info: dict[str, Any] = {"name": "broken"}
             self.thresholds: dict[str, float] = {}

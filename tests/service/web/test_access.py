@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -89,10 +90,10 @@ def test_anonymous_callers_share_a_rate_by_address(store: Store) -> None:
     ],
 )
 def test_key_is_taken_from_every_place_that_clients_use(
-    guarded: tuple[TestClient, str], sent: dict[str, dict[str, str]]
+    guarded: tuple[TestClient, str], sent: dict[str, Any]
 ) -> None:
     client, secret = guarded
-    filled = {
+    filled: dict[str, Any] = {
         place: {k: v.replace("KEY", secret) for k, v in values.items()} for place, values in sent.items()
     }
     assert client.post("/v1/classify", json=COMMENT, **filled).status_code == 200

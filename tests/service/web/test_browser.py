@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from parley.service.settings.schema import Settings
+from parley.service.settings.schema import Settings, Storage
 from parley.service.store import keys
 from parley.service.store.database import Store
 from parley.service.web.app import WIRES, create_app
@@ -21,7 +21,7 @@ BODY = {"comments": [{"text": "Thank you."}]}
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(Settings(store={"folder": tmp_path}), load=Fake)) as client:
+    with TestClient(create_app(Settings(store=Storage(folder=tmp_path)), load=Fake)) as client:
         wait_until_ready(client)
         yield client
 
@@ -87,7 +87,7 @@ def test_plain_text_is_no_json(client: TestClient, path: str) -> None:
 
 
 def test_with_a_key_no_host_is_asked_for(tmp_path: Path) -> None:
-    settings = Settings(store={"folder": tmp_path})
+    settings = Settings(store=Storage(folder=tmp_path))
     store = Store.open(settings.store.database)
     _, secret = keys.create(store, "site")
     store.close()
@@ -98,7 +98,7 @@ def test_with_a_key_no_host_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_no_caller_replaces_the_decision_of_another(tmp_path: Path) -> None:
-    settings = Settings(store={"folder": tmp_path})
+    settings = Settings(store=Storage(folder=tmp_path))
     store = Store.open(settings.store.database)
     secrets = {name: keys.create(store, name)[1] for name in ("site", "other", "site again")}
     store.close()

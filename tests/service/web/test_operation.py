@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from parley.model.classifier import Classifier
 from parley.model.comment import Comment, Prediction
 from parley.model.labels import ABUSE
 from parley.service import logs
@@ -24,7 +25,7 @@ from parley.service.batcher import Batcher
 from parley.service.errors import Busy
 from parley.service.metrics import Metrics
 from parley.service.protocols import tei
-from parley.service.settings.schema import Settings
+from parley.service.settings.schema import Queue, Settings
 from parley.service.web.app import WIRES, create_app
 from tests.service.conftest import wait_until_ready
 
@@ -32,7 +33,7 @@ GOLDEN = Path(__file__).parents[1] / "openapi.json"
 SECRET = "Marmaduke Quillfeather is a nincompoop"
 
 
-class Fake:
+class Fake(Classifier):
     """A predictor under the test's control."""
 
     def __init__(self) -> None:
@@ -125,7 +126,7 @@ def test_health_is_503_when_the_thread_is_dead(client: TestClient) -> None:
 
 
 def test_a_full_queue_answers_429_with_retry_after(fake: Fake) -> None:
-    settings = Settings(queue={"comments": 2, "wait": 60})
+    settings = Settings(queue=Queue(comments=2, wait=60))
     with TestClient(create_app(settings, load=lambda: fake)) as client:
         wait_until_ready(client)
         fake.gate.clear()
@@ -323,7 +324,7 @@ def test_who_hangs_up_is_not_served(fake: Fake, log: io.StringIO) -> None:
     sent: list[Any] = []
 
     async def call() -> None:
-        messages = [{"type": "http.request", "body": body}, {"type": "http.disconnect"}]
+        messages: list[dict[str, Any]] = [{"type": "http.request", "body": body}, {"type": "http.disconnect"}]
 
         async def receive() -> dict[str, Any]:
             if len(messages) == 1:

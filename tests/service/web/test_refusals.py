@@ -16,7 +16,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from parley.service.errors import BodyTooLarge, RequestTimedOut
-from parley.service.settings.schema import Settings
+from parley.service.settings.schema import Limits, Settings, Storage
 from parley.service.store import keys
 from parley.service.store.database import Store
 from parley.service.web import connections, middleware
@@ -103,7 +103,7 @@ def test_a_body_that_is_too_long_is_refused_before_it_has_come(port: int) -> Non
 
 
 def test_a_missing_key_is_told_before_the_body_has_come(tmp_path: Path) -> None:
-    settings = Settings(store={"folder": tmp_path})
+    settings = Settings(store=Storage(folder=tmp_path))
     store = Store.open(settings.store.database)
     keys.create(store, "site")
     store.close()
@@ -128,7 +128,7 @@ def test_an_unfinished_body_is_given_up() -> None:
 
     scope = {"type": "http", "path": "/", "headers": []}
     with pytest.raises(RequestTimedOut, match=r"within 0\.1 seconds"):
-        asyncio.run(app(scope, never, send))  # type: ignore[arg-type]
+        asyncio.run(app(scope, never, send))
 
 
 async def _read_all(scope: object, receive: object, send: object) -> None:
@@ -137,7 +137,7 @@ async def _read_all(scope: object, receive: object, send: object) -> None:
 
 
 def test_bodies_share_a_limit_and_small_ones_always_pass() -> None:
-    with serving(create_app(Settings(limits={"body": 200_000}), load=Fake)) as port:
+    with serving(create_app(Settings(limits=Limits(body=200_000)), load=Fake)) as port:
         slow = [connect(port) for _ in range(8)]
         try:
             for caller in slow:

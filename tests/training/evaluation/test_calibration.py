@@ -8,6 +8,7 @@ import random
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,9 +93,12 @@ def test_each_row_runs_once(tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch
     rows = tokenizer.articles(texts)
     ran: list[int] = []
     run = Engine._run
-    monkeypatch.setattr(
-        Engine, "_run", lambda self, batch, outputs: (ran.append(len(batch)), run(self, batch, outputs))[1]
-    )
+
+    def watched(self: Engine, batch: Any, outputs: Any) -> Any:
+        ran.append(len(batch))
+        return run(self, batch, outputs)
+
+    monkeypatch.setattr(Engine, "_run", watched)
     engine = Remembering(artifact.comments_file)
     first = engine.run(rows[:2], "embedding")
     assert sum(ran) == 2

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def said(toxicity: float = 0.0, *, stance: str | None = None, off_topic: float |
     )
 
 
-def rated(text: str, toxicity: float, **more: str) -> Example:
+def rated(text: str, toxicity: float, **more: Any) -> Example:
     return Example(text=text, source="mine", labels={"toxicity": toxicity}, **more)
 
 
@@ -284,7 +285,7 @@ def test_baselines_answer_and_the_page_shows_them(
     artifact = Artifact.open(folder)
     info = artifact.info | {"training": {"config": {"base": str(base)}}}
     artifact.info_file.write_text(json.dumps(info), encoding="utf-8")
-    beside = {
+    beside: dict[str, Any] = {
         "float": float_network(artifact, tmp_path),
         "tfidf": TfIdf(examples),
         "untuned": Untuned(artifact, tmp_path),

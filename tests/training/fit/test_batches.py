@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ def tokenizer(base: Path) -> Tokenizer:
     return Tokenizer(base / "tokenizer.json", max_tokens=32, stride=0)
 
 
-def rows(tokenizer: Tokenizer, *examples: Example) -> list[dict]:
+def rows(tokenizer: Tokenizer, *examples: Example) -> list[dict[str, Any]]:
     return list(tokenise(examples, comments=tokenizer, contexts=tokenizer, pairs=tokenizer))
 
 
@@ -102,7 +103,7 @@ def test_every_task_reaches_its_head(tokenizer: Tokenizer, base: Path) -> None:
         Example(text="no plan", source="x", parent="a plan", reply="none"),
     ]
     loss, parts = multitask_loss(network, Collator()(rows(tokenizer, *examples)), LossWeights())
-    loss.backward()
+    torch.autograd.backward(loss)
     assert set(parts) == {"comment", "span", "off_topic", "cosine", "contrast", "stance", "reply"}
     for name, p in network.named_parameters():
         assert p.grad is not None, name

@@ -13,6 +13,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from parley.training.network.padding import pad
+
 pytest.importorskip("torch", reason="training's code needs the train extra")
 
 import torch
@@ -153,7 +155,13 @@ def test_a_student_moves_towards_its_teacher(
 
 def _saved(network: Network, like: Artifact, folder: Path) -> Artifact:
     artifact = Artifact(folder)
-    facts = {"name": "start", "version": "0.0.1", "max_tokens": 64, "stride": 8, "training": {}}
+    facts: dict[str, Any] = {
+        "name": "start",
+        "version": "0.0.1",
+        "max_tokens": 64,
+        "stride": 8,
+        "training": {},
+    }
     export_artifact(network, artifact, tokenizer_file=like.tokenizer_file, **facts)
     return artifact
 
@@ -182,7 +190,7 @@ def examples() -> list[Example]:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows each batch had that the teacher answered."""
     batches: list[int] = []
-    inner = distil.pad
+    inner = pad
 
     def spy(ids: Any, types: Any) -> Any:
         batches.append(len(ids))

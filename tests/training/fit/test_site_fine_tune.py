@@ -114,7 +114,7 @@ def test_the_start_itself_is_a_minimum_of_keeping(tiny_artifact: Path) -> None:
     assert "pair" in batch, "the stance head is held too"
     assert sorted(batch["pair_weight"].tolist()) == [0.0, 0.0, 1.0]
     loss = keep_loss(network, frozen(network), batch)
-    loss.backward()
+    torch.autograd.backward(loss)
     # The logits' cross-entropy against oneself is least there: no gradient at all.
     assert all(p.grad is None or p.grad.abs().max() < 1e-5 for p in network.parameters())
 

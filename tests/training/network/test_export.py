@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,7 +111,8 @@ def test_a_channel_far_wider_than_the_others_costs_them_nothing(
         return float(np.abs(found[0] - found[1]).mean())
 
     before = gap()
-    layer = network.encoder.encoder.layer[0]
+    stack: Any = network.encoder.encoder
+    layer = stack.layer[0]
     with torch.no_grad():  # one channel is 100 whatever is read; what comes of it is taken off again
         layer.intermediate.dense.weight[3] = 0.0
         layer.intermediate.dense.bias[3] = 100.0

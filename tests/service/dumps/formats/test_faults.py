@@ -11,6 +11,7 @@ import random
 import sqlite3
 import tarfile
 import zipfile
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -143,7 +144,7 @@ def zstandard() -> bytes:
     return b"".join(blocks) + bytes(packer.flush())
 
 
-PACKED = {
+PACKED: dict[str, Callable[[], bytes]] = {
     "bzip2": lambda: bz2.compress(ROWS, 1),
     "xz": lambda: lzma.compress(ROWS),
     "zstandard": zstandard,

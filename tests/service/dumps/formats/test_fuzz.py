@@ -97,7 +97,8 @@ def score_all(path: Path, name: str | None, form: str) -> None:
 def numbered(batches: Iterator[Batch]) -> Iterator[Batch]:
     """The same batches; every row of them knows its place in the dump."""
     for batch in batches:
-        assert all(row.row > 0 for row in (*batch.good, *batch.bad))
+        assert all(record.row > 0 for record in batch.good)
+        assert all(row.row > 0 for row in batch.bad)
         yield batch
 
 

@@ -33,7 +33,12 @@ def script(data: Any, *, before: str = "", after: str = "") -> str:
 
 def told(rows: list[Record | BadRow]) -> list[tuple[str | None, ...]]:
     return [
-        (row.text, row.author_name, row.parent and row.parent.text, row.article and row.article.title)
+        (
+            row.text,
+            row.author_name,
+            row.parent.text if row.parent else None,
+            row.article.title if row.article else None,
+        )
         for row in rows
         if isinstance(row, Record)
     ]

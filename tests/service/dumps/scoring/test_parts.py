@@ -31,7 +31,7 @@ PART = 4 * BATCHES_A_PART
 """Rows of a part in batches of four."""
 
 
-class Counting:
+class Counting(Classifier):
     """A classifier that remembers what it was asked."""
 
     def __init__(self, classifier: Classifier) -> None:

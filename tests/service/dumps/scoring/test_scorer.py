@@ -16,7 +16,7 @@ from parley.model import Classifier
 from parley.model.labels import REPLIES
 from parley.service.dumps.formats.registry import open_reader
 from parley.service.dumps.reading.names import PREDICTED
-from parley.service.dumps.reading.record import Columns
+from parley.service.dumps.reading.record import Columns, Record
 from parley.service.dumps.reading.source import Source
 from parley.service.dumps.scoring.run import errors_file, score_file
 from parley.service.dumps.scoring.scorer import Scorer, Summary
@@ -152,7 +152,7 @@ def test_json_lines_equal_the_rest_answer(scorer: Scorer, classifier: Classifier
     source = write_input(tmp_path / "in.jsonl", COMMENTS)
     score(scorer, source, tmp_path / "out.jsonl")
     with closing(Source(source)) as opened:
-        comments = [row.comment(target="the plan") for row in open_reader(opened)]
+        comments = [row.comment(target="the plan") for row in open_reader(opened) if isinstance(row, Record)]
     policy = Policy.load("default", thresholds=classifier.thresholds)
     lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
     for line, comment, prediction in zip(lines, comments, classifier.predict(comments), strict=True):

@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev serve test check format wheel wheel-check deploy-check bench bench-serve bench-hostile bench-disguise bench-dump crash-test desk-test fuzz docs first-answer constraints sbom clean
+.PHONY: help install install-dev serve test coverage check format wheel wheel-check deploy-check bench bench-serve bench-hostile bench-disguise bench-dump crash-test desk-test fuzz docs first-answer constraints sbom clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ serve: install  ## start the server on http://127.0.0.1:8000 (PORT=8001 changes 
 
 test: install-dev $(NODE_CLIENTS)  ## run all tests (ARGS="-k spans" picks some)
 	$(DEV)/bin/python -m pytest $(ARGS)
+
+coverage: install-dev $(NODE_CLIENTS)  ## run all tests and say what they reach (slower)
+	$(DEV)/bin/python -m pytest --cov --cov-report=term $(ARGS)
 
 check: install-dev  ## lint, formatting, types, spelling, import direction, docs in step with the code
 	$(DEV)/bin/ruff check .

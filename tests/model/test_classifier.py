@@ -207,17 +207,17 @@ def test_one_row_answers_stance_and_off_topic(
         return tokenise(pairs)
 
     monkeypatch.setattr(classifier._tokenizer, "pairs", note)
-    title = ARTICLE.title
+    title, article = ARTICLE.title, f"{ARTICLE.title}\n{ARTICLE.text}"
     predict_one(classifier, article=ARTICLE, target="the new road")
     predict_one(classifier, article=ARTICLE)
     predict_one(classifier, article=ARTICLE, target=title)
     predict_one(classifier, article=Article(text="A lede.\nAnd more."))
     predict_one(classifier, target="the new road")
     assert asked == [
-        ["the new road is good.", title],
-        [title],
-        [title],
-        ["A lede."],
+        ["the new road is good.", article],
+        [article],
+        [article],
+        ["A lede.\nAnd more."],
         ["the new road is good."],
     ]
 

@@ -59,7 +59,7 @@ def test_one_pair_row_asks_for_stance_and_off_topic_and_another_for_the_reply(to
     (row,) = rows(tokenizer, example)
     assert (row["stances"], row["pair_off_topic"][0], row["replies"]) == ([3, UNKNOWN], 0.0, [UNKNOWN, 1])
     assert math.isnan(row["pair_off_topic"][1])
-    contexts = [pair_context("the park", "The city"), reply_context("bad plan")]
+    contexts = [pair_context("the park", "The city\nA lede."), reply_context("bad plan")]
     served = tokenizer.pairs([(context, "good plan") for context in contexts])
     assert row["pairs"] == [tokens.ids for tokens in served]
     assert row["pair_types"] == [tokens.types for tokens in served]

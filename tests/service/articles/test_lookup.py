@@ -32,7 +32,12 @@ def forgotten(client: TestClient) -> None:
 def test_article_is_put_shown_replaced_and_deleted(client: TestClient) -> None:
     made = client.put(PATH, json=ARTICLE)
     assert made.status_code == 201
-    assert made.json() == ARTICLE | {"id": URL, "url": URL, "updated": made.json()["updated"]}
+    assert made.json() == ARTICLE | {
+        "id": URL,
+        "url": URL,
+        "updated": made.json()["updated"],
+        "closed": False,
+    }
     assert client.get(f"{PATH}%3Futm_source%3Dx").json() == made.json()
     assert client.put(f"/v1/articles/{URL}/", json={"title": "New"}).status_code == 200
     assert client.get(PATH).json()["text"] is None

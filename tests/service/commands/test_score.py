@@ -268,7 +268,7 @@ def test_the_trained_artifact_on_the_example(run: Run, tmp_path: Path) -> None:
     with (tmp_path / "out.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     toxicity = [float(row["abuse.toxicity"]) for row in rows]
-    assert max(toxicity) == toxicity[3] > 0.5
+    assert min(toxicity[0], toxicity[3]) > 0.5 > max(toxicity[i] for i in (1, 2, 4, 5))
     spam = [float(row["spam"]) for row in rows]
     assert max(spam) == spam[5] > 0.5
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from parley.model.comment import Article
+from parley.model.comment import Article, Prediction
+from parley.service.desk.arrivals import need
+from parley.service.policy.decision import CLOSED, Decision, Reason
 from parley.service.settings.schema import Desk as DeskSettings
 from parley.service.store.database import Store
 from parley.service.store.desk import listing, stories
@@ -145,10 +147,17 @@ def test_every_protocol_that_can_says_so(desk: Desk) -> None:
     assert desk.client.post("/coral/phase", json=sent).status_code == 204
 
 
+def test_a_closed_story_needs_nobody_unless_a_comment_threatens() -> None:
+    said = Prediction(id=None, abuse={"toxicity": 0.9}, spam=0.0, off_topic=None, stance=None)
+    toxic, threat = (Reason(code=c, detail=c, when=f"abuse.{c}", score=0.9) for c in ("toxicity", "threat"))
+    assert need(said, Decision(action="reject", reasons=(toxic,))) >= listing.FLAGGED
+    assert need(said, Decision(action="reject", reasons=(CLOSED, toxic))) < listing.FLAGGED
+    assert need(said, Decision(action="reject", reasons=(CLOSED, threat))) >= 3
+
+
 def test_what_comes_for_a_closed_story_waits_for_nobody(desk: Desk) -> None:
     desk.post("/desk/stories", {"name": URL, "action": "close"})
     classify(desk, {"url": URL})
     (item,) = listing.page(desk.service.store, Filter(flagged=False))
-    assert item.need < listing.FLAGGED
     assert (item.action, item.label) == ("reject", "story_closed")
     assert "this story takes no more comments" in desk.get("/desk/queue?show=all").text

@@ -145,10 +145,14 @@ endef
 
 # $(call environment,FOLDER,EXTRAS): a virtual environment with Parley and exactly the files of constraints.txt.
 # First all that Parley needs, then Parley itself, as a folder has no hash.
+# A torch that lies in a folder of pip's `find-links` (a build for the CPU) is installed first: where hashes count, pip
+# would take PyPI's CUDA build, several gigabytes, before a file without one.
 define environment
 @echo "Installing Parley into $(1), once (about a minute for serving, several for development) ..."
 $(call bare-environment,$(1))
 @$(PYTHON) .ci/requirements.py $(2) > $(1)/requirements.txt
+@! grep -q '^torch' $(1)/requirements.txt || \
+  $(1)/bin/$(pip-install) --quiet --no-index --no-deps torch 2>/dev/null || true
 @$(1)/bin/$(pip-install) --requirement $(1)/requirements.txt
 @$(1)/bin/python -m pip install --no-deps --build-constraint constraints.txt --editable .
 @touch $@

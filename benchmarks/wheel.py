@@ -35,7 +35,7 @@ def install(wheel: Path, folder: Path) -> int:
     constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     # A current pip first: an older one takes no hashes from constraints.
     for line in (
-        re.search(r"^pip==.*(?:\\\n.*)*", constraints, re.MULTILINE)[0],  # type: ignore[index]
+        re.search(r"^pip==(?:.*\\\n)*.*", constraints, re.MULTILINE)[0],  # type: ignore[index]
         f"{wheel.resolve()} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}",
     ):
         needed.write_text(f"{line}\n", encoding="utf-8")

@@ -21,7 +21,7 @@ def history(
     """The record of a run of `config` on `sources` that started from `base` (None: from an encoder).
 
     "started_from" says which artifact that was; "base" in the configuration stays the first stage's encoder.
-    What the run's configuration leaves unset stands as an earlier stage set it, points for thresholds apart:
+    What the run's configuration leaves unset stands as an earlier stage set it, operating points apart:
     those are fitted anew. "teachers" are those whose answers any stage learnt from (see
     parley.training.fit.distillation).
     """

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
-from parley.training.data.augmentation.contexts import partly, turned, under_other_titles
+from parley.training.data.augmentation.contexts import partly, turned, under_other_titles, without_lede
 from parley.training.data.augmentation.explicit import explicit
 from parley.training.data.augmentation.hidden import hidden
 from parley.training.data.examples import Example
@@ -87,6 +88,16 @@ def test_parts_of_a_context_are_left_out() -> None:
     assert min(kinds[True, True], kinds[False, True], kinds[True, False]) > 10
     assert all((e.off_topic is None) is (e.article is None) for e in found)
     assert all((e.stance is None) is (e.target is None) for e in found)
+
+
+def test_some_articles_lose_their_lede_and_nothing_else() -> None:
+    rows = [pair(n, "bridge") for n in range(40)]
+    rows = [replace(e, article=f"{e.article}\nA lede.") for e in rows[:30]] + rows[30:]
+    found = without_lede(rows, seed=1, share=0.5)
+    cut = [(was, now) for was, now in zip(rows, found, strict=True) if was != now]
+    assert 5 < len(cut) < 25
+    assert all(was == replace(now, article=f"{now.article}\nA lede.") for was, now in cut)
+    assert without_lede(rows, seed=1, share=0.0) == rows
 
 
 def test_explicit_statements_name_their_target_and_keep_their_side() -> None:

@@ -203,8 +203,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_what_was_answered_is_not_asked_again(
     teacher: Artifact, examples: list[Example], asked: list[int], tmp_path: Path
 ) -> None:
-    point = Teacher(artifact=str(teacher.path))
-    first = ask(point, examples, limits=LIMITS, folder=tmp_path / "a")
+    settings = Teacher(artifact=str(teacher.path))
+    first = ask(settings, examples, limits=LIMITS, folder=tmp_path / "a")
     assert sum(asked) == 3 + 2 + 1
     asked.clear()
     gone = Teacher(artifact=str(tmp_path / "nowhere"))
@@ -216,11 +216,11 @@ def test_what_was_answered_is_not_asked_again(
     comments = np.load(tmp_path / "a" / "comments.npy", mmap_mode="r+")
     comments[1, -1] = np.nan  # cut off in the middle of a row
     comments.flush()
-    mended = ask(point, examples, limits=LIMITS, folder=tmp_path / "a")
+    repeated = ask(settings, examples, limits=LIMITS, folder=tmp_path / "a")
     assert asked == [1]
-    assert _said(mended, examples) == _said(first, examples)
+    assert _said(repeated, examples) == _said(first, examples)
     asked.clear()
-    ask(point, examples[:2], limits=LIMITS, folder=tmp_path / "a")
+    ask(settings, examples[:2], limits=LIMITS, folder=tmp_path / "a")
     assert sum(asked) == 2 + 2 + 1, "other questions are asked anew"
 
 
@@ -296,12 +296,12 @@ def test_a_teacher_without_weights_is_refused(teacher: Artifact, tmp_path: Path)
 def test_a_network_has_nothing_to_learn_from_itself(
     teacher: Artifact, examples: list[Example], tmp_path: Path
 ) -> None:
-    point = Teacher(artifact=str(teacher.path))
+    settings = Teacher(artifact=str(teacher.path))
     unjudged = replace(examples[0], target="the road", stance="none", weight=0.0)
     rows = [*examples, unjudged]
-    with_answers = _batch(teacher, rows, ask(point, rows, limits=LIMITS, folder=tmp_path / "a"))
+    with_answers = _batch(teacher, rows, ask(settings, rows, limits=LIMITS, folder=tmp_path / "a"))
     network = Network.from_artifact(teacher).eval()
-    _, parts = multitask_loss(network, with_answers, LossWeights(), teacher=point)
+    _, parts = multitask_loss(network, with_answers, LossWeights(), teacher=settings)
     assert parts["teacher_stance"].item() == pytest.approx(0.0, abs=1e-4)
     assert parts["teacher_cosine"].item() == pytest.approx(0.0, abs=1e-4)
     assert with_answers["teacher"]["stances"].shape == (2, 3)

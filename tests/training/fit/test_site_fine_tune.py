@@ -172,7 +172,7 @@ def test_the_walk_through_runs(tiny_artifact: Path, decisions: Path, tmp_path: P
         (["calibrate", "TINY", "--data", "OWN", "--false-positives", "spam=.1@"], "unknown source ''"),
         (
             ["calibrate", "TINY", "--data", "OWN", "--precision", "spam=.9", "--queue-budget", "spam=.1"],
-            "point",
+            "spam already has an operating point",
         ),
         (["evaluate", "TINY", "--data", "OWN", "--save"], "whole public tests"),
         (["evaluate", "TINY", "--data", "OWN", "--baselines"], "what it was trained on"),

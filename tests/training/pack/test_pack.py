@@ -27,13 +27,14 @@ from parley.model.text.tokenization import Tokenizer
 from parley.training.data.sources import read
 from parley.training.errors import ConfigError, RunError
 from parley.training.fit.config import TrainConfig, load_config
+from parley.training.fit.plan import read as plan_read
 from parley.training.network.network import Network, base_tokenizer
 from parley.training.network.padding import pad
 from parley.training.pack import packing
 from parley.training.pack.job import run as job
 from parley.training.pack.job.network import Packed, PackedNetwork
 from parley.training.pack.job.tasks import Task
-from parley.training.pack.packing import pack
+from parley.training.pack.packing import pack, rows_of
 from parley.training.pack.unpacking import result, trained, unpack
 
 PORTABLE = {"torch", "numpy"}
@@ -209,6 +210,38 @@ def test_interrupted_and_resumed_is_as_if_uninterrupted(
     one, two = result(folder), result(other)
     for name, weight in one.items():
         torch.testing.assert_close(two[name], weight, atol=2e-3, rtol=2e-2)
+
+
+def test_rows_of_one_length_share_batches_and_need_no_padding(folder: Path) -> None:
+    with np.load(folder / "rows-entailment.npz") as file:
+        task = Task("entailment", "pairs", 4, 1, {name: file[name] for name in file}, {}, "cpu")
+    lengths = task.arrays["lengths"]
+    batches = task.batches(seed=1, epoch=0)
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths))), "each row once"
+    assert not all((a == b).all() for a, b in zip(batches, task.batches(seed=1, epoch=1), strict=True))
+    counts = np.unique(lengths, return_counts=True)[1]
+    even = [batch for batch in batches if len(batch) == 4 and len(set(lengths[batch])) == 1]
+    assert len(even) >= (counts // 4).sum() > 0
+
+    plan = json.loads((folder / "plan.json").read_text())
+    network = PackedNetwork(job.read_weights(folder / "weights.npz"), plan["encoders"])
+    (shorter,) = np.flatnonzero(lengths == lengths[lengths < lengths[even[0][0]]].max())[:1]
+    alone, padded = task._packed(even[0], "contexts"), task._packed(np.append(even[0], shorter), "contexts")
+    assert (alone.even, padded.even) == (True, False)
+    with torch.no_grad():
+        for of_even, of_padded in zip(network.pairs(alone), network.pairs(padded), strict=True):
+            assert torch.allclose(of_even, of_padded[:4], atol=1e-5)
+
+
+def test_pairs_without_a_side_are_thinned_out_where_a_task_says_so(
+    config: TrainConfig, data_dir: Path
+) -> None:
+    prepared = plan_read(config, data_dir=data_dir)
+    task = next(t for stage in config.stages for t in stage.tasks if t.name == "entailment")
+    every = rows_of(task, prepared, seed=1)
+    none = rows_of(task.model_copy(update={"sideless": 0.0}), prepared, seed=1)
+    assert {e.stance for e in every} - {e.stance for e in none} == {"none"}
+    assert none == [e for e in every if e.stance != "none"]
 
 
 def test_what_a_row_lacks_is_filled_with_the_networks_own_answer(folder: Path) -> None:

@@ -79,16 +79,21 @@ class Story:
 
 def read_stories(folder: Path, split: Split) -> list[Story]:
     """The stories of a split, the two of a pair behind each other. Raises ValueError naming a wrong line."""
-    found = []
+    found, more = [], folder.name == MORE
     for path in sorted(folder.glob("*.txt")):
         stories = _parse(path)
         if len(stories) < 2 or len(stories) % 2:
             raise ValueError(f"{path} has {len(stories)} stories; they come in pairs")
-        last = len(stories) if folder.name == MORE else len(stories) - 2
+        last = len(stories) if more else len(stories) - 2
         found += {"train": stories[:last], "dev": stories[last:], "test": []}[split]
-    if not found and split == "train":
+    if not found and split in (("train",) if more else ("train", "dev")):
         raise ValueError(f"no story for {split} in {folder}/*.txt")
     return found
+
+
+def _named(name: str, folder: Path) -> str:
+    """The source's name: one reader reads both folders."""
+    return f"more_{name}" if folder.name == MORE else name
 
 
 def _parse(path: Path) -> list[Story]:
@@ -142,6 +147,13 @@ def _comment(match: re.Match[str], above: Sequence[StoryComment], where: str) ->
 
 
 @source(
+    "more_stories",
+    folder=MORE,
+    licence="Apache-2.0",
+    commercial=True,
+    note="synthetic: further stories, for training alone",
+)
+@source(
     "stories",
     folder="stories",
     licence="Apache-2.0",
@@ -151,28 +163,13 @@ def _comment(match: re.Match[str], above: Sequence[StoryComment], where: str) ->
 def stories(folder: Path, split: Split) -> Iterator[Example]:
     """Reads *.txt: a row for each comment and target. Dev has each comment that is on topic under its own
     story, the twin and another one as well (slices own, twin and other)."""
-    yield from _pairs(read_stories(folder, split), "stories", split)
-
-
-@source(
-    MORE,
-    folder=MORE,
-    licence="Apache-2.0",
-    commercial=True,
-    note="synthetic: further stories, for training alone",
-)
-def more_stories(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads *.txt, as `stories` does."""
-    yield from _pairs(read_stories(folder, split), MORE, split)
-
-
-def _pairs(found: Sequence[Story], source: str, split: Split) -> Iterator[Example]:
+    found, name = read_stories(folder, split), _named("stories", folder)
     for place, story in enumerate(found):
         for number, comment in enumerate(story.comments):
             for target, stance in zip(story.targets, comment.stances, strict=True):
                 yield Example(
                     text=comment.text,
-                    source=source,
+                    source=name,
                     article=story.article,
                     target=target,
                     stance=stance,
@@ -183,15 +180,15 @@ def _pairs(found: Sequence[Story], source: str, split: Split) -> Iterator[Exampl
                 )
             if split == "dev" and comment.topic == "on":
                 under = shown_under(found, place, number)
-                for name, beside in zip(("own", "twin", "other"), under, strict=False):
+                for under_which, beside in zip(("own", "twin", "other"), under, strict=False):
                     yield Example(
                         text=comment.text,
-                        source=source,
+                        source=name,
                         article=beside.article,
-                        off_topic=float(name != "own"),
+                        off_topic=float(under_which != "own"),
                         group=story.pair,
                         beat=beside.pair,
-                        slice=name,
+                        slice=under_which,
                     )
 
 
@@ -206,6 +203,13 @@ def shown_under(found: Sequence[Story], place: int, number: int) -> list[Story]:
 
 
 @source(
+    "more_story_comments",
+    folder=MORE,
+    licence="Apache-2.0",
+    commercial=True,
+    note="synthetic: the comments of further stories, for training alone",
+)
+@source(
     "story_comments",
     folder="stories",
     licence="Apache-2.0",
@@ -214,27 +218,11 @@ def shown_under(found: Sequence[Story], place: int, number: int) -> list[Story]:
 )
 def story_comments(folder: Path, split: Split) -> Iterator[Example]:
     """Reads *.txt: the comments alone; `slice` is the kind of abuse, or of what is allowed."""
-    yield from _comments(read_stories(folder, split), "story_comments")
-
-
-@source(
-    "more_story_comments",
-    folder=MORE,
-    licence="Apache-2.0",
-    commercial=True,
-    note="synthetic: the comments of further stories, for training alone",
-)
-def more_story_comments(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads *.txt, as `story_comments` does."""
-    yield from _comments(read_stories(folder, split), "more_story_comments")
-
-
-def _comments(found: Sequence[Story], source: str) -> Iterator[Example]:
-    for story in found:
+    for story in read_stories(folder, split):
         for comment in story.comments:
             yield Example(
                 text=comment.text,
-                source=source,
+                source=_named("story_comments", folder),
                 labels=_labels(comment.abuse),
                 group=story.pair,
                 slice=comment.abuse,
@@ -256,6 +244,13 @@ def _labels(kind: str) -> dict[str, float]:
 
 
 @source(
+    "more_story_replies",
+    folder=MORE,
+    licence="Apache-2.0",
+    commercial=True,
+    note="synthetic: the replies of further stories, for training alone",
+)
+@source(
     "story_replies",
     folder="stories",
     licence="Apache-2.0",
@@ -264,28 +259,12 @@ def _labels(kind: str) -> dict[str, float]:
 )
 def story_replies(folder: Path, split: Split) -> Iterator[Example]:
     """Reads *.txt: the comments that answer another."""
-    yield from _replies(read_stories(folder, split), "story_replies")
-
-
-@source(
-    "more_story_replies",
-    folder=MORE,
-    licence="Apache-2.0",
-    commercial=True,
-    note="synthetic: the replies of further stories, for training alone",
-)
-def more_story_replies(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads *.txt, as `story_replies` does."""
-    yield from _replies(read_stories(folder, split), "more_story_replies")
-
-
-def _replies(found: Sequence[Story], source: str) -> Iterator[Example]:
-    for story in found:
+    for story in read_stories(folder, split):
         for comment in story.comments:
             if comment.parent is not None:
                 yield Example(
                     text=comment.text,
-                    source=source,
+                    source=_named("story_replies", folder),
                     parent=comment.parent,
                     reply=comment.reply,
                     group=story.pair,

@@ -30,6 +30,9 @@ class Task(BaseModel):
     sideless: float = Field(
         default=1.0, ge=0, le=1, description="share kept of pairs on topic whose stance is none: most are"
     )
+    article: bool = Field(
+        default=True, description="false leaves the article out of pairs, which then ask for stance alone"
+    )
     rows: int = Field(default=32, ge=1, description="of a batch")
     every: int = Field(default=1, ge=1, description="a batch every so many steps")
     tokens: int = Field(default=128, ge=16, le=512, description="of a row at most")
@@ -42,6 +45,8 @@ class Task(BaseModel):
     def _makes_sense(self) -> Task:
         if not (self.sources or self.made):
             raise ValueError(f"task {self.name!r} needs sources, made, or both")
+        if not self.article and self.read != "pairs":
+            raise ValueError(f"task {self.name!r}: article: false is for read: pairs")
         if self.fill and self.read != "comments":
             raise ValueError(f"task {self.name!r}: fill is for read: comments")
         return self

@@ -13,6 +13,7 @@ import logging
 import random
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,8 @@ def rows_of(task: Task, prepared: Prepared, *, seed: int) -> list[Example]:
     rows = [e for e in prepared.own if e.source in task.sources]
     rows += [e for name in task.made for e in prepared.made[name]]
     rows = [e for e in rows if _is_read(e, task)]
+    if not task.article:
+        rows = [replace(e, article=None, off_topic=None) for e in rows if e.target and e.stance]
     if task.sideless < 1:
         rng = random.Random(f"{seed}:{task.name}:sideless")
         rows = [e for e in rows if e.stance != "none" or e.off_topic or rng.random() < task.sideless]

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,11 @@ import torch
 from parley.model import Classifier, Comment
 from parley.model.text.context import pair_context
 from parley.model.text.tokenization import Tokenizer
+from parley.training.data.examples import Example
+from parley.training.data.preparation import Prepared
 from parley.training.data.sources import read
 from parley.training.errors import ConfigError, RunError
+from parley.training.fit import stages
 from parley.training.fit.config import TrainConfig, load_config
 from parley.training.fit.plan import read as plan_read
 from parley.training.network.network import Network, base_tokenizer
@@ -242,6 +246,14 @@ def test_pairs_without_a_side_are_thinned_out_where_a_task_says_so(
     none = rows_of(task.model_copy(update={"sideless": 0.0}), prepared, seed=1)
     assert {e.stance for e in every} - {e.stance for e in none} == {"none"}
     assert none == [e for e in every if e.stance != "none"]
+
+
+def test_a_task_without_articles_asks_for_stance_alone() -> None:
+    about = Example(text="Open it.", source="ours", article="Council votes on the bridge", off_topic=0.0)
+    asked = replace(about, target="the bridge", stance="favor")
+    values = {"name": "sides", "read": "pairs", "sources": ["ours"], "article": False}
+    rows = rows_of(stages.Task.model_validate(values), Prepared([about, asked], {}, [], [], {}), seed=1)
+    assert rows == [replace(asked, article=None, off_topic=None)]
 
 
 def test_what_a_row_lacks_is_filled_with_the_networks_own_answer(folder: Path) -> None:

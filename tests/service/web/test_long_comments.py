@@ -30,7 +30,8 @@ def test_polite_callers_are_answered_beside_a_comment_of_rare_characters(tiny_ar
         long: list[int] = []
         hostile = threading.Thread(target=lambda: long.append(classify(port, RARE)))
         hostile.start()
-        polite, beside = [], 0
+        polite: list[int] = []
+        beside = 0
         while hostile.is_alive() or len(polite) < 5:
             polite.append(classify(port, "Thanks, the bridge was a good idea."))
             beside += hostile.is_alive()

@@ -1,7 +1,7 @@
 """A comment cut at the ends of its spans, so that a page can mark what is toxic.
 
-    cut("You idiot!", covered("You idiot!", [{"start": 4, "end": 9}]))
-    [Piece("You ", False), Piece("idiot", True), Piece("!", False)]
+cut("You idiot!", covered("You idiot!", [{"start": 4, "end": 9}]))
+[Piece("You ", False), Piece("idiot", True), Piece("!", False)]
 """
 
 from __future__ import annotations

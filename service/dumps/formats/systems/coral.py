@@ -88,10 +88,11 @@ def add_users(source: Source, index: Index) -> None:
 
 
 def _comments(source: Source) -> Iterator[RawComment]:
-    for found, comment in objects(source):
+    for found in objects(source):
         if found.problem:
             yield found
             continue
+        comment = found.values
         revisions = entries(comment.get("revisions"))
         gone = comment.get("deletedAt") is not None
         values = {

@@ -27,10 +27,11 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
             url, title = asset.get("url"), words(asset.get("title"))
             index.add_article(id, url=url if isinstance(url, str) else None, title=title, text=None)
     add_users(source, index)
-    for found, comment in objects(source):
+    for found in objects(source):
         if found.problem:
             yield found
             continue
+        comment = found.values
         status = comment.get("status")
         values = {
             "id": comment.get("id"),

@@ -46,7 +46,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "VAST alone for stance": {"without": ["ukp", "arc"]},
     "dropout": {"optimiser": {"dropout": 0.1}},
     "three layers frozen": {"optimiser": {"frozen_layers": 3}},
-    "rectified": {"activation": "relu"},
     "a third of the rate": {"optimiser": {"learning_rate": 3e-5}},
     "heads no faster": {"optimiser": {"head_factor": 1.0}},
 }

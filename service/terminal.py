@@ -6,11 +6,14 @@ the window, hide a line, or answer a question in the user's place.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 def printable(text: str) -> str:
@@ -23,6 +26,23 @@ def printable(text: str) -> str:
 def tell(text: str, *, err: bool = False) -> None:
     """Print a line, or several."""
     typer.echo(printable(text), err=err)
+
+
+def progress_bar(*fields: str, shown: bool) -> Progress:
+    """A bar on stderr with percentage, these fields of its task and time left; seen on a terminal alone."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        *(TextColumn(f"{{task.fields[{field}]}}") for field in fields),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not (shown and console.is_terminal),
+    )
 
 
 class PlainConsole(Console):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from inspect import signature
 from pathlib import Path
@@ -87,3 +87,19 @@ def opened_feedback(config: Path | None) -> Iterator[Feedback]:
         except PurgeRefused as error:
             tell(f"Nothing was purged: {error}", err=True)
         yield feedback
+
+
+def show_keys(what: str, rows: Iterable[tuple[str, str, str, datetime, datetime | None]]) -> None:
+    """Print whose keys there are: id, name, `what` (rate or role), when made and when revoked."""
+    from rich.table import Table
+
+    from parley.service.terminal import PlainConsole
+
+    table = Table("id", "name", what, "created", "revoked", show_edge=False, pad_edge=False)
+    for id, name, value, created, revoked in rows:
+        table.add_row(id, name, value, _minute(created), _minute(revoked) if revoked else "")
+    PlainConsole().print(table)
+
+
+def _minute(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M}"

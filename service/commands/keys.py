@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from parley.service.commands.common import ConfigOption, opened_store, told_errors
+from parley.service.commands.common import ConfigOption, opened_store, show_keys, told_errors
 from parley.service.terminal import tell
 
 app = typer.Typer(
@@ -53,21 +53,14 @@ def list_(*, config: ConfigOption = None) -> None:
     \b
     parley keys list
     """
-    from rich.table import Table
-
     from parley.service.store import keys
-    from parley.service.terminal import PlainConsole
 
     with told_errors(), opened_store(config) as (store, _):
         found = keys.all_keys(store)
     if not found:
         tell("There are no keys; create one with `parley keys create NAME`.", err=True)
         return
-    table = Table("id", "name", "rate", "created", "revoked", show_edge=False, pad_edge=False)
-    for key in found:
-        revoked = f"{key.revoked:%Y-%m-%d %H:%M}" if key.revoked else ""
-        table.add_row(key.id, key.name, key.rate or "", f"{key.created:%Y-%m-%d %H:%M}", revoked)
-    PlainConsole().print(table)
+    show_keys("rate", [(key.id, key.name, key.rate or "", key.created, key.revoked) for key in found])
 
 
 @app.command()

@@ -9,12 +9,9 @@ import typer
 
 from parley import __version__
 from parley.service.commands.common import told_errors
-from parley.service.terminal import tell
+from parley.service.terminal import progress_bar, tell
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from parley.service.report.rows import ScoredFile
     from parley.service.report.tally import Tally
 
@@ -112,15 +109,12 @@ def _check_output(source: Path, output: Path, *, overwrite: bool) -> None:
 
 def _read_watched(scored: ScoredFile, *, policy: str, model: Path | None, top: int, quiet: bool) -> Tally:
     """Count every row, with a progress bar on a terminal's stderr, without one elsewhere."""
-    from rich.console import Console
-
     from parley.service.errors import DumpError
     from parley.service.report.lines import Lines
     from parley.service.report.tally import Tally
 
     tally = Tally(Lines.load(policy, model=model), top=top)
-    console = Console(stderr=True)
-    with _progress(console, shown=console.is_terminal and not quiet) as progress:
+    with progress_bar("comments", shown=not quiet) as progress:
         task = progress.add_task("Reading", total=1.0, comments="")
         for number, row in enumerate(scored, start=1):
             tally.add(row)
@@ -132,21 +126,6 @@ def _read_watched(scored: ScoredFile, *, policy: str, model: Path | None, top: i
             f"no row could be read as a scored comment{first}; run `parley score` on the dump again"
         )
     return tally
-
-
-def _progress(console: Console, *, shown: bool) -> Progress:
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[comments]}"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not shown,
-    )
 
 
 def _write(output: Path, scored: ScoredFile, tally: Tally, *, title: str, top: int) -> int:

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from parley.service.commands.common import ConfigOption, opened_store, told_errors
-from parley.service.terminal import PlainConsole, tell
+from parley.service.commands.common import ConfigOption, opened_store, show_keys, told_errors
+from parley.service.terminal import tell
 
 app = typer.Typer(
     name="users",
@@ -52,8 +52,6 @@ def list_(*, config: ConfigOption = None) -> None:
     \b
     parley users list
     """
-    from rich.table import Table
-
     from parley.service.store.desk import people
 
     with told_errors(), opened_store(config) as (store, _):
@@ -61,11 +59,7 @@ def list_(*, config: ConfigOption = None) -> None:
     if not found:
         tell("There is nobody yet; `parley users create NAME` makes a key.", err=True)
         return
-    table = Table("id", "name", "role", "created", "revoked", show_edge=False, pad_edge=False)
-    for user in found:
-        revoked = f"{user.revoked:%Y-%m-%d %H:%M}" if user.revoked else ""
-        table.add_row(user.id, user.name, user.role, f"{user.created:%Y-%m-%d %H:%M}", revoked)
-    PlainConsole().print(table)
+    show_keys("role", [(user.id, user.name, user.role, user.created, user.revoked) for user in found])
 
 
 @app.command()

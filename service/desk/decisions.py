@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from parley.service.errors import BodyTooLarge, InvalidRequest, MalformedBody, StoreError, WrongMediaType
 from parley.service.protocols.coral import RejectionCode
-from parley.service.protocols.feedback import MAX_DECISIONS, check_not_blank
+from parley.service.protocols.feedback import MAX_DECISIONS, CommentId, check_not_blank
 from parley.service.store.desk import decisions
 from parley.service.store.desk.decisions import By, Choice
 from parley.service.web.context import Service, ServiceDep
@@ -28,9 +28,7 @@ class ModerationIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    comment_id: Annotated[str, AtMost(512), AfterValidator(check_not_blank)] = Field(
-        json_schema_extra={"pattern": r"\S"}
-    )
+    comment_id: CommentId
     action: Literal["approve", "reject", "escalate"]
     reason: RejectionCode | None = Field(None, description="Of a rejection; `OTHER` when absent.")
     explanation: Annotated[str, AtMost(2000)] | None = Field(None, description="For the author.")

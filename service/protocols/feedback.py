@@ -39,6 +39,11 @@ def check_not_blank(name: str) -> str:
     return name
 
 
+CommentId = Annotated[
+    str, AtMost(512), AfterValidator(check_not_blank), Field(json_schema_extra={"pattern": r"\S"})
+]
+
+
 class DecisionIn(BaseModel):
     """What a moderator says of one comment; a later decision on the same label of it replaces this one."""
 
@@ -67,9 +72,7 @@ class DecisionIn(BaseModel):
         },
     )
 
-    comment_id: Annotated[str, AtMost(512), AfterValidator(check_not_blank)] = Field(
-        json_schema_extra={"pattern": r"\S"}
-    )
+    comment_id: CommentId
     label: Literal[LABELS] | None = None  # type: ignore[valid-type]
     value: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="1: the label is right for the comment; 0: it isn't."

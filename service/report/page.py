@@ -27,9 +27,10 @@ from parley.service.policy.rules import SCORES
 from parley.service.report import figures
 from parley.service.report.counts import Counts, Group, Groups, abusive, stances
 from parley.service.report.figures import Plot
+from parley.service.report.pieces import Piece, covered, covered_plain, cut
 from parley.service.report.rows import ScoredRow
 from parley.service.report.tally import Pick, Tally
-from parley.service.report.words import clean, label, moment, one_line, per, share
+from parley.service.report.words import label, moment, one_line, per, share
 
 SHOWN = 8
 """Comments to look at first that are open; the others unfold."""
@@ -47,14 +48,6 @@ class Facts:
     top: int
     unreadable: int = 0
     first_problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A span of a comment, marked as toxic or not."""
-
-    text: str
-    marked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,27 +190,13 @@ def _plots(tally: Tally, by_group: list[Plot]) -> list[Plot]:
     return [*plots, figures.distributions(tally)]
 
 
-def pieces(row: ScoredRow) -> list[Segment]:
-    """The comment as its readers see it, cut at the ends of its spans. Spans that can't be are left out."""
-    text, inside = row.text, bytearray(len(row.text) + 1)
-    for span in row.spans:
-        start, end = span.get("start"), span.get("end")
-        if isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(text):
-            inside[start:end] = b"\x01" * (end - start)
+def pieces(row: ScoredRow) -> list[Piece]:
+    """The comment as its readers see it, cut at the ends of its spans."""
+    text, inside = row.text, covered(row.text, row.spans)
     if row.format in _MARKED_UP:
         plain = plain_text(text, row.format)  # type: ignore[arg-type]
-        seen = bytearray(len(plain.text))
-        for at in range(len(seen)):
-            start, end = plain.original_span(at, at + 1)
-            seen[at] = any(inside[start:end])
-        text, inside = plain.text, seen
-    found: list[Segment] = []
-    start = 0
-    for at in range(1, len(text) + 1):
-        if at == len(text) or inside[at] != inside[start]:
-            found.append(Segment(clean(text[start:at]), bool(inside[start])))
-            start = at
-    return found
+        text, inside = plain.text, covered_plain(plain, inside)
+    return cut(text, inside)
 
 
 def why(found: Pick) -> list[str]:

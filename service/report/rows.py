@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +22,7 @@ from typing import Any, Self
 from parley.model.labels import STANCES, UNSURE
 from parley.service.dumps.formats.generic.csv_file import DELIMITERS
 from parley.service.dumps.formats.generic.tables import import_pyarrow
+from parley.service.dumps.reading.record import in_utc
 from parley.service.dumps.reading.source import MAX_LINE, Source
 from parley.service.errors import DumpError
 from parley.service.policy.decision import SEVERITY
@@ -261,12 +262,7 @@ def _time(value: Any) -> datetime | None:
             value = datetime.fromisoformat(value)
         except ValueError:
             return None
-    if not isinstance(value, datetime):
-        return None
-    try:
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    except OverflowError:
-        return None
+    return in_utc(value) if isinstance(value, datetime) else None
 
 
 def _list(value: Any) -> list[Any]:

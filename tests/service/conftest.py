@@ -8,12 +8,14 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
+from parley.model import Classifier
 from parley.service.settings.schema import Settings
 from parley.service.store.database import Store
 from parley.service.web.app import create_app
@@ -40,6 +42,19 @@ def client(tiny_artifact: Path) -> Iterator[TestClient]:
     with TestClient(create_app(Settings(model=tiny_artifact))) as client:
         wait_until_ready(client)
         yield client
+
+
+@pytest.fixture
+def serve_with(classifier: Classifier) -> Iterator[Callable[[Settings], TestClient]]:
+    """Makes clients of services with these settings, their model loaded."""
+    with ExitStack() as opened:
+
+        def make(settings: Settings) -> TestClient:
+            client = opened.enter_context(TestClient(create_app(settings, load=lambda: classifier)))
+            wait_until_ready(client)
+            return client
+
+        yield make
 
 
 @pytest.fixture
@@ -76,18 +91,22 @@ def postgres_url() -> Iterator[str]:
             call("pg_ctl", "-D", data, "-m", "immediate", "stop")
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def any_store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    """An empty store, once in SQLite and once in PostgreSQL."""
-    if request.param == "sqlite":
-        yield request.getfixturevalue("store")
-        return
-    opened = Store.open(request.getfixturevalue("postgres_url"))
+@pytest.fixture
+def postgres_store(postgres_url: str) -> Iterator[Store]:
+    """An empty PostgreSQL store."""
+    opened = Store.open(postgres_url)
     yield opened
     with opened.write() as connection:
         connection.exec_driver_sql("DROP SCHEMA public CASCADE")
         connection.exec_driver_sql("CREATE SCHEMA public")
     opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def any_store(request: pytest.FixtureRequest) -> Store:
+    """An empty store, once in SQLite and once in PostgreSQL."""
+    opened: Store = request.getfixturevalue("store" if request.param == "sqlite" else "postgres_store")
+    return opened
 
 
 def _postgres_programs() -> Path | None:

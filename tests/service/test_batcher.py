@@ -397,7 +397,8 @@ def test_before_the_model_is_loaded_it_is_not_ready(model: Scripted) -> None:
         assert loaded.wait(10)
         return model
 
-    batcher = Batcher(load)
+    states: list[str] = []
+    batcher = Batcher(load, on_state=states.append)
     batcher.start()
     assert batcher.state == "loading"
     with pytest.raises(NotReady, match="loading") as refusal:
@@ -406,7 +407,7 @@ def test_before_the_model_is_loaded_it_is_not_ready(model: Scripted) -> None:
     loaded.set()
     _wait(lambda: batcher.state == "ready")
     batcher.close()
-    assert batcher.state == "stopped"
+    assert states == ["ready", "stopped"]
 
 
 def test_a_model_that_cannot_be_loaded_says_why() -> None:

@@ -100,7 +100,6 @@ class TrainConfig(Recipe):
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
     base: str
     pair_base: str | None = None
-    activation: Literal["gelu", "relu"] | None = None
     base_share: float = Field(default=0.0, ge=0, lt=1)
     fraction: float = Field(default=1.0, gt=0, le=1)
     swaps: Swaps = Swaps()

@@ -148,8 +148,6 @@ def train(
 
     torch.manual_seed(config.seed)
     network = Network.from_base(config.base, config.pair_base)
-    if config.activation is not None:
-        network.set_activation(config.activation)
     check_kind(network.config)
     tokenizer_file = base_tokenizer(config.base)
     began = time.monotonic()
@@ -325,10 +323,15 @@ def _hold_to_base(base: str, run_dir: Path) -> None:
 
 
 def _differing(config: Recipe, values: Any) -> str:
-    """The keys in which saved values differ from `config`, defaults filled in on both sides; or ""."""
+    """The keys in which saved values differ from `config`, defaults filled in on both sides; or "".
+
+    A key that has gone since and was null there changed nothing.
+    """
+    keys = type(config).model_fields
+    if isinstance(values, dict):
+        values = {key: value for key, value in values.items() if key in keys or value is not None}
     try:
         saved = type(config).model_validate(values)
     except ValidationError as error:
         return f"{error.error_count()} keys can't be read"
-    keys = type(config).model_fields
     return ", ".join(key for key in keys if getattr(saved, key) != getattr(config, key))

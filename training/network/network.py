@@ -27,7 +27,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig
-from transformers.activations import ACT2FN
 
 from parley.model.artifact import OLDER_FORMAT, Artifact
 from parley.model.labels import COMMENT_LABELS, REPLIES, STANCES
@@ -122,16 +121,6 @@ class Network(nn.Module):
         for module in (*self.encoder.modules(), *self.pair_encoder.modules()):
             if isinstance(module, nn.Dropout):
                 module.p = share
-
-    def set_activation(self, name: str) -> None:
-        """Puts another activation between the feed-forward layers, for which training must make up.
-
-        int8 gets "relu" for nothing: quantising what goes on cuts off below zero anyway.
-        """
-        for module in (*self.encoder.modules(), *self.pair_encoder.modules()):
-            if hasattr(module, "intermediate_act_fn"):
-                module.intermediate_act_fn = ACT2FN[name]
-        self.config.hidden_act = self.pair_config.hidden_act = name
 
     def freeze(self, layers: int) -> None:
         """Keeps the embeddings and the lowest `layers` of both encoders as they are; 0 freezes nothing."""

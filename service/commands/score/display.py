@@ -8,22 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parley.service.terminal import tell
+from parley.service.terminal import progress_bar, tell
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from parley.service.dumps.scoring.scorer import Summary
 
 
 @contextmanager
 def progress(*, shown: bool) -> Iterator[Callable[[Summary, float], None]]:
     """Give what is to be called with a summary and the share that is done; it shows both on a terminal."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    with _bar(console, shown=shown and console.is_terminal) as bar:
+    with progress_bar("comments", "rate", shown=shown) as bar:
         task = bar.add_task("Scoring", total=1.0, comments="", rate="")
         begun = False
 
@@ -36,23 +30,6 @@ def progress(*, shown: bool) -> Iterator[Callable[[Summary, float], None]]:
             bar.update(task, completed=fraction, comments=count, rate=rate)
 
         yield update
-
-
-def _bar(console: Console, *, shown: bool) -> Progress:
-    """Bar, percentage, count, rate and time left."""
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[comments]}"),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not shown,
-    )
 
 
 def show(summary: Summary, output: str, remarks: Sequence[str], *, errors_out: Path | None) -> None:

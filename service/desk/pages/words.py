@@ -10,6 +10,7 @@ from typing import Any
 
 from parley.model.text.plain import plain_text
 from parley.service.policy.rules import WORD_LIST
+from parley.service.report.pieces import Piece, covered, covered_plain, cut
 from parley.service.report.words import clean
 from parley.service.store.desk.items import Item
 from parley.service.store.desk.tables import SCORES
@@ -77,14 +78,6 @@ STATES: Mapping[str, str] = {
 SOURCE = 20
 """Characters that are read for one that is shown: a list of long comments must not take seconds."""
 _LINK = re.compile(r"https?://[^\s<>\"'\u200b]{3,500}")
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of a comment, marked where the model finds it toxic."""
-
-    text: str
-    marked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,20 +156,7 @@ def bars(item: Item, thresholds: Mapping[str, float]) -> list[Bar]:
 def pieces(item: Item) -> list[Piece]:
     """The comment as its readers see it, cut at the ends of its toxic spans."""
     plain = plain_text(item.text, item.format)  # type: ignore[arg-type]
-    inside = bytearray(len(item.text) + 1)
-    for span in item.found.get("spans", ()):
-        start, end = int(span["start"]), int(span["end"])
-        if 0 <= start < end <= len(item.text):
-            inside[start:end] = b"\x01" * (end - start)
-    found: list[Piece] = []
-    start, marked = 0, False
-    for at in range(len(plain.text) + 1):
-        here = at < len(plain.text) and any(inside[slice(*plain.original_span(at, at + 1))])
-        if at == len(plain.text) or here != marked:
-            if at > start:
-                found.append(Piece(clean(plain.text[start:at]), marked))
-            start, marked = at, here
-    return found
+    return cut(plain.text, covered_plain(plain, covered(item.text, item.found.get("spans", ()))))
 
 
 def shown(item: Item, *, length: int | None = None) -> str:

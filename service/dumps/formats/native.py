@@ -123,16 +123,17 @@ def _typed(value: Any, kind: str) -> Any:
     return value if isinstance(value, str | None) else str(value)
 
 
-def objects(source: Source) -> Iterator[tuple[RawComment, Mapping[str, Any]]]:
-    """The objects of JSON lines: where each stands (with its problem where it is none), and what it holds."""
+def objects(source: Source) -> Iterator[RawComment]:
+    """The objects of JSON lines as they stand there: `values` by the file's own names, until a format names
+    the fields. What is no object has a problem."""
     for number, line in source.lines():
         if not line.strip():
             continue
         raw = line.rstrip("\r\n")
         try:
-            yield RawComment(line=number, raw=raw), parse_object(line)
+            yield RawComment(values=parse_object(line), line=number, raw=raw)
         except RowProblem as problem:
-            yield RawComment(line=number, raw=raw, problem=str(problem)), {}
+            yield RawComment(line=number, raw=raw, problem=str(problem))
 
 
 def objects_beside(beside: Source | None, source: Source) -> Iterator[Mapping[str, Any]]:
@@ -141,9 +142,7 @@ def objects_beside(beside: Source | None, source: Source) -> Iterator[Mapping[st
         return
     try:
         with closing(beside):
-            for found, values in objects(beside):
-                if not found.problem:
-                    yield values
+            yield from (found.values for found in objects(beside) if not found.problem)
     except DumpError as error:
         source.remarks.append(str(error))
 

@@ -315,11 +315,16 @@ def to_utc(value: object) -> datetime | None:
     if isinstance(value, int | float):
         return _from_number(value)
     if isinstance(value, datetime):
-        try:
-            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-        except OverflowError:
-            return None
+        return in_utc(value)
     return datetime(value.year, value.month, value.day, tzinfo=UTC) if isinstance(value, date) else None
+
+
+def in_utc(time: datetime) -> datetime | None:
+    """The time in UTC, which one without a zone counts as; None where no calendar has it."""
+    try:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except OverflowError:
+        return None
 
 
 def _from_number(value: float) -> datetime | None:

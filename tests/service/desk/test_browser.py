@@ -10,9 +10,10 @@ import csv
 import io
 import json
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,15 @@ from parley.service.store.desk.listing import Filter
 from parley.service.web.app import create_app
 from parley.service.web.context import Service
 from tests.clients.conftest import serving
+from tests.service.chromium import chromium
 from tests.service.desk.comments import arrived, fill
-from tests.service.report.test_browser import FLAGS
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is in the dev extra")
-from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
-from selenium.webdriver.common.by import By as Find  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+pytest.importorskip("selenium.webdriver", reason="selenium is in the dev extra")
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.common.by import By as Find
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 AXE = Path(__file__).parents[2] / "clients" / "node_modules" / "axe-core" / "axe.min.js"
 TOGETHER = int(os.environ.get("PARLEY_DESK_TOGETHER", "30"))
 """Comments that two browsers share; `make desk-test` takes 200."""
@@ -74,24 +74,9 @@ def site(tiny_artifact: Path, tmp_path: Path) -> Iterator[Site]:
 @pytest.fixture
 def open_browser(tmp_path: Path) -> Iterator[Callable[[], Any]]:
     """Opens browsers with profiles of their own, and closes them."""
-    if BROWSER is None or DRIVER is None:
-        pytest.skip("needs chromium and chromedriver (Debian: apt install chromium chromium-driver)")
-    opened: list[Any] = []
-
-    def open_one() -> Any:
-        options = webdriver.ChromeOptions()
-        options.binary_location = BROWSER
-        profile = tmp_path / f"profile-{len(opened)}"
-        for flag in (*FLAGS, f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-        opened.append(driver)
-        return driver
-
-    yield open_one
-    for driver in opened:
-        driver.quit()
+    with ExitStack() as opened:
+        numbers = count()
+        yield lambda: opened.enter_context(chromium(tmp_path / f"profile-{next(numbers)}"))
 
 
 @pytest.fixture

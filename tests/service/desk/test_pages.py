@@ -192,9 +192,12 @@ def test_a_forged_form_is_refused(desk: Desk, path: str) -> None:
     assert other.post(path, data={"csrf": token}).status_code == 403, "the token of another session"
 
 
-def test_another_site_takes_no_lease_by_loading_a_comment(desk: Desk) -> None:
+@pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {"sec-purpose": "prefetch"}])
+def test_neither_another_site_nor_a_browser_that_looks_ahead_takes_a_lease(
+    desk: Desk, headers: dict[str, str]
+) -> None:
     (item,) = fill(desk.service.store, desk.hashes, [arrived("One")])
-    desk.get(f"/desk/comments/{item.id}", headers={"sec-fetch-site": "cross-site"})
+    desk.get(f"/desk/comments/{item.id}", headers=headers)
     found = items.get(desk.service.store, item.id)
     assert found
     assert found.lease_by is None
@@ -349,14 +352,6 @@ def test_notes_and_views_have_an_end(desk: Desk) -> None:
         views.save_view(store, name=str(n), query="label=x", by="Ada")
     assert desk.post("/desk/views", {"name": "one more"}).status_code == 422
     assert len(views.all_views(store)) == views.MOST
-
-
-def test_a_browser_that_looks_ahead_takes_no_lease(desk: Desk) -> None:
-    (item,) = fill(desk.service.store, desk.hashes, [arrived("One")])
-    desk.get(f"/desk/comments/{item.id}", headers={"sec-purpose": "prefetch"})
-    found = items.get(desk.service.store, item.id)
-    assert found
-    assert found.lease_by is None
 
 
 def test_a_list_of_long_comments_is_quick(desk: Desk) -> None:

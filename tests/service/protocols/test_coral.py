@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from parley.model import Classifier
 from parley.model.comment import Comment, Prediction
 from parley.model.labels import ABUSE
 from parley.service.errors import InvalidSignature
@@ -26,8 +25,6 @@ from parley.service.protocols.coral import CODES, RejectionCode, check_signature
 from parley.service.settings.schema import Coral, Settings, Storage
 from parley.service.store import keys
 from parley.service.store.database import Store
-from parley.service.web.app import create_app
-from tests.service.conftest import wait_until_ready
 
 SECRETS = ["empsec_" + "0" * 64, "empsec_" + "1" * 64]
 SIGNATURES = [  # published with Coral's protocol, for BODY and these secrets
@@ -69,22 +66,15 @@ word_lists: {banned: [blimey]}
 
 
 @pytest.fixture
-def serve(tmp_path: Path, classifier: Classifier) -> Iterator[Any]:
+def serve(tmp_path: Path, serve_with: Callable[[Settings], TestClient]) -> Callable[..., TestClient]:
     """Makes a client of a service with POLICY and these settings for Coral."""
     policy = tmp_path / "site.yaml"
     policy.write_text(POLICY, encoding="utf-8")
-    opened = []
 
     def make(**coral: Any) -> TestClient:
-        settings = Settings(policy=str(policy), store=Storage(folder=tmp_path), coral=Coral(**coral))
-        client = TestClient(create_app(settings, load=lambda: classifier))
-        opened.append(client.__enter__())
-        wait_until_ready(client)
-        return client
+        return serve_with(Settings(policy=str(policy), store=Storage(folder=tmp_path), coral=Coral(**coral)))
 
-    yield make
-    for client in opened:
-        client.__exit__(None, None, None)
+    return make
 
 
 def ask(client: TestClient, body: str, **more: Any) -> Any:

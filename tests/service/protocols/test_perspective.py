@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -223,20 +223,13 @@ def test_wrong_addresses_and_methods_have_googles_shape(client: TestClient) -> N
 
 
 @pytest.fixture
-def own(tmp_path: Path, classifier: Classifier) -> Iterator[Any]:
+def own(tmp_path: Path, serve_with: Callable[[Settings], TestClient]) -> Callable[..., TestClient]:
     """Makes a client of a service with these settings of Perspective's protocol."""
-    opened = []
 
     def make(**perspective: Any) -> TestClient:
-        settings = Settings(store=Storage(folder=tmp_path), perspective=Perspective(**perspective))
-        client = TestClient(create_app(settings, load=lambda: classifier))
-        opened.append(client.__enter__())
-        wait_until_ready(client)
-        return client
+        return serve_with(Settings(store=Storage(folder=tmp_path), perspective=Perspective(**perspective)))
 
-    yield make
-    for client in opened:
-        client.__exit__(None, None, None)
+    return make
 
 
 def test_a_site_maps_names_of_its_own(own: Any) -> None:

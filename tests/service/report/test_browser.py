@@ -6,7 +6,6 @@ Needs Chromium and its driver (Debian: chromium, chromium-driver) and selenium (
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -15,42 +14,19 @@ import pytest
 from typer.testing import CliRunner
 
 from parley.service.commands.cli import app
+from tests.service.chromium import chromium
 from tests.service.report.scored import DAY, scored, write
 
 pytest.importorskip("plotly", reason="the HTML report needs the report extra")
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is in the dev extra")
 
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1200,900",
-)
 HOSTILE = "<script>window.owned = 1</script><img src=x onerror='window.owned = 1'>"
 LABEL = "<a href='https://gazette.example/'>Read</a><b>this</b>"
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    if BROWSER is None or DRIVER is None:
-        pytest.skip("needs chromium and chromedriver (Debian: apt install chromium chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    try:
+    with chromium(tmp_path_factory.mktemp("profile")) as driver:
         yield driver
-    finally:
-        driver.quit()
 
 
 @pytest.fixture(scope="module")

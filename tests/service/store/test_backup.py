@@ -61,19 +61,11 @@ def content(store: Store) -> dict[str, list[Any]]:
 
 
 @pytest.fixture
-def other_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+def other_store(request: pytest.FixtureRequest) -> Store:
     """An empty store of the kind that `any_store` is not, in the same test."""
     kind = request.node.callspec.params["any_store"]
-    if kind == "postgres":
-        opened = Store.open(f"sqlite:///{tmp_path / 'other.db'}")
-        yield opened
-    else:
-        opened = Store.open(request.getfixturevalue("postgres_url"))
-        yield opened
-        with opened.write() as connection:
-            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-            connection.exec_driver_sql("CREATE SCHEMA public")
-    opened.close()
+    opened: Store = request.getfixturevalue("store" if kind == "postgres" else "postgres_store")
+    return opened
 
 
 def test_a_backup_brings_everything_back(any_store: Store, tmp_path: Path, secret: Path) -> None:

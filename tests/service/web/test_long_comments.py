@@ -30,7 +30,8 @@ def test_polite_callers_are_answered_beside_a_comment_of_rare_characters(tiny_ar
         long: list[int] = []
         hostile = threading.Thread(target=lambda: long.append(classify(port, RARE)))
         hostile.start()
-        polite, beside = [], 0
+        polite: list[int] = []
+        beside = 0
         while hostile.is_alive() or len(polite) < 5:
             polite.append(classify(port, "Thanks, the bridge was a good idea."))
             beside += hostile.is_alive()
@@ -39,4 +40,4 @@ def test_polite_callers_are_answered_beside_a_comment_of_rare_characters(tiny_ar
     assert long == [200]
     assert set(polite) <= {200, 429}
     assert polite.count(200) > len(polite) / 2
-    assert beside > 1  # answered while the long one was being read: a batcher held up would answer one at most
+    assert beside > 1  # answered while the long one was read: a batcher held up would answer one at most

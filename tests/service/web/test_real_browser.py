@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import http.server
 import json
-import shutil
 import threading
 import urllib.error
 import urllib.request
@@ -22,17 +21,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from parley.service.settings.schema import Settings, Storage
 from parley.service.web.app import create_app
 from tests.clients.conftest import serving
+from tests.service.chromium import chromium
 from tests.service.web.test_operation import Fake
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is in the dev extra")
-
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage"),
-    *("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    # A name of the attacker's that points here, as after DNS rebinding; nothing else is looked up.
-    "--host-resolver-rules=MAP evil.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-)
+RESOLVER = "MAP evil.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
+"""A name of the attacker's points here, as after DNS rebinding; nothing else is looked up."""
 SECRET = "Not for other pages"
 ATTACK = """
 const [parley, done] = arguments, told = [];
@@ -108,16 +101,9 @@ class Recorded:
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Any]:
-    if BROWSER is None or DRIVER is None:
-        pytest.skip("needs chromium and chromedriver (Debian: apt install chromium chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.set_script_timeout(60)
-    yield driver
-    driver.quit()
+    with chromium(tmp_path / "profile", f"--host-resolver-rules={RESOLVER}") as driver:
+        driver.set_script_timeout(60)
+        yield driver
 
 
 @pytest.fixture

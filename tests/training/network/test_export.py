@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from pathlib import Path
 from typing import Any
@@ -95,8 +96,7 @@ def test_a_channel_far_wider_than_the_others_costs_them_nothing(
     tiny_artifact: Path, activation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     artifact = Artifact(tiny_artifact)
-    network = Network.from_artifact(artifact).eval()
-    network.set_activation(activation)
+    network = _with_activation(activation, Network.from_artifact(artifact))
     tokenizer = Tokenizer(artifact.tokenizer_file, max_tokens=96, stride=16)
     rows = tokenizer.articles(["good", "You are stupid, stop it", "the new road, and the old bridge"])
 
@@ -123,13 +123,21 @@ def test_a_channel_far_wider_than_the_others_costs_them_nothing(
     assert split < 1.5 * before < gap()
 
 
+def _with_activation(name: str, network: Network) -> Network:
+    """The network as if its bases had this activation between their feed-forward layers."""
+    config, pair_config = copy.deepcopy(network.config), copy.deepcopy(network.pair_config)
+    config.hidden_act = pair_config.hidden_act = name
+    other = Network(config, pair_config)
+    other.load_state_dict(network.state_dict())
+    return other.eval()
+
+
 def _fed(row: Tokens) -> dict[str, np.ndarray]:
     return {"input_ids": np.array([row.ids]), "token_type_ids": np.array([row.types])}
 
 
 def test_int8_gets_relu_for_nothing(tiny_artifact: Path, tmp_path: Path) -> None:
-    network = Network.from_artifact(Artifact(tiny_artifact)).eval()
-    network.set_activation("relu")
+    network = _with_activation("relu", Network.from_artifact(Artifact(tiny_artifact)))
     again = Artifact(tmp_path / "relu")
     export_artifact(  # compares torch, float and int8
         network,

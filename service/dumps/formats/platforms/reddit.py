@@ -30,8 +30,8 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments; archives keep them in the order of writing, so a parent stands before its replies."""
     for submission in objects_beside(_submissions(source), source):
         add(submission, index)
-    for found, comment in objects(source):
-        yield found if found.problem else replace(found, values=values(comment))
+    for found in objects(source):
+        yield found if found.problem else replace(found, values=values(found.values))
 
 
 def _submissions(source: Source) -> Source | None:

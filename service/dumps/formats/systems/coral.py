@@ -76,6 +76,11 @@ def _add_beside(source: Source, index: Index) -> None:
         if isinstance(id := story.get("id"), str):
             url, title = story.get("url"), words(dig(story, "metadata", "title"))
             index.add_article(id, url=url if isinstance(url, str) else None, title=title, text=None)
+    add_users(source, index)
+
+
+def add_users(source: Source, index: Index) -> None:
+    """The names in `users.json` beside `source`."""
     for user in objects_beside(source.beside("users.json"), source):
         id, name = user.get("id"), user.get("username")
         if isinstance(id, str) and isinstance(name, str):
@@ -83,10 +88,11 @@ def _add_beside(source: Source, index: Index) -> None:
 
 
 def _comments(source: Source) -> Iterator[RawComment]:
-    for found, comment in objects(source):
+    for found in objects(source):
         if found.problem:
             yield found
             continue
+        comment = found.values
         revisions = entries(comment.get("revisions"))
         gone = comment.get("deletedAt") is not None
         values = {

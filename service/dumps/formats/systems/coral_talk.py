@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from parley.service.dumps.formats.native import Native, RawComment, objects, objects_beside, words
 from parley.service.dumps.formats.reply_tree import Index
-from parley.service.dumps.formats.systems.coral import unwrapped
+from parley.service.dumps.formats.systems.coral import add_users, unwrapped
 from parley.service.dumps.reading.source import Source
 
 _KEYS = [re.compile(rf'(?<!\\)"{key}"\s*:') for key in ("asset_id", "body", "author_id")]
@@ -26,14 +26,12 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
         if isinstance(id := asset.get("id"), str):
             url, title = asset.get("url"), words(asset.get("title"))
             index.add_article(id, url=url if isinstance(url, str) else None, title=title, text=None)
-    for user in objects_beside(source.beside("users.json"), source):
-        id, name = user.get("id"), user.get("username")
-        if isinstance(id, str) and isinstance(name, str):
-            index.add_author(id, name)
-    for found, comment in objects(source):
+    add_users(source, index)
+    for found in objects(source):
         if found.problem:
             yield found
             continue
+        comment = found.values
         status = comment.get("status")
         values = {
             "id": comment.get("id"),

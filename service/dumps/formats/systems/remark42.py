@@ -21,7 +21,8 @@ def looks(head: str) -> bool:
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments. What was typed (`orig`, Markdown) goes before what was made of it (`text`, HTML)."""
-    for found, comment in objects(source):
+    for found in objects(source):
+        comment = found.values
         if found.problem is None and "version" in comment and "locator" not in comment:
             continue  # the first line
         typed, url = comment.get("orig"), dig(comment, "locator", "url")

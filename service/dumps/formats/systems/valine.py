@@ -32,9 +32,9 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
     waline = bool(_WALINE.match(head))
     path = "data.Comment.item" if waline else "item" if head.startswith("[") else "results.item"
     if head.startswith(_STREAMING):
-        for found, comment in objects(source):
+        for found in objects(source):
             if found.problem is None:
-                yield _comment(comment, source, markdown=False)
+                yield _comment(found.values, source, markdown=False)
             elif found.line != 1:  # the first line says what the file is
                 yield found
         return

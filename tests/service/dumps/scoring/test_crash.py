@@ -27,6 +27,7 @@ MODEL = os.environ.get("PARLEY_CRASH_ENGINE", "local") == "local"
 FORMATS = [".jsonl", ".parquet"] if ROWS < 10_000 else [".jsonl", ".csv", ".parquet"]
 """Of the dump, and of what it is scored to."""
 PATIENCE = 3600
+SCORE = (sys.executable, "-m", "parley.service.commands.cli", "score")
 COLUMNS = ("id", "parent.id", "article.url", "article.title", "author.id", "text", "format", "likes")
 
 
@@ -82,17 +83,7 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
 def start(source: Path, out: Path, model: Path) -> subprocess.Popen[bytes]:
     engine = ["--model", str(model)] if MODEL else ["--null"]
     batch = str(max(8, min(1024, ROWS // 80)))
-    words = [
-        sys.executable,
-        "-m",
-        "parley.service.commands.cli",
-        "score",
-        str(source),
-        "-o",
-        str(out),
-        *engine,
-        "-q",
-    ]
+    words = [*SCORE, str(source), "-o", str(out), *engine, "-q"]
     return subprocess.Popen([*words, "--batch-size", batch], stderr=subprocess.PIPE)
 
 
@@ -180,16 +171,7 @@ def test_a_full_disk_is_told_and_the_same_command_goes_on(tmp_path: Path, suffix
 
     source, out = tmp_path / "in.jsonl", tmp_path / f"out{suffix}"
     write_dump(source, 6000)
-    words = [
-        sys.executable,
-        "-m",
-        "parley.service.commands.cli",
-        "score",
-        str(source),
-        "--null",
-        "-q",
-        "-o",
-    ]
+    words = [*SCORE, str(source), "--null", "-q", "-o"]
 
     def small_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
@@ -208,10 +190,8 @@ def test_memory_does_not_grow_with_the_dump(tmp_path: Path) -> None:
     peaks = []
     for rows in (1_000, 20_000):
         write_dump(tmp_path / f"{rows}.jsonl", rows)
-        words = ["score", str(tmp_path / f"{rows}.jsonl"), "-o", str(tmp_path / f"{rows}.csv")]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "parley.service.commands.cli", *words, "--null", "-q"]
-        )
+        words = [str(tmp_path / f"{rows}.jsonl"), "-o", str(tmp_path / f"{rows}.csv")]
+        process = subprocess.Popen([*SCORE, *words, "--null", "-q"])
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         assert process.returncode == 0

@@ -186,11 +186,10 @@ class Job:
     def _print(
         self, stage: Mapping[str, Any], done: float, rate: float, losses: dict[str, list[Tensor]]
     ) -> None:
-        left = self.state.seconds * (1 - done) / max(done, 1e-9) / 60
+        left = f", {self.state.seconds * (1 - done) / done / 60:.1f} minutes left" if done else ""
         means = ", ".join(f"{n} {torch.stack(of).float().mean():.4f}" for n, of in sorted(losses.items()))
         print(
-            f"{stage['name']}: {done:.0%}, step {self.state.step}, {rate:.0f} rows a second, "
-            f"{left:.1f} minutes left | {means}",
+            f"{stage['name']}: {done:.0%}, step {self.state.step}, {rate:.0f} rows a second{left} | {means}",
             flush=True,
         )
         losses.clear()

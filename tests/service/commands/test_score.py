@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -252,8 +253,9 @@ def test_ctrl_c(tiny_artifact: Path, tmp_path: Path) -> None:
         held_open.flush()
         while not list(tmp_path.glob("out.csv.parts/part-*")):
             assert process.poll() is None
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=120)
     assert process.returncode == 130
     assert said.strip().endswith("Interrupted: out.csv was not written")
     assert "Traceback" not in said

@@ -13,11 +13,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 
 from parley.model import Classifier
 from parley.service.settings.schema import Settings
 from parley.service.store.database import Store
+from parley.service.store.desk import people
 from parley.service.web.app import create_app
 
 
@@ -35,6 +37,16 @@ def no_settings_from_outside() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("PARLEY_")]:
             patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def light_hashes() -> Iterator[None]:
+    """Keys of the desk's users are hashed as they are, but not slowly: each takes a tenth of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        light = PasswordHasher(time_cost=1, memory_cost=64)
+        patch.setattr(people, "_hasher", light)
+        patch.setattr(people, "_NOBODY", light.hash("nobody"))
         yield
 
 
@@ -68,9 +80,16 @@ def serve_with(classifier: Classifier) -> Iterator[Callable[[Settings], TestClie
 
 
 @pytest.fixture
-def store(empty_store: Path, tmp_path: Path) -> Iterator[Store]:
+def store_folder(empty_store: Path, tmp_path: Path) -> Path:
+    """A folder with an empty store in it."""
+    shutil.copy(empty_store, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def store(store_folder: Path) -> Iterator[Store]:
     """An empty SQLite store."""
-    opened = Store.open(f"sqlite:///{shutil.copy(empty_store, tmp_path / 'parley.db')}")
+    opened = Store.open(f"sqlite:///{store_folder / 'parley.db'}")
     yield opened
     opened.close()
 

@@ -90,10 +90,10 @@ def postgres_cpu(port: int) -> float:
     master, ticks = postmaster(port), 0
     if master is None:
         return 0.0
-    for child in Path(f"/proc/{master}/task/{master}/children").read_text().split():
+    for file in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has ended
-            stat = Path(f"/proc/{child}/stat").read_text().rpartition(") ")[2].split()
-            ticks += int(stat[11]) + int(stat[12])
+            stat = file.read_text().rpartition(") ")[2].split()
+            ticks += int(stat[11]) + int(stat[12]) if int(stat[1]) == master else 0
     return ticks / os.sysconf("SC_CLK_TCK")
 
 

@@ -31,7 +31,8 @@ class Scripted(Classifier):
         self.gate = threading.Event()
         self.gate.set()
         self.entered = threading.Event()
-        self.seconds, self.pause = seconds, time.sleep
+        self.seconds = seconds
+        self.pause: Callable[[float], None] = time.sleep
         self.batches: list[list[str]] = []
         self.slow: Scripted = self
 
@@ -86,7 +87,7 @@ class Stepped(Scripted):
 
 def _fill(batcher: Batcher) -> list[Future[list[Prediction]]]:
     """Comments for as long as the batcher takes more."""
-    accepted = []
+    accepted: list[Future[list[Prediction]]] = []
     with suppress(Busy):
         while len(accepted) < 100:
             accepted.append(batcher.submit(_comments("more")))

@@ -332,7 +332,7 @@ def _violations(browser: Any) -> list[str]:
     return [f"{name}: {nodes}" for name, nodes in found]
 
 
-LOOKS = [{"width": width, "dark": dark} for width in (1280, 390) for dark in (False, True)]
+LOOKS = [(width, dark) for width in (1280, 390) for dark in (False, True)]
 
 
 def test_every_page_is_accessible(site: Site, browser: Any) -> None:
@@ -340,13 +340,13 @@ def test_every_page_is_accessible(site: Site, browser: Any) -> None:
         pytest.skip("axe-core is not installed: npm ci --prefix tests/clients")
     for page in _pages(site):
         browser.get(site.url + page)
-        for look in LOOKS:
-            _look(browser, **look)
+        for width, dark in LOOKS:
+            _look(browser, width=width, dark=dark)
             assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth"), page
-            assert _violations(browser) == [], (page, look)
+            assert _violations(browser) == [], (page, width, dark)
     people.create(site.service.store, "Ada", role="admin")
     browser.get(f"{site.url}/desk/queue")
     assert "/desk/sign-in" in browser.current_url
-    for look in LOOKS:
-        _look(browser, **look)
-        assert _violations(browser) == [], look
+    for width, dark in LOOKS:
+        _look(browser, width=width, dark=dark)
+        assert _violations(browser) == [], (width, dark)

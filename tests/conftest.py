@@ -8,12 +8,18 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from parley.model import Artifact, Classifier
 
 # The same examples in every run, on machines of any speed.
-settings.register_profile("parley", derandomize=True, deadline=None, max_examples=60)
+settings.register_profile(
+    "parley",
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("parley")
 
 # A service without keys answers for the names of this machine only; "testserver" is none of them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -79,12 +80,18 @@ def test_users_types_are_checked_against_the_wheel(wheel: zipfile.ZipFile, tmp_p
     wheel.extractall(next((tmp_path / "venv" / "lib").glob("python*/site-packages")))
     script = tmp_path / "script.py"
     script.write_text(
+        "import parley\n"
         "from parley.model import Classifier, Comment\n"
         "classifier = Classifier.load()\n"
         "reveal_type(classifier.predict([Comment(text='Well said.')])[0].spam)\n"
+        "model = parley.load()\n"
+        "reveal_type(model.predict('a'))\n"
+        "reveal_type(model.predict(['a']))\n"
     )
     python = tmp_path / "venv" / "bin" / "python"
     mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(python), "--config-file", ""]
     done = subprocess.run([*mypy, str(script)], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert 'Revealed type is "float"' in done.stdout.replace("builtins.", "")
+    one, *rows = re.findall(r'Revealed type is "(.+)"', done.stdout.replace("builtins.", ""))
+    assert one == "float"
+    assert rows == ["parley.model.comment.Prediction", "list[parley.model.comment.Prediction]"]

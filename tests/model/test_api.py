@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,29 +110,6 @@ def test_a_wrong_call_names_the_right_one(
 ) -> None:
     with pytest.raises(kind, match=says):
         call(model)
-
-
-def test_a_users_script_is_typed(tmp_path: Path) -> None:
-    script = tmp_path / "mine.py"
-    script.write_text(
-        "import parley\n\nmodel = parley.load()\n"
-        "reveal_type(model.predict('a'))\nreveal_type(model.predict(['a']))\n",
-        encoding="utf-8",
-    )
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--config-file=",
-        "--cache-dir",
-        str(tmp_path),
-        str(script),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert done.returncode == 0, done.stdout
-    assert "Prediction" in done.stdout
-    assert "list[" in done.stdout
 
 
 def notebook_cells() -> list[str]:

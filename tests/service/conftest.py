@@ -13,27 +13,41 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 
 from parley.model import Classifier
 from parley.service.settings.schema import Settings
 from parley.service.store.database import Store
+from parley.service.store.desk import people
 from parley.service.web.app import create_app
 
 
 def wait_until_ready(client: TestClient) -> None:
-    """Return once /health says 200; fail after 20 seconds."""
-    deadline = time.monotonic() + 20
+    """Return once /health says 200; fail after a minute."""
+    deadline = time.monotonic() + 60
     while client.get("/health").status_code != 200:
         assert time.monotonic() < deadline, client.get("/health").text
         time.sleep(0.01)
 
 
-@pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_from_outside() -> Iterator[None]:
     """The environment of whoever runs the tests must not change them."""
-    for name in [name for name in os.environ if name.startswith("PARLEY_")]:
-        monkeypatch.delenv(name)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("PARLEY_")]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def light_hashes() -> Iterator[None]:
+    """Keys of the desk's users are hashed as they are, but not slowly: each takes a tenth of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        light = PasswordHasher(time_cost=1, memory_cost=64)
+        patch.setattr(people, "_hasher", light)
+        patch.setattr(people, "_NOBODY", light.hash("nobody"))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +56,14 @@ def client(tiny_artifact: Path) -> Iterator[TestClient]:
     with TestClient(create_app(Settings(model=tiny_artifact))) as client:
         wait_until_ready(client)
         yield client
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an empty SQLite store: to copy it takes less than its migrations do."""
+    file = tmp_path_factory.mktemp("store") / "parley.db"
+    Store.open(f"sqlite:///{file}").close()
+    return file
 
 
 @pytest.fixture
@@ -58,9 +80,16 @@ def serve_with(classifier: Classifier) -> Iterator[Callable[[Settings], TestClie
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store_folder(empty_store: Path, tmp_path: Path) -> Path:
+    """A folder with an empty store in it."""
+    shutil.copy(empty_store, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def store(store_folder: Path) -> Iterator[Store]:
     """An empty SQLite store."""
-    opened = Store.open(f"sqlite:///{tmp_path / 'parley.db'}")
+    opened = Store.open(f"sqlite:///{store_folder / 'parley.db'}")
     yield opened
     opened.close()
 

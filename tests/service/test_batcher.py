@@ -6,9 +6,9 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +16,8 @@ import pytest
 from parley.model.classifier import Classifier
 from parley.model.comment import Comment, Prediction
 from parley.model.errors import ArtifactError, CommentError
+from parley.service import backpressure
+from parley.service import batcher as batching
 from parley.service.batcher import WARM_UP, Batcher
 from parley.service.errors import Busy, NotReady, PredictionFailed
 
@@ -30,6 +32,7 @@ class Scripted(Classifier):
         self.gate.set()
         self.entered = threading.Event()
         self.seconds = seconds
+        self.pause: Callable[[float], None] = time.sleep
         self.batches: list[list[str]] = []
         self.slow: Scripted = self
 
@@ -42,8 +45,8 @@ class Scripted(Classifier):
             return [_prediction("warm-up")]
         self.batches.append(texts)
         self.entered.set()
-        assert self.gate.wait(10)
-        time.sleep(self.seconds * len(texts))
+        assert self.gate.wait(60)
+        self.pause(self.seconds * len(texts))
         if "poison" in texts:
             raise ValueError("the model chokes on: poison")
         if "refuse" in texts:
@@ -53,6 +56,42 @@ class Scripted(Classifier):
         if "short" in texts:
             return []
         return [_prediction(text) for text in texts]
+
+
+class Stepped(Scripted):
+    """Answers a batch whenever the test says so; the clock that the batcher reads goes by what that takes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, seconds: float) -> None:
+        super().__init__(seconds=seconds)
+        self.now, self.steps = 0.0, threading.Semaphore(0)
+        self.pause = self.advance
+        clock = SimpleNamespace(monotonic=lambda: self.now)
+        for module in (backpressure, batching):
+            monkeypatch.setattr(module, "time", clock)
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+    def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
+        if comments[0] != WARM_UP:
+            assert self.steps.acquire(timeout=60)
+        return super().predict(comments)
+
+    def answer(self, batcher: Batcher, *texts: str) -> None:
+        """Each text has its answer, and the model rests."""
+        self.steps.release(len(texts))
+        for text in texts:
+            batcher.submit(_comments(text)).result(60)
+        _wait(lambda: not batcher._pressure._busy)
+
+
+def _fill(batcher: Batcher) -> list[Future[list[Prediction]]]:
+    """Comments for as long as the batcher takes more."""
+    accepted: list[Future[list[Prediction]]] = []
+    with suppress(Busy):
+        while len(accepted) < 100:
+            accepted.append(batcher.submit(_comments("more")))
+    return accepted
 
 
 def _prediction(text: str) -> Prediction:
@@ -72,7 +111,7 @@ def _comments(*texts: str) -> list[Comment]:
 
 
 def _wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.002)
@@ -107,7 +146,7 @@ def test_answers_keep_order_and_length(model: Scripted, start: Callable[..., Bat
     sizes = [0, 1, 2, 7, 8, 9, 40, 3, 1, 1]
     requests = [[f"{r}-{i}" for i in range(size)] for r, size in enumerate(sizes)]
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda texts: batcher.submit(_comments(*texts)).result(10), requests))
+        answers = list(pool.map(lambda texts: batcher.submit(_comments(*texts)).result(60), requests))
     assert [[p.id for p in answer] for answer in answers] == requests
     assert max(map(len, model.batches)) <= 8
 
@@ -116,11 +155,11 @@ def test_takes_what_waits_in_one_call(model: Scripted, start: Callable[..., Batc
     batcher = start(model, max_batch=8)
     model.gate.clear()
     first = batcher.submit(_comments("first"))
-    assert model.entered.wait(10)
+    assert model.entered.wait(60)
     rest = [batcher.submit(_comments(str(i))) for i in range(5)]
     model.gate.set()
     for job in (first, *rest):
-        job.result(10)
+        job.result(60)
     assert model.batches == [["first"], ["0", "1", "2", "3", "4"]]
 
 
@@ -130,12 +169,12 @@ def test_a_single_comment_does_not_wait_for_a_large_request(
     batcher = start(model, max_batch=8)
     model.gate.clear()
     large = batcher.submit(_comments(*(f"large {i}" for i in range(200))))
-    assert model.entered.wait(10)
+    assert model.entered.wait(60)
     single = batcher.submit(_comments("single"))
     model.gate.set()
-    single.result(10)
+    single.result(60)
     assert "single" in model.batches[1]
-    assert [p.id for p in large.result(10)] == [f"large {i}" for i in range(200)]
+    assert [p.id for p in large.result(60)] == [f"large {i}" for i in range(200)]
 
 
 def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(
@@ -144,39 +183,41 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(
     batcher = start(model, max_queue=10, max_batch=4)
     model.gate.clear()
     running = batcher.submit(_comments("running"))
-    assert model.entered.wait(10)
+    assert model.entered.wait(60)
     queued = batcher.submit(_comments(*"0123456789"))
     with pytest.raises(Busy, match="10 comments are waiting") as refusal:
         batcher.submit(_comments("one too many"))
     assert refusal.value.retry_after is not None
     assert refusal.value.retry_after >= 1
     model.gate.set()
-    assert len(queued.result(10)) == 10
-    running.result(10)
-    assert len(batcher.submit(_comments("again")).result(10)) == 1
+    assert len(queued.result(60)) == 10
+    running.result(60)
+    assert len(batcher.submit(_comments("again")).result(60)) == 1
 
 
 def test_an_empty_queue_takes_more_than_it_holds(model: Scripted, start: Callable[..., Batcher]) -> None:
     batcher = start(model, max_queue=10)
-    assert len(batcher.submit(_comments(*map(str, range(50)))).result(10)) == 50
+    assert len(batcher.submit(_comments(*map(str, range(50)))).result(60)) == 50
 
 
 def test_too_long_a_wait_is_refused(start: Callable[..., Batcher]) -> None:
     model = Scripted(seconds=0.02)
     batcher = start(model, max_wait=0.1, max_batch=4)
-    batcher.submit(_comments("learn", "the", "pace")).result(10)
-    batcher.submit(_comments("learn", "the", "pace")).result(10)
+    batcher.submit(_comments("learn", "the", "pace")).result(60)
+    batcher.submit(_comments("learn", "the", "pace")).result(60)
     accepted = []
 
     def flood() -> None:
         for i in range(50):
             accepted.append(batcher.submit(_comments(str(i))))
 
+    model.gate.clear()
     with pytest.raises(Busy, match=r"the limit is 0\.1 s"):
         flood()
+    model.gate.set()
     assert 4 <= len(accepted) < 20  # a few are always taken
     for job in accepted:
-        job.result(10)
+        job.result(60)
 
 
 def test_nobody_waits_for_a_long_comment(model: Scripted, start: Callable[..., Batcher]) -> None:
@@ -185,20 +226,20 @@ def test_nobody_waits_for_a_long_comment(model: Scripted, start: Callable[..., B
     batcher = start(model)
     texts = ["first", "x" * 50_000, "last"]
     mixed = batcher.submit(_comments(*texts))
-    assert model.slow.entered.wait(10)
+    assert model.slow.entered.wait(60)
     for i in range(20):
-        assert batcher.submit(_comments(str(i))).result(10)[0].id == str(i)
+        assert batcher.submit(_comments(str(i))).result(60)[0].id == str(i)
     batcher.check()
     assert not mixed.done()
     model.slow.gate.set()
-    assert [p.id for p in mixed.result(10)] == texts
+    assert [p.id for p in mixed.result(60)] == texts
     assert model.slow.batches == [["x" * 50_000]]
 
 
 def test_long_comments_have_a_bounded_queue_too(model: Scripted, start: Callable[..., Batcher]) -> None:
     model.slow = Scripted(seconds=0.05)
     batcher = start(model, max_wait=0.1)
-    batcher.submit(_comments("x" * 50_000)).result(10)
+    batcher.submit(_comments("x" * 50_000)).result(60)
     model.slow.gate.clear()
     jobs = []
 
@@ -211,7 +252,7 @@ def test_long_comments_have_a_bounded_queue_too(model: Scripted, start: Callable
     model.slow.gate.set()
     assert len(jobs) >= 2
     for job in jobs:
-        job.result(10)
+        job.result(60)
 
 
 def test_a_cancelled_request_cancels_its_long_comment(model: Scripted, start: Callable[..., Batcher]) -> None:
@@ -219,12 +260,12 @@ def test_a_cancelled_request_cancels_its_long_comment(model: Scripted, start: Ca
     batcher = start(model)
     model.slow.gate.clear()
     running = batcher.submit(_comments("x" * 5_000))
-    assert model.slow.entered.wait(10)
+    assert model.slow.entered.wait(60)
     batcher.submit(_comments("short", "y" * 5_000)).cancel()
     model.slow.gate.set()
-    running.result(10)
+    running.result(60)
     _wait(lambda: batcher.waiting == 0)
-    batcher.submit(_comments("z" * 5_000)).result(10)
+    batcher.submit(_comments("z" * 5_000)).result(60)
     assert [batch[0][0] for batch in model.slow.batches] == ["x", "z"]
 
 
@@ -233,8 +274,8 @@ def test_a_long_comment_that_fails_fails_its_request(model: Scripted, start: Cal
     batcher = start(model)
     model.slow.predict = _refuse  # type: ignore[method-assign]
     with pytest.raises(CommentError):
-        batcher.submit(_comments("short", "x" * 5_000)).result(10)
-    assert batcher.submit(_comments("again")).result(10)[0].id == "again"
+        batcher.submit(_comments("short", "x" * 5_000)).result(60)
+    assert batcher.submit(_comments("again")).result(60)[0].id == "again"
 
 
 def test_without_the_thread_beside_it_is_failed(model: Scripted, start: Callable[..., Batcher]) -> None:
@@ -242,67 +283,68 @@ def test_without_the_thread_beside_it_is_failed(model: Scripted, start: Callable
     batcher = start(model)
     model.slow.predict = _exit  # type: ignore[method-assign]
     with pytest.raises(NotReady):
-        batcher.submit(_comments("x" * 5_000)).result(10)
+        batcher.submit(_comments("x" * 5_000)).result(60)
     _wait(lambda: batcher.state == "failed")
 
 
-def test_without_a_pause_the_queue_is_kept_short(
-    start: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("parley.service.backpressure.BURST_S", 0.2)
-    batcher = start(Scripted(seconds=0.02), max_wait=0.2, max_batch=1)
-    for i in range(8):
-        batcher.submit(_comments(str(i))).result(10)  # learn the pace
-    time.sleep(0.1)  # and rest
-    accepted, longest, ends = [], 0, time.monotonic() + 0.8
-    while time.monotonic() < ends:
-        try:
-            accepted.append(batcher.submit(_comments("more")))
-        except Busy:
-            time.sleep(0.002)
-        longest = max(longest, batcher.waiting)
-    assert longest >= 7  # 0.2 s of 0.02 s each
-    assert batcher.waiting <= 5  # 0.08 s
+@pytest.fixture
+def stepped(monkeypatch: pytest.MonkeyPatch) -> Stepped:
+    """A model of 20 ms a comment; bursts end after 0.2 s."""
+    monkeypatch.setattr(backpressure, "BURST_S", 0.2)
+    return Stepped(monkeypatch, seconds=0.02)
+
+
+def test_without_a_pause_the_queue_is_kept_short(stepped: Stepped, start: Callable[..., Batcher]) -> None:
+    batcher = start(stepped, max_wait=0.2, max_batch=1)
+    stepped.answer(batcher, *map(str, range(20)))  # learn the pace
+    stepped.advance(0.1)  # and rest
+    accepted = _fill(batcher)
+    longest = batcher.waiting
+    for _ in range(40):
+        waiting = batcher.waiting
+        stepped.steps.release()
+        _wait(lambda waiting=waiting: batcher.waiting < waiting)  # type: ignore[misc]
+        accepted += _fill(batcher)
+    assert longest >= 9  # 0.2 s of 0.02 s each
+    assert batcher.waiting <= 3  # 0.04 s
+    stepped.steps.release(100)
     for job in accepted:
-        job.result(10)
-    assert batcher.submit(_comments("after a pause")).result(10)
+        job.result(60)
+    assert batcher.submit(_comments("after a pause")).result(60)
 
 
-def test_a_moment_of_pause_is_no_rest(start: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parley.service.backpressure.BURST_S", 0.2)
-    batcher = start(Scripted(seconds=0.02), max_wait=0.2, max_batch=1)
-    for i in range(8):
-        batcher.submit(_comments(str(i))).result(10)  # learn the pace
-    time.sleep(0.1)  # and rest
+def test_a_moment_of_pause_is_no_rest(stepped: Stepped, start: Callable[..., Batcher]) -> None:
+    batcher = start(stepped, max_wait=0.2, max_batch=1)
+    stepped.answer(batcher, *map(str, range(20)))  # learn the pace
+    stepped.advance(0.1)  # and rest
     lengths = []
     for _ in range(15):
-        accepted = []
-        for _ in range(20):
-            with suppress(Busy):
-                accepted.append(batcher.submit(_comments("more")))
+        accepted = _fill(batcher)
         lengths.append(batcher.waiting)
+        stepped.steps.release(len(accepted))
         for job in accepted:
-            job.result(10)
-        time.sleep(0.002)
-    assert lengths[0] >= 7
-    assert median(lengths) <= 4  # a machine that stalls may rest it now and then
+            job.result(60)
+        _wait(lambda: not batcher._pressure._busy)
+        stepped.advance(0.002)
+    assert lengths[0] >= 9
+    assert max(lengths[1:]) <= 4
 
 
 def test_a_batch_takes_no_longer_than_its_time(
-    start: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch
+    stepped: Stepped, start: Callable[..., Batcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("parley.service.batcher.BATCH_S", 0.1)
-    model = Scripted(seconds=0.02)
-    batcher = start(model, max_batch=16)
-    for i in range(12):
-        batcher.submit(_comments(str(i))).result(10)  # learn the pace
+    monkeypatch.setattr(batching, "BATCH_S", 0.1)
+    batcher = start(stepped, max_batch=16)
+    stepped.answer(batcher, *map(str, range(20)))  # learn the pace
     jobs = [batcher.submit(_comments(str(i))) for i in range(30)]
     jobs.append(batcher.submit([Comment(text="long" * 900)]))  # alone, however long it takes
+    stepped.steps.release(len(jobs))
     for job in jobs:
-        job.result(10)
-    assert max(map(len, model.batches[13:-1])) <= 6
-    assert len(model.batches[-1]) == 1
-    assert sum(map(len, model.batches)) == 43
+        job.result(60)
+    sizes = list(map(len, stepped.batches[20:]))
+    assert 3 <= max(sizes[:-1]) <= 6
+    assert sizes[-1] == 1
+    assert sum(sizes) == 31
 
 
 def test_check_raises_what_a_single_comment_would_meet(
@@ -312,13 +354,13 @@ def test_check_raises_what_a_single_comment_would_meet(
     batcher.check()
     model.gate.clear()
     running = batcher.submit(_comments("running"))
-    assert model.entered.wait(10)
+    assert model.entered.wait(60)
     queued = batcher.submit(_comments("a", "b"))
     with pytest.raises(Busy):
         batcher.check()
     model.gate.set()
-    running.result(10)
-    queued.result(10)
+    running.result(60)
+    queued.result(60)
     batcher.close()
     with pytest.raises(NotReady):
         batcher.check()
@@ -333,17 +375,17 @@ def test_a_bad_batch_fails_only_its_caller(
     batcher = start(model)
     model.gate.clear()
     running = batcher.submit(_comments("running"))
-    assert model.entered.wait(10)
+    assert model.entered.wait(60)
     before, bad, after = (batcher.submit(_comments(*t)) for t in (["a", "b"], ["c", text, "d"], ["e"]))
     model.gate.set()
-    assert [p.id for p in before.result(10)] == ["a", "b"]
-    assert [p.id for p in after.result(10)] == ["e"]
+    assert [p.id for p in before.result(60)] == ["a", "b"]
+    assert [p.id for p in after.result(60)] == ["e"]
     with pytest.raises(error) as raised:
-        bad.result(10)
+        bad.result(60)
     assert "poison" not in str(raised.value)
-    running.result(10)
+    running.result(60)
     assert batcher.state == "ready"
-    assert batcher.submit(_comments("alive")).result(10)[0].id == "alive"
+    assert batcher.submit(_comments("alive")).result(60)[0].id == "alive"
 
 
 def test_the_rest_of_a_failed_request_is_not_predicted(
@@ -352,7 +394,7 @@ def test_the_rest_of_a_failed_request_is_not_predicted(
     batcher = start(model, max_batch=4)
     job = batcher.submit(_comments("poison", *map(str, range(20))))
     with pytest.raises(PredictionFailed):
-        job.result(10)
+        job.result(60)
     assert len(model.batches) == 1
     assert batcher.waiting == 0
 
@@ -361,7 +403,7 @@ def test_cancelled_callers_are_skipped(model: Scripted, start: Callable[..., Bat
     batcher = start(model)
     model.gate.clear()
     running = batcher.submit(_comments("running"))
-    assert model.entered.wait(10)
+    assert model.entered.wait(60)
 
     async def give_up() -> None:
         with pytest.raises(asyncio.TimeoutError):
@@ -371,7 +413,7 @@ def test_cancelled_callers_are_skipped(model: Scripted, start: Callable[..., Bat
     kept = batcher.submit(_comments("kept"))
     running.cancel()  # in work already: its answer is dropped
     model.gate.set()
-    assert kept.result(10)[0].id == "kept"
+    assert kept.result(60)[0].id == "kept"
     assert model.batches == [["running"], ["kept"]]
 
 
@@ -379,12 +421,12 @@ def test_a_dead_thread_fails_who_waits_and_who_comes(model: Scripted, start: Cal
     batcher = start(model)
     model.gate.clear()
     deadly = batcher.submit(_comments("exit"))
-    assert model.entered.wait(10)
+    assert model.entered.wait(60)
     waiting = batcher.submit(_comments("waiting"))
     model.gate.set()
     for job in (deadly, waiting):
         with pytest.raises(NotReady):
-            job.result(10)
+            job.result(60)
     _wait(lambda: batcher.state == "failed")
     with pytest.raises(NotReady, match="/health"):
         batcher.submit(_comments("late"))
@@ -394,7 +436,7 @@ def test_before_the_model_is_loaded_it_is_not_ready(model: Scripted) -> None:
     loaded = threading.Event()
 
     def load() -> Scripted:
-        assert loaded.wait(10)
+        assert loaded.wait(60)
         return model
 
     states: list[str] = []
@@ -438,7 +480,7 @@ def test_closing_does_not_wait_for_ever(model: Scripted, start: Callable[..., Ba
     batcher = start(model)
     model.gate.clear()
     stuck = batcher.submit(_comments("stuck"))
-    assert model.entered.wait(10)
+    assert model.entered.wait(60)
     batcher.close(timeout=0.05)
     with pytest.raises(NotReady, match="shutting down"):
         stuck.result(0)

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.conftest import write_tokenizer
 from tests.training.mini_corpora import write_corpora
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads that meet at barriers take longer over a tiny network than one alone."""
+    torch = pytest.importorskip("torch", reason="training needs the train extra")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")  # of the processes that a test starts
+        yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -36,10 +50,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def config_file(tmp_path: Path, base: Path) -> Path:
-    """A run of a few dozen steps over sources of every task."""
-    values = {
+@pytest.fixture(scope="session")
+def values(base: Path) -> dict[str, Any]:
+    """The YAML of a run of a few dozen steps over sources of every task."""
+    return {
         "name": "mini",
         "version": "0.0.1",
         "base": str(base),
@@ -48,6 +62,11 @@ def config_file(tmp_path: Path, base: Path) -> Path:
         "optimiser": {"epochs": 6, "batch_size": 4, "learning_rate": 0.003, "save_steps": 5},
         "sources": [{"name": name} for name in ("toxic_spans", "c3", "vast", "debates", "youtube_spam")],
     }
+
+
+@pytest.fixture
+def config_file(tmp_path: Path, values: dict[str, Any]) -> Path:
+    """That YAML."""
     file = tmp_path / "mini.yaml"
     file.write_text(yaml.safe_dump(values), encoding="utf-8")
     return file

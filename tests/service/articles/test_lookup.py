@@ -78,7 +78,7 @@ def test_names_of_any_length_are_looked_up(client: TestClient) -> None:
         sent = {"comment": {"body": "Well argued."}, "story": story}
         started = time.process_time()
         assert client.post("/coral/phase", json=sent).status_code == 204
-        assert time.process_time() - started < 2
+        assert time.process_time() - started < 10  # well under a second; it was minutes
 
 
 def test_comment_that_names_a_kept_article_gets_off_topic_and_stance(client: TestClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -56,18 +57,29 @@ def hashes(tmp_path: Path) -> KeyedHashes:
     return KeyedHashes(tmp_path / "author-secret")
 
 
+def start_desk(settings: Settings) -> Desk:
+    """A desk with these settings, its model loaded."""
+    client = TestClient(create_app(settings), **LOCAL)
+    client.__enter__()
+    desk = Desk(client)
+    try:
+        wait_until_ready(client)
+    except BaseException:
+        desk.stop()
+        raise
+    return desk
+
+
 @pytest.fixture
-def make_desk(tiny_artifact: Path, tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+def make_desk(tiny_artifact: Path, empty_store: Path, tmp_path: Path) -> Iterator[Callable[..., Desk]]:
     """Makes a desk with settings of its own."""
     open_desks: list[Desk] = []
 
     def make(*, queue: bool = True, folder: Path = tmp_path, url: str | None = None, **settings: Any) -> Desk:
         store = Storage(folder=folder, queue=queue, url=url)
-        app = create_app(Settings(model=tiny_artifact, store=store, **settings))
-        client = TestClient(app, **LOCAL)
-        client.__enter__()
-        open_desks.append(Desk(client))
-        wait_until_ready(client)
+        if url is None and not (folder / empty_store.name).exists():
+            shutil.copy(empty_store, folder)
+        open_desks.append(start_desk(Settings(model=tiny_artifact, store=store, **settings)))
         return open_desks[-1]
 
     yield make

@@ -8,6 +8,8 @@ from multiprocessing.pool import ThreadPool
 
 import pytest
 import sqlalchemy as sa
+from argon2 import extract_parameters
+from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from parley.model.comment import Article
 from parley.service.errors import Conflict, NotFound
@@ -298,6 +300,13 @@ def test_the_author_is_a_keyed_hash_with_a_history(any_store: Store, hashes: Key
 
 
 # People
+
+
+AS_SHIPPED = people._NOBODY  # hashed when it was imported, before the tests' hashes were made light
+
+
+def test_keys_are_hashed_as_the_rfc_has_it() -> None:
+    assert extract_parameters(AS_SHIPPED) == RFC_9106_LOW_MEMORY
 
 
 def test_a_personal_key_opens_until_it_is_revoked(any_store: Store) -> None:

@@ -148,7 +148,9 @@ def test_scoring_goes_on_after_a_stop(make_desk: Callable[..., Desk], tmp_path: 
     content = "text\n" + "".join(f"Comment number {n} on the bridge\n" for n in range(400))
     queue = upload(desk, "a.csv", content)
     desk.post(f"/desk/uploads/{queue.id}", {"text": "text"})
+    deadline = time.monotonic() + 60
     while not (found := queues.get_queue(desk.service.store, queue.id)) or not found.rows:
+        assert time.monotonic() < deadline
         time.sleep(0.005)
     desk.stop()  # in the middle
     desk = make_desk()

@@ -66,13 +66,14 @@ word_lists: {banned: [blimey]}
 
 
 @pytest.fixture
-def serve(tmp_path: Path, serve_with: Callable[[Settings], TestClient]) -> Callable[..., TestClient]:
+def serve(store_folder: Path, serve_with: Callable[[Settings], TestClient]) -> Callable[..., TestClient]:
     """Makes a client of a service with POLICY and these settings for Coral."""
-    policy = tmp_path / "site.yaml"
+    policy = store_folder / "site.yaml"
     policy.write_text(POLICY, encoding="utf-8")
 
     def make(**coral: Any) -> TestClient:
-        return serve_with(Settings(policy=str(policy), store=Storage(folder=tmp_path), coral=Coral(**coral)))
+        store = Storage(folder=store_folder)
+        return serve_with(Settings(policy=str(policy), store=store, coral=Coral(**coral)))
 
     return make
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import stat
 from collections.abc import Iterator
 from datetime import timedelta
@@ -33,7 +34,9 @@ DECISION = {
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Path:
+def config(tmp_path: Path, empty_store: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    shutil.copy(empty_store, tmp_path / "data")
     file = tmp_path / "service.yaml"
     file.write_text(f"store: {{folder: '{tmp_path / 'data'}', comments: true}}\n", encoding="utf-8")
     return file

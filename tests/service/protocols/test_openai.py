@@ -51,9 +51,10 @@ class Fake(Classifier):
         return self
 
 
-@pytest.fixture
-def fake(tmp_path: Path) -> Any:
-    settings = Settings(store=Storage(folder=tmp_path), limits=Limits(comments=3, text=50))
+@pytest.fixture(scope="module")
+def fake(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    store = Storage(folder=tmp_path_factory.mktemp("store"))
+    settings = Settings(store=store, limits=Limits(comments=3, text=50))
     with TestClient(create_app(settings, load=Fake)) as client:
         wait_until_ready(client)
         yield client

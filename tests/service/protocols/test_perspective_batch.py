@@ -126,7 +126,7 @@ def test_long_headers_of_a_part_take_no_time(client: TestClient, name: str, valu
     part = call("a", content_id="1").replace(b"MIME-Version: 1.0", name.encode() + b": " + value)
     started = time.process_time()
     response = client.post("/batch", content=joined([part]), headers=DECLARED)
-    assert time.process_time() - started < 2  # it was minutes
+    assert time.process_time() - started < 10  # it was minutes
     assert (response.status_code, "of part 1 are longer" in response.text) == (400, True)
 
 

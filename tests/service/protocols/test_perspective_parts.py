@@ -47,7 +47,7 @@ def test_many_sentences_are_joined(count: int) -> None:
 def test_rows_of_marks_take_no_longer_than_words(text: str) -> None:
     started = time.process_time()
     sentences(text)
-    assert time.process_time() - started < 2  # it was minutes
+    assert time.process_time() - started < 10  # it was minutes
 
 
 @given(st.text(st.characters()))

@@ -39,9 +39,9 @@ def keeps(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def client(tmp_path: Path, classifier: Classifier, keeps: bool) -> Iterator[TestClient]:
+def client(store_folder: Path, classifier: Classifier, keeps: bool) -> Iterator[TestClient]:
     """A service with a store of its own, that keeps texts or doesn't."""
-    settings = Settings(store=Storage(folder=tmp_path, comments=keeps))
+    settings = Settings(store=Storage(folder=store_folder, comments=keeps))
     with TestClient(create_app(settings, load=lambda: classifier)) as client:
         wait_until_ready(client)
         yield client

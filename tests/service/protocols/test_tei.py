@@ -84,9 +84,10 @@ def test_info_names_the_labels(client: TestClient) -> None:
         assert set(labels.values()) == set(by_label(ask(client, f"{TITLE}\n{TEXT}", f"/tei/{head}/predict")))
 
 
-@pytest.fixture
-def small(tmp_path: Path, classifier: Classifier) -> Any:
-    settings = Settings(store=Storage(folder=tmp_path), limits=Limits(comments=2, text=50))
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, classifier: Classifier) -> Any:
+    store = Storage(folder=tmp_path_factory.mktemp("store"))
+    settings = Settings(store=store, limits=Limits(comments=2, text=50))
     with TestClient(create_app(settings, load=lambda: classifier)) as client:
         wait_until_ready(client)
         yield client

@@ -413,10 +413,8 @@ def silent_port() -> Iterator[int]:
 def test_a_database_that_says_nothing_is_given_up(silent_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pg8000")
     monkeypatch.setattr(database, "SILENT_S", 0.2)
-    start = time.monotonic()
-    with pytest.raises(StoreError, match=r"the store .* can't be used"):
+    with pytest.raises(StoreError, match=r"the store .* can't be used"):  # without a limit it waits for ever
         Store.open(f"postgresql://parley:secret@127.0.0.1:{silent_port}/parley")
-    assert time.monotonic() - start < 5
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # pg8000 leaves its socket to the collector
         gc.collect()
@@ -447,7 +445,7 @@ def test_a_statement_that_waits_for_a_lock_is_ended(
         start = time.monotonic()
         with pytest.raises(StoreError), store.read() as other:
             other.execute(sa.select(suggestions)).all()
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < database.STATEMENT_S / 2  # which would end it without WAIT_S
     with store.write() as connection:
         connection.exec_driver_sql("DROP SCHEMA public CASCADE")
         connection.exec_driver_sql("CREATE SCHEMA public")

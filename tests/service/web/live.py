@@ -25,19 +25,19 @@ def serving(app: FastAPI) -> Iterator[int]:
         thread.start()
         try:
             port = int(listener.getsockname()[1])
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while b" 200 " not in ask(port, b"GET /health HTTP/1.1\r\n\r\n")[:20]:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
             yield port
         finally:
             server.should_exit = True
-            thread.join(20)
+            thread.join(60)
 
 
 def connect(port: int) -> socket.socket:
-    """A connection; reading gives up after 20 seconds."""
-    return socket.create_connection(("127.0.0.1", port), timeout=20)
+    """A connection; reading gives up after a minute."""
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
 
 
 def ask(port: int, request: bytes) -> bytes:

@@ -19,9 +19,10 @@ from tests.service.web.test_operation import Fake
 BODY = {"comments": [{"text": "Thank you."}]}
 
 
-@pytest.fixture
-def client(tmp_path: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(Settings(store=Storage(folder=tmp_path)), load=Fake)) as client:
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    settings = Settings(store=Storage(folder=tmp_path_factory.mktemp("store")))
+    with TestClient(create_app(settings, load=Fake)) as client:
         wait_until_ready(client)
         yield client
 

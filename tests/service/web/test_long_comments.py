@@ -27,17 +27,24 @@ def classify(port: int, text: str) -> int:
 
 def test_polite_callers_are_answered_beside_a_comment_of_rare_characters(tiny_artifact: Path) -> None:
     with serving(create_app(Settings(model=tiny_artifact))) as port:
-        long: list[int] = []
-        hostile = threading.Thread(target=lambda: long.append(classify(port, RARE)))
-        hostile.start()
-        polite: list[int] = []
-        beside = 0
-        while hostile.is_alive() or len(polite) < 5:
-            polite.append(classify(port, "Thanks, the bridge was a good idea."))
-            beside += hostile.is_alive()
-            time.sleep(0.01)
-        hostile.join()
+        # A machine that is busy elsewhere may leave polite callers no turn; a batcher that is held up answers
+        # one at most, however often it is tried.
+        assert any(answered_beside(port) > 1 for _ in range(5))
+
+
+def answered_beside(port: int) -> int:
+    """How many polite callers have an answer before the long comment has its own."""
+    long: list[int] = []
+    hostile = threading.Thread(target=lambda: long.append(classify(port, RARE)))
+    hostile.start()
+    polite: list[int] = []
+    beside = 0
+    while hostile.is_alive():
+        polite.append(classify(port, "Thanks, the bridge was a good idea."))
+        beside += hostile.is_alive()
+        time.sleep(0.01)
+    hostile.join()
     assert long == [200]
     assert set(polite) <= {200, 429}
-    assert polite.count(200) > len(polite) / 2
-    assert beside > 1  # answered while the long one was read: a batcher held up would answer one at most
+    assert polite.count(200) * 2 >= len(polite)
+    return beside

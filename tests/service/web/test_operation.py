@@ -47,7 +47,7 @@ class Fake(Classifier):
     def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
         if not self.gate.is_set():
             self.entered.set()
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         self.seen += [comment.text for comment in comments]
         for comment in comments:
             if comment.text.startswith("raise"):
@@ -99,7 +99,7 @@ def test_health_is_503_until_the_model_is_loaded(fake: Fake) -> None:
     loaded = threading.Event()
 
     def load() -> Fake:
-        assert loaded.wait(10)
+        assert loaded.wait(60)
         return fake
 
     with TestClient(create_app(Settings(), load=load)) as client:
@@ -134,7 +134,7 @@ def test_a_full_queue_answers_429_with_retry_after(fake: Fake) -> None:
         try:
             for waiting, caller in enumerate(callers):
                 caller.start()
-                deadline = time.monotonic() + 10
+                deadline = time.monotonic() + 60
                 while client.get("/health").json()["waiting"] != waiting:
                     assert time.monotonic() < deadline
                     time.sleep(0.002)
@@ -142,7 +142,7 @@ def test_a_full_queue_answers_429_with_retry_after(fake: Fake) -> None:
         finally:
             fake.gate.set()
             for caller in callers:
-                caller.join(10)
+                caller.join(60)
         assert (response.status_code, response.json()["error"]["code"]) == (429, "busy")
         assert int(response.headers["Retry-After"]) >= 1
         assert post(client, "later").status_code == 200
@@ -343,10 +343,10 @@ def test_who_hangs_up_is_not_served(fake: Fake, log: io.StringIO) -> None:
         fake.gate.clear()
         running = threading.Thread(target=post, args=(client, "running"))
         running.start()
-        assert fake.entered.wait(10)
+        assert fake.entered.wait(60)
         asyncio.run(asyncio.wait_for(call(), 10))
         fake.gate.set()
-        running.join(10)
+        running.join(60)
         assert post(client, "next").status_code == 200
     assert sent == []
     assert "abandoned" not in fake.seen

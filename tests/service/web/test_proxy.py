@@ -46,9 +46,9 @@ def app_of(tmp_path: Path, classifier: Classifier, **settings: Any) -> FastAPI:
 
 
 @pytest.fixture
-def app(tmp_path: Path, classifier: Classifier) -> Iterator[FastAPI]:
+def app(store_folder: Path, classifier: Classifier) -> Iterator[FastAPI]:
     """A service without a key, on loopback, its model loaded."""
-    app = app_of(tmp_path, classifier)
+    app = app_of(store_folder, classifier)
     with TestClient(app) as client:
         wait_until_ready(client)
         yield app
@@ -234,11 +234,9 @@ def test_an_ipv6_network_is_one_client() -> None:
 
 
 @pytest.fixture
-def prefixed(tmp_path: Path, classifier: Classifier) -> Iterator[TestClient]:
+def prefixed(tmp_path: Path, store: Store, classifier: Classifier) -> Iterator[TestClient]:
     """A service shown under /parley by a trusted proxy, with a key that the client sends."""
-    store = Store.open(Storage(folder=tmp_path).database)
     _, secret = keys.create(store, "test")
-    store.close()
     server = Server(trusted_proxies=["127.0.0.1"], root_path="/parley")
     app = app_of(tmp_path, classifier, server=server)
     sent = {"X-API-KEY": secret, "X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "https"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from benchmarks import ablations
 from parley.training.fit.config import load_config
@@ -28,6 +29,9 @@ def test_a_table_of_runs_that_goes_on_where_it_stopped(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    tiny = yaml.safe_load(config_file.read_text())
+    tiny["optimiser"] |= {"epochs": 1, "save_steps": 50}
+    config_file.write_text(yaml.safe_dump(tiny))
     call = ["ablations", str(config_file), "--data-dir", str(data_dir), "--runs", str(tmp_path / "runs")]
     monkeypatch.setattr("sys.argv", [*call, "--only", "reference", "--fraction", "0.5", "--dev-rows", "40"])
     ablations.main()

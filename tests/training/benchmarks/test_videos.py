@@ -26,6 +26,7 @@ def test_each_video_is_left_out_in_its_turn(
                 f"{video},{number},x,X,2013,{('Great song', 'Buy my mixtape')[spam]} {number},{spam}\n"
             )
     tiny = yaml.safe_load(config_file.read_text())
+    tiny["optimiser"] |= {"epochs": 1, "save_steps": 50}
     monkeypatch.setattr(videos, "CONFIG", {k: tiny[k] for k in videos.CONFIG if k in tiny})
     call = ["videos", "--data-dir", str(data_dir), "--runs", str(tmp_path / "runs")]
     monkeypatch.setattr("sys.argv", call)

@@ -91,7 +91,7 @@ def config_for(file: Path, base: Path, *, epochs: float, **others: Any) -> Path:
         "base": str(base),
         "precision": "float32",
         "tokens": LIMITS.model_dump(),
-        "optimiser": {"epochs": epochs, "batch_size": 4, "learning_rate": 0.003, "save_steps": 5},
+        "optimiser": {"epochs": epochs, "batch_size": 4, "learning_rate": 0.003, "save_steps": 20},
         "sources": [{"name": name} for name in ("toxic_spans", "c3", "vast", "debates", "youtube_spam")],
     }
     file.write_text(yaml.safe_dump(values | others), encoding="utf-8")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -37,14 +38,30 @@ def same_weights(a: Artifact, b: Artifact) -> bool:
     return all(mine[name].allclose(other[name], atol=2e-3) for name in mine)
 
 
-def test_killed_and_resumed_is_as_if_uninterrupted(config_file: Path, data_dir: Path, tmp_path: Path) -> None:
-    config = load_config(config_file)
-    whole = train(config, data_dir=data_dir, run_dir=tmp_path / "whole")
+@pytest.fixture(scope="module")
+def run_folder(values: dict[str, Any], data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that went through: to read, or to copy."""
+    folder = tmp_path_factory.mktemp("trained")
+    file = folder / "mini.yaml"
+    file.write_text(yaml.safe_dump(values), encoding="utf-8")
+    train(load_config(file), data_dir=data_dir, run_dir=folder / "run")
+    return folder / "run"
 
+
+@pytest.fixture
+def trained(run_folder: Path, tmp_path: Path) -> Artifact:
+    """A copy of its artifact."""
+    return Artifact.open(shutil.copytree(run_folder / "artifact", tmp_path / "trained"))
+
+
+def test_killed_and_resumed_is_as_if_uninterrupted(
+    config_file: Path, run_folder: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    config = load_config(config_file)
     killed = tmp_path / "killed"
     command = [*PARLEY, "train", str(config_file), "--data-dir", str(data_dir), "--run-dir", str(killed)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not list(killed.glob("checkpoint-*/trainer_state.json")) and time.monotonic() < deadline:
         assert process.poll() is None, "the run ended before it could be killed"
         time.sleep(0.02)
@@ -53,33 +70,32 @@ def test_killed_and_resumed_is_as_if_uninterrupted(config_file: Path, data_dir: 
     assert not (killed / "metrics.json").exists()
 
     resumed = train(config, data_dir=data_dir, run_dir=killed, resume=True)
-    metrics = [json.loads((run / "metrics.json").read_text()) for run in (tmp_path / "whole", killed)]
+    metrics = [json.loads((run / "metrics.json").read_text()) for run in (run_folder, killed)]
     assert metrics[0]["train"]["global_step"] == metrics[1]["train"]["global_step"]
     for name, value in metrics[0]["train"].items():
         if name.startswith("loss"):
             assert metrics[1]["train"][name] == pytest.approx(value, rel=0.02), name
-    assert same_weights(whole, resumed)
+    assert same_weights(Artifact.open(run_folder / "artifact"), resumed)
 
 
-def test_a_run_learns_and_its_artifact_is_served(config_file: Path, data_dir: Path, tmp_path: Path) -> None:
-    artifact = train(load_config(config_file), data_dir=data_dir, run_dir=tmp_path / "run")
-    state = json.loads(next((tmp_path / "run").glob("checkpoint-*/trainer_state.json")).read_text())
+def test_a_run_learns_and_its_artifact_is_served(run_folder: Path, trained: Artifact) -> None:
+    state = json.loads(next(run_folder.glob("checkpoint-*/trainer_state.json")).read_text())
     losses = [entry["loss"] for entry in state["log_history"] if "loss" in entry]
     assert losses[-1] < losses[0]
-    assert artifact.info["training"]["sources"]["c3"]["licence"]
-    prediction = Classifier.load(artifact.path).predict(
+    assert trained.info["training"]["sources"]["c3"]["licence"]
+    prediction = Classifier.load(trained.path).predict(
         [Comment(text="You fool, sit down.", target="a plan")]
     )[0]
     assert prediction.stance is not None
-    assert set(prediction.abuse) == set(artifact.info["labels"]["abuse"])
+    assert set(prediction.abuse) == set(trained.info["labels"]["abuse"])
 
 
 def test_a_second_stage_keeps_the_record_of_the_first(
-    config_file: Path, data_dir: Path, tmp_path: Path
+    config_file: Path, trained: Artifact, data_dir: Path, tmp_path: Path
 ) -> None:
-    values = yaml.safe_load(config_file.read_text())
-    first = train(load_config(config_file), data_dir=data_dir, run_dir=tmp_path / "first")
+    values, first = yaml.safe_load(config_file.read_text()), trained
     values |= {"base": str(first.path), "name": "second", "sources": [{"name": "vast", "cap": 2}]}
+    values["optimiser"]["epochs"] = 1
     config_file.write_text(yaml.safe_dump(values))
     second = train(load_config(config_file), data_dir=data_dir, run_dir=tmp_path / "second")
     before, after = first.info["training"], second.info["training"]
@@ -96,9 +112,11 @@ def test_a_second_stage_keeps_the_record_of_the_first(
         train(load_config(config_file), data_dir=data_dir, run_dir=tmp_path / "second", resume=True)
 
 
-def test_a_share_of_the_base_stays_in_the_result(config_file: Path, data_dir: Path, tmp_path: Path) -> None:
-    values = yaml.safe_load(config_file.read_text())
-    first = train(load_config(config_file), data_dir=data_dir, run_dir=tmp_path / "first")
+def test_a_share_of_the_base_stays_in_the_result(
+    config_file: Path, trained: Artifact, data_dir: Path, tmp_path: Path
+) -> None:
+    values, first = yaml.safe_load(config_file.read_text()), trained
+    values["optimiser"] |= {"epochs": 1, "save_steps": 50}
     for share, near in ((0.0, False), (0.999, True)):
         second = values | {"base": str(first.path), "base_share": share}
         config_file.write_text(yaml.safe_dump(second))
@@ -191,13 +209,12 @@ def test_a_run_takes_the_operating_points_of_its_yaml(
         assert ("alone: the threshold" in result.output) is (not options)
 
 
-def test_evaluate_writes_report_and_card(config_file: Path, data_dir: Path, tmp_path: Path) -> None:
-    artifact = train(load_config(config_file), data_dir=data_dir, run_dir=tmp_path / "run")
+def test_evaluate_writes_report_and_card(trained: Artifact, data_dir: Path, tmp_path: Path) -> None:
     output = tmp_path / "report.json"
     tests = [f"--test={name}" for name in ("vast", "toxic_spans", "debates", "robtest")]
     arguments = [
         "evaluate",
-        str(artifact.path),
+        str(trained.path),
         "--data-dir",
         str(data_dir),
         *tests,
@@ -208,11 +225,11 @@ def test_evaluate_writes_report_and_card(config_file: Path, data_dir: Path, tmp_
     result = CliRunner().invoke(commands, arguments)
     assert result.exit_code == 0, result.output
     report = json.loads(output.read_text())
-    assert report == artifact.read_evaluation()
+    assert report == trained.read_evaluation()
     assert set(report["tests"]) == {"vast", "toxic_spans", "debates", "robtest"}
     stance = report["tests"]["vast"]["slices"]["all"]["stance"]
     assert stance["rows"] == sum(map(sum, stance["confusion"]))
-    card = artifact.card_file.read_text(encoding="utf-8")
+    card = trained.card_file.read_text(encoding="utf-8")
     for of in report["tests"]["toxic_spans"]["slices"]["all"].values():
         if "auc" in of:
             assert f"{of['auc']['value']:.3f}" in card

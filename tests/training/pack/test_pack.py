@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -99,20 +98,25 @@ def folder(packed: Path, tmp_path: Path) -> Path:
     return shutil.copytree(packed, tmp_path / "job")
 
 
-@pytest.fixture(autouse=True)
-def _handlers() -> Iterator[None]:
-    """The job takes these signals over."""
+@pytest.fixture(scope="module")
+def ran(packed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packed folder once its job has run: to read, or to copy."""
+    folder = tmp_path_factory.mktemp("ran") / "job"
+    run_here(shutil.copytree(packed, folder))
+    return folder
+
+
+def run_here(folder: Path, *, resume: bool = False) -> None:
+    """Run the job of `folder`, which takes these signals over."""
     signs = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(sign) for sign in signs]
-    yield
-    for sign, handler in zip(signs, before, strict=True):
-        signal.signal(sign, handler)
-
-
-def run_here(folder: Path, *, resume: bool = False) -> job.Job:
-    found = job.Job(folder, resume=resume, share=1.0, minutes=None, half=False)
-    found.run()
-    return found
+    try:
+        found = job.Job(folder, resume=resume, share=1.0, minutes=None, half=False)
+        found.run()
+        assert found.state.stage == len(found.plan["stages"])
+    finally:
+        for sign, handler in zip(signs, before, strict=True):
+            signal.signal(sign, handler)
 
 
 def test_the_job_needs_torch_and_numpy_alone() -> None:
@@ -125,9 +129,7 @@ def test_the_job_needs_torch_and_numpy_alone() -> None:
                 assert name.split(".")[0] in PORTABLE | set(sys.stdlib_module_names), module
 
 
-def test_packed_run_elsewhere_and_unpacked(
-    config: TrainConfig, folder: Path, data_dir: Path, tmp_path: Path
-) -> None:
+def test_run_elsewhere(config: TrainConfig, folder: Path, data_dir: Path, tmp_path: Path) -> None:
     blocked = {"parley", "transformers", "datasets", "safetensors", "tokenizers", "yaml"}
     code = (
         f"import sys, runpy; sys.modules.update(dict.fromkeys({sorted(blocked)!r}))\n"
@@ -143,10 +145,11 @@ def test_packed_run_elsewhere_and_unpacked(
     with pytest.raises(RunError, match=r"has no result: run python .*job\.py"):
         unpack(config, [folder], data_dir=data_dir, run_dir=tmp_path / "run")
 
+
+def test_what_was_run_is_unpacked(config: TrainConfig, ran: Path, data_dir: Path, tmp_path: Path) -> None:
     before = Network.from_base(config.base).state_dict()
-    run_here(folder)
-    artifact = unpack(config, [folder], data_dir=data_dir, run_dir=tmp_path / "run")
-    after = trained(config, [folder]).state_dict()
+    artifact = unpack(config, [ran], data_dir=data_dir, run_dir=tmp_path / "run")
+    after = trained(config, [ran]).state_dict()
     moved = {name for name, weight in before.items() if not torch.allclose(weight, after[name], atol=1e-3)}
     assert not [name for name in moved if ".embeddings." in name], "they are never trained"
     assert not [name for name in moved if name.startswith("encoder.encoder.layer.0.")], "frozen"
@@ -159,13 +162,12 @@ def test_packed_run_elsewhere_and_unpacked(
     found = Classifier.load(artifact.path).predict([Comment(text="You fool.", target="a plan")])[0]
     assert found.stance is not None
     with pytest.raises(RunError, match="already holds an artifact"):
-        unpack(config, [folder], data_dir=data_dir, run_dir=tmp_path / "run")
+        unpack(config, [ran], data_dir=data_dir, run_dir=tmp_path / "run")
 
 
-def test_the_packed_network_answers_as_the_network_does(config: TrainConfig, folder: Path) -> None:
-    run_here(folder)
+def test_the_packed_network_answers_as_the_network_does(config: TrainConfig, ran: Path) -> None:
     with torch.no_grad():
-        _compare(config, folder)
+        _compare(config, ran)
 
 
 def _compare(config: TrainConfig, folder: Path) -> None:
@@ -190,10 +192,8 @@ def _compare(config: TrainConfig, folder: Path) -> None:
 
 
 def test_interrupted_and_resumed_is_as_if_uninterrupted(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ran: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = shutil.copytree(folder, tmp_path / "other")
-    run_here(folder)
     loss, calls = Task.loss, 0
 
     def interrupted(self: Task, *given: Any) -> Any:
@@ -205,13 +205,13 @@ def test_interrupted_and_resumed_is_as_if_uninterrupted(
 
     monkeypatch.setattr(Task, "loss", interrupted)
     with pytest.raises(SystemExit, match="--resume goes on"):
-        run_here(other)
+        run_here(folder)
     with pytest.raises(SystemExit, match="holds a job: add --resume"):
-        run_here(other)
+        run_here(folder)
     with pytest.raises(SystemExit, match="--resume goes on"):
-        run_here(other, resume=True)
-    run_here(other, resume=True)
-    one, two = result(folder), result(other)
+        run_here(folder, resume=True)
+    run_here(folder, resume=True)
+    one, two = result(ran), result(folder)
     for name, weight in one.items():
         torch.testing.assert_close(two[name], weight, atol=2e-3, rtol=2e-2)
 
@@ -256,15 +256,13 @@ def test_a_task_without_articles_asks_for_stance_alone() -> None:
     assert rows == [replace(asked, article=None, off_topic=None)]
 
 
-def test_what_a_row_lacks_is_filled_with_the_networks_own_answer(folder: Path) -> None:
-    found = run_here(folder)
-    filled = np.load(folder / "filled-kept.npy")
-    with np.load(folder / "rows-kept.npz") as rows:
+def test_what_a_row_lacks_is_filled_with_the_networks_own_answer(ran: Path) -> None:
+    filled = np.load(ran / "filled-kept.npy")
+    with np.load(ran / "rows-kept.npz") as rows:
         known = ~np.isnan(rows["labels"])
         assert known.any()
         assert (filled[known] == rows["labels"][known]).all()
     assert ((filled > 0) & (filled < 1))[~known].all()
-    assert found.state.stage == 2
 
 
 def test_stages_may_be_packed_apart(config: TrainConfig, data_dir: Path, tmp_path: Path) -> None:

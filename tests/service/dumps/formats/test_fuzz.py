@@ -27,10 +27,11 @@ from parley.service.dumps.scoring.writers import WRITERS
 from parley.service.errors import DumpError
 from tests.service.dumps import exports
 
-ROUNDS = int(os.environ.get("PARLEY_FUZZ_ROUNDS", "150"))
+ROUNDS = int(os.environ.get("PARLEY_FUZZ_ROUNDS", "60"))
 """How often each format is tried: a number, not a time, so that every machine tries the same."""
 SEED = os.environ.get("PARLEY_FUZZ_SEED", "")
 SLOWEST = 5.0
+"""Seconds of processor time for a file that takes hundredths of one."""
 MEMORY = 200 * 2**20
 SCORER = Scorer.load(null=True)
 _TOKENS = [
@@ -120,11 +121,11 @@ def test_damaged_exports(name: str, tmp_path: Path) -> None:
             path.write_bytes(whole[path])
         path = chance.choice(files)
         path.write_bytes(damage(whole[path], chance))
-        start = time.monotonic()
+        start = time.process_time()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             score_all(given, chance.choice([name, None]), chance.choice([*WRITERS]))
-        assert time.monotonic() - start < SLOWEST, f"round {rounds} took too long"
+        assert time.process_time() - start < SLOWEST, f"round {rounds} took too long"
     assert peak() - before < MEMORY
 
 

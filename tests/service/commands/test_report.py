@@ -133,7 +133,7 @@ def test_rows_that_cannot_be_read_are_told(run: Run, tmp_path: Path) -> None:
 def test_another_policy_is_told(run: Run, tmp_path: Path) -> None:
     (tmp_path / "house.yaml").write_text("rules: [{code: spam, when: spam, at_least: 0.5, action: review}]")
     result = run("out.jsonl", "--summary", "--policy", "house.yaml")
-    told = "Warning: the file was decided by another policy than house, which has no rule for toxic"
+    told = "Warning: the file was scored with another policy than house, which has no rule for toxic"
     assert told in result.stderr
 
 

@@ -189,4 +189,4 @@ def test_an_output_within_the_input_is_refused(tmp_path: Path) -> None:
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "lies in the input" in done.stderr
+    assert "is inside the input folder" in done.stderr

@@ -121,18 +121,15 @@ class Artifact:
             return artifact
         if found == OLDER_FORMAT:
             raise ArtifactError(
-                f"{artifact.info_file} says format {found}: this artifact of Parley 0.4 has one network for "
-                "all and can't be served; give it to `parley train` as the base, or train anew from the "
-                "artifact that comes with Parley"
+                f"{artifact.info_file} has format {found}, of Parley 0.4: it can't be served, only "
+                "trained on: give it to `parley train` as the base, or start from the shipped artifact"
             )
         missing = [file.name for file in artifact.served_files if not file.is_file()]
         if missing:
-            raise ArtifactError(
-                f"{path} is not a whole artifact: {', '.join(missing)} missing; copy the folder again"
-            )
+            raise ArtifactError(f"{path} is incomplete: {', '.join(missing)} missing; copy the folder again")
         if found != FORMAT:
             raise ArtifactError(
-                f"{artifact.info_file} says format {found}, this Parley reads format {FORMAT}: "
+                f"{artifact.info_file} has format {found}, this Parley reads format {FORMAT}: "
                 "install the Parley that saved it"
             )
         return artifact

@@ -57,7 +57,7 @@ class Backpressure:
             return  # whoever finds nobody waiting is served, however many comments it brings
         if waiting + comments > self._max_queue:
             raise Busy(
-                f"{waiting} comments are waiting already, the queue holds {self._max_queue}: "
+                f"{waiting} comments are already waiting and the queue holds {self._max_queue}: "
                 "send fewer at once or come back later",
                 retry_after=max(1, math.ceil(self.seconds(waiting * TYPICAL_CHARACTERS))),
             )

@@ -43,7 +43,7 @@ BATCH_S = 0.012
 """Seconds that a batch is to take at most: a longer one carries a tenth more, but those behind it wait."""
 LONG_CHARACTERS = 4_000
 """A comment of more goes to the thread beside: of rare characters, so many take a tenth of a second."""
-WARM_UP = Comment(text="A first comment, so that the first reader's does not pay for the start.")
+WARM_UP = Comment(text="A warm-up comment, so that the first request isn't slow.")
 
 log = structlog.get_logger("parley.batcher")
 
@@ -312,7 +312,7 @@ class Batcher:
         if not isinstance(error, CommentError):
             log.error("batch_failed", comments=len(job.comments), **describe(error))
         if not isinstance(error, CommentError | PredictionFailed):
-            failure = PredictionFailed("the model failed on these comments: the server's log has the place")
+            failure = PredictionFailed("the model failed on these comments: see the server's log")
             failure.__cause__ = error
             error = failure
         self._settle(job, error=error)

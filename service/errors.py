@@ -194,15 +194,17 @@ class Problem:
                 retry_after = getattr(error, "retry_after", None)
                 headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
                 return cls(status, code, str(error), details, headers)
-        return cls(500, "internal_error", "Parley failed on this request: its log has the request's id")
+        return cls(
+            500, "internal_error", "Parley failed on this request: search its log for the request's id"
+        )
 
     @classmethod
     def of_status(cls, status: int, headers: Mapping[str, str] | None = None) -> Problem:
         """The problem for a status that the web framework chose (404, 405, ...)."""
         phrase = HTTPStatus(status).phrase
         message = {
-            404: "there is nothing at this address: see /docs for what there is",
-            405: "this address does not answer that method: see /docs",
+            404: "there is nothing at this address: /docs lists the routes",
+            405: "this route does not support that method: see /docs",
         }.get(status, phrase)
         return cls(status, phrase.lower().replace(" ", "_"), message, (), dict(headers or {}))
 

@@ -34,27 +34,27 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
-        self.comments = Counter("parley_comments", "Comments taken from requests", registry=self.registry)
+        self.comments = Counter("parley_comments", "Comments in requests", registry=self.registry)
         self.decisions = Counter(
             "parley_decisions",
-            "What the site's policy made of comments in Coral's phase",
+            "Decisions of the site's policy in Coral's phase",
             ["policy", "action"],
             registry=self.registry,
         )
         self.batch_comments = Histogram(
             "parley_batch_comments",
-            "Comments in one call of the model",
+            "Comments per model call",
             buckets=(1, 2, 4, 8, 16, 32, 64, 128),
             registry=self.registry,
         )
         self.batch_seconds = Histogram(
-            "parley_batch_seconds", "Time of one call of the model", buckets=SECONDS, registry=self.registry
+            "parley_batch_seconds", "Duration of a model call", buckets=SECONDS, registry=self.registry
         )
         self.waiting = Gauge(
             "parley_queue_comments", "Comments waiting for the model", registry=self.registry
         )
-        self.up = Gauge("parley_model_up", "1 while the model answers", registry=self.registry)
-        self.model = Info("parley_model", "The artifact that is served", registry=self.registry)
+        self.up = Gauge("parley_model_up", "1 while the model is running", registry=self.registry)
+        self.model = Info("parley_model", "The artifact being served", registry=self.registry)
 
     def watch(self, *, waiting: Callable[[], int], up: Callable[[], bool]) -> None:
         """Read the queue and the model's state whenever they are asked for."""

@@ -69,12 +69,12 @@ def ascii_host(host: str) -> str:
         raise ValueError(f"a host name has at most {MAX_HOST} characters, not {len(host)}")
     if host.isascii():  # plain names may hold what IDNA forbids, such as an underscore
         if not all(1 <= len(label) <= MAX_LABEL for label in host.split(".")):
-            raise ValueError(f"{host!r} is no host name: a part of it is empty or too long")
+            raise ValueError(f"{host!r} is not a host name: a part of it is empty or too long")
         return host
     try:
         return idna.encode(host, uts46=True).decode("ascii").rstrip(".")
     except idna.IDNAError as error:
-        raise ValueError(f"{host!r} is no host name: {error}") from error
+        raise ValueError(f"{host!r} is not a host name: {error}") from error
 
 
 def is_host(name: str) -> bool:

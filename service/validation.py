@@ -37,7 +37,7 @@ def say(kind: str, message: str, loc: tuple[int | str, ...], model: type[BaseMod
     if kind == "missing":
         return "missing; add it"
     if kind == "string_type":
-        return "should be text; YAML takes a bare yes, no, on or off for true or false: put it in quotes"
+        return "should be text; YAML reads a bare yes, no, on or off as true or false: quote it"
     return message.removeprefix("Value error, ")
 
 

@@ -80,7 +80,7 @@ class WordPiece:
             model, normalizer = content["model"], content["normalizer"]
             kinds = [part["type"] for part in (model, normalizer, content["pre_tokenizer"])]
             if kinds != ["WordPiece", "BertNormalizer", "BertPreTokenizer"]:
-                raise ValueError(f"it is of the kind {'/'.join(kinds)}, not BERT's WordPiece")
+                raise ValueError(f"it is {'/'.join(kinds)}, not BERT's WordPiece")
             _check_defaults(model, {"continuing_subword_prefix": "##"})
             _check_defaults(normalizer, {"clean_text": True, "handle_chinese_chars": True})
             return cls(
@@ -92,7 +92,7 @@ class WordPiece:
                 longest_word=model["max_input_chars_per_word"],
             )
         except (KeyError, TypeError) as error:
-            raise ValueError(f"a part of it is missing or of another kind ({error})") from error
+            raise ValueError(f"a part of it is missing or unsupported ({error})") from error
 
     def split(self, text: str) -> Split:
         """Ids of the pieces, and the (start, end) of each in characters of the text."""
@@ -198,4 +198,4 @@ def _is_punctuation(char: str) -> bool:
 def _check_defaults(part: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     for name, value in expected.items():
         if part[name] != value:
-            raise ValueError(f"its {name} is {part[name]!r}, only {value!r} is supported")
+            raise ValueError(f"its {name} is {part[name]!r}; only {value!r} is supported")

@@ -118,7 +118,7 @@ class Fetcher:
             raise FetchError(f"the page can't be fetched: {type(error).__name__}") from error
         title, text = await asyncio.to_thread(extract, page)
         if not (title or text):
-            raise FetchError("the page holds no article")
+            raise FetchError("the page has no article")
         return Article(id=url, url=url, title=title, text=text)
 
     async def _fetch_page(self, url: str) -> bytes:
@@ -138,11 +138,11 @@ class Fetcher:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         if parts.scheme not in ("http", "https") or port not in self._ports or not self.allows(url):
-            raise FetchError("it leads to an address that is not on the list of hosts")
+            raise FetchError("it leads to a host that is not in the list of allowed hosts")
         host = ascii_host(parts.hostname or "")
         addresses = await self._resolve(host, port)
         if not addresses or not all(map(self._is_allowed, addresses)):
-            raise FetchError("its host has an address that the internet can't reach")
+            raise FetchError("its host has an address that is not public")
         literal = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
         target = urlunsplit((parts.scheme, f"{literal}:{port}", parts.path or "/", parts.query, ""))
         named = f"{host}:{parts.port}" if parts.port else host
@@ -156,7 +156,7 @@ class Fetcher:
         kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         packed = answer.headers.get("content-encoding", "identity") != "identity"
         if answer.status_code != 200 or kind not in ("text/html", "application/xhtml+xml") or packed:
-            raise FetchError(f"it answers {answer.status_code} {kind or 'without a type'}, not a page")
+            raise FetchError(f"the answer is {answer.status_code} {kind or 'without a type'}, not a page")
         page = b""
         async for chunk in answer.aiter_raw():
             page += chunk

@@ -28,7 +28,7 @@ def check_store(settings: Settings) -> Told:
     """The database can be used, and its schema is this version's."""
     url = settings.store.database
     if not _store_exists(settings):
-        yield "ok", f"{shown(url)} will be made at the first start"
+        yield "ok", f"{shown(url)} will be created at the first start"
         return
     store = Store.open(url, migrate=False)
     try:
@@ -38,7 +38,7 @@ def check_store(settings: Settings) -> Told:
         elif schema and schema < HEAD:
             yield (
                 "warning",
-                f"schema {schema} is older than this version's ({HEAD}): the next start migrates it; take a "
+                f"schema {schema} is older than this version's ({HEAD}): the next start migrates it; run "
                 "`parley backup` first",
             )
         else:
@@ -61,7 +61,7 @@ def check_secret(settings: Settings) -> Told:
         if hashed:
             yield (
                 "problem",
-                f"{file} is missing and {hashed:,} rows have hashes made with it: no author of theirs can be "
+                f"{file} is missing and {hashed:,} rows have hashes made with it: their authors can't be "
                 "found or forgotten; restore it from a backup",
             )
         else:
@@ -80,22 +80,21 @@ def check_keys(settings: Settings) -> Told:
     known = _keys(settings)
     open_keys = [key for key in known if key.revoked is None]
     if settings.access.anonymous:
-        yield "warning", "access.anonymous is true: whoever reaches the port may call, at access.rate"
+        yield "warning", "access.anonymous is true: anybody who reaches the port may call, at access.rate"
     elif open_keys:
         yield "ok", f"{len(open_keys)} open"
     elif known:
-        yield "problem", "all are revoked, so nobody can call: make one with `parley keys create NAME`"
+        yield "problem", "all are revoked, so nobody can call: create one with `parley keys create NAME`"
     elif is_loopback(settings.host):
         yield (
             "warning",
-            "there is none: only programs on this machine are answered, nothing that comes through a proxy; "
-            "make one with `parley keys create NAME`",
+            "none: only direct requests from this machine are answered, none through a proxy; "
+            "create one with `parley keys create NAME`",
         )
     else:
         yield (
             "problem",
-            f"there is none, so the service won't start on {settings.host}: make one with "
-            "`parley keys create NAME`",
+            f"none, so the service won't start on {settings.host}: create one with `parley keys create NAME`",
         )
 
 
@@ -107,12 +106,12 @@ def check_clock(settings: Settings) -> Told:
     elif newest > now + AHEAD:
         yield (
             "problem",
-            f"it says {now:%Y-%m-%d %H:%M} UTC, but the store has a row of {newest:%Y-%m-%d %H:%M}: set it",
+            f"it says {now:%Y-%m-%d %H:%M} UTC, but the store has a row from {newest:%Y-%m-%d %H:%M}: set it",
         )
     elif now - newest > timedelta(days=settings.store.days):
         yield (
             "warning",
-            f"it says {now:%Y-%m-%d}, and the newest row is of {newest:%Y-%m-%d}: if that is wrong, set the "
+            f"it says {now:%Y-%m-%d}, but the newest row is from {newest:%Y-%m-%d}: if it is wrong, set the "
             f"clock before the start, which removes decisions older than {settings.store.days} days",
         )
     else:
@@ -129,7 +128,7 @@ def check_disk(settings: Settings) -> Told:
         yield "ok", f"{free:,} MB free in {folder}"
     else:
         state: State = "problem" if free < NEEDED_MB else "warning"
-        yield state, f"{free:,} MB free in {folder}: make room, the store can't be written without"
+        yield state, f"{free:,} MB free in {folder}: free some space, or the store can't be written"
 
 
 def _store_exists(settings: Settings) -> bool:

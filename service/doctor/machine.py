@@ -25,7 +25,7 @@ PROBE_S = 3.0
 def check_file(file: Path | None, settings: Settings) -> Told:
     """A settings file with secrets in it is for its owner alone."""
     if file is None:
-        yield "ok", "defaults and variables, no file"
+        yield "ok", "defaults and variables; no file"
         return
     password = sa.make_url(settings.store.url).password if settings.store.url else None
     if (settings.coral.secrets or password) and file.stat().st_mode & 0o007:
@@ -48,7 +48,7 @@ def check_model(settings: Settings) -> Told:
     classifier = Classifier.load(settings.model, threads=settings.threads)
     classifier.predict([Comment(text="A good plan, thank you.")])
     info, seconds = classifier.info, time.perf_counter() - started
-    yield "ok", f"{info.get('name')} {info.get('version')}, loaded and asked in {seconds:.1f} s"
+    yield "ok", f"{info.get('name')} {info.get('version')}, loaded and tried in {seconds:.1f} s"
     available = _available_memory_mb()
     if available is not None and available < NEEDED_MEMORY_MB:
         yield "warning", f"{available} MB of memory are free; the service needs about {NEEDED_MEMORY_MB}"
@@ -63,7 +63,7 @@ def check_proxy(settings: Settings) -> Told:
         problems += 1
         yield (
             "problem",
-            f"server.trusted_proxies holds {wide[0]}, so any client may claim any address: name your proxies",
+            f"server.trusted_proxies has {wide[0]}, so any client can claim any address: name your proxies",
         )
     if public and public.startswith("http://") and not is_loopback(_host_of(public)):
         problems += 1

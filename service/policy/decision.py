@@ -294,7 +294,7 @@ def _parse(file: Traversable) -> PolicyFile:
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(f"{file} can't be read: {error}; a policy is a YAML file in UTF-8") from error
     except yaml.YAMLError as error:
-        raise PolicyError(f"{file} is not YAML: {error}; mend it at the place named") from error
+        raise PolicyError(f"{file} is not YAML: {error}; fix it there") from error
     if not isinstance(values, dict):
         raise PolicyError(f"{file} must hold keys such as `rules:`; see configs/policies/default.yaml")
     try:
@@ -312,6 +312,8 @@ def _word_list(policy_file: Traversable, name: str, words: list[str] | str) -> W
         lines = map(str.strip, path.read_text(encoding="utf-8").splitlines())
         return WordList(line for line in lines if line and not line.startswith("#"))
     except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{place}: {path} can't be read: {error}; give UTF-8, one word a line") from error
+        raise PolicyError(
+            f"{place}: {path} can't be read: {error}; write one word or phrase per line, in UTF-8"
+        ) from error
     except ValueError as error:
         raise PolicyError(f"{place}: {error}") from error

@@ -51,15 +51,15 @@ class Condition(_Strict):
     def _check_when(self) -> None:
         if self.when.startswith("stance"):
             raise ValueError(
-                "stance never acts: a reader's side is no ground for moderation; remove this condition"
+                "a policy can't act on stance (an opinion is no ground for moderation): remove this condition"
             )
         if self.when not in (*SCORES, *SHARES, *COUNTS) and not self.when.startswith(WORD_LIST):
             known = ", ".join((*SCORES, *SHARES, *COUNTS, WORD_LIST + "NAME"))
-            raise ValueError(f"nothing is called {self.when!r}; `when` is one of {known}")
+            raise ValueError(f"`when` can't be {self.when!r}; give one of {known}")
 
     def _check_threshold(self) -> None:
         if (self.at_least is None) == (self.at_most is None):
-            raise ValueError(f"{self.when} needs one threshold: at_least or at_most, and not both")
+            raise ValueError(f"{self.when} needs one threshold: at_least or at_most, not both")
         if self.at_least == "model":
             if self.when not in SCORES:
                 raise ValueError(
@@ -116,6 +116,6 @@ class PolicyFile(_Strict):
                 if condition.when.startswith(WORD_LIST) and name not in self.word_lists:
                     known = ", ".join(self.word_lists) or "none yet"
                     raise ValueError(
-                        f"rules[{place}] asks for the word list {name!r}; add it under word_lists ({known})"
+                        f"rules[{place}] names an unknown word list, {name!r}; add it to word_lists ({known})"
                     )
         return self

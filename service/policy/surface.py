@@ -122,7 +122,7 @@ class WordList:
         """Raises ValueError for an entry without a letter or a digit, which could never match."""
         self._entries = {tuple(_WORD.findall(fold(entry))): entry for entry in entries}
         if () in self._entries:
-            raise ValueError(f"{self._entries[()]!r} has no letter or digit: list words and phrases")
+            raise ValueError(f"{self._entries[()]!r} has no letter or digit: list only words and phrases")
         self._lengths = sorted({len(words) for words in self._entries}, reverse=True)
 
     def __len__(self) -> int:

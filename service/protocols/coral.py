@@ -82,7 +82,7 @@ CODES: Mapping[str, RejectionCode] = {
 
 
 class CoralComment(BaseModel):
-    """What the reader wrote, as HTML or plain text by Coral's setting."""
+    """The reader's text, as HTML or plain text by Coral's setting."""
 
     id: str | None = None
     body: str | None = None
@@ -96,14 +96,14 @@ class CoralAuthor(BaseModel):
 
 
 class CoralStory(BaseModel):
-    """The article, by name only."""
+    """The article's names, without its text."""
 
     id: str | None = None
     url: str | None = None
 
 
 class CoralRequest(BaseModel):
-    """What Coral sends; the keys that Parley has no use for are ignored."""
+    """What Coral sends; keys that Parley doesn't use are ignored."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -150,7 +150,7 @@ class CoralModerationAction(BaseModel):
 
 
 class CoralAnswer(BaseModel):
-    """What Coral is to do; no `status` leaves it to Coral's later phases."""
+    """What Coral should do; without a `status` its later phases decide."""
 
     status: Literal["REJECTED", "SYSTEM_WITHHELD"] | None = None
     actions: list[CoralFlag] | None = None

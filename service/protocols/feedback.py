@@ -45,7 +45,7 @@ CommentId = Annotated[
 
 
 class DecisionIn(BaseModel):
-    """What a moderator says of one comment; a later decision on the same label of it replaces this one."""
+    """A moderator's decision on a comment; a later one on the same label replaces it."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -78,15 +78,15 @@ class DecisionIn(BaseModel):
         None, description="1: the label is right for the comment; 0: it isn't."
     )
     action: Literal["approve", "reject"] | None = Field(
-        None, description="In place of `label` and `value`: what became of the comment."
+        None, description="Instead of `label` and `value`: what was done with the comment."
     )
     reason: RejectionCode | None = Field(
-        None, description="Of a rejection: the labels that it says something of are kept."
+        None, description="The reason of a rejection; the labels that it implies are stored."
     )
-    text: str | None = Field(None, description="The comment; a fine-tune needs it.")
+    text: str | None = Field(None, description="The comment; needed for fine-tuning.")
     author: Annotated[str, AtMost(512)] | None = Field(
         None,
-        description="The author's id, so that `parley forget` finds what is kept; only its keyed hash is.",
+        description="The author's id, for `parley forget`; only its keyed hash is stored.",
     )
     parent_id: Annotated[str, AtMost(512)] | None = None
     article_url: Annotated[str, AtMost(2048)] | None = None
@@ -128,27 +128,27 @@ class FeedbackRequest(BaseModel):
     )
 
     decisions: Annotated[list[DecisionIn], FirstError()] = Field(min_length=1, max_length=MAX_DECISIONS)
-    do_not_store: bool = Field(False, description="Keep nothing of this, whatever the site's settings.")
+    do_not_store: bool = Field(False, description="Store nothing of this, whatever the site's settings say.")
 
 
 class FeedbackAnswer(BaseModel):
-    """How much was kept."""
+    """How much was stored."""
 
     model_config = ConfigDict(extra="forbid")
 
-    kept: int = Field(description="Labels of comments; an approval is two, a rejection up to two.")
+    kept: int = Field(description="Number of labels stored: two per approval, up to two per rejection.")
 
 
 @router.post(
     "/v1/feedback",
-    summary="Keep moderators' decisions",
+    summary="Store moderators' decisions",
     responses={
         200: {"model": FeedbackAnswer},
         **documented(InvalidRequest, MalformedBody, WrongMediaType, BodyTooLarge, StoreError),
     },
 )
 async def feedback(request: Request, sent: FeedbackRequest, service: ServiceDep) -> Response:
-    """`parley feedback export` writes what is kept as training rows."""
+    """`parley feedback export` writes the stored decisions as training rows."""
     suggestions = [
         Suggestion(
             attribute=label,

@@ -61,7 +61,7 @@ class ImageUrl(BaseModel):
 
 
 class ImagePart(BaseModel):
-    """An image, which is not judged."""
+    """An image; images are not judged."""
 
     type: Literal["image_url"]
     image_url: ImageUrl
@@ -85,7 +85,7 @@ class ModerationRequest(BaseModel):
             FirstError(),
         ]
     ) = Field(description="A string gives one result, strings one each, parts one together.")
-    model: str | None = Field(default=None, description="Any name; the answer has the model's own.")
+    model: str | None = Field(default=None, description="Any name; the answer has the served model's.")
 
 
 class ModerationResult(BaseModel):
@@ -106,7 +106,7 @@ class ModerationAnswer(BaseModel):
 
 
 class Model(BaseModel):
-    """A model that can be asked."""
+    """A model that can be used."""
 
     id: str
     object: Literal["model"]
@@ -186,23 +186,23 @@ async def moderations(request: Request, sent: ModerationRequest, service: Servic
 
 @router.get(
     "/v1/models",
-    summary="The model, as OpenAI lists them",
+    summary="List the model, as OpenAI does",
     responses={200: {"model": ModelList}, **_MODEL_ERRORS},
 )
 async def models(service: ServiceDep) -> Response:
-    """One: any name will do in a moderation request."""
+    """A list of one; moderation requests may use any name."""
     return JSON({"object": "list", "data": [_model(service)]})
 
 
 @router.get(
     "/v1/models/{model}",
-    summary="The model, as OpenAI tells of one",
+    summary="Describe the model, as OpenAI does",
     responses={200: {"model": Model}, **_MODEL_ERRORS},
 )
 async def model(model: str, service: ServiceDep) -> Response:
-    """404 for another name than the listed one."""
+    """404 for any name but the listed one."""
     if model != _model_id(service):
-        raise NotFound(f"The model '{model[:60]}' does not exist: GET /v1/models lists the one there is")
+        raise NotFound(f"The model '{model[:60]}' does not exist: GET /v1/models lists the one that does")
     return JSON(_model(service))
 
 

@@ -52,7 +52,7 @@ class PredictRequest(BaseModel):
     raw_scores: bool = Field(
         default=False, description="Logarithms: sigmoid (abuse, spam, off_topic) or softmax gives the scores."
     )
-    truncate: bool | None = Field(default=None, description="Of no effect: long texts are read whole.")
+    truncate: bool | None = Field(default=None, description="Ignored: long texts are read whole.")
     truncation_direction: str | None = None
 
 
@@ -106,7 +106,7 @@ def render(problem: Problem) -> Response:
     return JSON({"error": message, "error_type": kind}, status, dict(problem.headers))
 
 
-@router.post("/", summary="Classify texts, as TEI's own address does", responses=PREDICT_RESPONSES)
+@router.post("/", summary="Classify texts, as TEI does at its root", responses=PREDICT_RESPONSES)
 async def predict_at_root(request: Request, sent: PredictRequest, service: ServiceDep) -> Response:
     """As /predict."""
     return await _predict(request, sent, service, None)
@@ -124,13 +124,13 @@ async def predict_head(request: Request, head: Head, sent: PredictRequest, servi
     return await _predict(request, sent, service, head)
 
 
-@router.get("/info", summary="The model, as TEI tells it", responses=INFO_RESPONSES)
+@router.get("/info", summary="Describe the model, as TEI does", responses=INFO_RESPONSES)
 async def info(service: ServiceDep) -> Response:
     """The labels are those of the head `abuse`."""
     return _info(service, "abuse")
 
 
-@router.get("/tei/{head}/info", summary="One head, as TEI tells it", responses=INFO_RESPONSES)
+@router.get("/tei/{head}/info", summary="Describe one head, as TEI does", responses=INFO_RESPONSES)
 async def info_head(head: Head, service: ServiceDep) -> Response:
     """The labels of this head."""
     return _info(service, head)

@@ -46,7 +46,7 @@ class Limits(Section):
         """What is wrong with a comment's text that is over the limit; None for any other."""
         if len(text) <= self.text:
             return None
-        return f"has {len(text)} characters, the limit is {self.text}: send a part of it"
+        return f"has {len(text)} characters, the limit is {self.text}: shorten it"
 
 
 class Queue(Section):
@@ -71,7 +71,7 @@ class Server(Section):
                 ipaddress.ip_network(proxy, strict=False)
             except ValueError as error:
                 raise ValueError(
-                    f"{proxy!r} is no address and no network: write 127.0.0.1 or 10.0.0.0/8, no name and no *"
+                    f"{proxy!r} is not an address or a network: give 127.0.0.1 or 10.0.0.0/8, not a name or *"
                 ) from error
         return proxies
 
@@ -79,7 +79,7 @@ class Server(Section):
     @classmethod
     def _check_root_path(cls, path: str) -> str:
         if path and not re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", path):
-            raise ValueError("must start with / and not end with it, as /parley")
+            raise ValueError("must start, not end, with /: /parley")
         return path
 
 
@@ -103,7 +103,7 @@ class Access(Section):
         for origin in origins:
             if origin != "*" and not re.fullmatch(r"https?://[^/\s*]+", origin):
                 raise ValueError(
-                    f"{origin!r} is no origin: write https://news.example, without a path, or * for all pages"
+                    f"{origin!r} is not an origin: write https://news.example (no path), or * for all"
                 )
         return origins
 
@@ -152,8 +152,8 @@ class Fetch(Section):
         for host in hosts:
             if not is_host(host):
                 raise ValueError(
-                    f"{host!r} is no host: write news.example, which stands for those below it too; "
-                    "no https://, no path, no *"
+                    f"{host!r} is not a host: write news.example, which includes its subdomains; "
+                    "no https://, path or *"
                 )
         return hosts
 
@@ -170,7 +170,7 @@ class Perspective(Section):
         known = (*SCORES, "stance.favor", "stance.against")
         for name, score in attributes.items():
             if score is not None and score not in known:
-                raise ValueError(f"{name}: no score is called {score!r}; there are {', '.join(known)}")
+                raise ValueError(f"{name}: no score is called {score!r}; choose one of {', '.join(known)}")
         return attributes
 
 
@@ -292,6 +292,6 @@ def check_rate(rate: str) -> str:
         good = False
     if not good:
         raise ValueError(
-            f"{rate!r} is no rate: write one number and second, minute, hour or day, as 600/minute"
+            f"{rate!r} is not a rate: write a number and second, minute, hour or day, as in 600/minute"
         )
     return rate

@@ -44,7 +44,7 @@ def _say_yaml(error: yaml.YAMLError) -> str:
     if mark is None:
         return str(getattr(error, "reason", "it can't be read"))
     return (
-        f"{getattr(error, 'problem', None)} at line {mark.line + 1}, column {mark.column + 1}: mend it there"
+        f"{getattr(error, 'problem', None)} at line {mark.line + 1}, column {mark.column + 1}: fix it there"
     )
 
 
@@ -59,7 +59,7 @@ def read_environment(cls: type[BaseSettings]) -> dict[str, Any]:
         values = EnvSettingsSource(cls)()
     except _SourceError as error:
         raise SettingsError(
-            f"environment: {error}; write a section's keys one by one, as PARLEY_LIMITS__COMMENTS=100, "
+            f"environment: {error}; set a section's keys one by one, as PARLEY_LIMITS__COMMENTS=100, "
             """and a list as JSON, as PARLEY_FETCH__HOSTS='["news.example"]'"""
         ) from error
     if str(values.get("port", "")).startswith("tcp://"):  # Kubernetes again, not a port of ours

@@ -92,11 +92,9 @@ def read_manifest(file: Path) -> Manifest:
             manifest = Manifest(**told)
             for name, wanted in manifest.sha256.items():
                 if _hash_of(archive, name) != wanted:
-                    raise StoreError(
-                        f"{file} is damaged: {name} isn't what was backed up; take another backup"
-                    )
+                    raise StoreError(f"{file} is damaged: {name} doesn't match its hash; use another backup")
     except _UNREADABLE as error:
-        told = error.strerror if isinstance(error, OSError) else "it is no backup of Parley's, or is damaged"
+        told = error.strerror if isinstance(error, OSError) else "it is not a Parley backup, or it is damaged"
         raise StoreError(f"{file} can't be read: {told}") from error
     return manifest
 
@@ -113,7 +111,7 @@ def restore(
     with zipfile.ZipFile(file) as archive:
         saved = archive.read(SECRET) if SECRET in manifest.sha256 else None
         if saved and not overwrite and secret.exists() and secret.read_bytes() != saved:
-            raise StoreError(f"{secret} is another than the backup's; --overwrite replaces store and secret")
+            raise StoreError(f"{secret} differs from the backup's; --overwrite replaces store and secret")
         with _replaced(secret, saved), store.migrating() as connection:
             _clear(connection, overwrite=overwrite)
             upgrade(connection, manifest.schema)
@@ -149,7 +147,7 @@ def _fill(
     with store.snapshot() as connection:
         schema = schema_of(connection)
         if schema is None:
-            raise StoreError("there is nothing to back up: the store has never been used")
+            raise StoreError("nothing to back up: the store has never been used")
         for table in _tables(connection, schema):
             rows[table.name] = 0
             with _member(archive, hashes, f"tables/{table.name}.jsonl") as write_line:

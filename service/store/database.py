@@ -78,7 +78,7 @@ class Store:
                 store._migrate()
             elif store.schema is None:
                 raise StoreError(
-                    f"there is no store of Parley's in {shown(parsed)}; see store.url in the settings"
+                    f"there is no Parley store in {shown(parsed)}; see store.url in the settings"
                 )
         except (SQLAlchemyError, *_BROKEN) as error:
             raise StoreError(
@@ -136,7 +136,7 @@ class Store:
             self.available = False
             log.warning("store_failed", reason=_reason(error), **describe(error))
             raise StoreError(
-                "the store can't be used just now: see the log, and store.url in the settings"
+                "the store can't be used at the moment: see the log, and store.url in the settings"
             ) from error
         self.available = True
 
@@ -182,7 +182,7 @@ def upgrade(connection: sa.Connection, to: str = "head") -> None:
         command.upgrade(config, to)
     except CommandError as error:
         raise StoreError(
-            f"the store was made by another version of Parley ({error}): install a newer one"
+            f"the store was created by a newer Parley ({error}): install that version"
         ) from error
 
 
@@ -195,9 +195,9 @@ def _lock_migrations(connection: sa.Connection) -> None:
     while not connection.scalar(ask, {"lock": _MIGRATION_LOCK}):
         if time.monotonic() > deadline:
             raise StoreError(
-                f"another process has been migrating the store for {MIGRATION_S:g} s: wait for it, or end it"
+                f"another process has been migrating the store for {MIGRATION_S:g} s: wait for it, or stop it"
             )
-        log.warning("waiting_for_store", reason="another process migrates it")
+        log.warning("waiting_for_store", reason="another process is migrating it")
         time.sleep(1)
     connection.execute(sa.text("SET LOCAL statement_timeout = 0"))  # a migration takes what it takes
 
@@ -220,7 +220,7 @@ def _engine(url: sa.URL, *, silent: float | None) -> sa.Engine:
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+pg8000")
     if url.get_backend_name() != "postgresql":
-        raise StoreError(f"store.url: Parley keeps its data in sqlite or postgresql, not in {url.drivername}")
+        raise StoreError(f"store.url: Parley supports sqlite and postgresql, not {url.drivername}")
     try:
         engine = sa.create_engine(
             url,
@@ -280,7 +280,7 @@ def _create_private(file: Path) -> None:
         os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise StoreError(
-            f"{file} can't be created: {error.strerror}; name a folder that can be written with store.folder"
+            f"{file} can't be created: {error.strerror}; set store.folder to a writable folder"
         ) from error
 
 

@@ -142,8 +142,8 @@ class Feedback:
             )
             if connection.scalar(sa.select(sa.or_(*kept))):
                 raise StoreError(
-                    "authors are kept, but not here the secret with which they are found: give the service's "
-                    "own settings (--config; store.folder), or restore its file author-secret from a backup"
+                    "authors are stored, but the secret for finding them is not here: give the service's own "
+                    "settings (--config; store.folder), or restore its file author-secret from a backup"
                 )
 
     def purge(self, *, older_than: timedelta, whatever_share: bool = False) -> int:
@@ -221,7 +221,7 @@ def _check_share(connection: sa.Connection, before: datetime) -> None:
         if there >= FEW_ROWS and old > MOST_PURGED * there:
             raise PurgeRefused(
                 f"{old:,} of {there:,} rows of {table.name} are older than store.days in the settings, "
-                "more than goes at once: if the clock is right, say `parley feedback purge --all`"
+                "too many to delete at once: if the clock is right, run `parley feedback purge --all`"
             )
 
 

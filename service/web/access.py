@@ -142,11 +142,13 @@ class Gate:
         if self.is_open and direct:
             return Caller(identity=None, rate=None)
         if key:
-            raise InvalidKey("the API key is not known, or was revoked; `parley keys create NAME` makes one")
+            raise InvalidKey(
+                "the API key is unknown or was revoked; create one with `parley keys create NAME`"
+            )
         if self.is_open:
             raise MissingKey(
                 "this request came from another machine or through a proxy, and there is no API key yet: "
-                "make one with `parley keys create NAME` and send it as Authorization: Bearer KEY"
+                "create one with `parley keys create NAME` and send it as Authorization: Bearer KEY"
             )
         raise MissingKey("send an API key: Authorization: Bearer KEY, X-API-KEY, x-goog-api-key or ?key=")
 
@@ -196,7 +198,7 @@ class AccessControl:
             if usage:
                 headers |= usage.headers
             if usage and usage.exceeded:
-                told = f"more than {usage.limit} requests: come back in {usage.reset} s"
+                told = f"more than {usage.limit} requests: retry in {usage.reset} s"
                 raise RateLimited(told, retry_after=usage.reset)
         except (MissingKey, InvalidKey, RateLimited) as error:
             if not isinstance(error, RateLimited):
@@ -236,19 +238,21 @@ def check_exposure(settings: Settings, store: Store) -> None:
         return
     raise StartError(
         f"{settings.host or 'this address'} can be reached from other machines, and there is no API key yet: "
-        "make one with `parley keys create NAME`, or let anybody in with --allow-anonymous"
+        "create one with `parley keys create NAME`, or accept everybody with --allow-anonymous"
     )
 
 
 def warn_of_exposure(settings: Settings, store: Store) -> None:
     """Log what the start should tell of who may call. Raises StoreError."""
     if settings.access.anonymous:
-        log.warning("open_to_anyone", reason="access.anonymous is true: whoever reaches the port may call")
+        log.warning(
+            "open_to_anyone", reason="access.anonymous is true: anybody who reaches the port may call"
+        )
     elif not keys.all_keys(store):
         log.warning(
             "no_api_key",
-            reason="only programs on this machine are answered, nothing that comes through a proxy; "
-            "make a key with `parley keys create NAME`",
+            reason="only direct requests from this machine are answered, none through a proxy; "
+            "create a key with `parley keys create NAME`",
         )
 
 

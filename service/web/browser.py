@@ -59,8 +59,8 @@ class SameMachine:
         host = headers.get("host")
         if host is not None and not self._is_own(host):
             raise ForeignPage(
-                f"this request is for the host {host[:80]!r}, and without an API key Parley answers for this "
-                "machine's own names only, such as localhost: make a key with `parley keys create NAME`"
+                f"this request is for the host {host[:80]!r}; without an API key Parley answers only to this "
+                "machine's own names, such as localhost: create a key with `parley keys create NAME`"
             )
         origin = headers.get("origin")
         if origin is not None and (host is None or urlsplit(origin).netloc.lower() != host.lower()):
@@ -86,6 +86,6 @@ class SameMachine:
     @staticmethod
     def _foreign() -> ForeignPage:
         return ForeignPage(
-            "this request comes from a page of another site, and without an API key Parley answers programs "
-            "on this machine only: make a key with `parley keys create NAME` and send it"
+            "this request comes from another site's page; without an API key Parley answers only programs "
+            "on this machine: create a key with `parley keys create NAME` and send it"
         )

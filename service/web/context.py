@@ -106,7 +106,7 @@ class Service:
         if wanted not in self._policies:
             names = sorted({*shipped(), self.policy_name})
             if wanted not in names:  # a request names policies, it never opens files
-                problem = {"place": "policy", "problem": f"no such policy; there are {', '.join(names)}"}
+                problem = {"place": "policy", "problem": f"no such policy; choose one of {', '.join(names)}"}
                 raise InvalidRequest(f"policy: {problem['problem']}", details=[problem])
             source = self.settings.policy if wanted == self.policy_name else wanted
             policy = Policy.load(source, thresholds=self.model.thresholds)

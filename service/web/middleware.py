@@ -223,7 +223,7 @@ class BodyLimit:
                 message = await asyncio.wait_for(receive(), max(0.0, deadline - time.monotonic()))
             except TimeoutError as late:
                 raise RequestTimedOut(
-                    f"the body has not arrived within {seconds:g} seconds: send it again, or less of it"
+                    f"the body has not arrived within {seconds:g} seconds: send it again, or send less"
                 ) from late
             complete = not message.get("more_body", False)
             if inflate is not None and message["type"] == "http.request":
@@ -235,7 +235,7 @@ class BodyLimit:
                 raise error
             if held and self.held > BODIES_AT_ONCE * limit:
                 hold(0)
-                raise Busy("other bodies are being read: send fewer comments at once", retry_after=1)
+                raise Busy("too many large bodies are being read: send fewer comments at once", retry_after=1)
             return message
 
         try:
@@ -259,7 +259,7 @@ def _inflated(inflate: Any, message: Message, most: int) -> bytes:
     try:
         out: bytes = inflate.decompress(message.get("body", b""), max(most, 1))
     except zlib.error as error:
-        raise MalformedBody(f"the body is declared as gzip and is none: {error}") from error
+        raise MalformedBody(f"the body is declared as gzip but is not: {error}") from error
     if not message.get("more_body", False) and not inflate.eof and not inflate.unconsumed_tail:
-        raise MalformedBody("the body is packed with gzip and ends too early")
+        raise MalformedBody("the gzip body ends too early")
     return out

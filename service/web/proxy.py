@@ -93,7 +93,7 @@ class Proxy:
             log.warning(
                 "forwarded_ignored",
                 peer=peer,
-                reason="this proxy is not in server.trusted_proxies: its address stands for all its clients",
+                reason="this proxy is not in server.trusted_proxies: all its clients count as one address",
             )
 
 

@@ -46,7 +46,7 @@ def run(settings: Settings) -> None:
             gc.freeze()  # what the start made stays: collections that look through it hold up requests
             name = app.state.service.model_name
             print(f"Parley serves {name['name']} {name['version']} at {address}", flush=True)
-            print(f"Try it at {address}/docs, stop it with Ctrl+C.", flush=True)
+            print(f"Try it at {address}/docs; stop it with Ctrl+C.", flush=True)
         elif state == "failed" and app.state.service.batcher.model is None:
             server.should_exit = True
 
@@ -123,7 +123,7 @@ def _why_not(error: OSError, port: str, host: str) -> str:
     """Why an address can't be listened on; `port` and `host` name what chooses another."""
     reasons = {
         errno.EADDRINUSE: f"is taken by another program: stop it, or choose another with {port}",
-        errno.EACCES: f"needs more rights than you have: choose one from 1024 with {port}",
+        errno.EACCES: f"needs privileges that you don't have: choose a port from 1024 up with {port}",
         errno.EADDRNOTAVAIL: f"is not an address of this machine: choose another with {host}",
     }
     return reasons.get(error.errno or 0, f"can't be listened on: {error.strerror}")

@@ -280,7 +280,7 @@ def _place(loc: Sequence[int | str]) -> str:
 
 def _say(complaint: dict[str, Any]) -> str:
     known = {
-        "extra_forbidden": "unknown key: remove it or mend its name, see /docs for the keys there are",
+        "extra_forbidden": "unknown key: remove or correct it; /docs lists the keys",
         "missing": "missing: add it",
         "string_type": "must be text (a JSON string)",
         "list_type": "must be a list",

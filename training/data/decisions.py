@@ -72,9 +72,7 @@ def read_own(path: Path, split: Split | None) -> OwnData:
         if split is None or part(fingerprint(text).hex(), dev=DEV, test=TEST) == split:
             examples.append(example)
     if homeless:
-        notes.append(
-            f"{homeless} rows say off_topic but name no article (article.title): that label is left out"
-        )
+        notes.append(f"{homeless} rows have off_topic but no article.title: that label is skipped")
     return OwnData(examples, tuple(notes))
 
 
@@ -102,7 +100,7 @@ def read_part(path: Path, split: Split | None, *, why: str) -> OwnData:
             + (
                 "give more rows"
                 if split is None or split == "train"
-                else "give more rows, or --whole to take all"
+                else "give more rows, or --whole to use all"
             )
         )
     return own

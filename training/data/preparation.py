@@ -145,7 +145,7 @@ def load(specs: Sequence[SourceSpec], data_dir: Path, split: Split, *, seed: int
         rows = list(read(spec.name, data_dir, split, **spec.options))
         if split == "train" and not rows:
             raise SourceError(
-                f"source {spec.name!r} has no rows to train on: take it out of the config's sources"
+                f"source {spec.name!r} has no rows to train on: remove it from the config's sources"
             )
         if split == "train" and spec.cap is not None and len(rows) > spec.cap:
             rng = random.Random(f"{seed}:{spec.name}")
@@ -222,7 +222,7 @@ def prepare(
     # A text made anew may by chance be one of a test.
     for name in ("short", "identities", "quoted", "disguised", "explicit", "hidden"):
         made[name], made_leaks = drop_leaks(made[name], [*tests, *dev])
-        log.info("dropped as leaks from the %s rows made: %s", name, made_leaks)
+        log.info("dropped as leaks from the augmented %s rows: %s", name, made_leaks)
     train = partly(train, seed=seed, untitled=swaps.untitled, untargeted=swaps.untargeted)
     train = turned(train, seed=seed, share=swaps.turned)
     train = without_lede(train, seed=seed, share=swaps.without_lede)

@@ -83,7 +83,7 @@ def read(name: str, data_dir: Path, split: Split, **options: Any) -> Iterator[Ex
         raise SourceError(
             f"source {name!r}: no folder {data_dir / found.folder}; put the corpus there "
             f"({data_dir / 'README.md'} says where it comes from), point --data-dir at the right folder, "
-            "or take the source out of the config"
+            "or remove the source from the config"
         )
     try:
         yield from found.read(folder, split, **options)

@@ -61,7 +61,7 @@ class OperatingPoint(BaseModel):
                 "give one of precision, queue, false_positives: a threshold has one operating point"
             )
         if self.sources and self.false_positives is None:
-            raise ValueError("sources go with false_positives; precision and queue are of all dev rows")
+            raise ValueError("sources go with false_positives; precision and queue are over all dev rows")
         return self
 
 
@@ -107,13 +107,13 @@ def _even(scores: Floats) -> Floats:
 
 def _budget(share: float, every: Floats) -> dict[str, Any]:
     if not len(every):
-        return {"left": "no row gets a score for it"}
+        return {"left": "no rows have a score for it"}
     return {"threshold": _lowest(every, _even(every), share)}
 
 
 def _precise(share: float, truth: NDArray[np.bool_], scores: Floats) -> dict[str, Any]:
     if truth.sum() < FEWEST:
-        return {"left": f"fewer than {FEWEST} positives: their precision can't be told"}
+        return {"left": f"fewer than {FEWEST} positives: too few to measure precision"}
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(truth[order]) / np.arange(1, len(order) + 1)
     # Rows of one score are found together, and a handful of finds says nothing of their precision.

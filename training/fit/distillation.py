@@ -191,8 +191,8 @@ def _answer(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = network.to(device)
     left = {name: np.flatnonzero(_unanswered(of)) for name, of in said.items()}
-    log.info("asking the teacher: %s", {name: len(of) for name, of in left.items()})
-    with progress(sum(map(len, left.values())), "asking the teacher") as advance, torch.no_grad():
+    log.info("running the teacher: %s", {name: len(of) for name, of in left.items()})
+    with progress(sum(map(len, left.values())), "running the teacher") as advance, torch.no_grad():
         for name, places in left.items():
             for batch in _batches(rows[name], places):
                 inputs = pad([rows[name][i].ids for i in batch], [rows[name][i].types for i in batch])

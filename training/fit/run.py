@@ -291,7 +291,7 @@ def claim(config: Recipe, run_dir: Path, resume: bool) -> None:
     saved = run_dir / "config.yaml"
     if resume:
         if not saved.is_file():
-            raise RunError(f"{run_dir} holds no run to resume; leave --resume out to start one")
+            raise RunError(f"{run_dir} has no run to resume; omit --resume to start one")
         if differing := _differing(config, yaml.safe_load(saved.read_text(encoding="utf-8"))):
             raise RunError(
                 f"{run_dir} was started with another configuration ({saved}: {differing}); "
@@ -299,9 +299,7 @@ def claim(config: Recipe, run_dir: Path, resume: bool) -> None:
             )
         return
     if saved.is_file():
-        raise RunError(
-            f"{run_dir} already holds a run: add --resume to go on with it, or give another --run-dir"
-        )
+        raise RunError(f"{run_dir} already has a run: add --resume to continue it, or give another --run-dir")
     run_dir.mkdir(parents=True, exist_ok=True)
     values = config.model_dump(mode="json")
     saved.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
@@ -318,7 +316,7 @@ def _hold_to_base(base: str, run_dir: Path) -> None:
     elif (then := json.loads(file.read_text(encoding="utf-8"))) != now:
         raise RunError(
             f"{base} is now {now['name']} {now['version']} of {now['created']}, and the run started from "
-            f"{then['name']} {then['version']} of {then['created']}: put that back, or start another run"
+            f"{then['name']} {then['version']} of {then['created']}: restore that, or start another run"
         )
 
 

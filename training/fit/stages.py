@@ -77,7 +77,7 @@ class Stage(BaseModel):
             raise ValueError(f"stage {self.name!r} needs epochs or minutes, or it would never end")
         if self.tasks[0].every != 1:
             raise ValueError(
-                f"stage {self.name!r}: its first task, which counts its epochs, is of every step"
+                f"stage {self.name!r}: its first task, which counts the epochs, must run at every step"
             )
         return self
 

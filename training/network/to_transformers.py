@@ -44,7 +44,7 @@ _README = Path(__file__).with_name("readme.md")
 def export(artifact: Artifact, folder: Path, *, overwrite: bool = False) -> None:
     """Writes `folder`. Raises BaseModelError, and RunError where it holds something already."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
-        raise RunError(f"{folder} holds something already: name another folder, or give --overwrite")
+        raise RunError(f"{folder} is not empty: name another folder, or give --overwrite")
     network = Network.from_artifact(artifact).eval()
     tokenizer = _tokenizer(artifact)
     places: dict[Part, Path] = {"comments": folder, "pairs": folder / "pairs"}

@@ -114,7 +114,7 @@ class Location:
         known = [file for file in found if file.path.lower().endswith((*_LINES, *_PACKED, *_TABLES))]
         if not known:
             endings = ", ".join((*_LINES, *_PACKED, *_TABLES))
-            raise DumpError(f"{self.uri} holds no file that the ray engine reads: they end in {endings}")
+            raise DumpError(f"{self.uri} has no file that the ray engine reads: their names end in {endings}")
         return known
 
 

@@ -172,8 +172,8 @@ def _begin(folder: Location, call: Mapping[str, Any], *, resume: bool, overwrite
     if found is not None and resume and not finished:
         if json.loads(found) != call:
             raise DumpError(
-                f"{folder.uri} holds an unfinished run of another call: repeat that one to finish it, or say "
-                "--no-resume to start anew"
+                f"{folder.uri} has an unfinished run of a different command: repeat that to finish it, or "
+                "start over with --no-resume"
             )
         return dict(_receipts(folder))
     folder.clear()
@@ -279,7 +279,7 @@ def _ray(address: str | None) -> Iterator[None]:
         lines = str(error).strip().splitlines()
         cause = next((line for line in lines if _RAISED.match(line)), lines[-1])
         raise DumpError(
-            f"the cluster gave up: {cause}; what is done is kept, and the same command goes on from there"
+            f"the cluster failed: {cause}; the scores so far are kept; give the same command again to resume"
         ) from error
     except ConnectionError as error:
         raise DumpError(f"no Ray cluster answers at {address or 'RAY_ADDRESS'}: {error}") from error

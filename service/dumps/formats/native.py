@@ -59,9 +59,7 @@ class NativeReader:
     def __init__(self, source: Source, columns: Columns, native: Native) -> None:
         columns.check_own(source.place)
         if columns.mapped:
-            raise DumpError(
-                f"{source.place} is in a format with names of its own: it has no columns to --map"
-            )
+            raise DumpError(f"{source.place} is in a format with fixed fields: it has no columns to --map")
         self._source, self._native = source, native
         self._joined: Joined | None = None
         self.columns = (*REPEATED, *native.extras)
@@ -150,7 +148,7 @@ def objects_beside(beside: Source | None, source: Source) -> Iterator[Mapping[st
 def parse_object(line: str) -> dict[str, Any]:
     """The JSON object on a line. Raises RowProblem."""
     if len(line) >= MAX_LINE:
-        raise RowProblem(f"the line is longer than {MAX_LINE:,} characters; its start is kept here")
+        raise RowProblem(f"the line is longer than {MAX_LINE:,} characters; only its start is kept here")
     try:
         values = _decode(line)
     except (ValueError, RecursionError):

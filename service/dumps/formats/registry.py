@@ -194,7 +194,7 @@ def detect(source: Source, *, mapped: bool = False) -> str:
     for name, form in INPUTS.items():
         if form.looks(source.head_text):
             return name
-    raise DumpError(f"{source.place}: can't tell its format; say --format with one of {', '.join(INPUTS)}")
+    raise DumpError(f"{source.place}: can't detect its format; give --format with one of {', '.join(INPUTS)}")
 
 
 def output_format(path: Path) -> str:

@@ -373,8 +373,8 @@ def _full_disk() -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise DumpError(
-            f"the folder for temporary files is full or can't be written ({error}): point TMPDIR to one with "
-            "as much room as the dump takes"
+            f"the folder for temporary files is full or can't be written ({error}): set TMPDIR to one "
+            "with as much free space as the dump's size"
         ) from error
 
 

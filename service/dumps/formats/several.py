@@ -55,7 +55,7 @@ def parts_of(given: Sequence[Path]) -> list[Part]:
     """The files that `given` stand for: a folder and an archive for what they hold. Raises DumpError."""
     parts = list(dict.fromkeys(part for path in given for part in _inside(path)))
     if len(parts) > MOST:
-        raise DumpError(f"{given[0]} holds {len(parts):,} files; Parley reads {MOST:,} as one dump")
+        raise DumpError(f"{given[0]} has {len(parts):,} files; Parley reads at most {MOST:,} as one dump")
     return parts
 
 
@@ -130,7 +130,9 @@ class Several:
         most = name or next((form for form, _ in (own or counts).most_common(1)), None)
         if most is None:
             names = ", ".join(part.name for part in parts[:3])
-            raise DumpError(f"can't tell the format of {names}: say --format with one of {', '.join(INPUTS)}")
+            raise DumpError(
+                f"can't detect the format of {names}: give --format with one of {', '.join(INPUTS)}"
+            )
         chosen = INPUTS[known_format(most)]
         fitting = [part for part, form in formats.items() if form == most] or list(parts)
         self._pass_over([part for part in parts if part not in fitting], f"no {most}")
@@ -167,7 +169,7 @@ class Several:
         if parts:
             more = f" and {len(parts) - 3:,} more" if len(parts) > 3 else ""
             named = ", ".join(part.member or part.path.name for part in parts[:3])
-            self.remarks.append(f"files passed over as {why}: {named}{more}")
+            self.remarks.append(f"files skipped as {why}: {named}{more}")
 
     def _rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
         before = 0
@@ -200,7 +202,7 @@ class Several:
             return
         except DumpError as error:
             self.remarks.append(f"a file could not be read to its end: {error}")
-            reason = f"nothing is read of this file from here on: {error}"
+            reason = f"the rest of this file is not read: {error}"
             yield BadRow(reason=reason, row=before + number + 1, file=part.name)
         finally:
             self._source = None

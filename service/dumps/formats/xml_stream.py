@@ -200,7 +200,7 @@ class _Builder:
             self._text(f"&{name};")
 
     def _refuse(self, name: str, *rest: object) -> NoReturn:
-        raise self._problem(f"it declares an entity of its own ({name[:30]}), as no export does")
+        raise self._problem(f"it declares an entity of its own ({name[:30]}), which no export does")
 
     def _grow(self, size: int) -> None:
         self._size += size

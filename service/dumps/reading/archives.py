@@ -141,7 +141,7 @@ class _Member:
         data = self._inflated(size) if self._inflate is not None else self._packed(size)
         self._crc = zlib.crc32(data, self._crc)
         if not data and not self._error and self._entry.crc not in (None, self._crc):
-            self._error = "its checksum is another: a byte in it has changed"
+            self._error = "its checksum does not match: it was changed or damaged"
         if not data and self._error:
             raise OSError(self._error)
         return data
@@ -163,7 +163,7 @@ class _Member:
         while inflate is not None and not inflate.eof and not self._error:
             packed = self._waiting or self._packed(_CHUNK)
             if not packed:  # all that the header promised is read, and it has not come to its end
-                self._error = self._error or "its packed data ends too early"
+                self._error = self._error or "its compressed data ends too early"
                 break
             before = inflate.copy()
             try:

@@ -90,8 +90,8 @@ class Unpacked(io.RawIOBase):
         self._count += filled
         if self._count > UNPACKED_FREELY and self._count > MAX_RATIO * max(self._packed.tell(), 1):
             raise DumpError(
-                f"{self._place} unpacks to more than {MAX_RATIO} times its size, as no comments do; if it is "
-                "what you mean to score, unpack it and give the file"
+                f"{self._place} unpacks to more than {MAX_RATIO} times its size, unlike a dump of comments; "
+                "if it is the right file, unpack it and give the result"
             )
         return filled
 
@@ -179,7 +179,7 @@ def _member(stream: io.BufferedReader[Any], place: Path, kind: str, member: str 
             names = members(place)
             member = main_file(names) or (names[0] if len(names) == 1 else None)
         if member is None and (not names or "[Content_Types].xml" in names):
-            raise DumpError(f"{place} is no text; save a spreadsheet as CSV")
+            raise DumpError(f"{place} is not text; save a spreadsheet as CSV")
         if member is None:
             raise DumpError(f"{place} is an archive of {len(names)} files: give the one with the comments")
         return archives.open_member(stream, kind, member)  # type: ignore[no-any-return]

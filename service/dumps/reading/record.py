@@ -196,14 +196,14 @@ class Columns:
     def check_own(self, place: str) -> None:
         """Refuse what belongs to tables, for a format with names of its own. Raises DumpError."""
         if self.text_format is not None:
-            raise DumpError(f"{place} says itself how its texts are written: it takes no --text-format")
+            raise DumpError(f"{place} defines how its texts are marked up: it does not support --text-format")
 
     def advice(self, found: Iterable[str], *, name: str = "text") -> str:
         """What to do where the column of the field `name` is missing among those `found`."""
         found = list(found)
         likely = [c for c in found if c.lower() in _LIKELY_TEXT] if name == "text" else []
         return (
-            f"its columns are {_listed(found)}. Name the column that holds the {name}: "
+            f"its columns are {_listed(found)}. Name the column with the {name}: "
             f"--map {name}={likely[0] if likely else 'COLUMN'}"
         )
 
@@ -374,7 +374,7 @@ def _text(value: object) -> str:
     if value is None or value != value:  # NaN, as pandas writes a missing text
         raise RowProblem("the text is missing (null): nothing to score")
     if not isinstance(value, str):
-        raise RowProblem(f"the text must be a string; this is {_kind(value)}")
+        raise RowProblem(f"the text must be a string, not {_kind(value)}")
     if not value.strip():
         raise RowProblem(EMPTY_TEXT)
     return value
@@ -389,7 +389,7 @@ def _string(value: object, name: str) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
-        raise RowProblem(f"{name!r} must be a string; this is {_kind(value)}")
+        raise RowProblem(f"{name!r} must be a string, not {_kind(value)}")
     return value
 
 
@@ -397,7 +397,7 @@ def _format(value: str | None) -> TextFormat:
     if value is None:
         return "plain"
     if value not in _FORMATS:
-        raise RowProblem(f"'format' must be one of {', '.join(_FORMATS)}; this is {value!r}")
+        raise RowProblem(f"'format' must be one of {', '.join(_FORMATS)}, not {value!r}")
     return value  # type: ignore[return-value]
 
 

@@ -104,11 +104,11 @@ class Seen:
             yield
         except sqlite3.OperationalError as error:
             raise DumpError(
-                f"{self._path} can't be written ({error}): make room there and in the folder for temporary "
-                "files, and the same command goes on from here"
+                f"{self._path} can't be written ({error}): free space there and in the folder for temporary "
+                "files, then give the same command again to resume"
             ) from error
         except sqlite3.DatabaseError as error:
-            raise DumpError(f"{self._path} is damaged ({error}): say --no-resume to start anew") from error
+            raise DumpError(f"{self._path} is damaged ({error}): start over with --no-resume") from error
 
 
 def key_of(comment: Comment) -> bytes:

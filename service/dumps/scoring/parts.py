@@ -96,8 +96,9 @@ class Parts:
         found = lines[0]["call"]
         if differing := [key for key in {**self._call, **found} if self._call.get(key) != found.get(key)]:
             raise DumpError(
-                f"{self.folder} holds an unfinished run of another call (its {', '.join(sorted(differing))} "
-                "differ): repeat that call to finish it, or say --no-resume to start anew"
+                f"{self.folder} has an unfinished run of a different command (different "
+                f"{', '.join(sorted(differing))}): repeat that command to finish it, or start over with "
+                "--no-resume"
             )
         self._manifest.truncate(sum(map(len, whole)))
         self.whole, self._placed = _WHOLE in lines, _PLACED in lines
@@ -107,7 +108,7 @@ class Parts:
         for number, receipt in enumerate(self.receipts):
             if [_size(path) for path in self._paths(number)] != receipt["bytes"]:
                 raise DumpError(
-                    f"{self._paths(number)[0]} is not as it was written: say --no-resume to start anew"
+                    f"{self._paths(number)[0]} was changed since it was written: start over with --no-resume"
                 )
 
     @contextmanager
@@ -207,14 +208,16 @@ def is_errors_list(path: Path) -> bool:
 def _check_own(folder: Path) -> None:
     """Refuse a folder of parts that Parley did not make, or in which a link leads elsewhere."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise DumpError(f"{folder} is no folder of Parley's: move it away, or give OUT another name")
+        raise DumpError(f"{folder} is not a Parley folder: move it away, or give OUT another name")
     found = list(folder.iterdir()) if folder.exists() else []
     for path in found:
         if _OWN.fullmatch(path.name) and not _is_plain(path):
-            raise DumpError(f"{path} is a link or a folder, which Parley does not make: move it away")
+            raise DumpError(f"{path} is a link or a folder that Parley did not create: move it away")
     manifest = folder / _MANIFEST
     if found and not (manifest in found and _is_manifest(manifest)):
-        raise DumpError(f"{folder} holds files that are not Parley's: move it away, or give OUT another name")
+        raise DumpError(
+            f"{folder} has files that Parley did not create: move it away, or give OUT another name"
+        )
 
 
 def _is_plain(path: Path) -> bool:

@@ -93,7 +93,7 @@ def score_file(
             parts.finish(form.join, errors_out=errors_out)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        advice = "; make room, and the same command goes on from here" if full else ""
+        advice = "; free some space, then give the same command again to resume" if full else ""
         raise DumpError(f"{out} can't be written: {error.strerror or error}{advice}") from error
     return run.checked()
 
@@ -206,7 +206,7 @@ class Run:
         if counted.scored:
             return counted
         bad = f" ({counted.bad:,} bad; the first, {counted.first_problem})" if counted.bad else ""
-        left_out = f" ({counted.left_out:,} were left out)" if counted.left_out else ""
+        left_out = f" ({counted.left_out:,} did not match)" if counted.left_out else ""
         raise NothingToScore(f"nothing to score: no row holds a comment{bad}{left_out}")
 
     def _begin(self, *, after: Mapping[str, Any] | None = None, pace: Pace | None = None) -> Iterator[Batch]:
@@ -278,7 +278,7 @@ class Run:
             if self._selection.taken == 0:
                 raise
             self.summary.cut_short = str(error)
-            yield BadRow(reason=f"nothing is read from here on: {error}", row=self._selection.taken + 1)
+            yield BadRow(reason=f"the rest of the input is not read: {error}", row=self._selection.taken + 1)
 
 
 def _one_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:

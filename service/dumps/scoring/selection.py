@@ -55,7 +55,7 @@ class Filter:
             try:
                 wanted = re.compile(value, re.IGNORECASE)
             except re.error as error:
-                raise DumpError(f"--where {given}: {value!r} is no regular expression: {error}") from error
+                raise DumpError(f"--where {given}: {value!r} is not a regular expression: {error}") from error
         elif sign in _ORDER and field not in FIELDS and not _is_ordered(value):
             raise DumpError(
                 f"--where {given}: {value!r} is neither a number nor a date, which {sign} compares: give "
@@ -118,7 +118,7 @@ class Selection:
         """Fields of conditions that no row had so far."""
         if reader.columns and (missing := self.unseen - set(reader.columns)):
             raise DumpError(
-                f"--where asks for {missing.pop()!r}, which the input lacks; "
+                f"--where names {missing.pop()!r}, which the input lacks; "
                 f"it has {', '.join(reader.columns)}, and Parley knows {', '.join(FIELDS)}"
             )
 

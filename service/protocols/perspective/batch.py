@@ -59,13 +59,13 @@ class Part:
 
 @router.post(
     "/batch",
-    summary="Up to 100 calls in one",
+    summary="Up to 100 calls in one request",
     openapi_extra={"requestBody": {"required": True, **_MULTIPART}},
     responses={200: _MULTIPART, **documented(400, 500)},
     response_class=Response,
 )
 async def batch(request: Request) -> Response:
-    """`multipart/mixed` of `application/http` parts; the answer has one part for each, in the same order."""
+    """`multipart/mixed` of `application/http` parts; the answer has one part per call, in the same order."""
     content_type = request.headers.get("content-type", "")
     body = await _read(request, content_type)
     parts = await run_in_threadpool(parse, content_type, body)

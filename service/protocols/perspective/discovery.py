@@ -31,7 +31,7 @@ router = APIRouter()
 
 @router.get(
     PATH,
-    summary="What Google's client libraries build themselves from",
+    summary="The document that Google's client libraries are built from",
     responses={
         200: {"content": {"application/json": {"schema": {"type": "object"}}}},
         **documented(400, 404, 429),
@@ -66,7 +66,7 @@ def document(root_url: str) -> dict[str, Any]:
             "comments": {
                 "methods": {
                     "analyze": _method("analyze", "AnalyzeComment", "Scores a comment."),
-                    "suggestscore": _method("suggestscore", "SuggestCommentScore", "Keeps a decision."),
+                    "suggestscore": _method("suggestscore", "SuggestCommentScore", "Stores a decision."),
                 }
             }
         },

@@ -40,11 +40,11 @@ router = APIRouter(route_class=LenientJsonRoute)
 
 @router.post(
     "/v1alpha1/comments:suggestscore",
-    summary="Keep a moderator's decision, as Perspective does",
+    summary="Store a moderator's decision, as Perspective does",
     responses={200: {"model": SuggestCommentScoreResponse}, **documented(400, 403, 429, 500, 503)},
 )
 async def suggest(request: Request, sent: SuggestCommentScoreRequest, service: ServiceDep) -> Response:
-    """The text is kept only where the site has turned that on, and nothing with `doNotStore`."""
+    """The text is stored only if the site turns that on; nothing is stored with `doNotStore`."""
     text = check_comment(sent.comment)
     surroundings = context.read(sent.context)
     values = _values(sent.attribute_scores or {})

@@ -67,7 +67,7 @@ def decide(
     with store.write() as connection:
         item = _locked(connection, queue_items.c.id == item_id)
         if item is None:
-            raise NotFound("this comment is no longer kept")
+            raise NotFound("this comment was deleted")
         if seen is not None and seen != item.input_hash:
             raise Conflict("this comment was edited since you saw it: read it again")
         return _decide(connection, item, choice, by, urls)
@@ -118,10 +118,10 @@ def undo(store: Store, by: By, *, urls: Sequence[str] = ()) -> Item | None:
         newest = sa.select(sa.func.max(decisions.c.id)).where(standing, decisions.c.id.not_in(undone))
         if item.state != found.after or connection.scalar(newest) != found.id:
             raise Conflict(
-                "this comment was decided on again since: look at its decisions, then change it there"
+                "this comment was decided on again since: look at its decisions and change it there"
             )
         if by.session is not None and item.leased_to_another(by.session):
-            raise Conflict("another moderator has this comment before them just now")
+            raise Conflict("another moderator is reading this comment")
         now = datetime.now(UTC)
         values = {"state": found.before, "decided": None, "lease_by": by.session, "lease_until": now + LEASE}
         connection.execute(sa.update(queue_items).where(queue_items.c.id == item.id).values(**values))
@@ -144,7 +144,7 @@ def _decide(
         if choice.action != "note" and item.state not in OPEN:
             raise Conflict(f"another moderator was sooner: this comment is {item.state} already")
         if by.session is not None and item.leased_to_another(by.session):
-            raise Conflict("another moderator has this comment before them just now")
+            raise Conflict("another moderator is reading this comment")
     now = datetime.now(UTC)
     after = AFTER.get(choice.action, item.state)
     values: dict[str, Any] = {"state": after}

@@ -26,7 +26,7 @@ def save_view(store: Store, *, name: str, query: str, by: str) -> None:
     with store.write() as connection:
         connection.execute(sa.delete(views).where(views.c.name == name))
         if (connection.scalar(sa.select(sa.func.count()).select_from(views)) or 0) >= MOST:
-            raise InvalidRequest(f"there are {MOST} saved filters already: forget one first")
+            raise InvalidRequest(f"there are already {MOST} saved filters: delete one first")
         values = {"name": name, "query": query, "created_by": by, "created": datetime.now(UTC)}
         connection.execute(sa.insert(views).values(**values))
 

@@ -102,7 +102,7 @@ def test_summary_fits_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatc
         ),
         (["out.csv", "-o", "folder.html"], "folder.html is a folder; give a file name"),
         (["out.csv", "--policy", "lenient"], "lenient: no such policy"),
-        (["out.csv", "--model", "folder.html"], "is not a whole artifact"),
+        (["out.csv", "--model", "folder.html"], "is incomplete"),
         (["out.csv", "--top", "0"], "Invalid value for '--top'"),
     ],
 )

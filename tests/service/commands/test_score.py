@@ -114,7 +114,7 @@ def test_a_model_that_is_none(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("text\nfine\n")
     result = run("in.csv", "-o", "out.csv", model=tmp_path)
     assert result.exit_code == 2
-    assert "is not a whole artifact" in result.stderr
+    assert "is incomplete" in result.stderr
 
 
 def test_overwrite(run: Run, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_folder_of_parts_of_someone_else_stays(run: Run, tmp_path: Path) -> No
     for name in ("part-of-a-book.txt", "errors-I-made.txt", "manifest.jsonl"):
         (parts / name).write_text("mine")
     result = run("in.jsonl", "-o", "out.jsonl")
-    assert (result.exit_code, "holds files that are not Parley's" in result.stderr) == (2, True)
+    assert (result.exit_code, "has files that Parley did not create" in result.stderr) == (2, True)
     assert sorted(path.name for path in parts.iterdir()) == [
         "errors-I-made.txt",
         "manifest.jsonl",

@@ -158,7 +158,7 @@ def test_packed_run_elsewhere_and_unpacked(
     assert artifact.info["training"]["sources"]["nli"]["train"] > 200
     found = Classifier.load(artifact.path).predict([Comment(text="You fool.", target="a plan")])[0]
     assert found.stance is not None
-    with pytest.raises(RunError, match="already holds an artifact"):
+    with pytest.raises(RunError, match="already has an artifact"):
         unpack(config, [folder], data_dir=data_dir, run_dir=tmp_path / "run")
 
 
@@ -204,11 +204,11 @@ def test_interrupted_and_resumed_is_as_if_uninterrupted(
         return loss(self, *given)
 
     monkeypatch.setattr(Task, "loss", interrupted)
-    with pytest.raises(SystemExit, match="--resume goes on"):
+    with pytest.raises(SystemExit, match="--resume continues"):
         run_here(other)
-    with pytest.raises(SystemExit, match="holds a job: add --resume"):
+    with pytest.raises(SystemExit, match="has an unfinished job: add --resume"):
         run_here(other)
-    with pytest.raises(SystemExit, match="--resume goes on"):
+    with pytest.raises(SystemExit, match="--resume continues"):
         run_here(other, resume=True)
     run_here(other, resume=True)
     one, two = result(folder), result(other)

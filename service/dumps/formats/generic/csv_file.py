@@ -140,7 +140,7 @@ class CsvReader:
         self._rows.width = len(names)
         if not all(map(str.isprintable, names)):
             raise DumpError(
-                f"{self._source.place} is no text; save a spreadsheet as CSV, or say its --format"
+                f"{self._source.place} is not text; save a spreadsheet as CSV, or give its --format"
             )
         return tuple(names)
 

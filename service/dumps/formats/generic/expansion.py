@@ -100,7 +100,7 @@ def sizes(pa: Any, column: Any, afford: Callable[[int], None]) -> NDArray[np.int
     types, kind = pa.types, column.type
     nothing = np.zeros(len(column), dtype=np.int64)
     if types.is_union(kind):
-        raise DumpError("a column is a union of types, which no export of comments has: write it as text")
+        raise DumpError("a column is a union of types, which is not supported: write it as text")
     if isinstance(kind, pa.BaseExtensionType):
         return sizes(pa, column.storage, afford)
     if types.is_struct(kind):

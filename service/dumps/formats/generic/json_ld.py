@@ -53,8 +53,8 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
         raise broken
     if not found and not problems:
         raise NothingToScore(
-            f"{source.place}: no comments found: the page holds none as schema.org describes them (Comment), "
-            "neither as JSON-LD nor as microdata or RDFa"
+            f"{source.place}: no comments found: the page has no schema.org Comment as JSON-LD, microdata or "
+            "RDFa"
         )
 
 

@@ -127,7 +127,7 @@ class PageReader:
         if not self._headers:
             raise NothingToScore(
                 f"{source.place}: no comments found. On an article's page a comment starts with a line like "
-                "'by: NAME from: PLACE' and its date below. If this is no such page, say --format"
+                "'by: NAME from: PLACE' and its date below. If this is not such a page, give --format"
             )
         self.article = read_article(self._lines[: self._headers[0].at])
 
@@ -186,7 +186,7 @@ class PageReader:
         except DumpError as error:
             self._broken = error
         if size > MAX_PAGE:
-            raise DumpError(f"{self._source.place} is too long for an article's page: say its --format")
+            raise DumpError(f"{self._source.place} is too long for an article's page: give its --format")
         return lines
 
 

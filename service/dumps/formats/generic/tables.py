@@ -105,8 +105,8 @@ class TableReader:
         """Raise DumpError where so many bytes more would be too many."""
         if self._bytes + size > max(UNPACKED_FREELY, MAX_RATIO * self._size):
             raise DumpError(
-                f"{self._place} holds more than {MAX_RATIO} times its size, as no comments do; if it is what "
-                "you mean to score, write it as JSON lines and give that"
+                f"{self._place} expands to more than {MAX_RATIO} times its size, unlike a dump of comments; "
+                "if it is the right file, convert it to JSON lines"
             )
 
     @property

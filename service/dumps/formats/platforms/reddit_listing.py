@@ -37,7 +37,7 @@ def _thing(thing: Any, index: Index, depth: int) -> Iterator[RawComment]:
         reddit.add(held, index)
     elif kind == "t1":
         if not isinstance(held, Mapping):
-            yield RawComment(problem="no comment of Reddit's")
+            yield RawComment(problem="not a Reddit comment")
             return
         yield RawComment(values=reddit.values(held))
         replies = entries(dig(held, "replies", "data", "children")) if depth < MAX_DEPTH else []

@@ -48,7 +48,7 @@ def _thread(item: Any) -> Iterator[RawComment]:
 def _comment(comment: Any, video: Any) -> RawComment:
     snippet = dig(comment, "snippet")
     if not isinstance(snippet, Mapping):
-        return RawComment(problem="no comment of YouTube's: it has no snippet")
+        return RawComment(problem="not a YouTube comment: it has no snippet")
     original = snippet.get("textOriginal")
     video = video or snippet.get("videoId")
     values = {

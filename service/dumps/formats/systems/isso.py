@@ -36,7 +36,7 @@ def looks(head: str) -> bool:
 def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments of the database, by their numbers, which are those of their writing."""
     if source.packed:
-        raise DumpError(f"{source.place} is a packed database: unpack it and give the file")
+        raise DumpError(f"{source.place} is a compressed database: unpack it and give the file")
     for journal in ("-wal", "-journal"):
         beside = source.path.with_name(source.path.name + journal)
         if beside.exists() and beside.stat().st_size:
@@ -68,7 +68,7 @@ def _database(source: Source) -> Iterator[RawComment]:
             raise DumpError(f"{source.place} is a database, but not Isso's: it has no comments and threads")
         for count, row in enumerate(base.execute(_COMMENTS)):
             if count * _SMALLEST_ROW > source.size:
-                raise DumpError(f"{source.place} is damaged: it yields more rows than it can hold")
+                raise DumpError(f"{source.place} is damaged: it has more rows than fit into it")
             yield _comment(source, *row)
     finally:
         base.close()

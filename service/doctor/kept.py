@@ -1,4 +1,4 @@
-"""Checks of what is kept: store, secret of author hashes, keys, the disk, and the clock against the rows."""
+"""Checks of stored data: store, secret of author hashes, keys, disk, and the clock."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from parley.service.store.tables import articles, sightings, suggestions
 from parley.service.web.access import is_loopback
 
 NEEDED_MB, WANTED_MB = 100, 1000
-"""Free disk space: below the first, writes may fail any day."""
+"""Limits of free disk space, for an error and a warning."""
 AHEAD = timedelta(hours=1)
-"""How far in the future a row may be before the clock is blamed."""
+"""How far in the future a row may be before it counts as a wrong clock."""
 
 
 def check_store(settings: Settings) -> Told:
@@ -54,7 +54,7 @@ def check_store(settings: Settings) -> Told:
 
 
 def check_secret(settings: Settings) -> Told:
-    """The secret of author hashes is there where it is needed, whole and private."""
+    """The secret of author hashes exists if needed, intact and private."""
     file = settings.store.author_secret
     if not file.exists():
         hashed = _hashed_rows(settings)
@@ -76,7 +76,7 @@ def check_secret(settings: Settings) -> Told:
 
 
 def check_keys(settings: Settings) -> Told:
-    """Whether whoever may call is who should."""
+    """Who may call."""
     known = _keys(settings)
     open_keys = [key for key in known if key.revoked is None]
     if settings.access.anonymous:
@@ -99,7 +99,7 @@ def check_keys(settings: Settings) -> Told:
 
 
 def check_clock(settings: Settings) -> Told:
-    """The clock agrees with what is in the store: decisions are removed by their age."""
+    """The clock agrees with the store, which deletes decisions by age."""
     now, newest = datetime.now(UTC), _newest(settings)
     if newest is None:
         yield "ok", f"{now:%Y-%m-%d %H:%M} UTC"
@@ -119,7 +119,7 @@ def check_clock(settings: Settings) -> Told:
 
 
 def check_disk(settings: Settings) -> Told:
-    """There is room where the store is."""
+    """The store's disk has free space."""
     folder = settings.store.path
     while not folder.exists():
         folder = folder.parent
@@ -137,7 +137,7 @@ def _store_exists(settings: Settings) -> bool:
 
 
 def _query(settings: Settings, *queries: sa.Select[Any]) -> list[object]:
-    """The first value of each query; none without a store that can be read (its own check tells)."""
+    """The first value of each query; empty if the store can't be read (another check reports that)."""
     if not _store_exists(settings):
         return []
     try:

@@ -1,4 +1,4 @@
-"""What a policy file may hold: its rules and their conditions, checked while it is read.
+"""The contents of a policy file: rules and conditions, checked while it is read.
 
     name, description     what the file is for
     otherwise             the action when no rule fires (approve)
@@ -22,7 +22,7 @@ SHARES = ("capitals",)
 COUNTS = ("links", "repeated_characters", "repeated_words", "characters", "words")
 WORD_LIST = "word_list."
 MIN_LETTERS = 15
-"""Cased letters below which `capitals` says nothing: "USA!" is no shouting."""
+"""Least number of cased letters for `capitals`: "USA!" is not shouting."""
 
 
 class _Strict(BaseModel):
@@ -30,7 +30,7 @@ class _Strict(BaseModel):
 
 
 class Condition(_Strict):
-    """`when` is held against `at_least` (a number, or `model`: the artifact's own threshold) or `at_most`."""
+    """Compares `when` with `at_least` (a number, or `model`: the artifact's threshold) or `at_most`."""
 
     when: str
     at_least: float | Literal["model"] | None = None
@@ -74,7 +74,7 @@ class Condition(_Strict):
 
 
 class Rule(Condition):
-    """A condition that acts: `code` is for machines, `message` for people."""
+    """A condition with an action; `code` is for machines, `message` for people."""
 
     code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     action: Literal["approve", "review", "reject"]

@@ -1,9 +1,9 @@
-"""/v1/articles: an article is sent once; comments name it by id or URL from then on.
+"""/v1/articles: an article is sent once; from then on comments name it by id or URL.
 
     curl -X PUT http://127.0.0.1:8000/v1/articles/https%3A%2F%2Fnews.example%2Fbridge \\
         -H 'Content-Type: application/json' -d '{"title": "Council votes to close the old bridge"}'
 
-A URL is known by all its spellings (`parley.service.urls`), whatever protocol a comment comes by.
+URLs are normalised (`parley.service.urls`), in every protocol.
 """
 
 from __future__ import annotations
@@ -148,7 +148,9 @@ def _check_id(request: Request, article_id: str) -> None:
         raise _invalid("article_id", "is blank: put the site's id or the URL into the path")
     if normalise(article_id) is None and len(article_id) > MAX_ID:
         raise _invalid("article_id", f"is longer than {MAX_ID} characters: give a shorter id, or a URL")
-    if normalise(article_id) and request.query_params.keys() - {"key"}:  # else all of ?p=1, ?p=2 are one
+    if normalise(article_id) and request.query_params.keys() - {
+        "key"
+    }:  # else ?p=1 and ?p=2 would be one article
         raise _invalid("article_id", "was cut at its question mark: percent-encode the URL (? is %3F)")
 
 

@@ -46,7 +46,7 @@ class ArticleIn(_Sent):
 
 
 class ParentIn(_Sent):
-    """The comment that this one replies to."""
+    """The comment replied to."""
 
     id: Annotated[str, AtMost(512)] | None = None
     text: str | None = None
@@ -75,7 +75,7 @@ class CommentIn(_Sent):
     )
 
     def to_comment(self, *, ask: Sequence[Question] = ()) -> Comment:
-        """The model's comment, with the questions asked about it."""
+        """The model's comment, with what is asked about it."""
         article, parent = self.article, self.parent
         return Comment(
             text=self.text,
@@ -268,7 +268,7 @@ async def classify(
 
 
 def check_limits(sent: ClassifyRequest, service: Service) -> None:
-    """Refuse what the site's limits refuse, every place named. Raises InvalidRequest."""
+    """Check the site's limits. Raises InvalidRequest, which names every place."""
     limits, count = service.settings.limits, len(sent.comments)
     if not 1 <= count <= limits.comments:
         problem = f"must hold 1 to {limits.comments} comments, not {count}"

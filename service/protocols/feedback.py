@@ -1,13 +1,13 @@
-"""POST /v1/feedback: moderators' decisions, kept as rows that a later fine-tune reads.
+"""POST /v1/feedback: stores moderators' decisions for later fine-tuning.
 
     curl http://127.0.0.1:8000/v1/feedback -H 'Content-Type: application/json' \\
         -d '{"decisions": [{"comment_id": "c-17", "label": "toxicity", "value": 0}]}'
 
-A decision names a label and says whether it is right, or approves or rejects the comment: then it is kept as
-the labels that this says something of (`store.desk.decisions.labels_of`).
+A decision says whether a label is right, or approves or rejects the comment, which is stored as the labels
+that it implies (`store.desk.decisions.labels_of`).
 
-The text of the comment and its author's keyed hash are kept only where the site has turned that on
-(`store.comments`), and never with `do_not_store`.
+The comment's text and its author's keyed hash are stored only if the site turns that on (`store.comments`),
+and never with `do_not_store`.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ router = APIRouter(route_class=JsonRoute, tags=["feedback"])
 
 
 def check_not_blank(name: str) -> str:
-    """The id as given. Raises PydanticCustomError for one of blanks alone."""
-    if not name.strip():  # all of them would be one comment
+    """The id as given. Raises PydanticCustomError for a blank one."""
+    if not name.strip():  # all blank ids would count as one comment
         raise PydanticCustomError("blank", "is blank: give the comment's id")
     return name
 
@@ -105,7 +105,7 @@ class DecisionIn(BaseModel):
 
     @property
     def taught(self) -> Mapping[str, float]:
-        """What it says of which labels."""
+        """The decision's labels and values."""
         if self.action is not None:
             return labels_of(self.action, self.reason)
         return {} if self.label is None or self.value is None else {self.label: self.value}

@@ -2,8 +2,9 @@
 
     OpenAI(base_url="http://127.0.0.1:8000/v1").moderations.create(input="What nonsense.")
 
-A category is flagged from the model's own threshold on. What Parley doesn't judge is false, 0 and has an
-empty list of applied input types: self-harm, illicit, minors, graphic violence, and all images.
+A category is flagged from the policy's threshold, else the model's. Those that Parley doesn't judge are false
+and 0, with an empty list of applied input types: self-harm, illicit, minors, graphic violence, and all
+images.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ CATEGORIES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "violence": (("threat",),),
     "violence/graphic": (),
 }
-"""Category to the labels behind it: any of the groups, and of a group all. None: Parley doesn't judge it."""
+"""Category to groups of labels: any group, and all labels in it. None: Parley doesn't judge it."""
 
 ERROR_TYPES = {
     401: "invalid_request_error",
@@ -145,7 +146,7 @@ def render(problem: Problem) -> Response:
     """`problem` in OpenAI's shape."""
     status = 400 if problem.status == 422 else problem.status
     place, message = problem.details[0]["place"] if problem.details else None, problem.message
-    if place and place.startswith("input."):  # what pydantic says of each form that it isn't
+    if place and place.startswith("input."):  # pydantic's message for each form that doesn't match
         place, message = (
             "input",
             "input: must be a string, a list of strings, or a list of text and image parts",
@@ -216,7 +217,7 @@ def _model(service: Service) -> dict[str, Any]:
 
 
 def _texts(sent: str | Sequence[str | TextPart | ImagePart]) -> list[str | None]:
-    """A text for each result; None where the parts hold no text."""
+    """A text for each result; None if the parts have no text."""
     if isinstance(sent, str):
         return [sent]
     strings = [part for part in sent if isinstance(part, str)]

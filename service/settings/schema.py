@@ -2,8 +2,8 @@
 
     settings = Settings.load(file="service.yaml", flags={"port": 9000})
 
-`configs/service.yaml` is the commented file with every default. A key of a section is set in the environment
-with two underscores: PARLEY_LIMITS__COMMENTS=100. Unknown keys are refused, wherever they stand.
+`configs/service.yaml` is the commented file with every default. Variables name a section's key with two
+underscores: PARLEY_LIMITS__COMMENTS=100. Unknown keys are refused everywhere.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ MIN_SECRET = 16
 
 
 class Section(BaseModel):
-    """A part of the settings: unknown keys are refused, values don't change."""
+    """A section of the settings: immutable, unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Limits(Section):
-    """What one request may bring."""
+    """Limits of one request."""
 
     comments: int = Field(default=1000, ge=1)
     text: int = Field(default=100_000, ge=1)
     body: int = Field(default=10_000_000, ge=1000)
 
     def too_long(self, text: str) -> str | None:
-        """What is wrong with a comment's text that is over the limit; None for any other."""
+        """The error for a text over the limit, else None."""
         if len(text) <= self.text:
             return None
         return f"has {len(text)} characters, the limit is {self.text}: shorten it"
 
 
 class Queue(Section):
-    """What may wait for the model, and how much it takes at once."""
+    """Limits of what waits for the model, and its batch size."""
 
     comments: int = Field(default=4000, ge=1)
     wait: float = Field(default=0.05, gt=0)
@@ -58,7 +58,7 @@ class Queue(Section):
 
 
 class Server(Section):
-    """What stands in front of the service."""
+    """The proxies in front of the service."""
 
     trusted_proxies: list[str] = []
     root_path: str = ""
@@ -84,14 +84,14 @@ class Server(Section):
 
 
 class Metering(Section):
-    """Where /metrics is served beside the service's own port."""
+    """The separate port of /metrics."""
 
     host: str = "127.0.0.1"
     port: int | None = Field(default=None, ge=0, le=65535)
 
 
 class Access(Section):
-    """Who may call, and how often."""
+    """Access and rate limits."""
 
     anonymous: bool = False
     rate: str | None = "6000/minute"
@@ -114,7 +114,7 @@ class Access(Section):
 
 
 class Storage(Section):
-    """What is kept, where and for how long."""
+    """What is stored, where and for how long."""
 
     folder: Path | None = None
     url: str | None = None
@@ -124,7 +124,7 @@ class Storage(Section):
 
     @property
     def path(self) -> Path:
-        """The folder of what is kept in files."""
+        """The folder of stored files."""
         return self.folder or user_data_path("parley", appauthor=False)
 
     @property
@@ -139,7 +139,7 @@ class Storage(Section):
 
 
 class Fetch(Section):
-    """Whether unknown articles are fetched, and within which limits."""
+    """Whether and how unknown articles are fetched."""
 
     hosts: list[str] = []
     seconds: float = Field(default=5.0, gt=0)
@@ -159,7 +159,7 @@ class Fetch(Section):
 
 
 class Perspective(Section):
-    """How Perspective's protocol is spoken here."""
+    """Options of Perspective's protocol."""
 
     attributes: dict[str, str | None] = {}
     languages: Literal["declared", "detected", "ignored"] = "declared"
@@ -175,7 +175,7 @@ class Perspective(Section):
 
 
 class Coral(Section):
-    """How Coral's external moderation phase is answered."""
+    """Options of Coral's external moderation phase."""
 
     secrets: list[SecretStr] = []
     review: Literal["withhold", "flag"] = "withhold"
@@ -192,7 +192,7 @@ class Coral(Section):
 
 
 class Webhook(Section):
-    """Where each decision of a moderator is sent, and the secret that signs it."""
+    """A receiver of moderators' decisions, and the secret that signs them."""
 
     url: str
     secret: SecretStr
@@ -223,7 +223,7 @@ class Desk(Section):
 
 
 class Settings(BaseSettings):
-    """Everything that a running service can be told; `configs/service.yaml` explains each key."""
+    """All settings of the service; `configs/service.yaml` explains each key."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
@@ -263,12 +263,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read from arguments alone."""
-        return (init_settings,)  # `load` gathers the others, so that its errors can name the place
+        """Read only from arguments."""
+        return (init_settings,)  # `load` reads the other sources, so that its errors can name the place
 
     @classmethod
     def load(cls, *, file: Path | str | None = None, flags: Mapping[str, Any] | None = None) -> Self:
-        """The settings from all places; a flag that is None was not given. Raises SettingsError."""
+        """The settings from all sources; a flag that is None was not given. Raises SettingsError."""
         file = file or os.environ.get(CONFIG_VARIABLE)
         from_flags = {name: value for name, value in (flags or {}).items() if value is not None}
         from_env = read_environment(cls)
@@ -284,7 +284,7 @@ class Settings(BaseSettings):
 
 
 def check_rate(rate: str) -> str:
-    """`rate` as it is, where it says how many requests in which time. Raises ValueError."""
+    """`rate` unchanged, if it is valid. Raises ValueError."""
     try:
         limits = parse_many(rate)
         good = len(limits) == 1 and limits[0].amount > 0

@@ -1,6 +1,6 @@
-"""The bodies of the protocol. Keys that Parley doesn't know are ignored, as clients of ten years send them.
+"""The bodies of the protocol. Unknown keys are ignored: clients of ten years send many.
 
-Everything may be missing here: `analyze` and `suggest` ask for what is needed, in Perspective's words.
+Everything is optional here: `analyze` and `suggest` check what is required, in Perspective's words.
 """
 
 from __future__ import annotations
@@ -166,5 +166,5 @@ class SuggestCommentScoreResponse(_Message):
 
 
 def to_answer(message: BaseModel) -> dict[str, Any]:
-    """The message as JSON-ready values; what is absent has no key."""
+    """The message as JSON-ready values, without keys for absent ones."""
     return message.model_dump(by_alias=True, exclude_none=True)

@@ -122,7 +122,7 @@ def test_a_lease_keeps_others_away_until_it_runs_out(any_store: Store, hashes: K
     assert taken
     assert taken.id == item.id
     decisions.decide(any_store, item.id, APPROVE, GRACE)
-    with pytest.raises(Conflict, match="approved already"):
+    with pytest.raises(Conflict, match="already approved"):
         decisions.decide(any_store, item.id, SPAM, ADA)
     with pytest.raises(NotFound):
         decisions.decide(any_store, 12345, SPAM, ADA)

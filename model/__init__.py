@@ -1,4 +1,4 @@
-"""What a comment, a label and a prediction are; the saved artifact; the engine that runs it.
+"""Comments, labels and predictions; the saved artifact; the engine that runs it.
 
 from parley.model import Classifier, Comment
 classifier = Classifier.load()
@@ -35,7 +35,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the classifier, and the engine with it, when first asked for: `parley --help` never does."""
+    """Import the classifier, and with it the engine, on first use, so that `parley --help` doesn't."""
     if name == "Classifier":
         from parley.model.classifier import Classifier
 

@@ -1,4 +1,4 @@
-"""The Python API: a loaded model that takes what one has and returns the same kind.
+"""The Python API: a loaded model that takes texts, dictionaries or tables and returns the same kind.
 
     model = parley.load()
     model.predict("What nonsense.")                                a Prediction
@@ -27,29 +27,29 @@ from parley.model.labels import ABUSE
 Frame = TypeVar("Frame")
 Given = str | Mapping[str, Any] | Comment
 SLICE = 512
-"""Comments between two steps of the progress bar."""
+"""Comments per step of the progress bar."""
 BAR_FROM = 2_000
-"""Fewer comments than this take no progress bar."""
+"""Fewer comments than this get no progress bar."""
 
 _OBJECTS = {
     name: tuple(field.name for field in fields(kind)) for name, kind in (("stance", Stance), ("reply", Reply))
 }
-"""The fields of what may be missing as a whole: a table has their columns all the same."""
+"""The fields of objects that may be missing; a table always has their columns."""
 _ARTICLE_COLUMNS = tuple(f"article.{field.name}" for field in fields(Article))
 _PARENT_COLUMNS = tuple(f"parent.{field.name}" for field in fields(Parent))
 _COMMENT_COLUMNS = ("id", "target", "language", "format", *_ARTICLE_COLUMNS, *_PARENT_COLUMNS)
 
 
 def load(path: Path | str | None = None, *, threads: int | None = None) -> Model:
-    """The model in the artifact folder `path` (None: the one that comes with Parley).
+    """Load the model in the artifact folder `path` (None: the shipped one).
 
-    `threads` is how many cores it may use (None: all). Raises ArtifactError where the folder is none.
+    `threads` limits the cores it uses (None: all). Raises ArtifactError if the folder isn't an artifact.
     """
     return Model(Classifier.load(path, threads=threads))
 
 
 class Model:
-    """A loaded model. One thread at a time may use it."""
+    """A loaded model. Use it from one thread at a time."""
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
@@ -69,7 +69,7 @@ class Model:
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """The score from which a label counts, by label."""
+        """Each label's threshold: the score from which it counts."""
         return dict(self._classifier.thresholds)
 
     @overload
@@ -118,12 +118,12 @@ class Model:
         - a list (or other sequence) of these: a list of `Prediction`s
         - a pandas or polars frame, an Arrow table, a `datasets.Dataset`: the same with the columns
           that docs/output.md lists, from `abuse.toxicity` on. The comment is in the column `text`; `id`,
-          `target`, `language`, `format`, `article.title`, `article.text`, `parent.text` are read where they
-          are there.
+          `target`, `language`, `format`, `article.title`, `article.text`, `parent.text` are read if
+          present.
 
-        `article` (a title, a dictionary or an `Article`) and `target` are for every comment that brings
-        none of its own; `reply` judges each against its parent as well. Raises CommentError for a comment
-        or a table that can't be read, TypeError for anything else.
+        `article` (a title, a dictionary or an `Article`) and `target` apply to every comment without its
+        own; `reply` also compares each with its parent. Raises CommentError for a comment or a table that
+        can't be read, TypeError for anything else.
         """
         default = Comment(text="", article=_article(article), target=target, ask=("reply",) if reply else ())
         if isinstance(comments, (str, Mapping, Comment)):
@@ -159,7 +159,7 @@ class Model:
             )
         comments = [_comment(row, default) for row in _rows(table, text)]
         columns = _columns(self._score(comments))
-        # `language` may be the caller's: it is read, and the answer repeats it.
+        # `language` may be the caller's: it is read and returned.
         clashing = [name for name in columns if name in table.columns and name != "language"]
         table = table.rename({name: f"input.{name}" for name in clashing})
         backend = table.implementation
@@ -187,7 +187,7 @@ def _comments(given: Iterable[Any], default: Comment) -> Iterator[Comment]:
 
 
 def _comment(given: Any, default: Comment) -> Comment:
-    """What the caller gave as a Comment; `default` fills what it leaves out."""
+    """The caller's value as a Comment; `default` fills missing fields."""
     if isinstance(given, str):
         comment = Comment(text=given)
     elif isinstance(given, Comment):
@@ -223,7 +223,7 @@ def _known(given: Mapping[str, Any], kind: type[Any], what: str) -> dict[str, An
 
 
 def _rows(table: nw.DataFrame[Any], text: str) -> Iterator[dict[str, Any]]:
-    """Each row as a comment's dictionary; a missing text is an empty one."""
+    """Each row as a comment's dictionary; a missing text becomes empty."""
     read = [name for name in _COMMENT_COLUMNS if name in table.columns]
     for row in table.select(text, *(name for name in read if name != text)).iter_rows(named=True):
         values: dict[str, Any] = {"text": _text(row[text]) or ""}
@@ -244,7 +244,7 @@ def _text(value: Any) -> str | None:
 
 
 def _columns(predictions: Sequence[Prediction]) -> dict[str, list[Any]]:
-    """One list a column, named as in docs/output.md."""
+    """One list per column, named as in docs/output.md."""
     rows = [_flat(prediction) for prediction in predictions]
     names = _flat(Prediction(id=None, abuse=dict.fromkeys(ABUSE, 0.0), spam=0.0, off_topic=None, stance=None))
     return {name: [row[name] for row in rows] for name in names}

@@ -1,8 +1,8 @@
-"""The saved folder that is a model, and the one class that knows its file names.
+"""The saved folder of a model, and the one class that knows its file names.
 
-    artifact.json       name, version, labels, token limits, how and from what it was trained
+    artifact.json       name, version, labels, token limits, training settings and data
     comments.onnx       the int8 network that reads comments and articles
-    pairs.onnx          the int8 network that reads a comment behind what it is compared with
+   pairs.onnx          the int8 network that reads a comment after what it is compared with
     encoder.json        their encoders' transformers configurations, to fine-tune from
     tokenizer.json      its tokenizer
     calibration.json    how logits become probabilities (see `parley.model.calibration`)
@@ -10,11 +10,11 @@
     evaluation.json     the report that `parley evaluate` wrote
     README.md           the model card, written from the two above
 
-Networks: `input_ids`, `token_type_ids`, int64 (rows, tokens), rows of equal length and no padding, give
+Networks: from `input_ids`, `token_type_ids`, int64 (rows, tokens), rows of equal length without padding:
     comment_logits   (rows, 8)        labels in the order of `parley.model.labels.COMMENT_LABELS`
     span_logits      (rows, tokens)   toxic or not, each token
-    embedding        (rows, width)    mean over tokens, L2 norm 1
-and for pair rows
+   embedding        (rows, width)    mean over tokens, L2 norm 1
+    and for pair rows:
     stance_logits    (rows, 3)        order of `parley.model.labels.STANCES`
     off_topic_logits (rows,)          high: off topic
     reply_logits     (rows, 3)        order of `parley.model.labels.REPLIES`
@@ -32,7 +32,7 @@ from parley.model.errors import ArtifactError
 
 FORMAT = 3
 OLDER_FORMAT = 2
-"""Parley 0.4's: one network for all rows, and no replies; it can be trained on, not served."""
+"""Parley 0.4's: one network for all rows, no replies; a base for training that can't be served."""
 DEFAULT = Path(str(resources.files("parley.model"))) / "artifacts" / "parley-minilm"
 """The trained artifact that comes with the package."""
 
@@ -70,7 +70,7 @@ class Artifact:
 
     @property
     def calibration_file(self) -> Path:
-        """What turns the networks' outputs into calibrated scores."""
+        """The parameters that calibrate the networks' outputs."""
         return self.path / "calibration.json"
 
     @property
@@ -80,7 +80,7 @@ class Artifact:
 
     @property
     def evaluation_file(self) -> Path:
-        """What evaluation measured; the card's figures come from it."""
+        """The evaluation's figures, from which the card is written."""
         return self.path / "evaluation.json"
 
     @property
@@ -106,7 +106,7 @@ class Artifact:
 
     @classmethod
     def open(cls, path: Path | str, *, older: bool = False) -> Artifact:
-        """The artifact at `path`, its files checked for what serving needs; `older`: of OLDER_FORMAT too.
+        """The artifact at `path`, after checking the files that serving needs; `older`: also of OLDER_FORMAT.
 
         Raises ArtifactError naming the missing file or the unknown format.
         """
@@ -121,18 +121,15 @@ class Artifact:
             return artifact
         if found == OLDER_FORMAT:
             raise ArtifactError(
-                f"{artifact.info_file} says format {found}: this artifact of Parley 0.4 has one network for "
-                "all and can't be served; give it to `parley train` as the base, or train anew from the "
-                "artifact that comes with Parley"
+                f"{artifact.info_file} has format {found}, of Parley 0.4: it can't be served, only "
+                "trained on: give it to `parley train` as the base, or start from the shipped artifact"
             )
         missing = [file.name for file in artifact.served_files if not file.is_file()]
         if missing:
-            raise ArtifactError(
-                f"{path} is not a whole artifact: {', '.join(missing)} missing; copy the folder again"
-            )
+            raise ArtifactError(f"{path} is incomplete: {', '.join(missing)} missing; copy the folder again")
         if found != FORMAT:
             raise ArtifactError(
-                f"{artifact.info_file} says format {found}, this Parley reads format {FORMAT}: "
+                f"{artifact.info_file} has format {found}, this Parley reads format {FORMAT}: "
                 "install the Parley that saved it"
             )
         return artifact

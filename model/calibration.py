@@ -1,4 +1,4 @@
-"""Logits to calibrated probabilities: the arithmetic; `training.evaluation.calibration` fits the numbers.
+"""Turns logits into calibrated probabilities; `training.evaluation.calibration` fits the parameters.
 
 calibration.json:
     {"comment": {LABEL: {"scale", "bias"}},            sigmoid(scale * logit + bias)        Platt scaling
@@ -9,9 +9,9 @@ calibration.json:
      "reply": {"scale", "bias": [3]}}                  softmax(scale * logits + bias)
 
 Sources: Platt (1999), "Probabilistic outputs for support vector machines"; Guo et al. (2017), "On calibration
-of modern neural networks". Beside the pair's logits, off-topic sees the cosine of article and comment
-embeddings, stance that of target and comment: whether two texts are about the same thing at all is better
-read from the sentence geometry than from the pair (docs/decisions).
+of modern neural networks". In addition to the pair's logits, off-topic uses the cosine of article and comment
+embeddings, stance that of target and comment: embeddings show better than the pair whether two texts are
+about the same thing at all (docs/decisions).
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Comments in, predictions out: the one path that REST, dumps and evaluation share.
 
-    classifier = Classifier.load()                          the artifact that comes with the package
-    classifier.predict([Comment(text="What nonsense.")])    one Prediction a comment, in order
+ classifier = Classifier.load()                          the artifact that comes with the package
+classifier.predict([Comment(text="What nonsense.")])    one Prediction per comment, in order
 
-Three passes: the comment alone (abuse, spam, spans, embedding), article and target alone (embeddings, kept),
-and, by a network of its own, the comment behind its context: target and title (stance, off-topic), or the
-parent, where that is asked (reply). `parley.model.artifact` names the networks' inputs and outputs.
+ Three passes: the comment alone (abuse, spam, spans, embedding), article and target alone (embeddings,
+ cached), and, by a second network, the comment after its context: target and title (stance, off-topic), or
+ the parent, if asked (reply). `parley.model.artifact` names the networks' inputs and outputs.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from parley.model.text.tokenization import Tokenizer, Tokens
 
 CHUNK_COMMENTS = 1024
 CHUNK_CHARACTERS = 4_000_000
-"""Comments are taken in chunks of at most this many (or one longer comment), so that memory stays bounded."""
+"""Rows per chunk (or one longer comment), so that memory stays bounded."""
 ARTICLE_CHARACTERS = 20_000
-"""Of an article's text; its tokens are cut far earlier, so a longer one would cost time for nothing."""
+"""Most characters of an article's text; its tokens are cut far earlier."""
 KEPT_EMBEDDINGS = 4096
 
 Vector = NDArray[np.float32]
@@ -47,7 +47,7 @@ Pair = tuple[Context, str]
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What the comment pass gives of one text; probabilities in the order of COMMENT_LABELS."""
+    """The comment pass's result for one text; probabilities in the order of COMMENT_LABELS."""
 
     probabilities: list[float]
     embedding: Vector
@@ -56,7 +56,7 @@ class _Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """What the pair pass gives of one row, as logits; `cut` is that of `Tokens`."""
+    """The pair pass's result for one row, as logits; `cut` as in `Tokens`."""
 
     stance: Vector
     off_topic: Vector
@@ -66,7 +66,7 @@ class _Comparison:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A comment, its texts made plain; what can't be asked about is None."""
+    """A comment with its texts made plain; None for inputs that are missing."""
 
     comment: Comment
     plain: PlainText
@@ -76,21 +76,21 @@ class _Question:
     named: str = ""
     """The target as given, for the answer."""
     pair: Pair | None = None
-    """What stance and off-topic are read from."""
+    """The context of stance and off-topic."""
     reply: Pair | None = None
 
 
 class Classifier:
     """A loaded artifact. Not thread-safe: one thread owns it.
 
-    A comment scores the same alone and among others, whatever their number and order (see
+    A comment's scores don't depend on the others in a call, nor on their number and order (see
     `parley.model.engine`).
     """
 
     def __init__(
         self, artifact: Artifact, *, threads: int | None = None, engine: Engine | None = None
     ) -> None:
-        """`engine`: one that has the artifact's network loaded already."""
+        """`engine`: one with the artifact's networks already loaded."""
         self._artifact = artifact
         self.info: dict[str, Any] = artifact.info
         self.thresholds: dict[str, float] = artifact.thresholds
@@ -114,27 +114,27 @@ class Classifier:
 
     @classmethod
     def load(cls, path: Path | str | None = None, *, threads: int | None = None) -> Classifier:
-        """The artifact at `path` (None: the package's own), run by `threads` (None: every core).
+        """Load the artifact at `path` (None: the shipped one), run by `threads` (None: every core).
 
         Raises ArtifactError.
         """
         return cls(Artifact.open(DEFAULT if path is None else path), threads=threads)
 
     def beside(self) -> Classifier:
-        """The same for one more thread. It shares the networks, and gives way to this one."""
+        """A copy for one more thread, with the same networks and lower priority."""
         return Classifier(self._artifact, engine=self._engine.beside())
 
     def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
-        """One prediction a comment, in the same order, for any number of comments and any Unicode text.
+        """One prediction per comment, in the same order, for any number of comments and any Unicode text.
 
         Raises CommentError for a comment whose `format` is unknown.
         """
         return self.start(comments)()
 
     def start(self, comments: Sequence[Comment]) -> Callable[[], list[Prediction]]:
-        """Begins to score beside the caller's work; what it returns waits for what `predict` gives.
+        """Start scoring in parallel with the caller; returns a function that waits for `predict`'s result.
 
-        Who starts the next comments before waiting for these leaves the engine no pause.
+        Start the next batch before waiting for this one, so that the engine never idles.
         """
         chunks = _chunks(comments)
         first = next(chunks, None)
@@ -154,7 +154,7 @@ class Classifier:
 
     def _start(self, comments: Sequence[Comment]) -> Callable[[], list[Prediction]]:
         questions = [_question(comment) for comment in comments]
-        # All that needs no score is done while the engine's threads run.
+        # Work that needs no scores is done while the engine's threads run.
         reading = self._read(q.plain.text for q in questions)
         comparing = self._compare(pair for q in questions for pair in (q.pair, q.reply) if pair is not None)
         embedding = self._embed(text for q in questions for text in (q.article, q.target) if text is not None)
@@ -170,7 +170,7 @@ class Classifier:
         return await_answers
 
     def _read(self, texts: Iterable[str]) -> Callable[[], dict[str, _Reading]]:
-        """Begins the comment pass over each text's windows."""
+        """Start the comment pass over each text's windows."""
         unique = list(dict.fromkeys(texts))
         windows = self._tokenizer.comments(unique)
         rows = [row for of_text in windows for row in of_text]
@@ -179,7 +179,7 @@ class Classifier:
         def await_readings() -> dict[str, _Reading]:
             found = running()
             starts = [0, *accumulate(map(len, windows))][:-1]
-            # The worst window counts: nothing hides behind harmless text.
+            # The worst window counts, so that abuse can't hide in harmless text.
             worst = np.maximum.reduceat(found["comment_logits"], starts) if starts else np.empty((0, 8))
             probabilities = self._calibration.comment(worst).round(6).tolist()
             readings = {}
@@ -197,9 +197,9 @@ class Classifier:
         return await_readings
 
     def _spans(self, text: str, windows: Sequence[Tokens], logits: Sequence[Vector]) -> list[Stretch]:
-        """Stretches of whole words around the toxic tokens, in characters of the plain text.
+        """Spans of whole words around the toxic tokens, in characters of the plain text.
 
-        Asked only of toxic comments: the token head has seen few others and would mark something in each.
+        Only for toxic comments: the token head has seen few others and would mark something in each.
         """
         tokens: dict[tuple[int, int], float] = {}
         for window, of_window in zip(windows, logits, strict=True):
@@ -211,7 +211,7 @@ class Classifier:
         return join_tokens(text, tokens)
 
     def _embed(self, texts: Iterable[str]) -> Callable[[], dict[str, Vector]]:
-        """Begins the article pass over articles and targets, but for those read lately, which are kept."""
+        """Start the article pass over articles and targets that aren't cached."""
         found = {text: self._kept.get(_digest(text)) for text in texts}
         new = [text for text, embedding in found.items() if embedding is None]
         running = self._engine.start(self._tokenizer.articles(new), "embedding")
@@ -225,7 +225,7 @@ class Classifier:
         return await_embeddings
 
     def _compare(self, pairs: Iterable[Pair]) -> Callable[[], dict[Pair, _Comparison]]:
-        """Begins the pair pass: one row answers all that is asked of it."""
+        """Start the pair pass, one row per context."""
         unique = list(dict.fromkeys(pairs))
         rows = self._tokenizer.pairs(unique)
         outputs = ("stance_logits", "off_topic_logits", "reply_logits")
@@ -346,14 +346,14 @@ def _question(comment: Comment) -> _Question:
 
 
 def _language(question: _Question) -> str:
-    """The declared language, else the one found."""
+    """The declared language, else the detected one."""
     return question.comment.language or (
         UNDETERMINED if question.empty else detect_language(question.plain.text)
     )
 
 
 def _mean(embeddings: Sequence[Vector], windows: Sequence[Tokens]) -> Vector:
-    """Mean of unit vectors by the windows' lengths, made a unit vector again."""
+    """Mean of unit vectors weighted by the windows' lengths, normalised again."""
     if len(windows) == 1:
         return embeddings[0]
     mean = np.average(embeddings, axis=0, weights=[len(window) for window in windows])

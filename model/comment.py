@@ -1,4 +1,4 @@
-"""What goes in and what comes out: `Comment` and `Prediction`, as plain frozen dataclasses.
+"""The input and the output: `Comment` and `Prediction`, plain frozen dataclasses.
 
 Comment(text="Stop being a world cop.", article=Article(title="US, Russia at odds"))
 """
@@ -17,7 +17,7 @@ Question = Literal["reply"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article:
-    """The article a comment stands under; at least a title or a text makes off-topic answerable."""
+    """The comment's article; off-topic needs its title or text."""
 
     id: str | None = None
     url: str | None = None
@@ -27,7 +27,7 @@ class Article:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parent:
-    """The comment that this one replies to."""
+    """The comment replied to."""
 
     id: str | None = None
     text: str | None = None
@@ -35,11 +35,11 @@ class Parent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comment:
-    """What a reader wrote, with what it stands under.
+    """A reader's comment and its context.
 
-    `target` is what the stance is towards; the article's title when none is given.
-    `language` is what the caller declares (BCP 47); `format` says how `text` is marked up.
-    `ask` names what is judged only when asked: "reply", for which the parent's text is needed.
+    `target` is what the stance is towards; by default the article's title. `language` is declared by the
+    caller (BCP 47); `format` is the markup of `text`. `ask` names optional labels: "reply", which needs the
+    parent's text.
     """
 
     text: str
@@ -54,7 +54,7 @@ class Comment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A stretch of the text as sent: `start` inclusive, `end` exclusive, in characters (code points)."""
+    """A part of the text as sent: `start` inclusive, `end` exclusive, in characters (code points)."""
 
     start: int
     end: int
@@ -70,7 +70,7 @@ class Span:
 class Stance:
     """Probabilities of the three stances towards `target`, and the likeliest as `label`.
 
-    `label` is None where the likeliest is a side, but not likely enough to be named.
+    `label` is None if the likeliest is a side but not likely enough to be named.
     """
 
     target: str
@@ -81,7 +81,7 @@ class Stance:
 
     @property
     def likeliest(self) -> str:
-        """The likeliest stance, whether it is named or not."""
+        """The likeliest stance, named or not."""
         return max(STANCES, key=lambda name: float(getattr(self, name)))
 
     def to_dict(self) -> dict[str, Any]:
@@ -111,11 +111,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """What the model says of one comment. Scores are calibrated probabilities in [0, 1].
+    """The model's answer for one comment. Scores are calibrated probabilities in [0, 1].
 
-    `off_topic`, `stance` and `reply` are None where their input is missing; `notes` then says why (see
-    `parley.model.notes` for every note). `reply` is None as well where it wasn't asked. Spans are in
-    characters of the text as sent.
+    `off_topic`, `stance` and `reply` are None if their input is missing; `notes` then says why (see
+    `parley.model.notes`). `reply` is also None if it wasn't asked for. Spans are in characters of the text as
+    sent.
     """
 
     id: str | None
@@ -131,7 +131,7 @@ class Prediction:
     def score(self, name: str) -> float | None:
         """One score by its label or its path in the answer: `threat`, `abuse.threat`, `spam`, `stance.favor`.
 
-        None where the comment couldn't be judged on it. Raises KeyError for a name that no score has.
+        None if the comment couldn't be scored for it. Raises KeyError for an unknown name.
         """
         if name == SPAM:
             return self.spam
@@ -146,7 +146,7 @@ class Prediction:
 
     def to_dict(self) -> dict[str, Any]:
         """The prediction as JSON-ready values, keys as in the REST answer."""
-        # By name: dataclasses.asdict took half the time of writing a dump's scores.
+        # Explicitly: dataclasses.asdict took half the time of writing a dump's scores.
         return {
             "id": self.id,
             "abuse": dict(self.abuse),
@@ -161,7 +161,7 @@ class Prediction:
 
 
 class Predictor(Protocol):
-    """What answers comments: a Classifier, or what is measured beside it."""
+    """Anything that predicts: a Classifier, or a baseline."""
 
     def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
-        """One prediction a comment, in the same order."""
+        """One prediction per comment, in the same order."""

@@ -1,10 +1,10 @@
-"""Runs the exported networks: rows of tokens in, one array a row out, in the order of the rows.
+"""Runs the exported networks: rows of tokens in, one array per row out, in order.
 
     engine = Engine(artifact.comments_file, artifact.pairs_file)
     engine.run(tokenizer.articles(["A title"]), "embedding")["embedding"][0]      array of shape (width,)
 
 Rows of equal length run together, and as many such batches at once as there are threads. Nothing is padded,
-the int8 ranges are fixed, and every sum goes row by row (see `parley.training.network.graph`): a row scores
+the int8 ranges are fixed, and all sums are per row (see `parley.training.network.graph`): a row's scores are
 the same to the bit, alone or in any batch. There is no GPU path: MatMulIntegerToFloat has no CUDA kernel.
 """
 
@@ -29,20 +29,20 @@ from parley.model.errors import ArtifactError
 from parley.model.text.tokenization import Tokens
 
 BATCH_TOKENS = 384
-"""Tokens of a batch at most (or one longer row): so many fit the caches beside a layer's weights."""
+"""Most tokens per batch (or one longer row): they fit into the caches beside a layer's weights."""
 NICE = 5
-"""Of the threads, on Linux: batches take a little longer, so that who asks or is refused hears at once."""
+"""Niceness of the threads, on Linux: batches take a little longer, so that requests are answered at once."""
 NICE_BESIDE = 10
-"""Of an engine beside another."""
+"""Niceness of a second engine."""
 
 Outputs = dict[str, list[NDArray[np.float32]]]
 
 
 class Engine:
-    """ONNX Runtime sessions on the CPU that share threads. Threads that wait for work sleep."""
+    """ONNX Runtime sessions on the CPU that share threads. Idle threads sleep."""
 
     def __init__(self, *onnx_files: Path, threads: int | None = None) -> None:
-        """`threads`: batches run at once; None is one for every core. Raises ArtifactError."""
+        """`threads`: batches at a time; None is one per core. Raises ArtifactError."""
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         for file in onnx_files:
             session = _load(file)
@@ -50,20 +50,20 @@ class Engine:
         self._pool = _pool(threads or available_cores(), NICE)
 
     def beside(self) -> Engine:
-        """Another engine of the same sessions: one thread, which gives way to those of this one."""
+        """A second engine on the same sessions: one thread, with lower priority."""
         engine = copy(self)
         engine._pool = _pool(1, NICE_BESIDE)
         return engine
 
     def run(self, rows: Sequence[Tokens], *outputs: str) -> Outputs:
-        """The named outputs of one network, each a list with one array a row, of the output's shape.
+        """The named outputs of one network, each a list with one array per row, of the output's shape.
 
-        Rows of the same ids are run once.
+        Rows with equal ids are run once.
         """
         return self.start(rows, *outputs)()
 
     def start(self, rows: Sequence[Tokens], *outputs: str) -> Callable[[], Outputs]:
-        """Begins to run `rows` beside the caller's work; what it returns waits for the result of `run`."""
+        """Start running `rows` in parallel; returns a function that waits for `run`'s result."""
         keys = [(*row.ids, *row.types) for row in rows]
         batches = list(_batches(dict(zip(keys, rows, strict=True))))
         running = [self._pool.submit(self._run, batch, outputs) for batch in batches]
@@ -101,21 +101,21 @@ def _pool(threads: int, nice: int) -> ThreadPoolExecutor:
 
 
 def _give_way(nice: int) -> None:
-    """Lets this thread's work wait for that of the process's others, such as answering on a socket."""
+    """Lower this thread's priority below the process's others, such as those that answer requests."""
     if sys.platform == "linux":
-        with suppress(OSError):  # where a sandbox forbids it, all are alike
+        with suppress(OSError):  # if a sandbox forbids it, all stay equal
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
 
 
 def available_cores() -> int:
-    """Cores this process may run on."""
+    """The number of cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _batches(rows: dict[tuple[int, ...], Tokens]) -> Iterator[dict[tuple[int, ...], Tokens]]:
-    """Rows of equal length together; the longest come first, so that no thread ends with a long one."""
+    """Batches of rows of equal length, longest first, so that no thread ends with a long one."""
     longest_first = sorted(rows, key=len, reverse=True)
     for length, of_length in groupby(longest_first, key=len):
         keys = list(of_length)

@@ -1,4 +1,4 @@
-"""The labels Parley gives, in the one order that heads, files and answers share."""
+"""Parley's labels, in the order that heads, files and answers share."""
 
 ABUSE = (
     "toxicity",
@@ -11,14 +11,14 @@ ABUSE = (
 )
 SPAM = "spam"
 COMMENT_LABELS = (*ABUSE, SPAM)
-"""What the comment pass judges from the comment alone, one sigmoid each."""
+"""Labels of the comment pass, from the comment alone, one sigmoid each."""
 
 OFF_TOPIC = "off_topic"
 STANCES = ("favor", "against", "none")
-"""What the pair pass judges, one softmax over the three."""
+"""Labels of the pair pass, one softmax over the three."""
 
 UNSURE = "unsure"
-"""What counts call a stance whose label is null: a side is likeliest, but not likely enough to be named."""
+"""Name in counts of a stance whose label is null: a side is likeliest but not likely enough to be named."""
 
 REPLIES = ("agree", "disagree", "none")
-"""What a reply says to its parent, one softmax over the three; judged when asked."""
+"""Labels of a reply towards its parent, one softmax over the three; on request."""

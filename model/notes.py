@@ -1,4 +1,4 @@
-"""The notes a prediction can carry: why an answer is null, or what to doubt about it.
+"""The notes of a prediction: why an answer is null or doubtful.
 
 The codes are part of the answer's format: once published, a code keeps its meaning.
 """
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Note(StrEnum):
-    """A note's code; `meaning` says in a sentence what it tells."""
+    """A note's code; `meaning` explains it in a sentence."""
 
     meaning: str
 
@@ -17,20 +17,20 @@ class Note(StrEnum):
         "empty_text",
         "The text has no letter and no digit, so off_topic, stance and reply are null.",
     )
-    NO_ARTICLE = ("no_article", "The comment came without its article's title or text, so off_topic is null.")
-    NO_TARGET = ("no_target", "The comment came without target and article title, so stance is null.")
+    NO_ARTICLE = ("no_article", "The comment came without an article title or text, so off_topic is null.")
+    NO_TARGET = ("no_target", "The comment came without a target or article title, so stance is null.")
     STANCE_UNSURE = (
         "stance_unsure",
         "The likeliest stance is a side, but too unlikely to be named, so stance.label is null.",
     )
     STANCE_TEXT_CUT = (
         "stance_text_cut",
-        "Comment or target is too long to be read whole next to the other: stance is that of the beginning.",
+        "Comment or target is too long to be read whole with the other: stance is that of the beginning.",
     )
     NO_PARENT = ("no_parent", "The comment came without its parent's text, so reply is null.")
     REPLY_TEXT_CUT = (
         "reply_text_cut",
-        "Comment or parent is too long to be read whole next to the other: reply is that of the beginning.",
+        "Comment or parent is too long to be read whole with the other: reply is that of the beginning.",
     )
     LANGUAGE_NOT_SUPPORTED = (
         "language_not_supported",
@@ -39,11 +39,11 @@ class Note(StrEnum):
 
     STORY_CLOSED = (
         "story_closed",
-        "The comment arrived for a story that takes no more comments; the service says so, not the model.",
+        "The comment is on a story that takes no more comments; set by the service, not the model.",
     )
 
     def __new__(cls, code: str, meaning: str) -> Note:
-        """Make the member from its code and meaning."""
+        """Create the member from its code and meaning."""
         note = str.__new__(cls, code)
         note._value_ = code
         note.meaning = meaning

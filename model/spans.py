@@ -1,4 +1,4 @@
-"""Toxic tokens to spans of whole words, in characters of the text as sent."""
+"""Turns toxic tokens into spans of whole words, in characters of the text as sent."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Stretch = tuple[int, int, float]
 
 
 def join_tokens(text: str, tokens: Mapping[tuple[int, int], float]) -> list[Stretch]:
-    """Widens tokens (place -> probability) to whole words and joins those with only white space between.
+    """Widen tokens (place -> probability) to whole words and join those with only white space between.
 
-    A stretch scores as its likeliest token. Stretches come in order and never overlap.
+    A span's score is that of its likeliest token. Spans come in order and never overlap.
     """
     words = [match.span() for match in _WORD.finditer(text)] if tokens else []
     starts = [start for start, _ in words]
@@ -37,6 +37,6 @@ def join_tokens(text: str, tokens: Mapping[tuple[int, int], float]) -> list[Stre
 
 
 def spans_as_sent(stretches: Sequence[Stretch], plain: PlainText) -> tuple[Span, ...]:
-    """The stretches where they stand in the text as sent."""
+    """Convert the spans to places in the text as sent."""
     places = [(plain.original_span(start, end), score) for start, end, score in stretches]
     return tuple(Span(start=at[0], end=at[1], label=LABEL, score=round(score, 6)) for at, score in places)

@@ -1,4 +1,4 @@
-"""REST, wire protocols, policies, dumps, command line: what runs a model for others.
+"""Serves a model: REST, wire protocols, policies, dumps, the command line.
 
 parley serve
 parley score comments.csv -o labelled.csv

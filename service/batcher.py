@@ -5,14 +5,14 @@
     predictions = await batcher.predict(comments)    # from the event loop; same order and length
     batcher.close()                                  # finishes what is queued
 
-Requests share batches fairly: one comment of each waiting request in turn, so a single comment never waits
-for the end of a request of a thousand. Nothing is delayed to fill a batch, and a batch is no longer than
-BATCH_S where that is more than one comment, so that nobody waits long for those ahead. What would wait too
-long is refused at once (Busy: see `parley.service.backpressure`). A batch that fails is tried again request
-by request, so that only the guilty one fails; the thread goes on.
+Requests share batches fairly, one comment of each in turn, so a single comment never waits for a request of a
+thousand. A batch is never delayed to fill it, and takes at most BATCH_S (or one comment), so that those
+behind it don't wait long. A request that would wait too long is refused at once (Busy: see
+`parley.service.backpressure`). If a batch fails, each of its requests is tried alone, so that only the faulty
+one fails; the thread goes on.
 
-A comment of more than LONG_CHARACTERS may take seconds, where all are rare characters. Such comments have a
-thread and a queue beside these, and a model that shares the networks: nobody else waits for them.
+A comment of more than LONG_CHARACTERS can take seconds, if all are rare characters. Such comments have their
+own thread and queue, with a model that shares the networks, so nobody else waits for them.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ if TYPE_CHECKING:
 State = Literal["loading", "ready", "failed", "stopped"]
 LOADING_RETRY_S = 2
 BATCH_S = 0.012
-"""Seconds that a batch is to take at most: a longer one carries a tenth more, but those behind it wait."""
+"""Target limit of a batch in seconds: longer ones have a tenth more throughput, but those behind wait."""
 LONG_CHARACTERS = 4_000
-"""A comment of more goes to the thread beside: of rare characters, so many take a tenth of a second."""
-WARM_UP = Comment(text="A first comment, so that the first reader's does not pay for the start.")
+"""Longer comments go to the second thread: this many rare characters take a tenth of a second."""
+WARM_UP = Comment(text="A warm-up comment, so that the first request isn't slow.")
 
 log = structlog.get_logger("parley.batcher")
 
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    """One request's comments: `taken` of them went into batches, `done` holds what came back."""
+    """One request's comments: `taken` of them went into batches, `done` has their results."""
 
     comments: Sequence[Comment]
     future: Future[list[Prediction]] = field(default_factory=Future)
@@ -85,7 +85,7 @@ class Batcher:
         """At most `max_batch` comments a call, `max_queue` comments waiting, `max_wait` s to a first turn.
 
         `on_batch(comments, seconds)` and `on_state(state)` are called in the batcher's threads. `beside`:
-        whether long comments have a thread of their own.
+        whether long comments have their own thread.
         """
         self._load = load
         self._max_batch = max_batch
@@ -117,7 +117,7 @@ class Batcher:
         self._thread.start()
 
     def close(self, *, timeout: float = 30.0) -> None:
-        """Take no more, finish what is queued, end the thread; after `timeout` seconds what is left fails."""
+        """Take no more, finish the queue, end the thread; after `timeout` seconds the rest fails."""
         ends = time.monotonic() + timeout
         with self._change:
             self._closing = True
@@ -164,7 +164,7 @@ class Batcher:
         return await asyncio.wrap_future(self.submit(comments))
 
     def check(self) -> None:
-        """What `submit` would raise for one more comment. Raises NotReady, Busy."""
+        """Raise what `submit` would raise for one more comment: NotReady or Busy."""
         with self._change:
             self._admit(1)
 
@@ -187,7 +187,7 @@ class Batcher:
             while (parts := self._next_parts()) is not None:
                 self._answer(parts)
             self._become("stopped")
-        except BaseException as error:  # whatever ends the thread, nobody may wait for it
+        except BaseException as error:  # however the thread ends, nobody may wait for it
             if self.model is None and isinstance(error, Exception):
                 self.load_error = error
             self._become("failed")
@@ -200,7 +200,7 @@ class Batcher:
         model = self._load()
         model.predict([WARM_UP])
         warm = time.monotonic()
-        model.predict([WARM_UP])  # once more, so that the first flood finds the pace known
+        model.predict([WARM_UP])  # once more, so that the pace is known before the first load
         self._pressure.learn([WARM_UP], time.monotonic() - warm)
         self.model = model
         if self._has_beside:
@@ -213,7 +213,7 @@ class Batcher:
 
         def follow(state: State) -> None:
             opened.set()
-            if state == "failed" and self.state == "ready":  # half a server is no server
+            if state == "failed" and self.state == "ready":  # if one thread dies, all stop
                 self._become("failed")
 
         self._beside = Batcher(
@@ -235,7 +235,7 @@ class Batcher:
         self._on_state(state)
 
     def _next_parts(self) -> list[_Part] | None:
-        """The next batch, as soon as anything waits; None when closing and nothing is left."""
+        """The next batch, as soon as anything waits; None when closing with an empty queue."""
         with self._change:
             while True:
                 self._drop_cancelled()
@@ -271,7 +271,7 @@ class Batcher:
             self._jobs = deque(job for job in self._jobs if not job.future.cancelled())
 
     def _answer(self, parts: list[_Part]) -> None:
-        """Predict one batch; on an error each job alone, so that only the guilty one fails."""
+        """Predict one batch; on an error each job alone, so that only the faulty one fails."""
         assert self.model is not None
         try:
             comments = [comment for _, part in parts for comment in part]
@@ -312,7 +312,7 @@ class Batcher:
         if not isinstance(error, CommentError):
             log.error("batch_failed", comments=len(job.comments), **describe(error))
         if not isinstance(error, CommentError | PredictionFailed):
-            failure = PredictionFailed("the model failed on these comments: the server's log has the place")
+            failure = PredictionFailed("the model failed on these comments: see the server's log")
             failure.__cause__ = error
             error = failure
         self._settle(job, error=error)
@@ -327,7 +327,7 @@ class Batcher:
     def _settle(
         self, job: _Job, *, result: list[Prediction] | None = None, error: Exception | None = None
     ) -> None:
-        """Give a job its end, unless it was cancelled or has one."""
+        """Settle a job, unless it was cancelled or is settled."""
         with self._change:  # `close` may settle from another thread
             if job.future.done() or not job.future.set_running_or_notify_cancel():
                 return
@@ -338,7 +338,7 @@ class Batcher:
 
 
 def _joined(parts: Sequence[tuple[Future[list[Prediction]], list[int]]]) -> Future[list[Prediction]]:
-    """One future of several: the predictions of each part at its places; cancelled, it cancels them."""
+    """Join futures into one, each part's predictions at its places; cancelling it cancels them."""
     joined: Future[list[Prediction]] = Future()
     lock, left = threading.Lock(), len(parts)
 
@@ -352,7 +352,7 @@ def _joined(parts: Sequence[tuple[Future[list[Prediction]], list[int]]]) -> Futu
         failed = done.cancelled() or done.exception() is not None
         with lock:
             left = 0 if failed and left > 0 else left - 1
-            if left != 0:  # others are to come, or one has failed before
+            if left != 0:  # others are pending, or one has failed
                 return
         if done.cancelled() or not joined.set_running_or_notify_cancel():
             return

@@ -1,29 +1,29 @@
-"""What can go wrong in `service`, and what HTTP says of it.
+"""The errors of `service` and their HTTP statuses.
 
 ServiceError
 ├── SettingsError      the settings can't be used (a file, a variable or a flag)
 ├── PolicyError        a policy can't be used
 ├── StoreError         the store can't be opened, read or written
-│   └── PurgeRefused   most of it is older than the settings keep it
+│   └── PurgeRefused   a purge would delete most of it
 ├── FetchError         an article's page can't be fetched
 ├── StartError         the server can't start (a port in use, no model)
 ├── DumpError          a dump can't be read or its scores can't be written
-│   └── NothingToScore a dump that can be read and holds no comment
+│   └── NothingToScore a readable dump without comments
 ├── InvalidRequest     understood, but a value is missing, unknown or of the wrong kind
-├── MalformedBody      not JSON at all
+├── MalformedBody      not JSON
 ├── WrongMediaType     a body that isn't declared as JSON
-├── NotFound           there is no such thing
-├── MissingKey         no API key where one is needed
-├── InvalidKey         an API key that opens nothing
-├── InvalidSignature   a signature that none of the secrets made
-├── ForeignPage        a web page that asks a service without keys
-├── NotAllowed         who asks is known, and may not
-├── Conflict           somebody else was sooner
-├── RateLimited        more requests than the key may send
+├── NotFound           it doesn't exist
+├── MissingKey         an API key is required
+├── InvalidKey         an unknown or revoked API key
+├── InvalidSignature   a missing or wrong signature
+├── ForeignPage        a request from a web page while there are no keys
+├── NotAllowed         the caller is known but lacks the right
+├── Conflict           somebody else was faster
+├── RateLimited        more requests than the caller may send
 ├── BodyTooLarge       more bytes than the server reads
-├── RequestTimedOut    a body that has not arrived in time
-├── Busy               the queue is full: come back later
-├── NotReady           the model is still loading, or is gone
+├── RequestTimedOut    a body that did not arrive in time
+├── Busy               the queue is full: retry later
+├── NotReady           the model is still loading, or has stopped
 └── PredictionFailed   the model raised on these comments
 
 `STATUS` is the one table from error to HTTP status and code. Every protocol turns a `Problem` into its own
@@ -43,7 +43,7 @@ from parley.model.errors import CommentError
 class ServiceError(Exception):
     """Base of every error that `service` raises on purpose; the message says what to do.
 
-    `details` are places in the request with what is wrong there; `retry_after` is in seconds.
+    `details` name places in the request and their problems; `retry_after` is in seconds.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class StoreError(ServiceError):
 
 
 class PurgeRefused(StoreError):
-    """Most of the store is older than the settings keep it."""
+    """A purge would delete most of the store."""
 
 
 class FetchError(ServiceError):
@@ -83,7 +83,7 @@ class DumpError(ServiceError):
 
 
 class NothingToScore(DumpError):
-    """A dump that can be read and holds no comment."""
+    """A readable dump without comments."""
 
 
 class InvalidRequest(ServiceError):
@@ -99,31 +99,31 @@ class WrongMediaType(ServiceError):
 
 
 class NotFound(ServiceError):
-    """There is no such thing."""
+    """What the request names doesn't exist."""
 
 
 class MissingKey(ServiceError):
-    """No API key where one is needed."""
+    """An API key is required."""
 
 
 class InvalidKey(ServiceError):
-    """An API key that opens nothing: unknown, or revoked."""
+    """An unknown or revoked API key."""
 
 
 class InvalidSignature(ServiceError):
-    """A signature that is missing, or that none of the secrets made."""
+    """A missing or wrong signature."""
 
 
 class ForeignPage(ServiceError):
-    """A request that a web page of another site may have sent, while no key is needed."""
+    """A request that another site's page may have sent, while no key is needed."""
 
 
 class NotAllowed(ServiceError):
-    """Who asks is known, and may not."""
+    """The caller is known but lacks the right."""
 
 
 class Conflict(ServiceError):
-    """Somebody else was sooner: what was asked for is gone, or taken."""
+    """Somebody else was faster: it is gone, or taken."""
 
 
 class RateLimited(ServiceError):
@@ -135,7 +135,7 @@ class BodyTooLarge(ServiceError):
 
 
 class RequestTimedOut(ServiceError):
-    """A body that has not arrived in time."""
+    """A body that did not arrive in time."""
 
 
 class Busy(ServiceError):
@@ -143,7 +143,7 @@ class Busy(ServiceError):
 
 
 class NotReady(ServiceError):
-    """The model is still loading, or its thread is gone."""
+    """The model is still loading, or its thread has stopped."""
 
 
 class PredictionFailed(ServiceError):
@@ -171,7 +171,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     StoreError: (503, "store_unavailable"),
     PredictionFailed: (500, "prediction_failed"),
 }
-"""Error to HTTP status and code; a subclass has its parent's unless it is listed itself."""
+"""Error to HTTP status and code; a subclass has its parent's unless listed itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ class Problem:
 
     @classmethod
     def of(cls, error: Exception) -> Problem:
-        """The problem for an error of the table; anything else is an internal error that tells nothing."""
+        """The problem for an error in STATUS; anything else is an internal error without details."""
         for kind in type(error).__mro__:
             if kind in STATUS:
                 status, code = STATUS[kind]
@@ -194,15 +194,17 @@ class Problem:
                 retry_after = getattr(error, "retry_after", None)
                 headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
                 return cls(status, code, str(error), details, headers)
-        return cls(500, "internal_error", "Parley failed on this request: its log has the request's id")
+        return cls(
+            500, "internal_error", "Parley failed on this request: search its log for the request's id"
+        )
 
     @classmethod
     def of_status(cls, status: int, headers: Mapping[str, str] | None = None) -> Problem:
         """The problem for a status that the web framework chose (404, 405, ...)."""
         phrase = HTTPStatus(status).phrase
         message = {
-            404: "there is nothing at this address: see /docs for what there is",
-            405: "this address does not answer that method: see /docs",
+            404: "there is nothing at this address: /docs lists the routes",
+            405: "this route does not support that method: see /docs",
         }.get(status, phrase)
         return cls(status, phrase.lower().replace(" ", "_"), message, (), dict(headers or {}))
 

@@ -1,10 +1,9 @@
-"""Structured logs: one JSON object a line on standard error, never a comment's text, an author or a key.
+"""Structured logs: one JSON object per line on standard error, never a comment's text, an author or a key.
 
     {"level": "info", "time": "...", "event": "request", "request_id": "...", "method": "POST",
      "route": "/v1/classify", "status": 200, "seconds": 0.021, "comments": 1}
 
-An exception is logged by its type and the places it went through, not by its message: messages quote what
-callers sent.
+An exception is logged as its type and traceback without its message: messages quote what callers sent.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """What a log may say of an exception: its type, the types that caused it, and where it went through."""
+    """What a log may contain of an exception: its type, its causes' types, and the traceback."""
     kinds: list[str] = []
     cause: BaseException | None = error
     while cause is not None and len(kinds) < 5:
@@ -66,7 +65,7 @@ def configure(level: str = "info") -> None:
         logger.handlers.clear()
         logger.propagate = True
     logging.getLogger("uvicorn.access").disabled = True  # ours replaces it, without the query string
-    for name in ("alembic.runtime.plugins", "httpx"):  # what they say of each plugin and each page
+    for name in ("alembic.runtime.plugins", "httpx"):  # they log every plugin and every page
         logging.getLogger(name).setLevel("WARNING")
     logging.getLogger("uvicorn.error").setLevel("WARNING" if level != "debug" else "DEBUG")
 

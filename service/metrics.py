@@ -1,4 +1,4 @@
-"""What /metrics tells Prometheus: requests, comments, the queue, batches, the model and this process."""
+"""The metrics for Prometheus: requests, comments, the queue, batches, the model and this process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2,
 
 
 class Metrics:
-    """One registry an app, so that two apps in one process don't mix."""
+    """One registry per app, so that two apps in one process stay separate."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -34,35 +34,35 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
-        self.comments = Counter("parley_comments", "Comments taken from requests", registry=self.registry)
+        self.comments = Counter("parley_comments", "Comments in requests", registry=self.registry)
         self.decisions = Counter(
             "parley_decisions",
-            "What the site's policy made of comments in Coral's phase",
+            "Decisions of the site's policy in Coral's phase",
             ["policy", "action"],
             registry=self.registry,
         )
         self.batch_comments = Histogram(
             "parley_batch_comments",
-            "Comments in one call of the model",
+            "Comments per model call",
             buckets=(1, 2, 4, 8, 16, 32, 64, 128),
             registry=self.registry,
         )
         self.batch_seconds = Histogram(
-            "parley_batch_seconds", "Time of one call of the model", buckets=SECONDS, registry=self.registry
+            "parley_batch_seconds", "Duration of a model call", buckets=SECONDS, registry=self.registry
         )
         self.waiting = Gauge(
             "parley_queue_comments", "Comments waiting for the model", registry=self.registry
         )
-        self.up = Gauge("parley_model_up", "1 while the model answers", registry=self.registry)
-        self.model = Info("parley_model", "The artifact that is served", registry=self.registry)
+        self.up = Gauge("parley_model_up", "1 while the model is running", registry=self.registry)
+        self.model = Info("parley_model", "The artifact being served", registry=self.registry)
 
     def watch(self, *, waiting: Callable[[], int], up: Callable[[], bool]) -> None:
-        """Read the queue and the model's state whenever they are asked for."""
+        """Read the queue and the model's state at each scrape."""
         self.waiting.set_function(waiting)
         self.up.set_function(up)
 
     def on_batch(self, comments: int, seconds: float) -> None:
-        """Count a batch of the model's, and the seconds it took."""
+        """Count a batch and its duration."""
         self.batch_comments.observe(comments)
         self.batch_seconds.observe(seconds)
 
@@ -72,9 +72,10 @@ class Metrics:
         self.seconds.labels(route).observe(seconds)
 
     def serve(self, host: str, port: int) -> tuple[str, Callable[[], None]]:
-        """Answer /metrics at `host`:`port` (0 takes a free one) from a thread; its URL and how to end it.
+        """Serve /metrics at `host`:`port` (0 takes a free one) from a thread; returns its URL and a stop
+        function.
 
-        Raises OSError where that can't be listened on.
+        Raises OSError if it can't listen there.
         """
         server, thread = start_http_server(port, host, registry=self.registry)
 

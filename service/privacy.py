@@ -1,10 +1,10 @@
-"""Keyed hashes of authors and texts: a reader may be fined for a comment, so no store tells whose it is.
+"""Keyed hashes of authors and texts: a comment can get its reader fined, so no store reveals its author.
 
     hashes = KeyedHashes(folder / "author-secret")
     hashes.author("reader-17")     # the same 64 hexadecimal digits each time; worthless without the secret
 
-A plain hash would not do: author ids are short, and whoever has the table could try them all. The secret lies
-in a file beside the store, readable by its owner alone; without it no author of the store can be found again.
+A plain hash is not enough: author ids are short, and whoever has the table could try them all. The secret is
+in a file beside the store, readable by its owner only; without it no author can be found again.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ SECRET_BYTES = 32
 
 
 class KeyedHashes:
-    """HMAC-SHA256 with a secret that is made when it is first needed; 64 hexadecimal digits each.
+    """HMAC-SHA256 with a secret that is created on first use; 64 hexadecimal digits.
 
-    The methods raise StoreError where the secret can't be read or made.
+    The methods raise StoreError if the secret can't be read or created.
     """
 
     def __init__(self, secret_file: Path) -> None:
@@ -34,7 +34,7 @@ class KeyedHashes:
 
     @property
     def exist(self) -> bool:
-        """Whether any hash was ever made here: without its secret none can be found again."""
+        """Whether the secret exists: without it no hash can be found again."""
         return self._file.exists()
 
     def author(self, author_id: str) -> str:
@@ -42,7 +42,7 @@ class KeyedHashes:
         return self._hash("author", author_id)
 
     def text(self, text: str) -> str:
-        """The hash of a plain text, the same however its words are spaced."""
+        """The hash of a plain text, independent of white space."""
         return self._hash("text", " ".join(text.split()))
 
     def _hash(self, kind: str, value: str) -> str:
@@ -65,7 +65,7 @@ class KeyedHashes:
         return secret
 
     def _create(self) -> None:
-        """Write the secret whole under another name and link it, so that of several at once one wins."""
+        """Write the secret under another name and link it, so that of several processes one wins."""
         if self._file.exists():
             return
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

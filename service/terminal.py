@@ -1,7 +1,7 @@
-"""What goes to a terminal: text without what a terminal would obey.
+"""Terminal output without control sequences.
 
-Names of columns, keys and rules come from strangers' files, and an escape sequence among them could rename
-the window, hide a line, or answer a question in the user's place.
+Names of columns, keys and rules come from strangers' files, and an escape sequence in them could rename the
+window, hide a line, or type an answer for the user.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def progress_bar(*fields: str, shown: bool) -> Progress:
 
 
 class PlainConsole(Console):
-    """A console that prints strings as they are, without markup and without what a terminal would obey."""
+    """A console that prints strings as they are, without markup and control sequences."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False)

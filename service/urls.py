@@ -1,10 +1,10 @@
-"""One spelling for the many addresses of an article.
+"""One normal form for the many addresses of an article.
 
     normalise("HTTP://News.Example:80/bridge/?utm_source=x&id=7#top")     # "https://news.example/bridge?id=7"
 
-Dropped: fragment, default port, user name, trailing slash, and parameters that only say where a reader came
-from. Unified: http and https, case of scheme and host, international host names, order of parameters, and
-percent escapes. The result names an article; it isn't meant to be fetched.
+Dropped: fragment, default port, user name, trailing slash, and tracking parameters. Unified: http and https,
+case of scheme and host, international host names, order of parameters, and percent escapes. The result
+identifies an article; it isn't meant to be fetched.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 import idna
 
 MAX_URL = 2000
-"""Characters of a normalised URL; a longer one names no article."""
+"""Longest normalised URL; a longer one is refused."""
 MAX_SENT = 4 * MAX_URL
-"""Characters of a URL with all that is dropped and unified; a longer one isn't even looked at."""
+"""Longest URL before normalisation; a longer one is refused unparsed."""
 
 MAX_HOST, MAX_LABEL = 253, 63
 _TRACKING = re.compile(
@@ -33,12 +33,12 @@ _DEFAULT_PORTS = (80, 443, None)
 
 
 def normalise(url: str) -> str | None:
-    """The one spelling of `url`, which starts with "https://"; None where it is no web address."""
+    """The normal form of `url`, which starts with "https://"; None if it isn't a web address."""
     url = url.strip()
     start = _START.match(url)
     if not start or len(url) > MAX_SENT:
         return None
-    # A proxy on the way may have made one slash of the two, where the URL stood in a path.
+    # A proxy may have merged the two slashes, if the URL was in a path.
     rest = url[start.end() :]
     try:
         parts = urlsplit(f"https://{rest}")
@@ -49,7 +49,7 @@ def normalise(url: str) -> str | None:
         return None
     authority = host if port in _DEFAULT_PORTS else f"{host}:{port}"
     path = quote(unquote(parts.path, errors="surrogateescape"), safe="/:@!$&'()*+,;=~-._", errors="replace")
-    # Lone surrogates go before the parameters are sorted, so that the result is in order too.
+    # Lone surrogates are dropped before sorting the parameters, so that the result is sorted too.
     readable = parts.query.encode("utf-8", "replace").decode("utf-8")
     pairs = parse_qsl(readable, keep_blank_values=True, errors="replace")
     query = urlencode(sorted(pair for pair in pairs if not _TRACKING.fullmatch(pair[0])))
@@ -58,27 +58,27 @@ def normalise(url: str) -> str | None:
 
 
 def ascii_host(host: str) -> str:
-    """The host in lower case, its international letters as `xn--`; brackets around IPv6; or ValueError.
+    """The host in lower case, international letters as `xn--`, IPv6 in brackets. Raises ValueError.
 
-    By IDNA 2008, as browsers do: `straße.example` is another host than `strasse.example`.
+    By IDNA 2008, as in browsers: `straße.example` and `strasse.example` are different hosts.
     """
     if ":" in host:
         return f"[{host}]"
     host = host.rstrip(".").lower()
     if len(host) > MAX_HOST:
         raise ValueError(f"a host name has at most {MAX_HOST} characters, not {len(host)}")
-    if host.isascii():  # plain names may hold what IDNA forbids, such as an underscore
+    if host.isascii():  # plain names may contain what IDNA forbids, such as an underscore
         if not all(1 <= len(label) <= MAX_LABEL for label in host.split(".")):
-            raise ValueError(f"{host!r} is no host name: a part of it is empty or too long")
+            raise ValueError(f"{host!r} is not a host name: a part of it is empty or too long")
         return host
     try:
         return idna.encode(host, uts46=True).decode("ascii").rstrip(".")
     except idna.IDNAError as error:
-        raise ValueError(f"{host!r} is no host name: {error}") from error
+        raise ValueError(f"{host!r} is not a host name: {error}") from error
 
 
 def is_host(name: str) -> bool:
-    """Whether `name` is a host's name, and nothing but that."""
+    """Whether `name` is a host name and nothing else."""
     try:
         return re.fullmatch(r"[\w-]+(\.[\w-]+)*", ascii_host(name)) is not None
     except ValueError:

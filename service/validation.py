@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in words: the place, the problem and the fix."""
+"""Pydantic's errors in words: the place, the problem and the fix."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from difflib import get_close_matches
 from pydantic import BaseModel, ValidationError
 
 _UNION_MEMBER = re.compile(r"str|float|(?:list|literal)\[.*\]")
-"""What pydantic puts into a path where a key may be one of several kinds."""
+"""What pydantic adds to a path where a value may have several types."""
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """Every problem of `error` on a line of its own: `rules[2].at_least: Input should be …`."""
+    """Every problem of `error`, one per line: `rules[2].at_least: Input should be …`."""
     problems: dict[str, list[str]] = {}
     for problem in error.errors(include_url=False):
         text = say(problem["type"], problem["msg"], problem["loc"], model)
@@ -23,7 +23,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def path_of(loc: Iterable[int | str]) -> str:
-    """A place as pydantic has it, as one writes it: `rules[2].at_least`."""
+    """Format pydantic's place as `rules[2].at_least`."""
     path = ""
     for part in loc:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
@@ -37,19 +37,19 @@ def say(kind: str, message: str, loc: tuple[int | str, ...], model: type[BaseMod
     if kind == "missing":
         return "missing; add it"
     if kind == "string_type":
-        return "should be text; YAML takes a bare yes, no, on or off for true or false: put it in quotes"
+        return "should be text; YAML reads a bare yes, no, on or off as true or false: quote it"
     return message.removeprefix("Value error, ")
 
 
 def say_unknown(key: str, known: Collection[str]) -> str:
-    """What to say of a key that is none of `known`."""
+    """The message for a key that isn't in `known`."""
     near = get_close_matches(key, known, n=1)
     guess = f"did you mean {near[0]!r}? " if near else ""
     return f"unknown key; {guess}known keys: {', '.join(known)}"
 
 
 def _known_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """The keys of the model that stands at `loc` below `model`."""
+    """The keys of the model at `loc` below `model`."""
     for part in loc:
         if isinstance(part, str) and part in model.model_fields:
             inner = _models_in(model.model_fields[part].annotation)
@@ -58,7 +58,7 @@ def _known_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]
 
 
 def _models_in(annotation: object) -> list[type[BaseModel]]:
-    """The models that an annotation such as `tuple[Rule, ...]` speaks of."""
+    """The models in an annotation such as `tuple[Rule, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in getattr(annotation, "__args__", ()) for model in _models_in(part)]

@@ -173,7 +173,7 @@ def rows(page: str, head: str) -> list[list[str]]:
 
 
 def test_notes_are_those_of_the_code() -> None:
-    documented = [note for note, _ in rows(read("docs/api.md"), "| note | says |")]
+    documented = [note for note, _ in rows(read("docs/api.md"), "| note | meaning |")]
     assert sorted(documented) == sorted(Note)
 
 

@@ -1,6 +1,6 @@
-"""The commands `parley train`, `calibrate`, `evaluate` and `compare`; pyproject.toml names them as plug-ins.
+"""The commands `parley train`, `calibrate`, `evaluate`, `compare`, `export`; plug-ins of pyproject.toml.
 
-Heavy imports stand inside the commands: serving has no torch, and `parley --help` waits for nothing.
+Heavy imports are inside the commands: serving has no torch, and `parley --help` stays fast.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from parley.training.options import (
 app = typer.Typer()
 
 NAME = r"[a-z0-9][a-z0-9.-]*"
-"""What an artifact may be called."""
+"""Valid names of artifacts."""
 
 
 @app.command()
@@ -54,38 +54,38 @@ def train(
     data_dir: DataDir = DATA_DIR,
     run_dir: Annotated[
         Path | None,
-        typer.Option(help="Where checkpoints, metrics and the artifact go.  [default: runs/NAME]"),
+        typer.Option(help="Folder for checkpoints, metrics and the artifact.  [default: runs/NAME]"),
     ] = None,
     resume: Annotated[bool, RESUME] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Read a YAML's sources, show rows, labels and leaks; train nothing."),
+        typer.Option("--dry-run", help="Read a YAML's sources and show rows, labels and leaks; don't train."),
     ] = False,
     base: Annotated[
         Path | None,
-        typer.Option(help="With --data: the artifact to start from.  [default: the package's own]"),
+        typer.Option(help="With --data: the artifact to start from.  [default: the shipped one]"),
     ] = None,
     data: Data = None,
-    epochs: Annotated[float, typer.Option(min=0.01, help="With --data: how often each row is read.")] = 3.0,
-    learning_rate: Annotated[float, typer.Option(min=0.0, help="With --data: how fast to learn.")] = 3e-5,
+    epochs: Annotated[float, typer.Option(min=0.01, help="With --data: passes over the rows.")] = 3.0,
+    learning_rate: Annotated[float, typer.Option(min=0.0, help="With --data: learning rate.")] = 3e-5,
     name: Annotated[
         str | None,
-        typer.Option(help="With --data: the new artifact's name.  [default: the base's name and -own]"),
+        typer.Option(help="With --data: the new artifact's name.  [default: the base's name with -own]"),
     ] = None,
 ) -> None:
     """Fine-tune a model: on the sources of a YAML, or an artifact on a site's own comments.
 
-    Examples:
+     Examples:
 
-        parley train configs/training/base.yaml --data-dir ../shared/data
+         parley train configs/training/base.yaml --data-dir ../shared/data
 
-        parley train configs/training/base.yaml --dry-run       (what would it read?)
+         parley train configs/training/base.yaml --dry-run       (what would it read?)
 
-        parley train configs/training/base.yaml --resume        (after a crash, or Ctrl-C)
+         parley train configs/training/base.yaml --resume        (after a crash, or Ctrl-C)
 
-        parley train --data decisions.csv --run-dir runs/mine --name our-site   (make it yours)
+         parley train --data decisions.csv --run-dir runs/mine --name our-site   (make it yours)
 
-    The artifact is at RUN_DIR/artifact: judge it with `parley evaluate`, serve it with `parley serve`.
+    The artifact is at RUN_DIR/artifact: measure it with `parley evaluate`, serve it with `parley serve`.
     """
     if (config is None) == (data is None):
         raise typer.BadParameter("give either a training YAML, or --data with your own comments")
@@ -128,9 +128,7 @@ def train(
         show_table("Dev figures", metrics["dev"])
         typer.echo(f"Artifact: {artifact.path}   Metrics: {folder / 'metrics.json'}")
         if "int8_mean_embedding_cosine" not in metrics["parity"]:
-            typer.echo(
-                "Its network stays in float, large and slow: a teacher (configs/training/distil.yaml)."
-            )
+            typer.echo("Its network stays in float, large and slow: for use as a teacher (distil.yaml).")
         typer.echo(f"Next: parley evaluate {artifact.path} --data-dir {data_dir} --save")
 
 
@@ -167,7 +165,9 @@ def _train_own(
             title = "Your comments, the part not trained on" if rows == OWN else f"{rows}, dev rows"
             show_changes(title, of["before"], of["after"])
     if not found["old"]:
-        typer.echo("No old corpus is on disk (--data-dir), so old tasks are checked by the answers kept:")
+        typer.echo(
+            "No earlier corpus is on disk (--data-dir), so old tasks are checked by how far answers moved:"
+        )
     show_kept(found["kept"])
     artifact = run_dir / "artifact"
     typer.echo(f"Artifact: {artifact}   Card: {artifact / 'README.md'}   Metrics: {run_dir / 'metrics.json'}")
@@ -186,28 +186,28 @@ def calibrate(
     whole: Whole = False,
     precision: Annotated[
         list[str] | None,
-        typer.Option(metavar="LABEL=P", help="Lowest threshold of LABEL whose finds are right in a share P."),
+        typer.Option(metavar="LABEL=P", help="Lowest threshold of LABEL with precision P."),
     ] = None,
     queue_budget: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="LABEL=S", help="Lowest threshold of LABEL that finds at most a share S of comments."
+            metavar="LABEL=S", help="Lowest threshold of LABEL that flags at most a share S of comments."
         ),
     ] = None,
     false_positives: Annotated[
         list[str] | None,
         typer.Option(
             metavar="LABEL=S[@SOURCE,...]",
-            help="Lowest threshold of LABEL that finds at most a share S of harmless comments: all sources "
-            "counting alike, or in each of those named.",
+            help="Lowest threshold of LABEL that flags at most a share S of harmless comments: averaged over "
+            "all sources, or in each of those named.",
         ),
     ] = None,
     html: Annotated[Path | None, HTML] = None,
 ) -> None:
     """Fit an artifact's probabilities and thresholds on dev data, or on a site's own comments.
 
-    Thresholds are set where F1 is best, unless an operating point is given: by an option here, or by
-    `thresholds:` of the YAML. ECE is the expected calibration error.
+    A threshold is set where F1 is best, unless an option here or the YAML's `thresholds:` gives an
+    operating point. ECE is the expected calibration error.
 
     Examples:
 
@@ -229,7 +229,7 @@ def calibrate(
         points = points_of(precision or [], queue_budget or [], false_positives or [])
         if data is not None:
             if any(point.sources for point in points.values()):
-                raise typer.BadParameter("your own comments are one source: leave @SOURCE out with --data")
+                raise typer.BadParameter("your own comments are one source: omit @SOURCE with --data")
             examples, others = own_rows(data, "dev", whole=whole, why="to calibrate on"), []
         else:
             from parley.training.fit.config import load_config
@@ -257,33 +257,29 @@ def calibrate(
 
 @app.command()
 def evaluate(
-    artifact: Annotated[
-        Path | None, typer.Argument(help="An artifact; the package's own when left out.")
-    ] = None,
+    artifact: Annotated[Path | None, typer.Argument(help="An artifact; by default the shipped one.")] = None,
     *,
     data_dir: DataDir = DATA_DIR,
     test: Annotated[
         list[str] | None,
-        typer.Option(help="A test set by its source's name; may be repeated.  [default: those of a release]"),
+        typer.Option(help="A test set, by its source's name; repeatable.  [default: those of a release]"),
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="Every test set that training/evaluation/suite.py names.")
+        bool, typer.Option("--all", help="Every test set in training/evaluation/suite.py.")
     ] = False,
     data: Data = None,
     whole: Whole = False,
     sample: Annotated[
-        int | None, typer.Option(min=1, help="At most so many rows of each test, for a quick look.")
+        int | None, typer.Option(min=1, help="Use at most this many rows of each test, for a quick look.")
     ] = None,
     baselines: Annotated[
         bool,
         typer.Option(
             "--baselines",
-            help="Score TF-IDF with logistic regression (same rows) and the untuned encoder beside it.",
+            help="Also score TF-IDF with logistic regression (same rows) and the untuned encoder.",
         ),
     ] = False,
-    full_precision: Annotated[
-        bool, typer.Option("--float", help="Score the float network beside the int8 one.")
-    ] = False,
+    full_precision: Annotated[bool, typer.Option("--float", help="Also score the float network.")] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the report here, as JSON.")
     ] = None,
@@ -305,12 +301,12 @@ def evaluate(
 
         parley evaluate runs/mine/artifact --data decisions.csv --html report.html
 
-    Tune on dev data: a test set is scored once a released model. The HTML page quotes the comments of the
-    surest errors; keep it to yourself.
+    Tune on dev data; score a test set once per released model. The HTML page quotes comments (the most
+    confident errors): keep it private.
     """
     if save and (data is not None or sample is not None):
         raise typer.BadParameter(
-            "--save writes the model card: whole public tests only, no --data, no --sample"
+            "--save writes the model card, from whole public tests only: no --data, no --sample"
         )
     with told_errors():
         from parley.model.artifact import DEFAULT, Artifact
@@ -322,7 +318,7 @@ def evaluate(
         if data is not None:
             from parley.training.data.decisions import OWN
 
-            tests = {OWN: own_rows(data, "test", whole=whole, why="to judge by")}
+            tests = {OWN: own_rows(data, "test", whole=whole, why="to evaluate on")}
         else:
             from parley.training.evaluation.suite import SUITE, TESTS, read_tests
 
@@ -351,7 +347,7 @@ def evaluate(
 
 
 def _on_disk(names: Iterable[str], data_dir: Path, *, all_needed: bool) -> list[str]:
-    """The tests whose corpus is there; the others are named. Raises SourceError where all are needed."""
+    """The tests whose corpus is on disk; prints the others. Raises SourceError if all are needed."""
     from parley.training.data.sources import SOURCES
     from parley.training.errors import SourceError
 
@@ -384,8 +380,8 @@ def compare(
 
         parley compare my-model runs/mine/artifact --data new.csv --whole     (rows that neither has seen)
 
-    Takes the part of FILE.csv that `parley train` and `calibrate` leave alone. The difference is B's figure
-    less A's, with its 95 % interval: where that holds 0, these rows don't tell the two apart.
+    Uses the part of FILE.csv that `parley train` and `calibrate` don't use. The difference is B's figure
+    minus A's, with its 95 % interval: if that includes 0, the rows don't show a difference.
     """
     with told_errors():
         from parley.model.artifact import Artifact
@@ -409,11 +405,11 @@ def compare(
 
 @app.command()
 def export(
-    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Folder of the artifact.")],
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write.")],
+    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="The artifact's folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to write.")],
     *,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Write into FOLDER even where it holds something.")
+        bool, typer.Option("--overwrite", help="Write into FOLDER even if it isn't empty.")
     ] = False,
 ) -> None:
     """Write an artifact as a folder that transformers loads, as for a model hub.
@@ -423,7 +419,7 @@ def export(
         parley export model/artifacts/parley-minilm parley-minilm
 
     FOLDER gets config.json, model.safetensors, the tokenizer and a README with the model card; the encoder
-    that compares comments with targets and titles lies in FOLDER/pairs. Parley serves ARTIFACT, not FOLDER.
+    that compares comments with targets and titles goes into FOLDER/pairs. Parley serves ARTIFACT, not FOLDER.
     """
     with told_errors():
         from parley.model.artifact import Artifact

@@ -1,4 +1,4 @@
-"""What the commands of training show: tables, progress, one line an error.
+"""Output of the training commands: tables, progress, one line per error.
 
 with told_errors(): show_table("Dev figures", figures)
 """
@@ -17,14 +17,14 @@ import typer
 
 
 def wait_passively() -> None:
-    """On a busy machine threads must sleep at barriers: spinning ones trained several times slower."""
+    """Make threads sleep at barriers: on a busy machine spinning made training several times slower."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
 @contextmanager
 def told_errors() -> Iterator[None]:
-    """Known problems end in one line and exit status 2, Ctrl-C in 130."""
+    """Print known errors on one line and exit with 2; exit with 130 on Ctrl-C."""
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec("sklearn") is None:
         typer.echo(
             "Error: training and evaluation need the train extra: pip install 'parley-moderation[train]'",
@@ -43,13 +43,13 @@ def told_errors() -> Iterator[None]:
         typer.echo(f"Error: {error.filename or ''}: {error.strerror or error}", err=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
-        typer.echo("Stopped. A training run goes on from its last checkpoint with --resume.", err=True)
+        typer.echo("Stopped. --resume continues a training run from its last checkpoint.", err=True)
         raise typer.Exit(130) from error
 
 
 @contextmanager
 def progress(total: int, doing: str = "scoring") -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error; the function given adds to what is done."""
+    """A progress bar on standard error; yields a function that advances it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -60,7 +60,7 @@ def progress(total: int, doing: str = "scoring") -> Iterator[Callable[[int], Non
 
 
 def show_table(title: str, figures: Mapping[str, Mapping[str, Any]]) -> None:
-    """Prints one row a label, narrow enough for a terminal of 80 columns."""
+    """Print one row per label, in 80 columns."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -79,7 +79,7 @@ def show_table(title: str, figures: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def show_calibrated(path: object, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Prints what calibration wrote; both hold "calibration" and "thresholds" of the artifact."""
+    """Print what calibration changed; both dicts hold the artifact's "calibration" and "thresholds"."""
     tables = ({**of["calibration"], **of["calibration"].get("comment", {})} for of in (before, after))
     old, new = tables
     fitted = [label for label in new if label != "comment" and not _alike(old.get(label), new[label])]
@@ -89,11 +89,11 @@ def show_calibrated(path: object, before: Mapping[str, Any], after: Mapping[str,
         if f"{(was := before['thresholds'].get(label, 0.0)):.3f}" != f"{now:.3f}"
     ]
     for file, what in (("calibration.json", fitted), ("thresholds.json", moved)):
-        typer.echo(f"{path}/{file}: {'changed: ' + ', '.join(what) if what else 'as it was'}")
+        typer.echo(f"{path}/{file}: {'changed: ' + ', '.join(what) if what else 'unchanged'}")
 
 
 def _alike(a: Any, b: Any) -> bool:
-    """Whether two trees of numbers are equal but for what a second fit to the same rows may change."""
+    """Whether two trees of numbers are equal within what a second fit to the same rows may change."""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return a.keys() == b.keys() and all(_alike(a[key], b[key]) for key in a)
     if isinstance(a, list) and isinstance(b, list):
@@ -104,7 +104,7 @@ def _alike(a: Any, b: Any) -> bool:
 
 
 def show_compared(title: str, names: Mapping[str, str], figures: Mapping[str, Mapping[str, Any]]) -> None:
-    """Prints the figures of A and B on the same rows, and what B has more, with its interval."""
+    """Print the figures of A and B on the same rows, and their difference with its interval."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -122,13 +122,13 @@ def show_compared(title: str, names: Mapping[str, str], figures: Mapping[str, Ma
 
 
 def _show_shares(label: str, of: Mapping[str, Any]) -> None:
-    """Prints what share of each source's rows is found: at the label's threshold, and at others beside it."""
+    """Print the share of each source's rows that is flagged, at the label's threshold and at others."""
     from rich.console import Console
     from rich.table import Table
 
     from parley.training.evaluation.operating_points import CURVE
 
-    table = Table(title=f"{label}: % of dev rows found, by threshold", title_justify="left", padding=(0, 0))
+    table = Table(title=f"{label}: % of dev rows flagged, by threshold", title_justify="left", padding=(0, 0))
     columns = ("rows", "alone", f"{of['threshold']:.3f}", *(f"{threshold:g}" for threshold in CURVE))
     table.add_column("source", no_wrap=True)
     for name in columns:
@@ -140,7 +140,7 @@ def _show_shares(label: str, of: Mapping[str, Any]) -> None:
             shares = [f"{100 * share:.1f}" if share < 1 else "100" for share in (row["found"], *row["curve"])]
             table.add_row(row["source"], str(row["count"]), cell(row.get("alone")), *shares)
     Console().print(table)
-    typer.echo("alone: the threshold by which this source alone is held to that share.")
+    typer.echo("alone: the threshold that holds this source alone to that share.")
 
 
 def _figures(of: Mapping[str, Any]) -> str:
@@ -167,23 +167,23 @@ def _threshold(of: Mapping[str, Any]) -> str:
             f"precision {of['precision']:.2f}, recall {of['recall']:.2f}, false positives {wrong:.1f} %"
         )
     if "queue" in of:
-        parts.append(f"finds {100 * of['queue']:.1f} % of all")
+        parts.append(f"flags {100 * of['queue']:.1f} % of all")
     if "left" in of:
-        parts.append(f"left as it was: {of['left']}")
+        parts.append(f"threshold unchanged: {of['left']}")
     if "probabilities_left" in of:
-        parts.append(f"probabilities left as they were: {of['probabilities_left']}")
+        parts.append(f"probabilities unchanged: {of['probabilities_left']}")
     return "; ".join(parts)
 
 
 def cell(value: object) -> str:
-    """A figure as a table shows it."""
+    """Format a figure for a table."""
     if isinstance(value, Mapping):
         return f"{value['value']:.3f} ({value['low']:.3f}–{value['high']:.3f})"
     return f"{value:.3f}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 def show_plan(found: Mapping[str, Any]) -> None:
-    """Prints what a training run would read: a row a source, a row a label, what is made, and its size."""
+    """Print what a training run would read: sources, labels, augmented rows, and its size."""
     from rich.console import Console
     from rich.table import Table
 
@@ -199,7 +199,7 @@ def show_plan(found: Mapping[str, Any]) -> None:
         labels.add_row(label, f"{sum(rows.values()):,}", ", ".join(most))
     Console().print(labels)
     made = ", ".join(f"{count:,} {name}" for name, count in found["made"].items())
-    typer.echo(f"leaks: rows dropped because a dev or test set has their text. Rows made: {made}.")
+    typer.echo(f"leaks: rows dropped because a dev or test set has their text. Augmented rows: {made}.")
     typer.echo(f"{found['rows']:,} rows of input, {found['tokens']:,} tokens, {found['steps']:,} steps")
     if asked := found.get("asked"):
         parts = ", ".join(f"{count:,} {name}" for name, count in asked.items())
@@ -207,7 +207,7 @@ def show_plan(found: Mapping[str, Any]) -> None:
 
 
 def show_changes(title: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Prints each label's leading figure before and after."""
+    """Print each label's main figure before and after."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -224,7 +224,7 @@ def show_changes(title: str, before: Mapping[str, Any], after: Mapping[str, Any]
 
 
 def show_kept(figures: Mapping[str, Mapping[str, Any]]) -> None:
-    """Prints how far the answers moved from the starting artifact's."""
+    """Print how far the answers moved from the starting artifact's."""
     from rich.console import Console
     from rich.table import Table
 
@@ -238,7 +238,7 @@ def show_kept(figures: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def show_report(report: Mapping[str, Any]) -> None:
-    """Prints every test's tables and checks, what was aimed at, and how far int8 stands from float."""
+    """Print every test's tables and checks, the aims, and the distance of int8 from float."""
     from rich.console import Console
     from rich.table import Table
 
@@ -262,6 +262,6 @@ def show_report(report: Mapping[str, Any]) -> None:
 
 
 def _short(found: dict[str, Any]) -> str:
-    """A check's figures in one line, its long lists left to the report."""
+    """A check's figures on one line, without its long lists."""
     kept = {key: value for key, value in found.items() if key != "terms"}
     return json.dumps(kept, default=str)

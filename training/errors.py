@@ -1,4 +1,4 @@
-"""What can go wrong in `training`.
+"""The errors of `training`.
 
 TrainingError
 ├── ConfigError       a training YAML that can't be used: place, problem, fix

@@ -1,6 +1,6 @@
-"""Options that the commands of training share, and what is read from them.
+"""Options shared by the training commands, and their parsing.
 
-Heavy imports stand inside the functions, as in `parley.training.cli`.
+Heavy imports are inside the functions, as in `parley.training.cli`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from parley.training.evaluation.operating_points import OperatingPoint
 
 DATA_DIR = Path("../shared/data")
-DataDir = Annotated[Path, typer.Option(help="Folder of corpora, one sub-folder a source.", show_default=True)]
+DataDir = Annotated[
+    Path, typer.Option(help="Folder of corpora, one sub-folder per source.", show_default=True)
+]
 Data = Annotated[
     Path | None,
     typer.Option(
@@ -29,10 +31,10 @@ Whole = Annotated[
     bool,
     typer.Option(
         "--whole",
-        help="Take every row of --data, not only the part kept for this: for a file never trained on.",
+        help="Use every row of --data, not only the held-out part: for a file never trained on.",
     ),
 ]
-RESUME = typer.Option("--resume", help="Go on from the run's last checkpoint.")
+RESUME = typer.Option("--resume", help="Resume from the run's last checkpoint.")
 HTML = typer.Option(
     "--html",
     metavar="REPORT.html",
@@ -43,7 +45,7 @@ HTML = typer.Option(
 def points_of(
     precisions: Sequence[str], queues: Sequence[str], false_positives: Sequence[str]
 ) -> dict[str, OperatingPoint]:
-    """LABEL=NUMBER options. Raises BadParameter naming what is wrong."""
+    """Parse LABEL=NUMBER options. Raises BadParameter."""
     from parley.training.data.decisions import LABELS
     from parley.training.data.sources import get
     from parley.training.errors import SourceError
@@ -79,7 +81,7 @@ def points_of(
 
 
 def own_rows(data: Path, split: Any, *, whole: bool, why: str) -> list[Example]:
-    """Rows of a site's file: one part of it, or the `whole`. `why` says what needs them, for the error."""
+    """Rows of a site's file: one part of it, or the `whole`. `why` completes the error message."""
     from parley.training.data.decisions import read_part
 
     own = read_part(data, None if whole else split, why=why)
@@ -91,7 +93,7 @@ def own_rows(data: Path, split: Any, *, whole: bool, why: str) -> list[Example]:
 
 
 def suggest_whole(data: Path, figures: Mapping[str, Mapping[str, Any]]) -> None:
-    """Says where a label was left for want of rows that the whole file has."""
+    """Suggest --whole for labels that were skipped for too few rows but have enough in the whole file."""
     from parley.training.data.decisions import read_own
     from parley.training.evaluation.operating_points import FEWEST
 
@@ -104,8 +106,8 @@ def suggest_whole(data: Path, figures: Mapping[str, Mapping[str, Any]]) -> None:
             enough.append(f"{label} ({positive} positive, {len(known) - positive} negative)")
     if enough:
         typer.echo(
-            f"The whole file has rows enough for {', '.join(enough)}: --whole takes them all. "
-            "Give it where no run has trained on this file."
+            f"The whole file has enough rows for {', '.join(enough)}: --whole uses them all. "
+            "Use it only if no run has trained on this file."
         )
 
 

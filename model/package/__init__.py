@@ -5,7 +5,7 @@
     model = parley.load()
     model.predict("What nonsense.", article="Council votes to close Old Mill Bridge to cars")
 
-docs/python.md shows lists, tables and what comes back. The build puts this file at the top of the installed
+docs/python.md describes lists, tables and results. The build puts this file at the top of the installed
 package (docs/decisions/0011-one-package.md).
 """
 
@@ -27,7 +27,7 @@ __version__ = version(DISTRIBUTION)
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the model, and the engine with it, when first asked for: the command line starts without."""
+    """Import the model, and with it the engine, on first use: the command line starts without."""
     if name in ("Model", "load"):
         from parley.model import api
 

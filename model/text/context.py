@@ -1,10 +1,10 @@
-"""What a comment is compared with: the parts of a pair row's context, in the words that training used.
+"""What a comment is compared with: the parts of a pair row's context, phrased as in training.
 
     pair_context("closing the bridge", "Council votes on the bridge\nThe bridge may close in May.")
     (Part("closing the bridge is good.", 40), Part("Council votes on the bridge\nThe bridge may ...", 56))
 
-Stance is asked as entailment: does the comment say that the target is good? A target that is a sentence
-already (a claim, a question) stands as it is. One row answers stance and off-topic.
+Stance is posed as entailment: does the comment say that the target is good? A target that is already a
+sentence (a claim, a question) stays unchanged. One row answers stance and off-topic.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 TARGET_TOKENS, ARTICLE_TOKENS, PARENT_TOKENS = 40, 56, 62
-"""What is read of each; the rest of the row is the comment's. Of an article that is its title and most of its
-lede: a comment often picks up what only the lede says."""
+"""Tokens read of each; the rest of the row is the comment's. For an article they cover its title and most of
+its lede: comments often refer to what only the lede says."""
 _SENTENCE_ENDS = (".", "!", "?", '"')
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A text of a context, and how many of its tokens are read."""
+    """A text of a context, and the number of its tokens that are read."""
 
     text: str
     tokens: int
@@ -35,9 +35,9 @@ def hypothesis(target: str) -> str:
 
 
 def pair_context(target: str | None, article: str | None) -> Context:
-    """The context for stance and off-topic, of a target, an article (title and text) or both; () of neither.
+    """The context for stance and off-topic: a target, an article (title and text) or both; () for neither.
 
-    Where no target is given, the article is the target, as it stands.
+    Without a target, the unchanged article is the target.
     """
     parts = (Part(hypothesis(target), TARGET_TOKENS),) if target else ()
     return (*parts, Part(article, ARTICLE_TOKENS)) if article else parts

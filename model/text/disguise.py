@@ -1,10 +1,10 @@
-"""Words in disguise, read as the words that they hide: a network that knows "fool" has never seen "f0oool".
+"""Undoes disguised words: a network that knows "fool" has never seen "f0oool".
 
     read = undisguise("What a f-o-o-l", wordpiece.rarity)
     read.text()                 'What a fool'
-    read.back(7, 11)            (7, 14): where it stands in the text before
+    read.back(7, 11)            (7, 14): its place in the original text
 
-What people write to get past a filter, and what shows that a word is meant:
+    How people get past a filter, and when a word is recognised:
     letters apart    "f o o l", "f.o.o.l", an emoji between     four letters, or three that make a word
                      a letter a line, "f 0 0 l"                 with signs for letters, a word; or several
                                                                 words, where those are all that they make
@@ -12,7 +12,7 @@ What people write to get past a filter, and what shows that a word is meant:
     emoji inside     one amid the letters of a word             without it they make a word
     leetspeak        "f00l", "a$$es"                            with letters it is a word
     stretched        "fooool"                                   thrice the same letter; not "KKK", "WWIII"
-A word is what the network's vocabulary has in one piece: so "H1N1", "G20s" and "www" stay as they are.
+A word is a single piece of the network's vocabulary, so "H1N1", "G20s" and "www" stay unchanged.
 Everything runs in linear time.
 """
 
@@ -48,17 +48,17 @@ _HINTS = (
     re.compile(r"[a-zA-Z][|.*~·-][a-zA-Z]"),
     re.compile(f"[a-zA-Z]{EMOJI}+[a-zA-Z]"),
 )
-"""What every disguise has one of: looked for first, being quicker to find."""
+"""Characters of which every disguise has one: a fast first check."""
 _BETWEEN = re.compile(rf"(?!{_SPELT}).", re.DOTALL)
 _LETTERS = re.compile("[a-zA-Z]+")
 _COMMON = 0.1
-"""Rarity of the thousand words that stand everywhere: between such a blank is missing, and nothing hidden."""
+"""Rarity of the thousand most common words: between these a blank is missing, and nothing is hidden."""
 _DOMAINS = frozenset(("com", "net", "org", "co", "uk", "ca", "us", "gov", "edu", "io", "info", "html", "de"))
 _NOT_A_LETTER = re.compile("[^a-zA-Z]+")
 _MOST_RUNS = 4
-"""Repeated letters of a word of which all combinations are tried."""
+"""Most repeated letters of a word whose combinations are all tried."""
 _LONGEST_RUN, _LONGEST_WORD, _MOST_PARTED = 64, 12, 20
-"""Letters apart that are parted into words: so many, into words so long, so often in a text."""
+"""Limits of splitting spaced letters into words: letters, word length, and times per text."""
 _PLAIN_MARKS = re.compile("[|*~·]")
 """No sentence ends with one and no compound has one."""
 _ONE_LETTER_WORDS = frozenset("ai")
@@ -67,7 +67,7 @@ Rarity = Callable[[str], float]
 
 
 def undisguise(text: str, rarity: Rarity) -> Runs:
-    """`text` with words for their disguises, and the way back for spans; `rarity` as WordPiece tells it."""
+    """`text` with disguises replaced by their words, and a map back for spans; `rarity` from WordPiece."""
     out = Runs()
     start = parted = 0
     for match in _SPELT_ODDLY.finditer(text):
@@ -85,12 +85,12 @@ def undisguise(text: str, rarity: Rarity) -> Runs:
 
 
 def in_disguise(text: str) -> bool:
-    """Whether `undisguise` may find anything: quick for most text."""
+    """Whether `undisguise` might find anything: fast for most text."""
     return any(hint.search(text) for hint in (_HINTS[:4] if text.isascii() else _HINTS))
 
 
 def _word(match: re.Match[str], rarity: Rarity) -> str | None:
-    """The word that is meant, or None where nothing shows one."""
+    """The disguised word, or None."""
     found = match[0]
     match match.lastgroup:
         case "cut":
@@ -108,7 +108,7 @@ def _word(match: re.Match[str], rarity: Rarity) -> str | None:
 
 
 def _leet_apart(spelt: str, rarity: Rarity) -> str | None:
-    """The word in letters and signs that stood apart; figures alone are none."""
+    """The word in spaced letters and symbols; digits alone aren't one."""
     letters = sum(map(str.isalpha, spelt))
     if len(spelt) < 4 or not letters:
         return None
@@ -118,7 +118,7 @@ def _leet_apart(spelt: str, rarity: Rarity) -> str | None:
 
 
 def _rejoined(found: str, rarity: Rarity) -> str | None:
-    """The word that a mark or two cut: a known one, of which not every part is a common word itself."""
+    """The word that one or two marks split: a known one, unless every part is a common word."""
     parts = _LETTERS.findall(found)
     word = "".join(parts)
     if len(word) < 4 or any(part[0].isupper() and not part.isupper() for part in parts[1:]):
@@ -138,7 +138,7 @@ def _rejoined(found: str, rarity: Rarity) -> str | None:
 
 
 def _parted(spelt: str, rarity: Rarity) -> str | None:
-    """The several words in letters and signs that stood apart, or one behind an article; None for others."""
+    """The words in spaced letters and symbols, or one after an article; else None."""
     if not 4 <= len(spelt) <= _LONGEST_RUN or sum(map(str.isalpha, spelt)) < 2:
         return None
     read = min(
@@ -154,7 +154,7 @@ def _parted(spelt: str, rarity: Rarity) -> str | None:
 
 
 def _words(letters: str, rarity: Rarity) -> tuple[float, list[str]]:
-    """The fewest and commonest words that make up `letters`, and their cost; none, if a letter is left."""
+    """The fewest and most common words that make up `letters`, and their cost; none if a letter is left."""
     best: list[tuple[float, list[str]]] = [(0.0, [])]
     for end in range(1, len(letters) + 1):
         best.append(
@@ -187,7 +187,7 @@ def _meant_so(word: str, rarity: Rarity) -> bool:
 
 
 def _shorter(word: str) -> list[str]:
-    """The word with each letter that is repeated standing twice, or once; once only where many are."""
+    """The word with each repeated letter written twice, or once; only once if there are many."""
     runs = ["".join(run) for _, run in groupby(word)]
     repeated = [run for run in runs if len(run) > 1]
     choices = [[run[:2], run[0]] if len(repeated) <= _MOST_RUNS else [run[0]] for run in repeated]

@@ -1,12 +1,12 @@
-"""Which language a comment is written in, as a BCP 47 tag; "und" wherever we can't be sure.
+"""A comment's language as a BCP 47 tag; "und" if uncertain.
 
     detect_language("Das ist doch kompletter Unsinn.")     "de"
     detect_language("lol wtf")                             "und"
 
 The tag leads to a note that the scores are guesses, so a wrong foreign tag on a short English comment costs
-more than an "und" on a foreign one: a tag is given only where the text is long enough and py3langid (a naive
-Bayes model over bytes) is confident. It loads with the first text that needs it: 0.7 s and 60 MB. Most texts
-don't: where one word in five is one that only English has, a look at the words says so much faster.
+more than an "und" on a foreign one: a tag is given only if the text is long enough and py3langid (a naive
+Bayes model over bytes) is confident. It is loaded on first use: 0.7 s and 60 MB. Most texts don't need it: if
+one word in five is purely English, checking the words is much faster.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 
 UNDETERMINED = "und"
 READ = 1000
-"""Characters of a comment that are looked at."""
+"""Characters of a comment that are read."""
 
-# Of the model's 142, those that a comment section is likely to meet: rare ones draw slang away from English.
+# Those of the model's 142 that are likely in comments: rare ones attract English slang.
 _LANGUAGES = [
     *("ar", "bg", "bn", "cs", "da", "de", "el", "en", "es", "et", "fa", "fi", "fr", "he", "hi"),
     *("hr", "hu", "id", "it", "ja", "ko", "lt", "lv", "ms", "nl", "no", "pl", "pt", "ro", "ru"),
@@ -41,9 +41,9 @@ _PLAINLY_ENGLISH = frozenset(
         "which while who why will with without won't would wouldn't years you you're your"
     ).split()
 )
-"""Common words, few of which another language has too."""
+"""Common words that few other languages share."""
 _FEWEST_ENGLISH, _SHARE_ENGLISH = 3, 0.2
-# Letters and confidence that a tag needs. Another script than the Latin one says much by itself.
+# Letters and confidence required for a tag. A script other than Latin says much by itself.
 _ENGLISH, _LATIN, _OTHER_SCRIPT = (12, 0.5), (20, 0.9), (4, 0.5)
 
 
@@ -65,7 +65,7 @@ def _is_plainly_english(text: str) -> bool:
     text = text.translate(_PLAIN_MARKS)
     words = _WORD.findall(text.lower()) if text.isascii() else []
     english = [word for word in words if word in _PLAINLY_ENGLISH]
-    # Different ones: a single word said again and again says little.
+    # Distinct words: one repeated word says little.
     return len(set(english)) >= _FEWEST_ENGLISH and len(english) >= _SHARE_ENGLISH * len(words)
 
 
@@ -75,7 +75,7 @@ def _identifier() -> Any:
 
     whole = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     whole.set_languages(_LANGUAGES)
-    # `whole` keeps the columns of all its languages; a second one on the chosen columns lets them go.
+    # `whole` has the columns of all languages; a second model with the chosen columns frees them.
     return LanguageIdentifier(
         whole.nb_ptc,
         whole.nb_pc,

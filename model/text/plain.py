@@ -1,13 +1,13 @@
-"""A comment as sent, reduced to the plain text that a reader sees, with a map back.
+"""Reduces a comment as sent to the plain text that a reader sees, with a map back.
 
     plain = plain_text("You <b>id&shy;iot</b>!", "html")
     plain.text                      'You idiot!'
-    plain.original_span(4, 9)       (7, 17): where "idiot" stands in the text as sent
+    plain.original_span(4, 9)       (7, 17): the place of "idiot" in the text as sent
 
-Every text goes through here once, whatever its format: training, evaluation, REST and dumps alike.
+    Every text passes through here once, in any format: in training, evaluation, REST and dumps.
 
     html       tags dropped (block tags become line breaks), entities resolved, script, style, comments out.
-               A tag or comment that is never closed stays as text: in doubt we judge more, not less.
+               A tag or comment that is never closed stays as text: in doubt more text is scored, not less.
     markdown   marks dropped, links and images reduced to their words, code kept, HTML reduced as above.
     all        text that overrides show in the reverse of its order (U+202E) comes in the order shown;
                control characters become spaces, lone surrogates U+FFFD; zero-width and direction marks go
@@ -15,10 +15,10 @@ Every text goes through here once, whatever its format: training, evaluation, RE
                (full-width, mathematical, circled, squared, ligatures; Greek, Cyrillic or Armenian ones
                amid Latin letters, some signs and pictures between such) become the letters that they show.
 
-Quotes (`<blockquote>`, `>`) stay in: they stand under the commenter's name for all to read, and leaving them
-out would be the easiest place to hide abuse. Everything runs in linear time, so 1 MB of `<` is no worse than
-1 MB of words. That is why HTML is not read by the standard library's parser: it is quadratic on such input in
-patch releases still in use.
+Quotes (`<blockquote>`, `>`) are kept: everybody reads them under the commenter's name, and dropping them
+would make them the easiest place to hide abuse. Everything runs in linear time, so 1 MB of `<` is no worse
+than 1 MB of words. That is why the standard library's HTML parser isn't used: it is quadratic on such input
+in patch releases still in use.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _DISGUISES = tuple(
         range(0x1F100, 0x1F1AD),
     )
 )
-"""Blocks with characters that are another way to write an ASCII one."""
+"""Blocks of characters that are variants of ASCII ones."""
 
 _PICTURED = re.compile("(?:NEGATIVE (?:CIRCLED|SQUARED)(?: LATIN CAPITAL LETTER)?|SQUARED) ([A-Z]{1,4})")
 """Names, from _PICTURES on, of letters in dark circles and squares, and of words in squares ("OK")."""
@@ -65,16 +65,16 @@ _ALIKE = str.maketrans(
     "aceijopsxyedhqwrkmntlvABCEHIJKMOPSTXYoavikptuxnyweoscjABEZHIKMNOPTYXonnuhgqjplwemtiiIOSULNHeagiilnry",
 )
 _LOOKALIKES = re.compile("[{}]++".format("".join(map(chr, _ALIKE))))
-"""Look-alikes of another script. Next to a Latin letter: nobody's spelling, and a usual disguise. The
-neighbours are checked outside the pattern, which would look for them again from each letter of a run.
+"""Look-alikes from other scripts. Next to a Latin letter they are no normal spelling, but a common disguise.
+The neighbours are checked outside the pattern, which would search for them again from each letter of a run.
 """
 _SIGNS = str.maketrans("©®€£¢¥§¡✝✌⭕❗\U0001f319", "creecysitvoic")
 _BETWEEN_LATIN = re.compile("(?<=[a-zA-Z])[{}]++(?=[a-zA-Z])".format("".join(map(chr, _SIGNS))))
-"""Signs and pictures in the place of a letter."""
+"""Symbols and pictures in place of a letter."""
 
 _REVERSING = "\u202e"
 _REVERSED = re.compile("\u202e([^\u202c\n]*+)\u202c?")
-"""From an override to where it ends: at its closing mark, or with the line."""
+"""From an override to its end: its closing mark, or the line's end."""
 
 _HIDDEN = re.compile(r"<!--|<(?:script|style)\b", re.IGNORECASE)
 _CLOSERS = {
@@ -99,7 +99,7 @@ _MARKDOWN_INLINE = frozenset(("Emphasis", "Strong", "Strikethrough", "Link", "Im
 
 
 class PlainText:
-    """The plain `text` of a comment, and where each stretch of it stands in the text as sent."""
+    """The plain `text` of a comment, and where each part of it is in the text as sent."""
 
     __slots__ = ("_length", "_maps", "text")
 
@@ -109,7 +109,7 @@ class PlainText:
         self._maps = maps
 
     def original_span(self, start: int, end: int) -> tuple[int, int]:
-        """Code points [start, end) of `text` as [start, end) of the text as sent, with the marks between.
+        """Map code points [start, end) of `text` to the text as sent, including marks in between.
 
         Raises ValueError unless 0 <= start <= end <= len(text).
         """
@@ -123,9 +123,9 @@ class PlainText:
 
 
 class Runs:
-    """A text under construction: stretches, each copied from the source or standing for a piece of it.
+    """A text under construction: parts, each copied from the source or replacing a piece of it.
 
-    `put` them in order; then `text()` is the whole, and `back(start, end)` a span of it in the source.
+    `put` them in order; then `text()` is the result, and `back(start, end)` maps a span of it to the source.
     """
 
     __slots__ = ("_ends", "_outs", "_parts", "_starts", "length", "tail")
@@ -137,7 +137,7 @@ class Runs:
         self.tail = ""
 
     def put(self, text: str, start: int, end: int) -> None:
-        """Appends `text` for source[start:end]; where lengths agree, character by character."""
+        """Append `text` for source[start:end]; mapped character by character if the lengths agree."""
         if not text:
             return
         same_length = len(text) == end - start
@@ -152,16 +152,16 @@ class Runs:
         self.tail = text[-1]
 
     def line_break(self, start: int, end: int) -> None:
-        """A new line for the mark at source[start:end], unless one has just begun."""
+        """Append a line break for the mark at source[start:end], unless a line has just begun."""
         if self.tail not in ("", "\n"):
             self.put("\n", start, end)
 
     def text(self) -> str:
-        """What has been put so far."""
+        """The text so far."""
         return "".join(self._parts)
 
     def back(self, start: int, end: int) -> tuple[int, int]:
-        """A span of the finished text in the source; an empty one stands where its place would be."""
+        """Map a span of the finished text to the source; an empty one to its position."""
         left = self._place(min(start, self.length - 1))
         if start == end:
             edge = left[0] if start < self.length else left[1]
@@ -181,7 +181,7 @@ class Runs:
 
 
 def plain_text(text: str, format: TextFormat = "plain") -> PlainText:
-    """Reduces `text`, marked up as `format`, to plain text. Any Unicode is taken.
+    """Reduce `text`, marked up as `format`, to plain text. Accepts any Unicode.
 
     Raises CommentError for an unknown format.
     """
@@ -223,7 +223,7 @@ def _put_html(out: Runs, source: str, start: int = 0, end: int | None = None) ->
 
 def _hidden(source: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Comments, scripts and styles that are closed."""
-    unclosed = set()  # no closer lies ahead of these, so none is looked for twice
+    unclosed = set()  # these have no closing mark ahead, so none is searched for twice
     while match := _HIDDEN.search(source, start, end):
         start = match.end()
         opener = match.group().lower()
@@ -249,7 +249,7 @@ def _put_event(out: Runs, source: str, event: Any, start: int, end: int) -> None
     """Put what pyromark's event about `source[start:end]` shows of it."""
     match event:
         case {"Text": text}:
-            if start < end:  # else blanks of a tab that the parser has split
+            if start < end:  # otherwise blanks of a tab that the parser has split
                 out.put(text, start, end)
         case {"Code": text}:
             inside = source.find(text, start, end)
@@ -267,7 +267,7 @@ def _put_event(out: Runs, source: str, event: Any, start: int, end: int) -> None
 
 
 def _put_as_shown(out: Runs, source: str) -> None:
-    """What an override turns round, in the order that a reader sees; a span of it is the whole of it."""
+    """Text reversed by an override, in the order that a reader sees; a span in it covers all of it."""
     start = 0
     for match in _REVERSED.finditer(source):
         out.put(source[start : match.start()], start, match.start())
@@ -291,7 +291,7 @@ def _put_normalised(out: Runs, source: str) -> None:
 
 @cache
 def _odd_characters() -> tuple[re.Pattern[str], dict[str, str]]:
-    """The pattern of what normalisation touches, and what each such character shows: nothing, or ASCII."""
+    """The pattern of characters that normalisation changes, and each one's replacement: nothing, or ASCII."""
     shown = dict.fromkeys(map(chr, _ZERO_WIDTH), "") | {"\U0001f4b2": "$"}
     for char in map(chr, _DISGUISES):
         plain = unicodedata.normalize("NFKC", char)
@@ -299,13 +299,13 @@ def _odd_characters() -> tuple[re.Pattern[str], dict[str, str]]:
             shown[char] = plain
         elif char >= _PICTURES and (pictured := _PICTURED.fullmatch(unicodedata.name(char, ""))):
             shown[char] = pictured[1]
-    # Ranges for the upper planes: `re` looks single characters up quickly below U+10000 only.
+    # Ranges for the upper planes: `re` looks up single characters fast only below U+10000.
     low = re.escape("".join(char for char in shown if char < "\U00010000"))
     return re.compile(f"[{_JOINERS}{low}\U0001d400-\U0001d7ff\U0001f100-\U0001f1ac\U0001f4b2]+"), shown
 
 
 def _latin_amid_latin(match: re.Match[str]) -> str:
-    """The letters that a run of look-alikes shows where it touches a Latin letter; else the run itself."""
+    """The Latin letters that a run of look-alikes shows if it touches a Latin letter; else the run itself."""
     start, end = match.span()
     neighbours = match.string[max(start - 1, 0) : start] + match.string[end : end + 1]
     amid_latin = any(char.isascii() and char.isalpha() for char in neighbours)
@@ -313,7 +313,7 @@ def _latin_amid_latin(match: re.Match[str]) -> str:
 
 
 def _joins(source: str, at: int) -> bool:
-    """Whether the joiner at `at` stands between two emoji, or letters of a script that needs it."""
+    """Whether the joiner at `at` is between two emoji, or letters of a script that needs it."""
     before, after = source[at - 1 : at], source[at + 1 : at + 2]
     return all(char > "\u024f" and char not in _JOINERS for char in (before, after))
 

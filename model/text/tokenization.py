@@ -1,14 +1,14 @@
-"""Text to token ids: the one tokenisation that training, evaluation, HTTP and dumps share.
+"""Text to token ids: the tokenisation shared by training, evaluation, HTTP and dumps.
 
 Three kinds of input, all for the same encoder:
     comment   [CLS] comment [SEP]             in overlapping windows, so that nothing hides past the limit
     article   [CLS] title. lede [SEP]         cut at the limit: an article says what it is about early
     pair      [CLS] context [SEP] comment [SEP]   the comment cut at the limit; a context of two parts, which
               are cut too, has [SEP] between them (see parley.model.text.context)
-A teacher of another kind (MPNet) has its own signs in the places of [CLS] and [SEP].
+A teacher of another kind (MPNet) has its own special tokens in place of [CLS] and [SEP].
 
-Disguises are undone first (parley.model.text.disguise), emoji spelt out (parley.model.text.emoji); offsets
-are of the text as given.
+First disguises are undone (parley.model.text.disguise) and emoji spelt out (parley.model.text.emoji); offsets
+refer to the original text.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from parley.model.text.wordpiece import Split, WordPiece
 
 _NOWHERE = (0, 0)
 CONTEXT_SHARE = 2 / 3
-"""Of a pair row, for the context at most: in a short row its parts are cut further."""
+"""Largest share of a pair row for the context: in a short row its parts are cut further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +37,17 @@ class Tokens:
     types: list[int]
     offsets: list[tuple[int, int]]
     cut: bool = False
-    """Whether the end of the text did not fit, and no further window holds it."""
+    """Whether the end of the text did not fit, and no other window has it."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
 class Tokenizer:
-    """Reads the artifact's `tokenizer.json`; every method is list in, list out, in the same order."""
+    """Uses the artifact's `tokenizer.json`; every method is list in, list out, in the same order."""
 
     def __init__(self, path: Path, *, max_tokens: int, stride: int) -> None:
-        """Raises ArtifactError where the file can't be read as BERT's WordPiece."""
+        """Raises ArtifactError if the file can't be read as BERT's WordPiece."""
         try:
             self._pieces = WordPiece.read(path)
         except (OSError, ValueError) as error:
@@ -61,18 +61,18 @@ class Tokenizer:
         return [self._windows(text) for text in texts]
 
     def articles(self, texts: Sequence[str]) -> list[Tokens]:
-        """One row an article (or a target read alone), cut at `max_tokens`."""
+        """One row per article (or target read alone), cut at `max_tokens`."""
         return [self._row(self._split(text), self.max_tokens) for text in texts]
 
     def pairs(self, pairs: Sequence[tuple[Context, str]]) -> list[Tokens]:
-        """One row a (context, comment) pair; the comment gives way where both don't fit.
+        """One row per (context, comment) pair; the comment is cut if both don't fit.
 
-        Offsets are of the text each token comes from. `cut` doesn't count an article behind a target.
+        Offsets refer to each token's own text. `cut` ignores an article after a target.
         """
         return [self._pair(context, self._split(comment)) for context, comment in pairs]
 
     def _split(self, text: str) -> Split:
-        """Ids and places of the pieces of `text` as it is meant."""
+        """Ids and places of the pieces of `text`, disguises undone."""
         steps: list[Runs] = []
         if in_disguise(text):
             steps.append(undisguise(text, self._pieces.rarity))
@@ -88,7 +88,7 @@ class Tokenizer:
     def _windows(self, text: str) -> list[Tokens]:
         ids, places = self._split(text)
         room = self.max_tokens - 2
-        last = max(len(ids) - self.stride, 1)  # where no window begins: it would hold nothing new
+        last = max(len(ids) - self.stride, 1)  # no window begins here: it would have nothing new
         starts = range(0, last, room - self.stride)
         return [self._row((ids[i : i + room], places[i : i + room]), self.max_tokens) for i in starts]
 

@@ -1,16 +1,17 @@
-"""BERT's WordPiece: a text's pieces, as ids and as places in the text.
+"""BERT's WordPiece: a text's pieces, as ids and offsets.
 
     pieces = WordPiece.read(Path("tokenizer.json"))
     pieces.split("Unbelievable!")        ([4895, 8671, ...], [(0, 2), (2, 5), ...])
 
-Reads the `tokenizer.json` of Hugging Face's tokenizers and splits as that library does (a test compares the
-two on any text), but needs nothing else installed: tokenizers brings the hub's client along, 37 MB that a
-server which never downloads has no use for. One difference is meant: "[SEP]" in a comment is five characters
-a reader typed, not a sign to the network.
+Reads the `tokenizer.json` of Hugging Face's tokenizers and splits like that library (a test compares the two
+on any text), but needs nothing else installed: tokenizers depends on the hub's client, 37 MB that a server
+which never downloads doesn't need. One deliberate difference: "[SEP]" in a comment is five characters that a
+reader typed, not a special token.
 
-Words: control characters away, accents and capitals too where the vocabulary knows none, punctuation and
-Chinese characters apart (J. Devlin and others, BERT, 2019, and its published `tokenization.py`). Pieces: from
-the left the longest that the vocabulary holds; a word with a rest that it doesn't is unknown as a whole.
+Words: without control characters, and without accents and capitals if the vocabulary has none; punctuation
+and Chinese characters are split off (J. Devlin and others, BERT, 2019, and its published `tokenization.py`).
+Pieces: from the left the longest in the vocabulary; a word with a rest that isn't in it is unknown as a
+whole.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 KEPT_WORDS = 20_000
-"""Words whose pieces are kept at hand: those that readers use again and again."""
+"""Number of words whose pieces are cached."""
 _UNUSUAL = re.compile(r"[^\t\n\r\x20-\x7e]")
 _ASCII_WORD = re.compile(r"[^\W_]+|[!-/:-@\[-`{-~]", re.ASCII)
 _WORD = re.compile(r"[^ ]+")
@@ -38,8 +39,8 @@ Split = tuple[list[int], list[tuple[int, int]]]
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """The pieces that stand around a text. A pair is `begin` A `end` B `end`, B's pieces of type 1; where
-    `doubled` (MPNet, RoBERTa) it is `begin` A `end` `end` B `end`, all of type 0.
+    """The special tokens around a text. A pair is `begin` A `end` B `end`, B's pieces of type 1; if `doubled`
+    (MPNet, RoBERTa) it is `begin` A `end` `end` B `end`, all of type 0.
     """
 
     begin: int
@@ -48,7 +49,7 @@ class Signs:
 
 
 class WordPiece:
-    """A vocabulary and how words are made for it. Thread-safe."""
+    """A vocabulary and its way of splitting words. Thread-safe."""
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class WordPiece:
         unknown: str = "[UNK]",
         longest_word: int = 100,
     ) -> None:
-        """Raises KeyError where the vocabulary lacks the unknown piece."""
+        """Raises KeyError if the vocabulary lacks the unknown piece."""
         self.vocabulary = vocabulary
         self.signs = signs
         self._lowercase = lowercase
@@ -74,13 +75,13 @@ class WordPiece:
 
     @classmethod
     def read(cls, file: Path) -> WordPiece:
-        """From a `tokenizer.json`. Raises OSError, ValueError: not JSON, or not of BERT's kind."""
+        """Read a `tokenizer.json`. Raises OSError, or ValueError if it isn't JSON or BERT's."""
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
             model, normalizer = content["model"], content["normalizer"]
             kinds = [part["type"] for part in (model, normalizer, content["pre_tokenizer"])]
             if kinds != ["WordPiece", "BertNormalizer", "BertPreTokenizer"]:
-                raise ValueError(f"it is of the kind {'/'.join(kinds)}, not BERT's WordPiece")
+                raise ValueError(f"it is {'/'.join(kinds)}, not BERT's WordPiece")
             _check_defaults(model, {"continuing_subword_prefix": "##"})
             _check_defaults(normalizer, {"clean_text": True, "handle_chinese_chars": True})
             return cls(
@@ -92,7 +93,7 @@ class WordPiece:
                 longest_word=model["max_input_chars_per_word"],
             )
         except (KeyError, TypeError) as error:
-            raise ValueError(f"a part of it is missing or of another kind ({error})") from error
+            raise ValueError(f"a part of it is missing or unsupported ({error})") from error
 
     def split(self, text: str) -> Split:
         """Ids of the pieces, and the (start, end) of each in characters of the text."""
@@ -104,9 +105,10 @@ class WordPiece:
         return ids, [(origin[start], origin[end - 1] + 1) for start, end in places]
 
     def rarity(self, word: str) -> float:
-        """Below 1 for a word that is one piece, by its place in the vocabulary: the commonest stand first.
+        """Below 1 for a word that is one piece, by its place in the vocabulary, which begins with common
+        words.
 
-        Else in how many pieces it is known, or as many as it has characters.
+        Else the number of its pieces, or of its characters if it is unknown.
         """
         word = word.lower() if self._lowercase else word
         place = self.vocabulary.get(word)
@@ -132,7 +134,7 @@ class WordPiece:
         return ids, places
 
     def _pieces_of(self, word: str) -> tuple[tuple[int, int, int], ...]:
-        """As `_find_pieces`; those of long words, which are unknown anyway, are not kept."""
+        """`_find_pieces` with a cache, except for long words, which are unknown anyway."""
         return self._pieces(word) if len(word) <= self._longest_word else self._find_pieces(word)
 
     def _find_pieces(self, word: str) -> tuple[tuple[int, int, int], ...]:
@@ -153,7 +155,7 @@ class WordPiece:
 
 
 class _Characters(dict[int, str]):
-    """Code point to what stands for it: nothing, a blank, or characters; blanks around what is a word."""
+    """Code point to its replacement: nothing, a blank, or characters; blanks around those that are words."""
 
     def __init__(self, *, lowercase: bool, strip_accents: bool) -> None:
         self._lowercase = lowercase
@@ -198,4 +200,4 @@ def _is_punctuation(char: str) -> bool:
 def _check_defaults(part: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     for name, value in expected.items():
         if part[name] != value:
-            raise ValueError(f"its {name} is {part[name]!r}, only {value!r} is supported")
+            raise ValueError(f"its {name} is {part[name]!r}; only {value!r} is supported")

@@ -1,1 +1,1 @@
-"""Articles: looked up in the store, fetched where the site allows it."""
+"""Articles: looked up in the store, fetched if the site allows it."""

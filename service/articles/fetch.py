@@ -1,12 +1,12 @@
-"""Fetches the page of an article that nobody has sent, and takes its title and main text.
+"""Fetches an unknown article's page and extracts its title and main text.
 
     fetcher = Fetcher(hosts=["news.example"], seconds=5, max_bytes=2_000_000, redirects=3)
     article = await fetcher.fetch("https://news.example/bridge")       # Article, or FetchError
 
-Readers choose the URLs under which comments stand, so a fetch is a request that a stranger aims from inside
-the site's network. Hence: hosts on a list only, web ports only, addresses that the whole internet can reach
-only, each redirect held to the same; the connection goes to the address that was checked, not to what the
-name says a moment later. Time, bytes and redirects are limited; cookies and credentials are never sent.
+Readers can choose comments' URLs, so a fetch is a request that a stranger aims from inside the site's
+network. Hence only listed hosts, web ports and public addresses, also for each redirect; the connection goes
+to the address that was checked, not to what the name resolves to a moment later. Time, bytes and redirects
+are limited; cookies and credentials are never sent.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SPECIAL = tuple(
         ),
     )
 )
-"""Special addresses that Python's versions do not all know as such."""
+"""Special addresses that not all Python versions know."""
 _ISATAP = 0x5EFE
 """In the middle of an IPv6 address, one of the local network's IPv4 follows (RFC 5214)."""
 
@@ -57,7 +57,7 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Whether the whole internet can reach `address`; a private one inside an IPv6 form is found too."""
+    """Whether `address` is public; a private one embedded in IPv6 is detected too."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
@@ -67,14 +67,14 @@ def is_public(address: str) -> bool:
             return is_public(str(ipaddress.ip_address(int(ip) & 0xFFFFFFFF)))
         if int(ip) >> 32 & 0xFDFFFFFF == _ISATAP:
             return False
-        if ip not in ipaddress.ip_network("2000::/3"):  # IPv4 in yet other forms, old site-local ones, ...
+        if ip not in ipaddress.ip_network("2000::/3"):  # other embedded IPv4 forms, old site-local ones, ...
             return False
     special = any(ip.version == network.version and ip in network for network in _SPECIAL)
     return ip.is_global and not ip.is_multicast and not special
 
 
 class Fetcher:
-    """Fetches articles from the hosts of a list and those below them."""
+    """Fetches articles from listed hosts and their subdomains."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Fetcher:
         is_allowed: Callable[[str], bool] = is_public,
         ports: Sequence[int] = (80, 443),
     ) -> None:
-        """Raises StartError when the libraries of the extra `fetch` are missing."""
+        """Raises StartError if the libraries of the extra `fetch` are missing."""
         try:
             import httpx  # noqa: F401
             import trafilatura  # noqa: F401
@@ -118,7 +118,7 @@ class Fetcher:
             raise FetchError(f"the page can't be fetched: {type(error).__name__}") from error
         title, text = await asyncio.to_thread(extract, page)
         if not (title or text):
-            raise FetchError("the page holds no article")
+            raise FetchError("the page has no article")
         return Article(id=url, url=url, title=title, text=text)
 
     async def _fetch_page(self, url: str) -> bytes:
@@ -134,29 +134,29 @@ class Fetcher:
         raise FetchError(f"more than {self._redirects} redirects")
 
     async def _pinned(self, url: str) -> dict[str, Any]:
-        """The request for `url`, aimed at an address that has been checked. Raises FetchError."""
+        """A request for `url` to a checked address. Raises FetchError."""
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         if parts.scheme not in ("http", "https") or port not in self._ports or not self.allows(url):
-            raise FetchError("it leads to an address that is not on the list of hosts")
+            raise FetchError("it leads to a host that is not in the list of allowed hosts")
         host = ascii_host(parts.hostname or "")
         addresses = await self._resolve(host, port)
         if not addresses or not all(map(self._is_allowed, addresses)):
-            raise FetchError("its host has an address that the internet can't reach")
+            raise FetchError("its host has an address that is not public")
         literal = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
         target = urlunsplit((parts.scheme, f"{literal}:{port}", parts.path or "/", parts.query, ""))
         named = f"{host}:{parts.port}" if parts.port else host
         headers = {"Host": named, "User-Agent": USER_AGENT, "Accept": "text/html"}
-        # A packed page could unpack to any size.
+        # A compressed page could unpack to any size.
         headers["Accept-Encoding"] = "identity"
         return {"url": target, "headers": headers, "extensions": {"sni_hostname": host}}
 
     async def _read(self, answer: httpx.Response) -> bytes:
-        """The start of the page. Raises FetchError for what is no page."""
+        """The start of the page. Raises FetchError if it isn't a page."""
         kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         packed = answer.headers.get("content-encoding", "identity") != "identity"
         if answer.status_code != 200 or kind not in ("text/html", "application/xhtml+xml") or packed:
-            raise FetchError(f"it answers {answer.status_code} {kind or 'without a type'}, not a page")
+            raise FetchError(f"the answer is {answer.status_code} {kind or 'without a type'}, not a page")
         page = b""
         async for chunk in answer.aiter_raw():
             page += chunk

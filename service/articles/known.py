@@ -1,4 +1,4 @@
-"""What the store said of names lately: most comments come under few articles."""
+"""A short-lived cache of the store's answers: most comments are on few articles."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Generic, TypeVar
 from cachetools import TTLCache
 
 FRESH_S = 5.0
-"""Seconds for which the store's word is believed: so long what another process has changed isn't seen."""
+"""Seconds that answers are cached: for this long changes by other processes aren't seen."""
 KEPT_NAMES = 1000
 
 T = TypeVar("T")
 
 
 class Known(Generic[T]):
-    """The store's answers by name (None: it knew nothing), for a moment. Safe to share between threads."""
+    """Caches the store's answers by name (None: unknown). Safe to share between threads."""
 
     def __init__(self) -> None:
         self._kept: TTLCache[str, T | None] = TTLCache(KEPT_NAMES, FRESH_S, timer=lambda: time.monotonic())
@@ -27,7 +27,7 @@ class Known(Generic[T]):
         """How often."""
 
     def of(self, names: Iterable[str]) -> dict[str, T | None]:
-        """Those of the names that are known, and freshly so."""
+        """The cached answers for these names."""
         known: dict[str, T | None] = {}
         with self._lock:
             for name in names:
@@ -36,12 +36,12 @@ class Known(Generic[T]):
         return known
 
     def add(self, found: Mapping[str, T | None]) -> None:
-        """Keep what the store has just said."""
+        """Cache new answers."""
         with self._lock:
             self._kept.update(found)
 
     def clear(self) -> None:
-        """Forget everything: something has changed."""
+        """Clear the cache after a change."""
         with self._lock:
             self._kept.clear()
             self.cleared += 1

@@ -1,8 +1,8 @@
-"""Articles of comments that bring only an article's id or URL: from the store, or fetched for the next ones.
+"""Articles of comments that have only an id or URL: from the store, or fetched for later comments.
 
     comments = await Articles(store, fetcher).fill(comments)
 
-Every protocol comes through here (`Service.predict`).
+Every protocol uses this (`Service.predict`).
 """
 
 from __future__ import annotations
@@ -28,34 +28,34 @@ from parley.service.store.database import Store
 from parley.service.urls import MAX_SENT, normalise
 
 RETRY_S = 600.0
-"""Seconds after which a page that couldn't be fetched is tried again."""
+"""Seconds until a page that couldn't be fetched is tried again."""
 MOST_TRIED = 10_000
-"""Pages that are fetched in that time at most: who invents addresses makes none be fetched again."""
+"""Most pages that are remembered in that time, so that invented addresses can't cause refetching."""
 QUEUED_A_HOST = 20
-"""Fetches from one host that may wait; a page that finds no room is asked for with the next comment."""
+"""Fetches that may wait per host; beyond, a page is fetched with its next comment."""
 FETCHES_AT_ONCE = 4
 
 log = structlog.get_logger("parley.articles")
 
 
 class Articles:
-    """The store's articles as the protocols need them, and the fetching of unknown ones."""
+    """Finds articles in the store for the protocols, and fetches unknown ones."""
 
     def __init__(self, store: Store, fetcher: Fetcher | None) -> None:
         self._store, self._fetcher = store, fetcher
         self._tried: dict[str, float] = {}
-        """When each page was last fetched, the oldest first."""
+        """When each page was last fetched, oldest first."""
         self._queued: Counter[str] = Counter()
-        """Fetches that wait or are under way, by host."""
+        """Waiting and running fetches, by host."""
         self._fetches: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(FETCHES_AT_ONCE)
         self._known: Known[articles.StoredArticle] = Known()
 
     async def fill(self, comments: Sequence[Comment]) -> list[Comment]:
-        """The comments, each article that has neither title nor text taken from the store, where it is known.
+        """The comments, with articles that lack title and text filled from the store.
 
-        Same order and length. A page that has to be fetched is there for later comments: nobody waits for it.
-        Without the store the comments stay as they are.
+        Same order and length. Nobody waits for a fetch: the page is there for later comments. If the store
+        fails, the comments stay as they are.
         """
         wanted = {name for comment in comments for name in _names(comment.article)}
         known = self._known.of(wanted)
@@ -72,21 +72,21 @@ class Articles:
         return [_filled(comment, known) for comment in comments]
 
     async def put(self, article: Article) -> tuple[articles.StoredArticle, bool]:
-        """Keep `article` as `store.articles.put` does; comments see it at once. Raises StoreError."""
+        """Store `article` as `store.articles.put` does; comments see it at once. Raises StoreError."""
         try:
             return await run_in_threadpool(articles.put, self._store, article)
         finally:
             self._known.clear()
 
     async def delete(self, id_or_url: str) -> bool:
-        """Forget the article; false where there was none. Raises StoreError."""
+        """Delete the article; false if there was none. Raises StoreError."""
         try:
             return await run_in_threadpool(articles.delete, self._store, id_or_url)
         finally:
             self._known.clear()
 
     async def close(self) -> None:
-        """Give up the fetches that are under way."""
+        """Cancel running fetches."""
         for fetch in self._fetches:
             fetch.cancel()
         await asyncio.gather(*self._fetches, return_exceptions=True)
@@ -95,7 +95,7 @@ class Articles:
         cleared = self._known.cleared
         found = await run_in_threadpool(articles.find, self._store, names)
         answer = {name: found.get(name) for name in names}
-        if cleared == self._known.cleared:  # otherwise it may be older than what was put meanwhile
+        if cleared == self._known.cleared:  # otherwise it may be older than what was stored meanwhile
             self._known.add({name: _cut(article) for name, article in answer.items()})
         return answer
 
@@ -125,14 +125,16 @@ class Articles:
         try:
             async with self._turns:
                 article = await fetcher.fetch(url)
-            await run_in_threadpool(articles.add, self._store, article)  # the site's own may be there by now
+            await run_in_threadpool(
+                articles.add, self._store, article
+            )  # the site may have stored its own by now
             self._known.clear()
-        except Exception as error:  # a task has no caller: the log is the only one to tell
+        except Exception as error:  # a task has no caller: log it
             log.warning("article_not_fetched", **describe(error))
 
 
 def _names(article: Article | None) -> list[str]:
-    """What the store may know the article by, where it has to be asked."""
+    """The article's names in the store; empty if no lookup is needed."""
     if article is None or article.title or article.text:
         return []
     return [name for name in (article.id, article.url) if name and len(name) <= MAX_SENT]
@@ -147,5 +149,5 @@ def _filled(comment: Comment, known: dict[str, articles.StoredArticle | None]) -
 
 
 def _cut(article: articles.StoredArticle | None) -> articles.StoredArticle | None:
-    """The article with as much of its text as is passed on."""
+    """The article, its text cut to what is passed on."""
     return article and replace(article, text=article.text and article.text[: articles.MODEL_READS])

@@ -1,8 +1,8 @@
-"""Whether the story that a comment arrives for still takes comments.
+"""Whether a comment's story still takes comments.
 
     closed = await Stories(store, days=14).closed(comments)      # [False, True, ...]
 
-Every protocol comes through here (`Service.predict`).
+Every protocol uses this (`Service.predict`).
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ log = structlog.get_logger("parley.stories")
 
 
 class Stories:
-    """The store's stories as the protocols need them."""
+    """Looks up stories in the store for the protocols."""
 
     def __init__(self, store: Store, *, days: int | None) -> None:
-        """`days`: the age at which a story closes by itself; None leaves all open that nobody closes."""
+        """`days`: the age at which a story closes automatically; None: never."""
         self._store, self.days = store, days
         self._known: Known[Story] = Known()
 
     async def closed(self, comments: Sequence[Comment]) -> list[bool]:
-        """For each comment whether its story is closed; without the store none is."""
+        """For each comment whether its story is closed; if the store fails, none is."""
         named = [names_of(comment.article) for comment in comments]
         wanted = {name for names in named for name in names}
         known = self._known.of(wanted)
@@ -47,31 +47,31 @@ class Stories:
                 return [False] * len(comments)
             told = {name: found.get(name) for name in missing}
             known |= told
-            if cleared == self._known.cleared:  # otherwise it may be older than what was said meanwhile
+            if cleared == self._known.cleared:  # otherwise it may be older than a change meanwhile
                 self._known.add(told)
         return [stories.is_closed([known[name] for name in names], days=self.days) for names in named]
 
     def is_closed(self, names: Sequence[str]) -> bool:
-        """Whether the story of these names is closed, by the store's own word. Raises StoreError."""
+        """Whether the story with these names is closed, read from the store. Raises StoreError."""
         found = stories.find(self._store, names)
         return stories.is_closed(found.values(), days=self.days)
 
     def change(self, names: Sequence[str], state: State | None, *, by: str) -> None:
-        """Close or open a story; None leaves it to its age. Raises StoreError."""
+        """Close or open a story; None lets it close by age. Raises StoreError."""
         try:
             stories.change(self._store, names, state, by=by)
         finally:
             self._known.clear()
 
     def published(self, names: Sequence[str], moment: datetime) -> None:
-        """Note when a story was published. Raises StoreError."""
+        """Record when a story was published. Raises StoreError."""
         try:
             stories.published(self._store, names, moment)
         finally:
             self._known.clear()
 
     def saw(self, comments: Sequence[Comment]) -> None:
-        """Note the stories of comments that arrived, where age closes them; the log tells of a failure."""
+        """Record the stories of incoming comments, if age closes stories; a failure is logged."""
         if self.days is None:
             return
         names = {name for comment in comments for name in names_of(comment.article)}

@@ -1,6 +1,6 @@
-"""The command `parley`: service's commands, and those that other packages name in `parley.commands`.
+"""The command `parley`: the service's commands, and plug-ins from the entry points `parley.commands`.
 
-Command modules import what is heavy inside their functions, so that `parley --help` answers at once.
+Command modules import heavy packages inside their functions, so that `parley --help` answers at once.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ app.add_typer(feedback.app)
 
 
 def add_plugins(app: typer.Typer) -> None:
-    """Add the commands of the installed packages that name themselves in `parley.commands`.
+    """Add the commands that installed packages register under `parley.commands`.
 
-    One that can't be imported is told of and left out: it must not stop the others.
+    One that can't be imported is skipped with a warning, so that it doesn't stop the others.
     """
     for point in entry_points(group="parley.commands"):
         try:

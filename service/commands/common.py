@@ -1,4 +1,4 @@
-"""What the commands that work on the store share: their option, their errors, the store itself."""
+"""Shared by the commands that use the store: an option, error handling, opening the store."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ F = TypeVar("F")
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", help="YAML file of settings, as for `parley serve`.", envvar="PARLEY_CONFIG"),
+    typer.Option("--config", help="YAML settings file, as for `parley serve`.", envvar="PARLEY_CONFIG"),
 ]
 
 
 def filled(flags: Callable[..., F]) -> Callable[[Callable[[F], None]], Callable[..., None]]:
-    """Makes a command of a function that takes a dataclass: its fields are the command's options."""
+    """Turn a function that takes a dataclass into a command; its fields become the command's options."""
 
     def decorate(function: Callable[[F], None]) -> Callable[..., None]:
         @wraps(function)
@@ -44,7 +44,7 @@ def filled(flags: Callable[..., F]) -> Callable[[Callable[[F], None]], Callable[
 
 @contextmanager
 def told_errors() -> Iterator[None]:
-    """Tell an error of ours in one line, without a traceback, and end with status 2."""
+    """Print one of our errors on one line, without a traceback, and exit with status 2."""
     from parley.model.errors import ModelError
     from parley.service.errors import ServiceError
 
@@ -57,7 +57,7 @@ def told_errors() -> Iterator[None]:
 
 @contextmanager
 def opened_store(config: Path | None) -> Iterator[tuple[Store, Settings]]:
-    """The store of the settings, open. Raises SettingsError, StoreError."""
+    """Open the store that the settings name. Raises SettingsError, StoreError."""
     from parley.service.settings.schema import Settings
     from parley.service.store.database import Store
 
@@ -71,7 +71,7 @@ def opened_store(config: Path | None) -> Iterator[tuple[Store, Settings]]:
 
 @contextmanager
 def opened_feedback(config: Path | None) -> Iterator[Feedback]:
-    """What is kept of moderators' decisions, open; what was kept for too long goes first.
+    """Open the moderators' decisions, after purging those past their retention.
 
     Raises SettingsError, StoreError.
     """

@@ -28,12 +28,11 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Write the decisions as a CSV for training: one row a comment, with its text and a column a label.
+    """Write the decisions as a CSV for training: one row per comment, one column per label.
 
     Decisions made at the desk are included. A label that nobody decided on is empty. Stored articles (PUT
-    /v1/articles) are written beside their comments: off-topic can't be learnt without them. Decisions kept
-    without the comment's text are skipped, as nothing can be learnt from them; `store.comments: true` in the
-    settings keeps the texts of new ones.
+    /v1/articles) are written beside their comments: training off-topic needs them. Decisions stored without
+    the comment's text are skipped; `store.comments: true` in the settings keeps the texts of new ones.
 
     \b
     parley feedback export -o decisions.csv
@@ -53,15 +52,15 @@ def export(
     except OSError as error:
         tell(f"Error: {output} can't be written: {error.strerror}", err=True)
         raise typer.Exit(2) from error
-    tell(f"{len(rows):,} comments with decisions: {output}", err=True)
+    tell(f"Wrote {len(rows):,} comments with decisions to {output}", err=True)
     if without_article:
         tell(
-            f"{without_article:,} of them belong to articles that are not stored: PUT those to /v1/articles "
-            "and export again, so that off-topic can be learnt",
+            f"{without_article:,} of them belong to articles that are not stored: to train off-topic, PUT "
+            "those to /v1/articles and export again",
             err=True,
         )
     if without_text:
-        tell(f"{without_text:,} decisions have no text and were skipped (see store.comments)", err=True)
+        tell(f"Skipped {without_text:,} decisions without a text (see store.comments)", err=True)
 
 
 @app.command()
@@ -69,13 +68,13 @@ def purge(
     *,
     everything: Annotated[
         bool,
-        typer.Option("--all", help="Delete even if that is most of what is kept; check the clock first."),
+        typer.Option("--all", help="Delete even if that is most of the store; check the clock first."),
     ] = False,
     config: ConfigOption = None,
 ) -> None:
     """Delete what is older than `store.days`, as the service does every hour.
 
-    The service deletes at most half of what is kept at once, in case the machine's clock is wrong.
+    Without --all at most half of the store is deleted at once, in case the machine's clock is wrong.
 
     \b
     parley feedback purge
@@ -97,7 +96,7 @@ def purge(
 @app.command("from-dump")
 def from_dump(
     sources: Annotated[
-        list[Path], typer.Argument(metavar="DUMP...", help="An export of comments with their status.")
+        list[Path], typer.Argument(metavar="DUMP...", help="Export of comments with their moderation status.")
     ],
     *,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.csv", help="CSV file to write.")],
@@ -123,7 +122,7 @@ def from_dump(
     """Write a dump's moderation decisions as a CSV for training and calibration, as `export` does.
 
     Approved comments count as neither toxic nor spam, spam as spam, rejected ones (trash, removed) as
-    --rejected-as. Comments that are pending or that nobody looked at are skipped.
+    --rejected-as. Comments that are pending or unreviewed are skipped.
 
     \b
     parley feedback from-dump disqus.xml.gz -o decisions.csv
@@ -150,14 +149,16 @@ def from_dump(
             except OSError as error:
                 tell(f"Error: {output} can't be written: {error.strerror}", err=True)
                 raise typer.Exit(2) from error
-    found = ", ".join(f"{name} {number:,}" for name, number in decisions.seen.most_common(8)) or "no comments"
+    statuses = (
+        ", ".join(f"{name} {number:,}" for name, number in decisions.seen.most_common(8)) or "no comments"
+    )
     if not count:
         output.unlink()
-        tell(f"Error: no decisions in {sources[0]} (status: {found}); see --status", err=True)
+        tell(f"Error: no decisions in {sources[0]} (status: {statuses}); see --status", err=True)
         raise typer.Exit(1)
     decided = ", ".join(f"{name} {number:,}" for name, number in sorted(decisions.decided.items()))
-    tell(f"{count:,} comments with decisions ({decided}): {output}", err=True)
-    tell(f"status of the comments read: {found}", err=True)
+    tell(f"Wrote {count:,} comments with decisions ({decided}) to {output}", err=True)
+    tell(f"Status of the comments read: {statuses}", err=True)
     for remark in told.remarks:
         tell(remark, err=True)
 
@@ -168,18 +169,18 @@ def forget(
     ] = None,
     *,
     comment: Annotated[
-        str | None, typer.Option(help="Id of a comment: delete what is kept about it, whoever wrote it.")
+        str | None, typer.Option(help="Id of a comment: delete everything stored about it.")
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Delete everything that is kept about an author, or about one comment.
+    """Delete everything stored about an author, or about one comment.
 
     \b
     parley forget baf4e943-3594-4fcc-b2ba-3e8de7a76352
     parley forget --comment 245b3856-b0a0-4d2f-a6bb-58c71f18d6a6
     """
     if author is None and comment is None:
-        tell("Error: give an author's id, or a comment's with --comment", err=True)
+        tell("Error: give an author's id, or a comment's id with --comment", err=True)
         raise typer.Exit(2)
     with told_errors(), opened_feedback(config) as feedback:
         count = feedback.forget(author=author, comment_id=comment)
@@ -193,11 +194,11 @@ def _as_far_as_it_goes(reader: Iterable[Any], remarks: list[str]) -> Iterator[Re
     try:
         yield from (row for row in reader if isinstance(row, Record))
     except DumpError as error:
-        remarks.append(f"the input could not be read to its end: {error}")
+        remarks.append(f"The input could not be read to its end: {error}")
 
 
 def _write(output: Path, rows: Iterable[dict[str, Any]]) -> int:
-    """Write all or nothing, readable by the owner only: these are readers' comments. Returns the count."""
+    """Write all rows or no file, readable by the owner only (it holds comments). Returns the count."""
     from parley.service.store.feedback import TRAINING_COLUMNS
 
     draft = output.with_name(f"{output.name}.part")

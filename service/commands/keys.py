@@ -27,11 +27,11 @@ def create(
 ) -> None:
     """Create a key and show it once: only its hash is kept.
 
-    The key is printed on standard output, on a line of its own. A running service accepts it within seconds.
+    The key is printed on standard output, alone on its line. A running service accepts it within seconds.
 
-    \b
-    parley keys create "comment system"
-    parley keys create "test client" --rate 60/minute > key.txt
+     \b
+     parley keys create "comment system"
+     parley keys create "test client" --rate 60/minute > key.txt
     """
     from parley.service.settings.schema import check_rate
     from parley.service.store import keys

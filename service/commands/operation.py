@@ -1,4 +1,4 @@
-"""What an operator runs: `parley doctor`, and `parley backup` and `parley restore`."""
+"""The operator's commands: `parley doctor`, `parley backup` and `parley restore`."""
 
 from __future__ import annotations
 
@@ -25,15 +25,14 @@ SIGNS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
 def doctor(*, config: ConfigOption = None) -> None:
     """Check settings, policy, model, store, secret, keys, proxy, port, disk and clock; say what to do.
 
-    Run it as the user whom the service runs as, with the same settings, before the first start and after
-    every upgrade. It changes nothing, and may run beside the service.
+    Run it as the service's user, with the service's settings, before the first start and after every
+    upgrade. It changes nothing, and can run while the service runs.
 
     \b
     parley doctor
     sudo -u parley parley doctor --config /etc/parley/service.yaml
 
-    Exit status: 0 when the service can do its work, 1 when something is wrong, 2 for settings that can't be
-    used.
+    Exit status: 0 if the service can run, 1 if something is wrong, 2 if the settings can't be used.
     """
     with told_errors():
         from parley.service.doctor.examine import examine
@@ -54,14 +53,14 @@ def backup(
         Path, typer.Argument(metavar="OUT", help="The ZIP file to write, or a folder to put a dated one in.")
     ],
     *,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT where it exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
     config: ConfigOption = None,
 ) -> None:
     """Save the store, the secret of author hashes and the settings in one ZIP file.
 
-    The service may run meanwhile: the backup shows one moment. SQLite or PostgreSQL makes no difference to
-    the file. It also holds the settings file, the site's policy and the PARLEY_* variables. Guard it like a
-    password. A model of your own is not in it.
+    The service can keep running: the backup is a consistent snapshot, in one format for SQLite and
+    PostgreSQL. It also holds the settings file, the site's policy and the PARLEY_* variables: guard it like a
+    password. A model of your own is not included.
 
     \b
     parley backup /var/backups/parley
@@ -77,7 +76,9 @@ def backup(
         _refuse(f"{output} exists; give another name, or --overwrite to replace it")
     with told_errors(), _told_os_errors(output):
         settings = Settings.load(file=config)
-        store = Store.open(settings.store.database, migrate=False)  # an old store is saved as it is
+        store = Store.open(
+            settings.store.database, migrate=False
+        )  # an old store is saved without migrating it
         try:
             saved = backups.write(
                 store, output, secret=settings.store.author_secret, settings=_settings(settings, config)
@@ -88,28 +89,28 @@ def backup(
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `parley backup` wrote.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File written by `parley backup`.")],
     *,
-    check: Annotated[bool, typer.Option("--check", help="Only check that FILE is whole.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only check that FILE is intact.")] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a store that is not empty, and its secret.")
+        bool, typer.Option("--overwrite", help="Replace a non-empty store and its secret.")
     ] = False,
     keep_schema: Annotated[
         bool,
         typer.Option(
-            "--keep-schema", help="Leave the schema as it was saved, for an older Parley (rollback)."
+            "--keep-schema", help="Don't migrate the schema, so that an older Parley can use it (rollback)."
         ),
     ] = False,
     settings_to: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Also write the saved settings there, to look at or to use."),
+        typer.Option(metavar="FOLDER", help="Also write the saved settings to this folder."),
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Bring a backup back, into the store that the settings name; all of it or nothing.
+    """Restore a backup into the store that the settings name; all of it or nothing.
 
-    The store may be another kind of database than the one saved. An older backup is migrated to this version.
-    Stop the service first, or start it again afterwards: it keeps the secret of author hashes in memory.
+    The store may be a different kind of database than the one saved. An older backup is migrated to this
+    version. Stop the service first, or restart it afterwards: it keeps the secret of author hashes in memory.
 
     \b
     parley restore --check parley-20260131T030000Z.zip
@@ -121,7 +122,7 @@ def restore(
 
     with told_errors():
         if check:
-            tell(f"{_told(backups.read_manifest(file))}: {file} is whole.", err=True)
+            tell(f"{_told(backups.read_manifest(file))}: {file} is intact.", err=True)
             return
         with _told_os_errors(settings_to or file):
             if settings_to:
@@ -140,11 +141,11 @@ def restore(
                 )
             finally:
                 store.close()
-    tell(f"{_told(saved)}: restored. Start the service again, if it runs.", err=True)
+    tell(f"{_told(saved)}: restored. If the service is running, restart it.", err=True)
 
 
 def _settings(settings: Settings, config: Path | None) -> dict[str, Path | str]:
-    """What else goes into a backup, by name."""
+    """The other files that go into a backup, by name."""
     found: dict[str, Path | str] = {}
     file = config or os.environ.get("PARLEY_CONFIG")
     if file:

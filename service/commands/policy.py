@@ -76,14 +76,16 @@ def try_(
     columns: Annotated[
         list[str] | None,
         typer.Option(
-            "--map", metavar="FIELD=COLUMN", help="Read a field from a column with another name: text=body."
+            "--map",
+            metavar="FIELD=COLUMN",
+            help="Read a field from a column with a different name: text=body.",
         ),
     ] = None,
     model: ModelOption = None,
 ) -> None:
     """Show what a policy would have done with a dump: counts, and the borderline comments of each rule.
 
-    Nothing is written. Rows with scores are judged by them; other rows are scored first.
+    Nothing is written. Rows without scores are scored first.
 
     \b
     parley score comments.csv -o scored.jsonl && parley policy try strict scored.jsonl
@@ -198,7 +200,7 @@ def _examples(trial: Trial) -> Table:
 
     table = _table("reason", "fires", "line", "score", "threshold", "comment")
     for code, fired in trial.rules.items():
-        for example in [*reversed(fired.examples), *fired.below]:  # by score, so that the line lies between
+        for example in [*reversed(fired.examples), *fired.below]:  # by score, with the threshold between them
             score, threshold = example.reason.score, example.reason.threshold
             side = "yes" if example in fired.examples else "no"
             line, text = f"{example.place:,}", Text(_on_one_line(example.text))
@@ -207,7 +209,7 @@ def _examples(trial: Trial) -> Table:
 
 
 def _on_one_line(text: str) -> str:
-    """The start of `text` with nothing in it that a terminal would obey or can't print."""
+    """The start of `text` without control sequences or characters that a terminal can't print."""
     words = " ".join(text[: 4 * EXAMPLE_WIDTH].split())
     printable = "".join(char if char.isprintable() else "·" for char in words)
     return printable if len(printable) <= EXAMPLE_WIDTH else printable[: EXAMPLE_WIDTH - 1] + "…"

@@ -21,7 +21,7 @@ def report(
         Path,
         typer.Argument(
             metavar="OUT",
-            help="Output of `parley score`: .jsonl, .csv or .parquet, also .gz, or a folder of such parts.",
+            help="Output of `parley score`: .jsonl, .csv or .parquet, also with .gz, or a folder of parts.",
         ),
     ],
     *,
@@ -49,14 +49,14 @@ def report(
     title: Annotated[str | None, typer.Option(help="Title of the page.", show_default="OUT's name")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace PAGE if it exists.")] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Show no progress bar and no closing line.")
+        bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")
     ] = False,
 ) -> None:
     """Write a report on a scored file: one HTML page that loads nothing from the network.
 
     It shows the comments to look at first with their toxic spans marked; volumes over time; abuse, off-topic
     and stance by article, author and target; stance over time; the distribution of scores and the policy's
-    thresholds; decisions, reasons, and what could not be judged. Give the policy that scored the file.
+    thresholds; decisions, reasons, and what could not be scored. Name the policy that scored the file.
 
     \b
     parley score comments.csv -o scores.jsonl --policy strict
@@ -151,7 +151,7 @@ def _warn(scored: ScoredFile, tally: Tally) -> None:
         tell(f"Warning: {scored.unreadable:,} rows could not be read ({scored.first_problem})", err=True)
     if tally.foreign_codes:
         tell(
-            f"Warning: the file was decided by another policy than {tally.lines.policy}, which has no rule "
+            f"Warning: the file was scored with another policy than {tally.lines.policy}, which has no rule "
             f"for {', '.join(tally.foreign_codes[:5])}; name the policy that scored the file with --policy",
             err=True,
         )

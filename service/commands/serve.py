@@ -13,23 +13,21 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.", show_default="8000")] = None,
     model: Annotated[
         Path | None,
-        typer.Option(help="Folder of the artifact to serve.", show_default="the one that comes with Parley"),
+        typer.Option(help="Folder of the artifact to serve.", show_default="the one shipped with Parley"),
     ] = None,
     policy: Annotated[
         str | None,
-        typer.Option(
-            help="Policy for requests that name none: a name or a YAML file.", show_default="default"
-        ),
+        typer.Option(help="Default policy of requests: a name or a YAML file.", show_default="default"),
     ] = None,
     threads: Annotated[
         int | None, typer.Option(help="Threads of the engine.", show_default="one for each core")
     ] = None,
     allow_anonymous: Annotated[
-        bool, typer.Option("--allow-anonymous", help="Let callers without an API key in, from anywhere.")
+        bool, typer.Option("--allow-anonymous", help="Accept callers without an API key from any address.")
     ] = False,
     config: Annotated[
         Path | None,
-        typer.Option(help="YAML file of settings; see configs/service.yaml.", envvar="PARLEY_CONFIG"),
+        typer.Option(help="YAML settings file; see configs/service.yaml.", envvar="PARLEY_CONFIG"),
     ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning or error.", show_default="info")
@@ -37,18 +35,18 @@ def serve(
 ) -> None:
     """Serve the model over HTTP.
 
-    POST /v1/classify labels comments; /docs shows it with examples to try; /health and /metrics are for
-    operators.
+     POST /v1/classify labels comments; /docs shows it with examples to try; /health and /metrics are for
+     operators.
 
-    A flag comes before its PARLEY_* variable, a variable before the --config file.
+    A flag overrides its PARLEY_* variable; a variable overrides the --config file.
 
-    \b
-        parley serve
-        parley serve --port 9000 --policy strict
-        parley keys create "our site" && parley serve --host 0.0.0.0
-        PARLEY_LIMITS__COMMENTS=100 parley serve --config service.yaml
+     \b
+         parley serve
+         parley serve --port 9000 --policy strict
+         parley keys create "our site" && parley serve --host 0.0.0.0
+         PARLEY_LIMITS__COMMENTS=100 parley serve --config service.yaml
 
-    Exit status: 0 after Ctrl+C, 1 when it can't start, 2 for settings that can't be used.
+     Exit status: 0 after Ctrl+C, 1 when it can't start, 2 for settings that can't be used.
     """
     from parley.service.errors import PolicyError, SettingsError, StartError, StoreError
     from parley.service.settings.schema import Settings

@@ -1,4 +1,4 @@
-"""`parley users`: make, list and revoke the personal keys with which people sign in at the desk."""
+"""`parley users`: create, list and revoke the personal keys for signing in at the desk."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from parley.service.terminal import tell
 app = typer.Typer(
     name="users",
     no_args_is_help=True,
-    help="Make, list and revoke the people of the moderators' desk. From the first on, everybody signs in.",
+    help="Create, list and revoke users of the desk. Once a user exists, everybody has to sign in.",
 )
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="The moderator's name, as the log of decisions will have it.")],
+    name: Annotated[str, typer.Argument(help="The moderator's name, as shown in the log of decisions.")],
     *,
     role: Annotated[
-        str, typer.Option(help="moderator, or admin: sets thresholds and exports the log too.")
+        str, typer.Option(help="moderator, or admin, who can also set thresholds and export the log.")
     ] = "moderator",
     config: ConfigOption = None,
 ) -> None:
-    """Make a personal key and show it, this once: only its Argon2 hash is kept.
+    """Create a user's personal key and show it once: only its Argon2 hash is kept.
 
-    The key goes to standard output, alone on its line.
+    The key is printed on standard output, alone on its line.
 
     \b
     parley users create Ada --role admin
@@ -36,18 +36,21 @@ def create(
     from parley.service.store.desk import people
 
     if role not in ("moderator", "admin"):
-        raise typer.BadParameter(f"{role!r} is no role: moderator or admin", param_hint="--role")
+        raise typer.BadParameter(f"unknown role {role!r}: give moderator or admin", param_hint="--role")
     if not name.strip():
-        raise typer.BadParameter("is blank: decisions would be nobody's", param_hint="NAME")
+        raise typer.BadParameter("is blank: decisions need a name", param_hint="NAME")
     with told_errors(), opened_store(config) as (store, _):
         user, key = people.create(store, name.strip(), role=cast(Literal["moderator", "admin"], role))
     tell(key)
-    tell(f"User {user.id}: {user.name}, {user.role}. Hand the key over: it can't be shown again.", err=True)
+    tell(
+        f"Created user {user.id}: {user.name}, {user.role}. Pass the key on: it can't be shown again.",
+        err=True,
+    )
 
 
 @app.command("list")
 def list_(*, config: ConfigOption = None) -> None:
-    """List the people: name, role, since when they may sign in, and since when no longer.
+    """List the users: name, role, and when each was created and revoked.
 
     \b
     parley users list
@@ -57,7 +60,7 @@ def list_(*, config: ConfigOption = None) -> None:
     with told_errors(), opened_store(config) as (store, _):
         found = people.all_users(store)
     if not found:
-        tell("There is nobody yet; `parley users create NAME` makes a key.", err=True)
+        tell("There are no users; create one with `parley users create NAME`.", err=True)
         return
     show_keys("role", [(user.id, user.name, user.role, user.created, user.revoked) for user in found])
 
@@ -70,7 +73,7 @@ def revoke(
     *,
     config: ConfigOption = None,
 ) -> None:
-    """Close a personal key for good and end its sessions at once; decisions keep the name.
+    """Revoke a user's key permanently and end the user's sessions; decisions keep the name.
 
     \b
     parley users revoke 1f2e3d4c
@@ -80,6 +83,6 @@ def revoke(
     with told_errors(), opened_store(config) as (store, _):
         revoked = people.revoke(store, user_id)
     if not revoked:
-        tell(f"Error: nobody with an open key has the id {user_id}; see `parley users list`", err=True)
+        tell(f"Error: no active user has the id {user_id}; `parley users list` shows the ids", err=True)
         raise typer.Exit(2)
     tell(f"User {user_id} can no longer sign in.", err=True)

@@ -1,5 +1,5 @@
-"""The moderator's desk: pages at /desk for those who read comments, and what comes and goes with them.
+"""The moderators' desk: the pages at /desk, and what feeds and follows them.
 
-`pages` are what they see, `access` lets them in. `arrivals` takes comments in, `scoring` scores uploads,
-`webhooks` sends decisions on, `decisions` takes them by REST. Nothing comes from another host.
+`pages` holds the pages, `access` signs moderators in. `arrivals` stores incoming comments, `scoring` scores
+uploads, `webhooks` sends decisions out, `decisions` takes them by REST. Pages load nothing from other hosts.
 """

@@ -1,8 +1,8 @@
-"""Who may see the desk: a session for each browser, and what every change must bring.
+"""Who may see the desk: a session per browser, and the checks on every change.
 
 Routes of the desk are `DeskRoute`s. Without any user the desk is open to a browser on this machine, at a
-loopback address and not through a proxy; from the first user on (`parley users create`) everybody signs in. A
-POST must come from the desk's own pages: by the browser's word on the origin, and by the form's token.
+loopback address and not through a proxy; once a user exists (`parley users create`), everybody signs in. A
+POST must come from the desk's own pages: the browser's Origin header and the form's token are checked.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "v
 
 
 class DeskRoute(APIRoute):
-    """A route that knows the browser's session, and refuses what does not come from the desk's own pages."""
+    """A route that finds the browser's session and refuses requests that other pages make."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Check session, origin and token before the route's own function runs."""
+        """Check session, origin and token before the route's function runs."""
         handle = super().get_route_handler()
 
         async def handle_desk(request: Request) -> Response:
@@ -50,7 +50,7 @@ class DeskRoute(APIRoute):
                     await check_origin(request, session)
                 response = await handle(request)
             finally:
-                await request.close()  # an uploaded file lies in a temporary one
+                await request.close()  # closes the temporary file of an upload
             if made:
                 set_cookie(request, response, made)
             return response
@@ -59,7 +59,7 @@ class DeskRoute(APIRoute):
 
 
 async def get_session(request: Request) -> Session:
-    """The browser's session, as `DeskRoute` has found it."""
+    """The browser's session, found by `DeskRoute`."""
     session = request.state.session
     assert isinstance(session, Session)
     return session
@@ -69,7 +69,7 @@ async def get_admin(request: Request) -> Session:
     """The session of an admin. Raises NotAllowed for anybody else."""
     session = await get_session(request)
     if not session.is_admin:
-        raise NotAllowed("this page is for admins: ask one of them")
+        raise NotAllowed("this page is for admins: ask one of yours")
     return session
 
 
@@ -78,11 +78,11 @@ AdminDep = Annotated[Session, Depends(get_admin)]
 
 
 async def check_origin(request: Request, session: Session | None) -> None:
-    """Refuse a change that another site's page asks for. Raises NotAllowed."""
+    """Refuse a change requested by another site's page. Raises NotAllowed."""
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     elsewhere = origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")
     if elsewhere or site not in (None, "same-origin", "none"):
-        raise NotAllowed("this request comes from another site's page: open the desk itself")
+        raise NotAllowed("this request came from another site's page: use the desk's own pages")
     if session is None or request.url.path == SIGN_IN:  # there is no token yet
         return
     form = await request.form()
@@ -92,7 +92,7 @@ async def check_origin(request: Request, session: Session | None) -> None:
 
 
 def set_cookie(request: Request, response: Response, value: str) -> None:
-    """The session's cookie: not for scripts, not for other sites, and over TLS only where that is spoken."""
+    """The session's cookie: HttpOnly, SameSite, and Secure if the request came over TLS."""
     service: Service = request.app.state.service
     tls = request.url.scheme == "https" or (service.settings.public_url or "").startswith("https://")
     seconds = int(people.SESSION.total_seconds())
@@ -102,10 +102,9 @@ def set_cookie(request: Request, response: Response, value: str) -> None:
 
 
 def is_open(service: Service, request: Request) -> bool:
-    """Whether no sign-in is asked for: no user yet, and the browser sits at this machine.
+    """Whether the desk is open without signing in: no user yet, and a browser on this machine.
 
-    A name in Host that is not loopback's is another site's page (DNS rebinding) or a proxy. Raises
-    StoreError.
+    A Host header that isn't loopback means another site's page (DNS rebinding) or a proxy. Raises StoreError.
     """
     forwarded = any(name in request.headers for name in FORWARDED)
     address = request.client.host if request.client else ""
@@ -114,7 +113,7 @@ def is_open(service: Service, request: Request) -> bool:
 
 
 def _session(service: Service, request: Request, cookie: str | None) -> tuple[Session | None, str | None]:
-    """The browser's session, and the cookie of a new one."""
+    """The browser's session, and the cookie if it is new."""
     session = people.find(service.store, cookie) if cookie else None
     if session is not None and session.user is not None:
         return session, None

@@ -1,9 +1,9 @@
-"""Comments on their way into a queue: from a prediction and a decision to a row.
+"""Incoming comments: turns a prediction and a decision into a queue's row.
 
     row = item_row(comment, prediction, decision, queue=ARRIVALS, ...)
 
 `Arrivals.keep` is what the protocols call once they have answered. It does nothing unless the site turns
-`store.queue` on, and nothing for a comment whose client says that it isn't to be stored.
+`store.queue` on, and skips comments whose client asks not to store them.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from parley.service.store.tables import storable
 
 THREAT = "abuse.threat"
 MAX_NAME = 512
-"""Characters of a name that is looked up: a database's index takes no long ones."""
+"""Longest name that is looked up: database indexes limit it."""
 NEED = {"approve": 0.0, "review": 1.0, "reject": 2.0}
 log = structlog.get_logger("parley.desk")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrived:
-    """A comment that was judged; `author` is the id that the client sends, kept as a keyed hash."""
+    """A scored comment; `author` is the id that the client sends, stored as a keyed hash."""
 
     comment: Comment
     prediction: Prediction
@@ -47,13 +47,13 @@ class Arrived:
 
 
 class Arrivals:
-    """Keeps what arrives, as the site wants it kept."""
+    """Stores incoming comments as the settings say."""
 
     def __init__(self, store: Store, hashes: KeyedHashes, *, on: bool) -> None:
         self._store, self._hashes, self.on = store, hashes, on
 
     def keep(self, arrived: Sequence[Arrived], *, model: str, policy: str) -> None:
-        """Put comments into the queue of arrivals; a store that can't take them is told of in the log."""
+        """Add comments to the queue of incoming ones; an error of the store is logged."""
         if not self.on or not arrived:
             return
         try:
@@ -71,7 +71,7 @@ class Arrivals:
         keys: Sequence[str] | None = None,
         connection: Any = None,
     ) -> None:
-        """Put comments into a queue. `keys` tell apart what bears no id. Raises StoreError."""
+        """Add comments to a queue. `keys` identify comments without an id. Raises StoreError."""
         authors = {each.author for each in arrived if each.author}
         hashed = {author: self._hashes.author(author) for author in authors}
         rows = [item_row(each, model=model, policy=policy, queue=queue) for each in arrived]
@@ -94,7 +94,7 @@ class Arrivals:
 
 
 def item_row(arrived: Arrived, *, model: str, policy: str, queue: int) -> dict[str, Any]:
-    """The row of a queue for a judged comment."""
+    """The queue's row for a scored comment."""
     comment, prediction, decision = arrived.comment, arrived.prediction, arrived.decision
     article, parent = comment.article, comment.parent
     digest, comment_id = input_hash(comment), _name(comment.id)
@@ -137,17 +137,17 @@ def item_row(arrived: Arrived, *, model: str, policy: str, queue: int) -> dict[s
 
 
 def _name(given: str | None) -> str | None:
-    """An id as a queue keeps it; a file may hold longer ones than any index takes."""
+    """An id as stored in a queue: a file's ids may be too long for an index."""
     return given if given and len(given) <= MAX_NAME else None
 
 
 def scores_of(prediction: Prediction) -> dict[str, float | None]:
-    """The scores by their columns."""
+    """The scores by column."""
     return {name: prediction.score(name) for name in SCORES}
 
 
 def label_of(reason: Reason | None) -> str | None:
-    """What a reason is about: the label its rule looks at, or the rule's own code."""
+    """What a reason is about: its rule's label, or the rule's code."""
     if reason is None:
         return None
     label = (reason.when or "").removeprefix("abuse.")
@@ -155,9 +155,9 @@ def label_of(reason: Reason | None) -> str | None:
 
 
 def need(prediction: Prediction, decision: Decision) -> float:
-    """Threats first, then what the policy rejects, then what it reviews; among them by the score.
+    """Urgency: threats first, then what the policy rejects, then what it reviews; each by score.
 
-    What came for a closed story is refused already, and needs nobody unless it threatens.
+    A comment on a closed story is already rejected, so it isn't urgent unless it is a threat.
     """
     score = next((r.score for r in decision.reasons if r.score is not None and 0 <= r.score <= 1), None)
     if score is None:
@@ -169,7 +169,7 @@ def need(prediction: Prediction, decision: Decision) -> float:
 
 
 def input_hash(comment: Comment) -> str:
-    """SHA-256 of all that the model was asked."""
+    """SHA-256 of the model's whole input."""
     article, parent = comment.article, comment.parent
     asked = [
         comment.text,

@@ -1,4 +1,4 @@
-"""POST /v1/decisions: what moderators decided elsewhere, for the desk's queue, log and webhooks.
+"""POST /v1/decisions: decisions made outside the desk, for its queue, log and webhooks.
 
     curl http://127.0.0.1:8000/v1/decisions -H 'Content-Type: application/json' \\
         -d '{"decisions": [{"comment_id": "c-17", "action": "reject", "reason": "SPAM", "moderator": "Ada"}]}'
@@ -70,14 +70,14 @@ class ModerationsAnswer(BaseModel):
 
 @router.post(
     "/v1/decisions",
-    summary="Note moderators' decisions",
+    summary="Record moderators' decisions",
     responses={
         200: {"model": ModerationsAnswer},
         **documented(InvalidRequest, MalformedBody, WrongMediaType, BodyTooLarge, StoreError),
     },
 )
 async def decide(sent: ModerationsRequest, service: ServiceDep) -> Response:
-    """A comment that waits at the desk is taken off its queue; one that isn't there is only logged."""
+    """A comment waiting at the desk leaves its queue; for any other the decision is only logged."""
     return JSON({"ids": await run_in_threadpool(_decide, service, sent.decisions)})
 
 

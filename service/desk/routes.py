@@ -1,4 +1,4 @@
-"""The desk as one protocol: its pages, the shape of its errors, and what works beside the requests."""
+"""The desk as one protocol: its pages, the shape of its errors, and its background work."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WIRE = Wire(router=router, paths=("/desk",), render=render_problem)
 
 
 class Working:
-    """What the desk does beside the requests: uploads are scored, decisions are sent on."""
+    """The desk's background work: scoring uploads and sending decisions to webhooks."""
 
     def __init__(self, service: Service) -> None:
         self.scoring = Scoring(service)
@@ -32,7 +32,7 @@ class Working:
         self._tasks = [asyncio.create_task(self.scoring.run()), asyncio.create_task(deliverer.run())]
 
     async def stop(self) -> None:
-        """End both; what is not done goes on after the next start."""
+        """Stop both; unfinished work resumes after the next start."""
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:

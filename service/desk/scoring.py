@@ -1,7 +1,7 @@
-"""Scores uploads in the background, a few comments at a time, behind those who wait for an answer.
+"""Scores uploads in the background, a few comments at a time; requests come first.
 
-Each batch goes into its queue together with how far the reading has come. After a stop the same rows are read
-again and left out, so that no comment is lost and none comes twice.
+Each batch is stored in one transaction with the reading position. After a stop the same rows are read again
+and skipped, so that no comment is lost or stored twice.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from parley.service.web.context import Service
 
 BATCH = 32
 AT_ONCE = 16
-"""Comments in one job of the batcher: a longer one would hold up those who wait."""
+"""Comments per job of the batcher: a longer one would hold up requests."""
 REST = 0.25
-"""Of the time that a batch took: the model rests so long, or the batcher would keep its queue short."""
+"""Pause after a batch, as a share of its time, so that the batcher's queue limit doesn't shrink."""
 RETRY_S = 1.0
 
 log = structlog.get_logger("parley.desk")
 
 
 class Scoring:
-    """Scores what waits for it, one upload after another."""
+    """Scores pending uploads, one after another."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -46,11 +46,11 @@ class Scoring:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="parley-upload")
 
     def wake(self) -> None:
-        """There may be something to score."""
+        """Wake up: there may be something to score."""
         self._woken.set()
 
     async def run(self) -> None:
-        """Until cancelled: what was left by the last run first, then what is confirmed."""
+        """Run until cancelled: first uploads left by the last run, then newly confirmed ones."""
         while True:
             try:
                 found = await self._call(queues.all_queues, self._service.store)
@@ -65,15 +65,15 @@ class Scoring:
             self._woken.clear()
 
     def close(self) -> None:
-        """End the thread once its call is done."""
+        """End the thread after its current call."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     async def _call(self, function: Any, *arguments: Any) -> Any:
-        """Readers live in one thread: some keep what they have read in a database of it."""
+        """Readers stay in one thread: some hold an SQLite connection that is bound to it."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
     async def _score_told(self, queue: Queue) -> None:
-        """Score an upload, and note on its queue what stopped that."""
+        """Score an upload; record an error on its queue."""
         try:
             await self._score(queue)
             await self._end(queue, None)
@@ -86,7 +86,7 @@ class Scoring:
         if now is None:
             return  # removed meanwhile
         if problem is None and now.rows == now.bad:
-            problem = "no row of the file could be read as a comment"
+            problem = "no row in the file could be read as a comment"
         state = "failed" if now.rows == now.bad else "ready"
         await self._call(self._note, queue, {"state": state, "problem": problem, "fraction": 1.0})
         path = path_of(self._service, queue)
@@ -117,7 +117,7 @@ class Scoring:
             await self._call(source.close)
 
     def _keep(self, queue: Queue, pairs: list[tuple[Record, Prediction]], progress: dict[str, Any]) -> bool:
-        """Keep a batch and the progress; false where the upload was removed."""
+        """Store a batch and the progress; false if the upload was removed."""
         service = self._service
         policy = service.policy()
         arrived, keys = [], []
@@ -150,7 +150,7 @@ class Scoring:
         return True
 
     async def _judge(self, comments: list[Comment]) -> list[Prediction | None]:
-        """A prediction a comment; None for one that the model can't read."""
+        """One prediction per comment; None if the model can't read it."""
         found: list[Prediction | None] = []
         for start in range(0, len(comments), AT_ONCE):
             some = comments[start : start + AT_ONCE]
@@ -165,7 +165,7 @@ class Scoring:
         return found
 
     async def _predict(self, comments: list[Comment]) -> list[Prediction]:
-        """Predictions, however long the model has no time for them."""
+        """Predictions, retried for as long as the model is busy."""
         while True:
             try:
                 return await self._service.batcher.predict(comments)

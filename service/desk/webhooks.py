@@ -1,11 +1,11 @@
-"""Sends each decision on, signed as Standard Webhooks has it, until the receiver says 2xx.
+"""Sends each decision, signed as Standard Webhooks defines, until the receiver answers 2xx.
 
-    webhook-id         the decision's key, the same in every try: a receiver that has seen it may ignore it
+    webhook-id         the decision's key, the same in every try: a receiver may ignore one it has seen
     webhook-timestamp  seconds since 1970
     webhook-signature  v1,BASE64 of HMAC-SHA256 over "ID.TIMESTAMP.BODY" with the webhook's secret
 
-What a decision owes was written down with it, so a decision arrives at least once, also over a restart. A try
-that fails is repeated after 5 s, then ever later, for three days.
+A decision's deliveries are stored with it, so it arrives at least once, even across a restart. A failed try
+is repeated after 5 s, then at growing intervals for three days.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ log = structlog.get_logger("parley.webhooks")
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *arguments: Any, **named: Any) -> None:
-        return None  # a signed decision goes where the settings say, nowhere else
+        return None  # no redirects: a signed decision goes only where the settings say
 
 
 _opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({}))
 
 
 class Deliverer:
-    """Delivers what is due, one receiver beside another."""
+    """Delivers what is due, to all receivers in parallel."""
 
     def __init__(self, store: Store, webhooks: list[Webhook]) -> None:
         self._store = store
@@ -69,7 +69,7 @@ class Deliverer:
                 await asyncio.sleep(LOOK_S)
 
     def deliver(self, delivery: Delivery) -> None:
-        """Try once, and note what became of it. Raises StoreError."""
+        """Try once, and record the result. Raises StoreError."""
         secret = self._secrets.get(delivery.url)
         if secret is None:
             deliveries.failed(
@@ -87,7 +87,7 @@ class Deliverer:
 
 
 def send(url: str, secret: str, decision: Mapping[str, Any]) -> str | None:
-    """One try; None where the receiver has it, else what went wrong."""
+    """One try; None on success, else what went wrong."""
     body = body_of(decision)
     headers = signed(str(decision["key"]), int(time.time()), body, secret)
     request = urllib.request.Request(

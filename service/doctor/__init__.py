@@ -1,1 +1,1 @@
-"""`parley doctor`: checks of an installation, each with what to do where something is wrong."""
+"""`parley doctor`: checks of an installation, with advice if something is wrong."""

@@ -1,10 +1,10 @@
-"""Every check, and what they find.
+"""Runs every check.
 
     for finding in examine(Settings.load(file=config)):
         print(finding.state, finding.subject, finding.told)
 
-Nothing is changed: a store is neither made nor migrated. Every check stands alone, so that one that fails
-hides no other.
+Nothing is changed: a store is neither created nor migrated. Checks are independent, so a failing one hides no
+other.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CHECKS: dict[str, Check] = {
 
 
 def examine(settings: Settings, *, file: Path | None = None) -> Iterator[Finding]:
-    """Every finding, check after check; `file` is where the settings come from."""
+    """Every finding, in order; `file` is the settings' source."""
     checks: dict[str, Check] = {"settings": partial(machine.check_file, file), **CHECKS}
     for subject, check in checks.items():
         try:

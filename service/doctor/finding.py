@@ -1,4 +1,4 @@
-"""What a check says: a state, and words that tell what to do where it isn't ok."""
+"""The result of a check: a state, and advice if it isn't ok."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Check = Callable[[Settings], Told]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found of its subject; `told` says what to do where it isn't ok."""
+    """A check's result on its subject; `told` says what to do if it isn't ok."""
 
     state: State
     subject: str

@@ -1,4 +1,4 @@
-"""Checks of what is kept: store, secret of author hashes, keys, the disk, and the clock against the rows."""
+"""Checks of stored data: store, secret of author hashes, keys, disk, and the clock."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from parley.service.store.tables import articles, sightings, suggestions
 from parley.service.web.access import is_loopback
 
 NEEDED_MB, WANTED_MB = 100, 1000
-"""Free disk space: below the first, writes may fail any day."""
+"""Limits of free disk space, for an error and a warning."""
 AHEAD = timedelta(hours=1)
-"""How far in the future a row may be before the clock is blamed."""
+"""How far in the future a row may be before it counts as a wrong clock."""
 
 
 def check_store(settings: Settings) -> Told:
     """The database can be used, and its schema is this version's."""
     url = settings.store.database
     if not _store_exists(settings):
-        yield "ok", f"{shown(url)} will be made at the first start"
+        yield "ok", f"{shown(url)} will be created at the first start"
         return
     store = Store.open(url, migrate=False)
     try:
@@ -38,7 +38,7 @@ def check_store(settings: Settings) -> Told:
         elif schema and schema < HEAD:
             yield (
                 "warning",
-                f"schema {schema} is older than this version's ({HEAD}): the next start migrates it; take a "
+                f"schema {schema} is older than this version's ({HEAD}): the next start migrates it; run "
                 "`parley backup` first",
             )
         else:
@@ -54,14 +54,14 @@ def check_store(settings: Settings) -> Told:
 
 
 def check_secret(settings: Settings) -> Told:
-    """The secret of author hashes is there where it is needed, whole and private."""
+    """The secret of author hashes exists if needed, intact and private."""
     file = settings.store.author_secret
     if not file.exists():
         hashed = _hashed_rows(settings)
         if hashed:
             yield (
                 "problem",
-                f"{file} is missing and {hashed:,} rows have hashes made with it: no author of theirs can be "
+                f"{file} is missing and {hashed:,} rows have hashes made with it: their authors can't be "
                 "found or forgotten; restore it from a backup",
             )
         else:
@@ -76,43 +76,42 @@ def check_secret(settings: Settings) -> Told:
 
 
 def check_keys(settings: Settings) -> Told:
-    """Whether whoever may call is who should."""
+    """Who may call."""
     known = _keys(settings)
     open_keys = [key for key in known if key.revoked is None]
     if settings.access.anonymous:
-        yield "warning", "access.anonymous is true: whoever reaches the port may call, at access.rate"
+        yield "warning", "access.anonymous is true: anybody who reaches the port may call, at access.rate"
     elif open_keys:
         yield "ok", f"{len(open_keys)} open"
     elif known:
-        yield "problem", "all are revoked, so nobody can call: make one with `parley keys create NAME`"
+        yield "problem", "all are revoked, so nobody can call: create one with `parley keys create NAME`"
     elif is_loopback(settings.host):
         yield (
             "warning",
-            "there is none: only programs on this machine are answered, nothing that comes through a proxy; "
-            "make one with `parley keys create NAME`",
+            "none: only direct requests from this machine are answered, none through a proxy; "
+            "create one with `parley keys create NAME`",
         )
     else:
         yield (
             "problem",
-            f"there is none, so the service won't start on {settings.host}: make one with "
-            "`parley keys create NAME`",
+            f"none, so the service won't start on {settings.host}: create one with `parley keys create NAME`",
         )
 
 
 def check_clock(settings: Settings) -> Told:
-    """The clock agrees with what is in the store: decisions are removed by their age."""
+    """The clock agrees with the store, which deletes decisions by age."""
     now, newest = datetime.now(UTC), _newest(settings)
     if newest is None:
         yield "ok", f"{now:%Y-%m-%d %H:%M} UTC"
     elif newest > now + AHEAD:
         yield (
             "problem",
-            f"it says {now:%Y-%m-%d %H:%M} UTC, but the store has a row of {newest:%Y-%m-%d %H:%M}: set it",
+            f"it says {now:%Y-%m-%d %H:%M} UTC, but the store has a row from {newest:%Y-%m-%d %H:%M}: set it",
         )
     elif now - newest > timedelta(days=settings.store.days):
         yield (
             "warning",
-            f"it says {now:%Y-%m-%d}, and the newest row is of {newest:%Y-%m-%d}: if that is wrong, set the "
+            f"it says {now:%Y-%m-%d}, but the newest row is from {newest:%Y-%m-%d}: if it is wrong, set the "
             f"clock before the start, which removes decisions older than {settings.store.days} days",
         )
     else:
@@ -120,7 +119,7 @@ def check_clock(settings: Settings) -> Told:
 
 
 def check_disk(settings: Settings) -> Told:
-    """There is room where the store is."""
+    """The store's disk has free space."""
     folder = settings.store.path
     while not folder.exists():
         folder = folder.parent
@@ -129,7 +128,7 @@ def check_disk(settings: Settings) -> Told:
         yield "ok", f"{free:,} MB free in {folder}"
     else:
         state: State = "problem" if free < NEEDED_MB else "warning"
-        yield state, f"{free:,} MB free in {folder}: make room, the store can't be written without"
+        yield state, f"{free:,} MB free in {folder}: free some space, or the store can't be written"
 
 
 def _store_exists(settings: Settings) -> bool:
@@ -138,7 +137,7 @@ def _store_exists(settings: Settings) -> bool:
 
 
 def _query(settings: Settings, *queries: sa.Select[Any]) -> list[object]:
-    """The first value of each query; none without a store that can be read (its own check tells)."""
+    """The first value of each query; empty if the store can't be read (another check reports that)."""
     if not _store_exists(settings):
         return []
     try:

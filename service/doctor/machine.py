@@ -23,9 +23,9 @@ PROBE_S = 3.0
 
 
 def check_file(file: Path | None, settings: Settings) -> Told:
-    """A settings file with secrets in it is for its owner alone."""
+    """A settings file with secrets isn't readable by everybody."""
     if file is None:
-        yield "ok", "defaults and variables, no file"
+        yield "ok", "defaults and variables; no file"
         return
     password = sa.make_url(settings.store.url).password if settings.store.url else None
     if (settings.coral.secrets or password) and file.stat().st_mode & 0o007:
@@ -48,14 +48,14 @@ def check_model(settings: Settings) -> Told:
     classifier = Classifier.load(settings.model, threads=settings.threads)
     classifier.predict([Comment(text="A good plan, thank you.")])
     info, seconds = classifier.info, time.perf_counter() - started
-    yield "ok", f"{info.get('name')} {info.get('version')}, loaded and asked in {seconds:.1f} s"
+    yield "ok", f"{info.get('name')} {info.get('version')}, loaded and tried in {seconds:.1f} s"
     available = _available_memory_mb()
     if available is not None and available < NEEDED_MEMORY_MB:
         yield "warning", f"{available} MB of memory are free; the service needs about {NEEDED_MEMORY_MB}"
 
 
 def check_proxy(settings: Settings) -> Told:
-    """What is said of the proxy fits together."""
+    """The proxy settings are consistent."""
     server, public = settings.server, settings.public_url
     wide = [p for p in server.trusted_proxies if ipaddress.ip_network(p, strict=False).prefixlen == 0]
     problems = 0
@@ -63,7 +63,7 @@ def check_proxy(settings: Settings) -> Told:
         problems += 1
         yield (
             "problem",
-            f"server.trusted_proxies holds {wide[0]}, so any client may claim any address: name your proxies",
+            f"server.trusted_proxies has {wide[0]}, so any client can claim any address: name your proxies",
         )
     if public and public.startswith("http://") and not is_loopback(_host_of(public)):
         problems += 1
@@ -86,7 +86,7 @@ def check_proxy(settings: Settings) -> Told:
 
 
 def check_port(settings: Settings) -> Told:
-    """The port is free, or it is Parley that answers there."""
+    """The port is free, or Parley answers there."""
     host, port = settings.host, settings.port
     if _can_listen(host, port):
         yield "ok", f"{host}:{port} is free"
@@ -101,7 +101,7 @@ def check_port(settings: Settings) -> Told:
 
 
 def check_extras(settings: Settings) -> Told:
-    """What the settings ask for is installed."""
+    """The packages that the settings need are installed."""
     wanted: dict[str, tuple[str, ...]] = {"fetch": ("httpx", "trafilatura")} if settings.fetch.hosts else {}
     if settings.store.database.startswith("postgres"):
         wanted["postgres"] = ("pg8000",)
@@ -129,7 +129,7 @@ def _can_listen(host: str, port: int) -> bool:
 
 
 def _health(host: str, port: int) -> str | None:
-    """What Parley there says of itself; None where it isn't Parley."""
+    """The health of the Parley there; None if it isn't Parley."""
     connection = http.client.HTTPConnection(
         {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, timeout=PROBE_S
     )

@@ -2,6 +2,6 @@
 
     reader (bytes -> Record | BadRow)  ->  Scorer (Records -> Scored)  ->  writer (Scored -> bytes)
 
-`record` says what a row is, `formats` which reader and writer a file gets, `score` runs the three.
-A new input format is one module with a reader and one entry in `formats.INPUTS`.
+`reading` opens files and defines records, `formats` selects reader and writer, `scoring` runs all three. A
+new input format is a module with a reader and an entry in `formats.registry.INPUTS`.
 """

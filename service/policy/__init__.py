@@ -1,1 +1,1 @@
-"""A site's rules, the surface facts that they ask for, and the decision that they make."""
+"""A site's rules, the surface facts that they use, and their decision."""

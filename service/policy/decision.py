@@ -37,15 +37,15 @@ from parley.service.validation import explain
 Action = Literal["approve", "review", "reject"]
 SEVERITY: dict[Action, int] = {"approve": 0, "review": 1, "reject": 2}
 EVEN_ODDS = 0.5
-"""What `at_least: model` means for a label to which the artifact gives no threshold."""
+"""What `at_least: model` means for a label without a threshold in the artifact."""
 _ABUSE_LABELS = {f"abuse.{label}": label for label in ABUSE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why a rule fired: `score` is the value found, `threshold` what it was held against.
+    """Why a rule fired: `score` is the value found, `threshold` what it was compared with.
 
-    `when` is the rule's own, for protocols that have codes of theirs; answers leave it out.
+    `when` is the rule's, for protocols with their own codes; answers omit it.
     """
 
     code: str
@@ -61,7 +61,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a policy says of one comment; the strictest reason comes first."""
+    """A policy's decision on one comment; the strictest reason comes first."""
 
     action: Action
     reasons: tuple[Reason, ...] = ()
@@ -76,7 +76,7 @@ CLOSED = Reason(
     detail="this story takes no more comments",
     when=Note.STORY_CLOSED.value,
 )
-"""Why a comment for a closed story is rejected, whatever the policy's rules say of it."""
+"""Why a comment on a closed story is rejected, whatever the policy's rules say."""
 
 
 class Policy:
@@ -94,19 +94,19 @@ class Policy:
         self.rules = rules.rules
         self.description = rules.description
         self.observe = rules.observe
-        """Whether its decisions are told and counted, but never acted on."""
+        """Whether its decisions are reported and counted, but never acted on."""
         self.otherwise: Action = rules.otherwise
         self.version = 0
-        """0 for the file itself; `with_thresholds` counts on."""
+        """0 for the file itself; see `with_thresholds`."""
         self._file = rules
         self._word_lists = word_lists
         self._thresholds = thresholds
 
     @classmethod
     def load(cls, name_or_path: str | Path, *, thresholds: Mapping[str, float] | None = None) -> Policy:
-        """The policy that comes with Parley under this name, or the one in this YAML file.
+        """Load the shipped policy of this name, or a YAML file.
 
-        `thresholds` are the artifact's own (`Classifier.thresholds`), which `at_least: model` asks for.
+        `thresholds` are the artifact's (`Classifier.thresholds`), used by `at_least: model`.
         Raises PolicyError.
         """
         file = _find(name_or_path)
@@ -133,7 +133,7 @@ class Policy:
             if reason is None:
                 continue
             key = (rule.code, rule.when)
-            # Of the steps of one rule (review from 0.7, reject from 0.9) only the strictest is told.
+            # If a rule has steps (review from 0.7, reject from 0.9), only the strictest is reported.
             if key not in fired or SEVERITY[rule.action] > SEVERITY[fired[key][0].action]:
                 fired[key] = rule, reason
         if not fired:
@@ -142,7 +142,7 @@ class Policy:
         return Decision(action=ordered[0][0].action, reasons=tuple(reason for _, reason in ordered))
 
     def nearly(self, comment: Comment, prediction: Prediction) -> tuple[Reason, ...]:
-        """Rules that the comment's score alone keeps from firing: below the line, all else holds."""
+        """Rules that only the score keeps from firing: it is below the threshold, all else holds."""
         facts = _Facts(comment, prediction, self._word_lists)
         found = []
         for rule in self.rules:
@@ -155,17 +155,17 @@ class Policy:
 
     @property
     def label(self) -> str:
-        """Name and version, as a decision's log has them."""
+        """Name and version, as in the log of decisions."""
         return f"{self.name}@{self.version}"
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the rules: two policies of one fingerprint decide alike."""
+        """SHA-256 of the rules: policies with the same fingerprint decide alike."""
         rules = [rule.model_dump() for rule in self.rules]
         return hashlib.sha256(json.dumps([rules, self.otherwise], sort_keys=True).encode()).hexdigest()
 
     def with_thresholds(self, thresholds: Mapping[str, float], *, version: int) -> Policy:
-        """The same rules with other thresholds, by `rule_key`; the others stay as they are."""
+        """The same rules with other thresholds, by `rule_key`; the rest unchanged."""
         rules = [
             rule.model_copy(update={"at_least": thresholds[rule_key(rule)]})
             if rule.at_most is None and rule_key(rule) in thresholds
@@ -180,7 +180,7 @@ class Policy:
     def _fire(self, rule: Rule, facts: _Facts) -> Reason | None:
         if rule.languages is not None and facts.language not in rule.languages:
             return None
-        if not self._holds(rule, facts):  # of nearly all rules that is all there is to do
+        if not self._holds(rule, facts):  # nearly all rules end here
             return None
         if not all(self._holds(condition, facts) for condition in rule.also):
             return None
@@ -199,16 +199,16 @@ class Policy:
 
     @cached_property
     def operating_points(self) -> dict[str, float]:
-        """The score from which each label counts as present, by label: see `operating_point`."""
+        """Each label's operating point: see `operating_point`."""
         return {_ABUSE_LABELS.get(score, score): self.operating_point(score) for score in SCORES}
 
     def operating_point(self, score: str) -> float:
-        """The score from which a label counts: where a rule on it alone first acts, else the model's own."""
+        """The lowest score at which a rule on this label alone acts, else the model's threshold."""
         acting = self.acting_point(score)
         return self._of_model(score) if acting is None else acting
 
     def acting_point(self, score: str) -> float | None:
-        """The lowest threshold of the rules that act on this score alone; None where none does."""
+        """The lowest threshold of the rules that act on this score alone, or None."""
         acting = [
             self.threshold(rule)
             for rule in self.rules
@@ -220,7 +220,7 @@ class Policy:
         return self._thresholds.get(_ABUSE_LABELS.get(score, score), EVEN_ODDS)
 
     def threshold(self, condition: Condition) -> float:
-        """What `condition` is held against, the model's own threshold where it asks for that."""
+        """The threshold of `condition`, the model's own if it says `model`."""
         if condition.at_most is not None:
             return condition.at_most
         if condition.at_least == "model" or condition.at_least is None:
@@ -229,7 +229,7 @@ class Policy:
 
 
 class _Facts:
-    """What the rules ask about one comment."""
+    """The values that rules use, for one comment."""
 
     def __init__(self, comment: Comment, prediction: Prediction, word_lists: Mapping[str, WordList]) -> None:
         self._comment = comment
@@ -239,10 +239,10 @@ class _Facts:
 
     @cached_property
     def _surface(self) -> Surface:
-        return Surface.of(self._comment)  # only for policies that ask for it: it reads the text again
+        return Surface.of(self._comment)  # only for policies that use it: it reads the text again
 
     def value(self, condition: Condition) -> float | None:
-        """The value that `condition` is held against; None where there is none to be had."""
+        """The value that `condition` tests; None if there is none."""
         path = condition.when
         if path in SCORES:
             return self._prediction.score(path)
@@ -256,7 +256,7 @@ class _Facts:
         return len(surface.words) if path == "words" else int(getattr(surface, path))
 
     def describe(self, condition: Condition, threshold: float) -> str:
-        """What was found, in words; of a word list its own entries, never the comment's text."""
+        """The value in words; for a word list its entries, never the comment's text."""
         sign = "at least" if condition.at_most is None else "at most"
         found = f"{condition.when} {round(self.value(condition) or 0, 4):g} ({sign} {round(threshold, 4):g})"
         if condition.when.startswith(WORD_LIST):
@@ -266,12 +266,12 @@ class _Facts:
 
 
 def rule_key(rule: Rule) -> str:
-    """What a threshold of a rule is kept under."""
+    """The key of a rule's threshold."""
     return f"{rule.code}/{rule.when}/{rule.action}"
 
 
 def shipped() -> dict[str, Traversable]:
-    """The policies that come with Parley, by name."""
+    """The shipped policies, by name."""
     folder = resources.files("parley") / "configs" / "policies"
     return {file.name.removesuffix(".yaml"): file for file in folder.iterdir() if file.name.endswith(".yaml")}
 
@@ -294,7 +294,7 @@ def _parse(file: Traversable) -> PolicyFile:
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(f"{file} can't be read: {error}; a policy is a YAML file in UTF-8") from error
     except yaml.YAMLError as error:
-        raise PolicyError(f"{file} is not YAML: {error}; mend it at the place named") from error
+        raise PolicyError(f"{file} is not YAML: {error}; fix it there") from error
     if not isinstance(values, dict):
         raise PolicyError(f"{file} must hold keys such as `rules:`; see configs/policies/default.yaml")
     try:
@@ -312,6 +312,8 @@ def _word_list(policy_file: Traversable, name: str, words: list[str] | str) -> W
         lines = map(str.strip, path.read_text(encoding="utf-8").splitlines())
         return WordList(line for line in lines if line and not line.startswith("#"))
     except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{place}: {path} can't be read: {error}; give UTF-8, one word a line") from error
+        raise PolicyError(
+            f"{place}: {path} can't be read: {error}; write one word or phrase per line, in UTF-8"
+        ) from error
     except ValueError as error:
         raise PolicyError(f"{place}: {error}") from error

@@ -3,10 +3,10 @@
     [link.url for link in find_links("See example.com/a, or https://news.example.")]
     # ["http://example.com/a", "https://news.example"]
 
-A host without a scheme is a link only where a known top-level domain ends it. Two letters count as one only
-before a path, since a space is often missing after a full stop ("ok.so", "true.It"). Mail addresses are no
+A host without a scheme is a link only if it ends in a known top-level domain. Two-letter domains count only
+before a path, since a space is often missing after a full stop ("ok.so", "true.It"). Mail addresses are not
 links. Linkifiers with richer rules exist, but those for Python search the rest of the text again from every
-possible start, and one comment could hold a server up for seconds.
+possible start, so that one comment could block a server for seconds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 _LETTER = r"[^\W_]"
 _LABEL = rf"{_LETTER}(?:-*+{_LETTER})*+"
-# Every part is possessive and starts only where no host goes on: nothing is read twice.
+# Every part is possessive and can't start inside a host: nothing is read twice.
 _LINK = re.compile(
     rf"""(?:
         (?<!\w)(?P<scheme>(?:https?|ftp)://)(?:[^\s@/\[\]()<>]{{1,50}}@)?
@@ -30,7 +30,7 @@ _LINK = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _CLOSING = ".,;:!?'\"’”*-"
-"""What ends the sentence around an address rather than the address."""
+"""Characters that end the sentence around an address rather than the address."""
 _DOMAINS = frozenset(
     (  # noqa: SIM905
         "aero asia biz com coop edu gov info museum name net org pro shop web xxx рф"
@@ -48,15 +48,15 @@ class Link:
 
     @property
     def host(self) -> str:
-        """The host in lower case; empty where the address names none that can be read."""
+        """The host in lower case; empty if it can't be parsed."""
         try:
             return (urlsplit(self.url).hostname or "").rstrip(".")
-        except ValueError:  # brackets that are no IPv6 address: still a link, of no known host
+        except ValueError:  # brackets without an IPv6 address: still a link, with no known host
             return ""
 
 
 def find_links(text: str) -> list[Link]:
-    """The links of `text`, in order, none inside another."""
+    """The links in `text`, in order, without overlaps."""
     return [_link(match) for match in _LINK.finditer(text) if _is_link(match)] if _may_link(text) else []
 
 

@@ -1,4 +1,4 @@
-"""One comment's result as it is sent and written: an entry of `results`, a line of `parley score`."""
+"""One comment's result: an entry of `results`, or a line of `parley score`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from parley.service.policy.decision import Decision
 
 
 def to_result(prediction: Prediction, decision: Decision) -> dict[str, Any]:
-    """The prediction and the decision as JSON-ready values, in the order of the documentation."""
+    """The prediction and the decision as JSON-ready values, in documented order."""
     result = prediction.to_dict()
     notes = result.pop("notes")
     result["decision"] = decision.to_dict()

@@ -1,4 +1,4 @@
-"""What a policy file may hold: its rules and their conditions, checked while it is read.
+"""The contents of a policy file: rules and conditions, checked while it is read.
 
     name, description     what the file is for
     otherwise             the action when no rule fires (approve)
@@ -22,7 +22,7 @@ SHARES = ("capitals",)
 COUNTS = ("links", "repeated_characters", "repeated_words", "characters", "words")
 WORD_LIST = "word_list."
 MIN_LETTERS = 15
-"""Cased letters below which `capitals` says nothing: "USA!" is no shouting."""
+"""Least number of cased letters for `capitals`: "USA!" is not shouting."""
 
 
 class _Strict(BaseModel):
@@ -30,7 +30,7 @@ class _Strict(BaseModel):
 
 
 class Condition(_Strict):
-    """`when` is held against `at_least` (a number, or `model`: the artifact's own threshold) or `at_most`."""
+    """Compares `when` with `at_least` (a number, or `model`: the artifact's threshold) or `at_most`."""
 
     when: str
     at_least: float | Literal["model"] | None = None
@@ -51,15 +51,15 @@ class Condition(_Strict):
     def _check_when(self) -> None:
         if self.when.startswith("stance"):
             raise ValueError(
-                "stance never acts: a reader's side is no ground for moderation; remove this condition"
+                "a policy can't act on stance (an opinion is no ground for moderation): remove this condition"
             )
         if self.when not in (*SCORES, *SHARES, *COUNTS) and not self.when.startswith(WORD_LIST):
             known = ", ".join((*SCORES, *SHARES, *COUNTS, WORD_LIST + "NAME"))
-            raise ValueError(f"nothing is called {self.when!r}; `when` is one of {known}")
+            raise ValueError(f"`when` can't be {self.when!r}; give one of {known}")
 
     def _check_threshold(self) -> None:
         if (self.at_least is None) == (self.at_most is None):
-            raise ValueError(f"{self.when} needs one threshold: at_least or at_most, and not both")
+            raise ValueError(f"{self.when} needs one threshold: at_least or at_most, not both")
         if self.at_least == "model":
             if self.when not in SCORES:
                 raise ValueError(
@@ -74,7 +74,7 @@ class Condition(_Strict):
 
 
 class Rule(Condition):
-    """A condition that acts: `code` is for machines, `message` for people."""
+    """A condition with an action; `code` is for machines, `message` for people."""
 
     code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     action: Literal["approve", "review", "reject"]
@@ -116,6 +116,6 @@ class PolicyFile(_Strict):
                 if condition.when.startswith(WORD_LIST) and name not in self.word_lists:
                     known = ", ".join(self.word_lists) or "none yet"
                     raise ValueError(
-                        f"rules[{place}] asks for the word list {name!r}; add it under word_lists ({known})"
+                        f"rules[{place}] names an unknown word list, {name!r}; add it to word_lists ({known})"
                     )
         return self

@@ -1,9 +1,9 @@
-"""Surface facts of a comment, those that need no model: capitals, links, repeats, length, words of a list.
+"""Surface facts of a comment, which need no model: capitals, links, repeats, length, words of a list.
 
     Surface("BUY NOW at www.example.com").capitals(min_letters=5)    # 0.28
     Surface("BUY NOW at www.example.com").links()                    # 1
 
-Every fact takes time linear in the text and holds for any Unicode text, lone surrogates and NUL included.
+Every fact takes linear time and works for any Unicode text, including lone surrogates and NUL.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from parley.service.policy.links import Link, find_links
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _PIECE = re.compile(r"\S{1,2000}\s*|\s+")
-"""What is normalised at once: one call over all of a long text would keep every other thread waiting."""
+"""Characters normalised per call: one call for a long text would block all other threads."""
 _MOST_MARKS = 30
-"""Combining marks in a row that are kept, as in Unicode's stream-safe format: sorting them takes
-normalisation time that grows with the square of their number.
+"""Longest run of combining marks that is kept, as in Unicode's stream-safe format: normalisation sorts them
+in quadratic time.
 """
 
 
 def fold(text: str) -> str:
-    """`text` as words are compared: compatibility forms unified, case folded, one apostrophe."""
+    """Normalise `text` for comparing words: compatibility forms, case, apostrophes."""
     if not text.isascii():
         pieces = _PIECE.findall(_endless_marks().sub(r"\1", text))
         text = "".join(unicodedata.normalize("NFKC", piece) for piece in pieces)
@@ -46,33 +46,33 @@ def _endless_marks() -> re.Pattern[str]:
 
 
 def _is_mark(char: str) -> bool:
-    """Whether `char` combines with what stands before it, or is made of such as do."""
+    """Whether `char` combines with the character before it, or decomposes into such."""
     return any(map(unicodedata.combining, unicodedata.normalize("NFKD", char)[:1]))
 
 
 class Surface:
-    """The facts of one plain text, each computed when first asked for."""
+    """The facts of one plain text, each computed on first use."""
 
     def __init__(self, text: str, *, source: str = "") -> None:
-        """`source` is the text with its markup, where links may stand that its reader doesn't see."""
+        """`source` is the text with its markup, which may have links that readers don't see."""
         self.text = text
         self._source = source
 
     @classmethod
     def of(cls, comment: Comment) -> Surface:
-        """The facts of what the comment's reader sees, and of the addresses behind its links."""
+        """The facts of the comment as its readers see it, and of the addresses behind its links."""
         plain = plain_text(comment.text, comment.format).text
         return cls(plain, source="" if comment.format == "plain" else unescape(comment.text))
 
     @cached_property
     def words(self) -> tuple[str, ...]:
-        """The text's words, folded."""
+        """The text's words, normalised."""
         return tuple(match.group() for match in _WORD.finditer(fold(self.text)))
 
     def capitals(self, *, min_letters: int) -> float | None:
-        """Share of capitals among the letters that have case, in [0, 1]; None below `min_letters` of them.
+        """Share of capitals among cased letters, in [0, 1]; None if there are fewer than `min_letters`.
 
-        Letters inside links don't count: nobody shouts in an address.
+        Letters in links don't count.
         """
         starts = [0, *(link.end for link in self._links)]
         ends = [*(link.start for link in self._links), len(self.text)]
@@ -103,7 +103,7 @@ class Surface:
         return len(self.text.strip())
 
     def matches(self, word_list: WordList) -> list[str]:
-        """The entries of `word_list` that stand in the text as whole words, in order of appearance."""
+        """The entries of `word_list` that occur in the text as whole words, in order."""
         return list(word_list.find(self.words))
 
     @cached_property
@@ -122,14 +122,14 @@ class WordList:
         """Raises ValueError for an entry without a letter or a digit, which could never match."""
         self._entries = {tuple(_WORD.findall(fold(entry))): entry for entry in entries}
         if () in self._entries:
-            raise ValueError(f"{self._entries[()]!r} has no letter or digit: list words and phrases")
+            raise ValueError(f"{self._entries[()]!r} has no letter or digit: list only words and phrases")
         self._lengths = sorted({len(words) for words in self._entries}, reverse=True)
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def find(self, words: tuple[str, ...]) -> Iterator[str]:
-        """The entries met in folded `words`, the longest first at each place."""
+        """The entries in normalised `words`; at each place the longest matches."""
         for start in range(len(words)):
             for length in self._lengths:
                 entry = self._entries.get(words[start : start + length])

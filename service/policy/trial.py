@@ -1,9 +1,9 @@
-"""What a policy would have done with the comments of a dump: counts, and the closest calls of each rule.
+"""What a policy would have done with a dump: counts, and each rule's borderline comments.
 
     trial = try_policy(policy, reader, classifier.predict)
     trial.actions["reject"], trial.rules["spam"].count, trial.rules["spam"].examples
 
-Rows that already carry scores (the output of `parley score`) are judged by them; the others are scored here.
+Rows that already have scores (the output of `parley score`) keep them; the others are scored here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Predict = Callable[[Sequence[Comment]], list[Prediction]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Firing:
-    """A comment that a rule fired on, or all but did; `place` is its line, or its row without lines."""
+    """A comment on which a rule fired or nearly fired; `place` is its line or row."""
 
     place: int
     text: str
@@ -35,13 +35,13 @@ class Firing:
 
     @property
     def margin(self) -> float:
-        """How far the score is from the threshold."""
+        """The distance of the score from the threshold."""
         return abs((self.reason.score or 0.0) - (self.reason.threshold or 0.0))
 
 
 @dataclass(slots=True)
 class Fired:
-    """How often a reason was given, how often it decided, and its closest calls on both sides of the line."""
+    """How often a reason was given and decided, and the comments on both sides of its threshold."""
 
     count: int = 0
     decided: Counter[str] = field(default_factory=Counter)
@@ -64,7 +64,7 @@ class Trial:
         return self.actions.total()
 
     def add(self, record: Record, decision: Decision, nearly: Sequence[Reason], *, examples: int) -> None:
-        """Count one decision, and keep the `examples` closest calls of its reasons and of those it missed."""
+        """Count one decision, and keep the `examples` comments closest to each threshold."""
         self.actions[decision.action] += 1
         for reason in decision.reasons:
             fired = self.rules.setdefault(reason.code, Fired())
@@ -84,7 +84,7 @@ def _keep_closest(kept: list[Firing], record: Record, reason: Reason, most: int)
 def try_policy(
     policy: Policy, rows: Iterable[Record | BadRow], predict: Predict, *, examples: int = 3
 ) -> Trial:
-    """Decide on every row; `predict` is asked for rows without scores. Raises what reading `rows` raises."""
+    """Decide on every row; `predict` scores rows without scores. Raises what reading `rows` raises."""
     trial = Trial()
     for batch in _batches(rows):
         records = [row for row in batch if isinstance(row, Record)]

@@ -1,1 +1,1 @@
-"""One wire format a file: the native routes, and those of the services that Parley stands in for."""
+"""One file per wire format: the native routes, and those of services that Parley replaces."""

@@ -1,9 +1,9 @@
-"""/v1/articles: an article is sent once; comments name it by id or URL from then on.
+"""/v1/articles: an article is sent once; from then on comments name it by id or URL.
 
     curl -X PUT http://127.0.0.1:8000/v1/articles/https%3A%2F%2Fnews.example%2Fbridge \\
         -H 'Content-Type: application/json' -d '{"title": "Council votes to close the old bridge"}'
 
-A URL is known by all its spellings (`parley.service.urls`), whatever protocol a comment comes by.
+URLs are normalised (`parley.service.urls`), in every protocol.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ArticleId = Annotated[
 
 
 class ArticleBody(BaseModel):
-    """An article; a title or a text is needed, and both are better."""
+    """An article; a title or a text is required, both are better."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -63,20 +63,18 @@ class ArticleBody(BaseModel):
     )
 
     title: Annotated[str, AtMost(10_000)] | None = None
-    text: str | None = Field(None, description="The lede or the whole text; its beginning is what is read.")
+    text: str | None = Field(None, description="The lede or the whole text; only its beginning is read.")
     url: Annotated[str, AtMost(2048)] | None = Field(
-        None, description="Where the article stands, if its id isn't its URL."
+        None, description="The article's address, if its id isn't its URL."
     )
     published: AwareDatetime | None = Field(
-        None, description="From when its age counts, where the site closes stories by age."
+        None, description="When it was published, for sites that close stories by age."
     )
-    closed: bool | None = Field(
-        None, description="Whether it takes no more comments; what was said before stands when absent."
-    )
+    closed: bool | None = Field(None, description="Whether it takes no more comments; unchanged when absent.")
 
 
 class ArticleOut(BaseModel):
-    """An article as kept; `url` in the one spelling that stands for all."""
+    """A stored article; `url` is normalised."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -90,7 +88,7 @@ class ArticleOut(BaseModel):
 
 @router.put(
     "/v1/articles/{article_id:path}",
-    summary="Keep an article",
+    summary="Store an article",
     responses={
         200: {"model": ArticleOut, "description": "Replaced"},
         201: {"model": ArticleOut, "description": "New"},
@@ -100,12 +98,12 @@ class ArticleOut(BaseModel):
 async def put_article(
     request: Request, article_id: ArticleId, sent: ArticleBody, service: ServiceDep
 ) -> Response:
-    """Comments that name this id or URL are judged against this title and text from now on."""
+    """Comments that name this id or URL are compared with this title and text from now on."""
     _check_id(request, article_id)
     if not (sent.title or "").strip() and not (sent.text or "").strip():
-        raise _invalid("title", "a title or a text is needed: comments are compared with it")
+        raise _invalid("title", "a title or a text is required: comments are compared with it")
     if sent.url is not None and normalise(sent.url) is None:
-        raise _invalid("url", f"must be a web address of at most {MAX_URL} characters, or be left out")
+        raise _invalid("url", f"must be a web address of at most {MAX_URL} characters, or absent")
     article = Article(id=article_id, url=sent.url, title=sent.title, text=sent.text)
     kept, new = await service.articles.put(article)
     names = names_of(Article(id=kept.id, url=kept.url))
@@ -123,25 +121,25 @@ async def put_article(
     responses={200: {"model": ArticleOut}, **documented(InvalidRequest, NotFound, StoreError)},
 )
 async def get_article(request: Request, article_id: ArticleId, service: ServiceDep) -> Response:
-    """The article kept under this id or URL."""
+    """The article stored under this id or URL."""
     _check_id(request, article_id)
     found = await run_in_threadpool(articles.get, service.store, article_id)
     if found is None:
-        raise NotFound("no article is kept under this id or URL: PUT it here")
+        raise NotFound("no article is stored under this id or URL: PUT it here")
     return JSON(await run_in_threadpool(_out, service, found))
 
 
 @router.delete(
     "/v1/articles/{article_id:path}",
     status_code=204,
-    summary="Forget an article",
+    summary="Delete an article",
     responses={204: {"description": "Gone"}, **documented(InvalidRequest, NotFound, StoreError)},
 )
 async def delete_article(request: Request, article_id: ArticleId, service: ServiceDep) -> Response:
-    """The article is gone; comments that name it are judged without."""
+    """Comments that name the article are then scored without it."""
     _check_id(request, article_id)
     if not await service.articles.delete(article_id):
-        raise NotFound("no article is kept under this id or URL")
+        raise NotFound("no article is stored under this id or URL")
     return Response(status_code=204)
 
 
@@ -150,8 +148,10 @@ def _check_id(request: Request, article_id: str) -> None:
         raise _invalid("article_id", "is blank: put the site's id or the URL into the path")
     if normalise(article_id) is None and len(article_id) > MAX_ID:
         raise _invalid("article_id", f"is longer than {MAX_ID} characters: give a shorter id, or a URL")
-    if normalise(article_id) and request.query_params.keys() - {"key"}:  # else all of ?p=1, ?p=2 are one
-        raise _invalid("article_id", "was cut at its question mark: percent-encode the URL, ? as %3F")
+    if normalise(article_id) and request.query_params.keys() - {
+        "key"
+    }:  # else ?p=1 and ?p=2 would be one article
+        raise _invalid("article_id", "was cut at its question mark: percent-encode the URL (? is %3F)")
 
 
 def _invalid(place: str, problem: str) -> InvalidRequest:

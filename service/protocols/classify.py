@@ -37,49 +37,45 @@ class _Sent(BaseModel):
 
 
 class ArticleIn(_Sent):
-    """The article the comment stands under; a title or a text makes off-topic answerable."""
+    """The comment's article; off-topic needs its title or text."""
 
     id: Annotated[str, AtMost(512)] | None = Field(None, description="The site's own id.")
     url: Annotated[str, AtMost(2048)] | None = None
     title: Annotated[str, AtMost(10_000)] | None = None
-    text: str | None = Field(None, description="The lede or the whole text; its beginning is what is read.")
+    text: str | None = Field(None, description="The lede or the whole text; only its beginning is read.")
 
 
 class ParentIn(_Sent):
-    """The comment that this one replies to."""
+    """The comment replied to."""
 
     id: Annotated[str, AtMost(512)] | None = None
     text: str | None = None
 
 
 class AuthorIn(_Sent):
-    """Who wrote the comment; only a keyed hash of the id is kept, with `store.queue`."""
+    """Who wrote the comment; only a keyed hash of the id is stored, and only with `store.queue`."""
 
     id: Annotated[str, AtMost(512)] | None = None
 
 
 class CommentIn(_Sent):
-    """What a reader wrote, with what it stands under."""
+    """A reader's comment and its context."""
 
     text: str = Field(description="The comment; not blank, at most `limits.text` characters (100,000).")
-    id: Annotated[str, AtMost(512)] | None = Field(
-        None, description="Echoed, so that answers find their comments."
-    )
+    id: Annotated[str, AtMost(512)] | None = Field(None, description="Echoed in the result.")
     article: ArticleIn | None = None
     parent: ParentIn | None = None
     target: Annotated[str, AtMost(10_000)] | None = Field(
-        None, description="What the stance is towards; the article's title when there is none."
+        None, description="What the stance is towards; by default the article's title."
     )
-    language: Annotated[str, AtMost(35)] | None = Field(
-        None, description="BCP 47, where known; detected otherwise."
-    )
+    language: Annotated[str, AtMost(35)] | None = Field(None, description="BCP 47; detected when absent.")
     author: AuthorIn | None = None
     format: Literal["plain", "html", "markdown"] = Field(
         "plain", description="How `text` is marked up; spans count in the text as sent."
     )
 
     def to_comment(self, *, ask: Sequence[Question] = ()) -> Comment:
-        """The model's comment, with the questions asked about it."""
+        """The model's comment, with what is asked about it."""
         article, parent = self.article, self.parent
         return Comment(
             text=self.text,
@@ -104,21 +100,21 @@ class ClassifyRequest(_Sent):
     )
     ask: list[Question] = Field(
         [],
-        description="What is judged only when asked: `reply`, whether a comment agrees with its parent.",
+        description="Optional labels: `reply`, whether the comment agrees with its parent.",
         json_schema_extra={"uniqueItems": True},
     )
     policy: Annotated[str, AtMost(512)] | None = Field(
-        None, description="Name of the policy that decides; the site's when absent."
+        None, description="Name of the policy that decides; by default the site's."
     )
     do_not_store: bool = Field(
-        False, description="Keep nothing of this for the moderators' desk, whatever the site's settings."
+        False, description="Store nothing of this for the moderators' desk, whatever the site's settings say."
     )
 
 
 class StanceOut(BaseModel):
-    """Which side the comment takes towards the target; the three sum to 1.
+    """The side that the comment takes towards the target; the three sum to 1.
 
-    `label` is null where a side is likeliest, but not likely enough to be named.
+    `label` is null if a side is the likeliest but not likely enough to be named.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -142,7 +138,7 @@ class ReplyOut(BaseModel):
 
 
 class SpanOut(BaseModel):
-    """A stretch of the text as sent: start inclusive, end exclusive, in characters (Unicode code points)."""
+    """A part of the text as sent: start inclusive, end exclusive, in characters (Unicode code points)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -153,7 +149,7 @@ class SpanOut(BaseModel):
 
 
 class ReasonOut(BaseModel):
-    """A rule that fired, with the value found and the threshold it was held against."""
+    """A rule that applied, with the value found and the threshold it was compared with."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -164,7 +160,7 @@ class ReasonOut(BaseModel):
 
 
 class DecisionOut(BaseModel):
-    """What the policy says."""
+    """The policy's decision."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -173,16 +169,16 @@ class DecisionOut(BaseModel):
 
 
 class ResultOut(BaseModel):
-    """One comment's labels: calibrated probabilities. What lacks its input is null, and `notes` says why."""
+    """One comment's labels: calibrated probabilities. A label whose input is missing is null; see `notes`."""
 
     model_config = ConfigDict(extra="forbid")
 
     id: str | None
-    abuse: dict[str, float] = Field(description=f"A score each for {', '.join(ABUSE)}.")
+    abuse: dict[str, float] = Field(description=f"One score each for {', '.join(ABUSE)}.")
     spam: float
     off_topic: float | None
     stance: StanceOut | None
-    reply: ReplyOut | None = Field(description="Null where not asked, or without the parent's text.")
+    reply: ReplyOut | None = Field(description="Null if not asked for, or without the parent's text.")
     spans: list[SpanOut]
     language: str | None
     decision: DecisionOut
@@ -190,7 +186,7 @@ class ResultOut(BaseModel):
 
 
 class ClassifyAnswer(BaseModel):
-    """One result a comment, in the order sent."""
+    """One result per comment, in the order sent."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -201,13 +197,13 @@ class ClassifyAnswer(BaseModel):
 EXAMPLES: dict[str, Any] = {
     "one": {
         "summary": "One comment",
-        "description": "Abuse and spam need the comment alone.",
+        "description": "Abuse and spam need only the comment.",
         "value": {"comments": [{"text": "You people are idiots, and so is whoever wrote this."}]},
     },
     "reply": {
         "summary": "A reply, with its article and a target",
-        "description": "The article makes off-topic answerable; the target is what the stance is towards. "
-        "`ask` has it judged against its parent as well.",
+        "description": "Off-topic needs the article; the target is what the stance is towards. "
+        "`ask` adds whether the comment agrees with its parent.",
         "value": {
             "comments": [
                 {
@@ -272,7 +268,7 @@ async def classify(
 
 
 def check_limits(sent: ClassifyRequest, service: Service) -> None:
-    """Refuse what the site's limits refuse, every place named. Raises InvalidRequest."""
+    """Check the site's limits. Raises InvalidRequest, which names every place."""
     limits, count = service.settings.limits, len(sent.comments)
     if not 1 <= count <= limits.comments:
         problem = f"must hold 1 to {limits.comments} comments, not {count}"
@@ -280,7 +276,7 @@ def check_limits(sent: ClassifyRequest, service: Service) -> None:
     details = []
     for i, comment in enumerate(sent.comments):
         if not comment.text.strip():
-            details.append({"place": f"comments[{i}].text", "problem": "is blank: leave this comment out"})
+            details.append({"place": f"comments[{i}].text", "problem": "is blank: omit this comment"})
         elif too_long := limits.too_long(comment.text):
             details.append({"place": f"comments[{i}].text", "problem": too_long})
     if details:

@@ -3,15 +3,15 @@
 Signed requests (`coral.secrets`) are checked over their raw bytes, and need no API key; unsigned ones need
 one in the callback URL (`?key=KEY`), unless the service is open.
 
-    approve   204, no opinion: Coral's later phases go on
-    review    SYSTEM_WITHHELD, until a moderator has looked (`coral.review: flag` only flags it)
+    approve   204, no opinion: Coral's later phases decide
+    review    SYSTEM_WITHHELD, until a moderator has decided (`coral.review: flag` only flags it)
     reject    REJECTED, with a reason for the author (DSA)
 
-A policy that observes only gives no opinion, whatever it decides: `parley_decisions_total` in /metrics counts
-what it would have done. A comment for a story that a person or the site closed is rejected all the same.
+A policy that only observes gives no opinion: `parley_decisions_total` in /metrics counts what it would have
+done. A comment on a closed story is rejected anyway.
 
-Coral drops an answer with any value that it doesn't know, whole: the enumerations below are its own. It sends
-neither the article nor the parent; the article is found by the story's URL or id among those kept.
+Coral discards the whole answer if it doesn't know a value: the enumerations below are its own. It sends
+neither the article nor the parent; the article is looked up in the store by the story's URL or id.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ CODES: Mapping[str, RejectionCode] = {
     "links": "SPAM",
     "off_topic": "IRRELEVANT_CONTENT",
 }
-"""What a rule looked at (`when`) to Coral's code; a word list is BANNED_WORD, all else OTHER."""
+"""A rule's `when` to Coral's code; a word list is BANNED_WORD, all else OTHER."""
 
 
 class CoralComment(BaseModel):
-    """What the reader wrote, as HTML or plain text by Coral's setting."""
+    """The reader's text, as HTML or plain text by Coral's setting."""
 
     id: str | None = None
     body: str | None = None
@@ -96,14 +96,14 @@ class CoralAuthor(BaseModel):
 
 
 class CoralStory(BaseModel):
-    """The article, by name only."""
+    """The article's names, without its text."""
 
     id: str | None = None
     url: str | None = None
 
 
 class CoralRequest(BaseModel):
-    """What Coral sends; the keys that Parley has no use for are ignored."""
+    """What Coral sends; keys that Parley doesn't use are ignored."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -150,7 +150,7 @@ class CoralModerationAction(BaseModel):
 
 
 class CoralAnswer(BaseModel):
-    """What Coral is to do; no `status` leaves it to Coral's later phases."""
+    """What Coral should do; without a `status` its later phases decide."""
 
     status: Literal["REJECTED", "SYSTEM_WITHHELD"] | None = None
     actions: list[CoralFlag] | None = None
@@ -161,7 +161,7 @@ class CoralAnswer(BaseModel):
 
 
 class _SignedRoute(JsonRoute):
-    """Checks the signature before anything of the body is believed."""
+    """Checks the signature before the body is parsed."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -201,7 +201,7 @@ router = APIRouter(route_class=_SignedRoute, tags=["coral"])
     },
 )
 async def phase(request: Request, sent: CoralRequest, service: ServiceDep) -> Response:
-    """Coral goes on without an opinion whenever it gets an error or has waited too long."""
+    """Coral continues without an opinion if it gets an error or has waited too long."""
     settings = service.settings.coral
     comment = _comment(sent, html=settings.body == "html")
     if not comment.text.strip():
@@ -230,7 +230,7 @@ async def phase(request: Request, sent: CoralRequest, service: ServiceDep) -> Re
 
 
 async def _note_author(service: Service, comment: Comment, author: str) -> None:
-    """Remember whose the comment is, where the site keeps comments: Coral's suggested scores don't say it."""
+    """Record the comment's author, if the site stores comments: Coral's suggested scores don't have it."""
     try:
         await run_in_threadpool(service.feedback.saw, comment, author)
     except StoreError as error:
@@ -238,9 +238,9 @@ async def _note_author(service: Service, comment: Comment, author: str) -> None:
 
 
 def check_signature(body: bytes, header: str | None, secrets: Sequence[SecretStr]) -> None:
-    """Accept `body` if any of the signatures in `header` is by any of `secrets`; without secrets, always.
+    """Accept `body` if any signature in `header` was made with any of `secrets`; without secrets, always.
 
-    While a secret is replaced Coral signs with the old and the new one: `sha256=<hex>,sha256=<hex>`.
+    While a secret is rotated, Coral signs with the old and the new one: `sha256=<hex>,sha256=<hex>`.
     Raises InvalidSignature.
     """
     if not secrets:
@@ -250,7 +250,7 @@ def check_signature(body: bytes, header: str | None, secrets: Sequence[SecretStr
     for secret in secrets:
         made = hmac.new(secret.get_secret_value().encode(), body, hashlib.sha256).hexdigest().encode()
         for signature in given:
-            good |= hmac.compare_digest(made, signature)  # every pair, so that the time tells nothing
+            good |= hmac.compare_digest(made, signature)  # every pair, so that the time reveals nothing
     if not good:
         raise InvalidSignature(
             f"{SIGNATURE_HEADER} is missing, or by none of the secrets in coral.secrets: copy the phase's "
@@ -259,9 +259,9 @@ def check_signature(body: bytes, header: str | None, secrets: Sequence[SecretStr
 
 
 def to_answer(decision: Decision, *, withhold: bool) -> CoralAnswer | None:
-    """What Coral is told of a decision; None is no opinion.
+    """A decision as sent to Coral; None is no opinion.
 
-    `withhold`: a comment to review is not shown before a moderator has looked.
+    `withhold`: a comment to review is not shown before a moderator has decided.
     """
     if decision.action == "approve":
         return None
@@ -285,7 +285,7 @@ def _flags(reasons: Sequence[Reason]) -> list[CoralFlag]:
 
 
 def _rejection_reason(reasons: Sequence[Reason]) -> CoralRejectionReason:
-    """By the strictest rule, which comes first; the explanation names all that fired."""
+    """From the strictest rule, which comes first; the explanation names all that applied."""
     code = _code(reasons[0]) if reasons else "OTHER"
     explanation = "; ".join(_explain(reason) for reason in reasons)
     custom = reasons[0].detail if reasons and code == "OTHER" else None

@@ -1,13 +1,13 @@
-"""POST /v1/feedback: moderators' decisions, kept as rows that a later fine-tune reads.
+"""POST /v1/feedback: stores moderators' decisions for later fine-tuning.
 
     curl http://127.0.0.1:8000/v1/feedback -H 'Content-Type: application/json' \\
         -d '{"decisions": [{"comment_id": "c-17", "label": "toxicity", "value": 0}]}'
 
-A decision names a label and says whether it is right, or approves or rejects the comment: then it is kept as
-the labels that this says something of (`store.desk.decisions.labels_of`).
+A decision says whether a label is right, or approves or rejects the comment, which is stored as the labels
+that it implies (`store.desk.decisions.labels_of`).
 
-The text of the comment and its author's keyed hash are kept only where the site has turned that on
-(`store.comments`), and never with `do_not_store`.
+The comment's text and its author's keyed hash are stored only if the site turns that on (`store.comments`),
+and never with `do_not_store`.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ router = APIRouter(route_class=JsonRoute, tags=["feedback"])
 
 
 def check_not_blank(name: str) -> str:
-    """The id as given. Raises PydanticCustomError for one of blanks alone."""
-    if not name.strip():  # all of them would be one comment
+    """The id as given. Raises PydanticCustomError for a blank one."""
+    if not name.strip():  # all blank ids would count as one comment
         raise PydanticCustomError("blank", "is blank: give the comment's id")
     return name
 
@@ -45,7 +45,7 @@ CommentId = Annotated[
 
 
 class DecisionIn(BaseModel):
-    """What a moderator says of one comment; a later decision on the same label of it replaces this one."""
+    """A moderator's decision on a comment; a later one on the same label replaces it."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -78,15 +78,15 @@ class DecisionIn(BaseModel):
         None, description="1: the label is right for the comment; 0: it isn't."
     )
     action: Literal["approve", "reject"] | None = Field(
-        None, description="In place of `label` and `value`: what became of the comment."
+        None, description="Instead of `label` and `value`: what was done with the comment."
     )
     reason: RejectionCode | None = Field(
-        None, description="Of a rejection: the labels that it says something of are kept."
+        None, description="The reason of a rejection; the labels that it implies are stored."
     )
-    text: str | None = Field(None, description="The comment; a fine-tune needs it.")
+    text: str | None = Field(None, description="The comment; needed for fine-tuning.")
     author: Annotated[str, AtMost(512)] | None = Field(
         None,
-        description="The author's id, so that `parley forget` finds what is kept; only its keyed hash is.",
+        description="The author's id, for `parley forget`; only its keyed hash is stored.",
     )
     parent_id: Annotated[str, AtMost(512)] | None = None
     article_url: Annotated[str, AtMost(2048)] | None = None
@@ -105,7 +105,7 @@ class DecisionIn(BaseModel):
 
     @property
     def taught(self) -> Mapping[str, float]:
-        """What it says of which labels."""
+        """The decision's labels and values."""
         if self.action is not None:
             return labels_of(self.action, self.reason)
         return {} if self.label is None or self.value is None else {self.label: self.value}
@@ -128,27 +128,27 @@ class FeedbackRequest(BaseModel):
     )
 
     decisions: Annotated[list[DecisionIn], FirstError()] = Field(min_length=1, max_length=MAX_DECISIONS)
-    do_not_store: bool = Field(False, description="Keep nothing of this, whatever the site's settings.")
+    do_not_store: bool = Field(False, description="Store nothing of this, whatever the site's settings say.")
 
 
 class FeedbackAnswer(BaseModel):
-    """How much was kept."""
+    """How much was stored."""
 
     model_config = ConfigDict(extra="forbid")
 
-    kept: int = Field(description="Labels of comments; an approval is two, a rejection up to two.")
+    kept: int = Field(description="Number of labels stored: two per approval, up to two per rejection.")
 
 
 @router.post(
     "/v1/feedback",
-    summary="Keep moderators' decisions",
+    summary="Store moderators' decisions",
     responses={
         200: {"model": FeedbackAnswer},
         **documented(InvalidRequest, MalformedBody, WrongMediaType, BodyTooLarge, StoreError),
     },
 )
 async def feedback(request: Request, sent: FeedbackRequest, service: ServiceDep) -> Response:
-    """`parley feedback export` writes what is kept as training rows."""
+    """`parley feedback export` writes the stored decisions as training rows."""
     suggestions = [
         Suggestion(
             attribute=label,

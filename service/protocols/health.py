@@ -15,7 +15,7 @@ router = APIRouter()
 
 
 class ModelName(BaseModel):
-    """Which artifact answers."""
+    """The artifact being served."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -24,7 +24,7 @@ class ModelName(BaseModel):
 
 
 class Health(BaseModel):
-    """Whether Parley answers."""
+    """Whether Parley can answer."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -32,7 +32,7 @@ class Health(BaseModel):
     model: ModelName | None = None
     waiting: int = Field(description="Comments in the queue.")
     store: Literal["ok", "unavailable"] = Field(
-        description="Whether the database answered last; comments are judged without it too."
+        description="Whether the database answered when last used; comments are scored without it too."
     )
 
 
@@ -40,14 +40,14 @@ class Health(BaseModel):
 @router.get(
     "/health",
     tags=["operation"],
-    summary="Is the model answering?",
+    summary="Is the model running?",
     responses={
         200: {"model": Health},
-        503: {"model": Health, "description": "Loading, or the model is gone"},
+        503: {"model": Health, "description": "The model is loading or has stopped"},
     },
 )
 async def health(service: ServiceDep) -> Response:
-    """200 once the model is loaded and for as long as its thread lives; 503 before and after."""
+    """200 while the model is loaded and its thread is alive; 503 before and after."""
     state = service.batcher.state
     answer: dict[str, Any] = {
         "status": "ok" if state == "ready" else state,

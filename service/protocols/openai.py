@@ -2,8 +2,9 @@
 
     OpenAI(base_url="http://127.0.0.1:8000/v1").moderations.create(input="What nonsense.")
 
-A category is flagged from the model's own threshold on. What Parley doesn't judge is false, 0 and has an
-empty list of applied input types: self-harm, illicit, minors, graphic violence, and all images.
+A category is flagged from the policy's threshold, else the model's. Those that Parley doesn't judge are false
+and 0, with an empty list of applied input types: self-harm, illicit, minors, graphic violence, and all
+images.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ CATEGORIES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "violence": (("threat",),),
     "violence/graphic": (),
 }
-"""Category to the labels behind it: any of the groups, and of a group all. None: Parley doesn't judge it."""
+"""Category to groups of labels: any group, and all labels in it. None: Parley doesn't judge it."""
 
 ERROR_TYPES = {
     401: "invalid_request_error",
@@ -61,7 +62,7 @@ class ImageUrl(BaseModel):
 
 
 class ImagePart(BaseModel):
-    """An image, which is not judged."""
+    """An image; images are not judged."""
 
     type: Literal["image_url"]
     image_url: ImageUrl
@@ -85,7 +86,7 @@ class ModerationRequest(BaseModel):
             FirstError(),
         ]
     ) = Field(description="A string gives one result, strings one each, parts one together.")
-    model: str | None = Field(default=None, description="Any name; the answer has the model's own.")
+    model: str | None = Field(default=None, description="Any name; the answer has the served model's.")
 
 
 class ModerationResult(BaseModel):
@@ -106,7 +107,7 @@ class ModerationAnswer(BaseModel):
 
 
 class Model(BaseModel):
-    """A model that can be asked."""
+    """A model that can be used."""
 
     id: str
     object: Literal["model"]
@@ -145,7 +146,7 @@ def render(problem: Problem) -> Response:
     """`problem` in OpenAI's shape."""
     status = 400 if problem.status == 422 else problem.status
     place, message = problem.details[0]["place"] if problem.details else None, problem.message
-    if place and place.startswith("input."):  # what pydantic says of each form that it isn't
+    if place and place.startswith("input."):  # pydantic's message for each form that doesn't match
         place, message = (
             "input",
             "input: must be a string, a list of strings, or a list of text and image parts",
@@ -186,23 +187,23 @@ async def moderations(request: Request, sent: ModerationRequest, service: Servic
 
 @router.get(
     "/v1/models",
-    summary="The model, as OpenAI lists them",
+    summary="List the model, as OpenAI does",
     responses={200: {"model": ModelList}, **_MODEL_ERRORS},
 )
 async def models(service: ServiceDep) -> Response:
-    """One: any name will do in a moderation request."""
+    """A list of one; moderation requests may use any name."""
     return JSON({"object": "list", "data": [_model(service)]})
 
 
 @router.get(
     "/v1/models/{model}",
-    summary="The model, as OpenAI tells of one",
+    summary="Describe the model, as OpenAI does",
     responses={200: {"model": Model}, **_MODEL_ERRORS},
 )
 async def model(model: str, service: ServiceDep) -> Response:
-    """404 for another name than the listed one."""
+    """404 for any name but the listed one."""
     if model != _model_id(service):
-        raise NotFound(f"The model '{model[:60]}' does not exist: GET /v1/models lists the one there is")
+        raise NotFound(f"The model '{model[:60]}' does not exist: GET /v1/models lists the one that does")
     return JSON(_model(service))
 
 
@@ -216,7 +217,7 @@ def _model(service: Service) -> dict[str, Any]:
 
 
 def _texts(sent: str | Sequence[str | TextPart | ImagePart]) -> list[str | None]:
-    """A text for each result; None where the parts hold no text."""
+    """A text for each result; None if the parts have no text."""
     if isinstance(sent, str):
         return [sent]
     strings = [part for part in sent if isinstance(part, str)]

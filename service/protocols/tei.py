@@ -3,9 +3,10 @@
     curl http://127.0.0.1:8000/tei/stance/predict -H 'Content-Type: application/json' \\
         -d '{"inputs": ["Council votes for bus lanes", "Finally, lanes are what we need."]}'
 
-`abuse` and `spam` read one text; `off_topic` and `stance` read a pair: article (or target), comment. To those
-a single text of several lines is a pair too, its first line the title, as Discourse sends it. /predict itself
-answers a single text with `abuse` and a pair with `stance`. Labels come with the highest score first.
+`abuse` and `spam` read one text; `off_topic` and `stance` read a pair: article (or target), comment. For
+those a single text of several lines is also a pair, with the title in its first line, as Discourse sends it.
+/predict answers a single text with `abuse` and a pair with `stance`. Labels are sorted by score, highest
+first.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ LABELS: Mapping[str, tuple[str, ...]] = {
 PAIRS = (OFF_TOPIC, "stance")
 ERROR_TYPES = {413: "validation", 422: "validation", 424: "backend", 429: "overloaded", 503: "unhealthy"}
 SMALLEST = 1e-7
-"""Scores are held off 0 and 1 by this before their logarithm is taken."""
+"""Scores are clipped this far from 0 and 1 before taking the logarithm."""
 
 router = APIRouter(route_class=JsonRoute, tags=["tei"])
 
@@ -52,7 +53,7 @@ class PredictRequest(BaseModel):
     raw_scores: bool = Field(
         default=False, description="Logarithms: sigmoid (abuse, spam, off_topic) or softmax gives the scores."
     )
-    truncate: bool | None = Field(default=None, description="Of no effect: long texts are read whole.")
+    truncate: bool | None = Field(default=None, description="Ignored: long texts are read whole.")
     truncation_direction: str | None = None
 
 
@@ -71,7 +72,7 @@ class TeiError(BaseModel):
 
 
 class Info(BaseModel):
-    """What is served, and what it takes."""
+    """The served model and its limits."""
 
     model_id: str
     model_sha: str | None
@@ -101,12 +102,14 @@ def render(problem: Problem) -> Response:
     status = 424 if problem.code == "prediction_failed" else problem.status
     kind = ERROR_TYPES.get(status, problem.code)
     message = problem.message
-    if problem.details and problem.details[0]["place"].startswith("inputs."):  # pydantic's, of each form
+    if problem.details and problem.details[0]["place"].startswith(
+        "inputs."
+    ):  # pydantic's message for each form
         message = "inputs: must be a text, two texts (a pair), or a list of lists of one or two texts"
     return JSON({"error": message, "error_type": kind}, status, dict(problem.headers))
 
 
-@router.post("/", summary="Classify texts, as TEI's own address does", responses=PREDICT_RESPONSES)
+@router.post("/", summary="Classify texts, as TEI does at its root", responses=PREDICT_RESPONSES)
 async def predict_at_root(request: Request, sent: PredictRequest, service: ServiceDep) -> Response:
     """As /predict."""
     return await _predict(request, sent, service, None)
@@ -124,13 +127,13 @@ async def predict_head(request: Request, head: Head, sent: PredictRequest, servi
     return await _predict(request, sent, service, head)
 
 
-@router.get("/info", summary="The model, as TEI tells it", responses=INFO_RESPONSES)
+@router.get("/info", summary="Describe the model, as TEI does", responses=INFO_RESPONSES)
 async def info(service: ServiceDep) -> Response:
     """The labels are those of the head `abuse`."""
     return _info(service, "abuse")
 
 
-@router.get("/tei/{head}/info", summary="One head, as TEI tells it", responses=INFO_RESPONSES)
+@router.get("/tei/{head}/info", summary="Describe one head, as TEI does", responses=INFO_RESPONSES)
 async def info_head(head: Head, service: ServiceDep) -> Response:
     """The labels of this head."""
     return _info(service, head)
@@ -209,7 +212,7 @@ def _scores(head: str, prediction: Prediction) -> dict[str, float]:
 
 
 def _logarithm(score: float, *, softmax: bool) -> float:
-    """What softmax, or the sigmoid, turns into `score` again."""
+    """The logit of `score`, for softmax or the sigmoid."""
     held = min(max(score, SMALLEST), 1 - SMALLEST)
     return math.log(held) if softmax else math.log(held / (1 - held))
 

@@ -61,5 +61,5 @@ def _cut(score: str, policy: Policy, thresholds: dict[str, float]) -> Cut:
     elif score.removeprefix("abuse.") in thresholds:
         origin = "the model"
     else:
-        origin = "even odds: neither policy nor model sets one"
+        origin = "0.5: neither policy nor model sets one"
     return Cut(policy.operating_point(score), origin)

@@ -133,27 +133,27 @@ def group_sections(tally: Tally, *, top: int) -> Iterable[GroupSection]:
         notes = _group_notes(kind, groups, shown=len(shown))
         return GroupSection(kind, lead, missing, shown, notes, figures.by_group(tally, kind, shown))
 
-    shares = "Shares of off-topic and of stances refer to the comments judged for them."
+    shares = "Off-topic and stance shares are of the comments scored for them."
     yield section(
         "article",
         tally.articles,
         f"Those with the most abusive comments come first. {shares}",
-        "No comment has an article (article.id, article.url or article.title).",
+        "No comments have an article (article.id, article.url or article.title).",
         by=abusive,
     )
     yield section(
         "author",
         tally.authors,
-        f"Those with the most abusive comments come first. {shares} A share of a few comments says little.",
-        "No comment has an author (author.id or author.name).",
+        f"Those with the most abusive comments come first. {shares} Shares of a few comments say little.",
+        "No comments have an author (author.id or author.name).",
         by=abusive,
     )
     own = tally.own_targets
-    lead = "A stance is towards its target; totals over different targets would mean nothing. "
+    lead = "A stance is towards a target, so there are no totals over different targets. "
     lead += (
         f"{own:,} comments have a target of their own; for the others it is the article's title."
         if own
-        else "No comment has a target of its own, so each is judged towards its article's title "
+        else "No comments have a target of their own, so stances are towards the article's title "
         "(the option --target of parley score sets a target)."
     )
     yield section(
@@ -205,12 +205,12 @@ def why(found: Pick) -> list[str]:
     if row.reasons:
         return [f"{reason.get('code')}: {reason.get('detail')}" for reason in row.reasons]
     highest = max(SCORES, key=lambda score: row.scores[score] or 0.0)
-    return [f"no rule fired; the highest score is {label(highest)}, {row.scores[highest] or 0.0:.2f}"]
+    return [f"no rule applies; the highest score is {label(highest)}, {row.scores[highest] or 0.0:.2f}"]
 
 
 def _meaning(note: str) -> str:
     known = {each.value: each.meaning for each in Note}
-    return known.get(note, "This version of Parley does not know this note.")
+    return known.get(note, "This note is unknown to this version of Parley.")
 
 
 def _resource(name: str) -> str:

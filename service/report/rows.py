@@ -75,10 +75,10 @@ class ScoredRow:
         get = values.get
         action, text = get("decision.action"), get("text")
         if action not in SEVERITY or not isinstance(text, str):
-            raise _Unreadable("it has no text or no decision.action")
+            raise _Unreadable("it lacks text or decision.action")
         stance = get("stance.label") or None
         if stance is not None and stance not in STANCES:
-            raise _Unreadable(f"its stance.label is none of {', '.join(STANCES)}")
+            raise _Unreadable(f"its stance.label is not one of {', '.join(STANCES)}")
         target = get("stance.target") or None
         article = get("article.id") or get("article.url") or get("article.title")
         author = get("author.id") or get("author.name")

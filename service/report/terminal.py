@@ -64,9 +64,9 @@ def _over_time(tally: Tally, *, width: int) -> Table:
 
 
 def _groups(kind: str, groups: Groups, shown: list[Group], *, width: int) -> Table:
-    title = f"By {kind}: {len(shown)} of {len(groups):,}" if shown else f"By {kind}: none is given"
+    title = f"By {kind}: {len(shown)} of {len(groups):,}" if shown else f"By {kind}: none given"
     if groups.dropped:
-        title += f"; {groups.rest.comments:,} comments of small ones are not shown"
+        title += f"; {groups.rest.comments:,} comments in small groups are not shown"
     if shown and groups.unnamed:
         title += f"; {groups.unnamed:,} comments have none"
     names = [(one_line(group.name, length=width), group.counts) for group in shown]

@@ -1,1 +1,1 @@
-"""Every setting of the service, and where its value comes from."""
+"""The service's settings and their sources."""

@@ -2,8 +2,8 @@
 
     settings = Settings.load(file="service.yaml", flags={"port": 9000})
 
-`configs/service.yaml` is the commented file with every default. A key of a section is set in the environment
-with two underscores: PARLEY_LIMITS__COMMENTS=100. Unknown keys are refused, wherever they stand.
+`configs/service.yaml` is the commented file with every default. Variables name a section's key with two
+underscores: PARLEY_LIMITS__COMMENTS=100. Unknown keys are refused everywhere.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ MIN_SECRET = 16
 
 
 class Section(BaseModel):
-    """A part of the settings: unknown keys are refused, values don't change."""
+    """A section of the settings: immutable, unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Limits(Section):
-    """What one request may bring."""
+    """Limits of one request."""
 
     comments: int = Field(default=1000, ge=1)
     text: int = Field(default=100_000, ge=1)
     body: int = Field(default=10_000_000, ge=1000)
 
     def too_long(self, text: str) -> str | None:
-        """What is wrong with a comment's text that is over the limit; None for any other."""
+        """The error for a text over the limit, else None."""
         if len(text) <= self.text:
             return None
-        return f"has {len(text)} characters, the limit is {self.text}: send a part of it"
+        return f"has {len(text)} characters, the limit is {self.text}: shorten it"
 
 
 class Queue(Section):
-    """What may wait for the model, and how much it takes at once."""
+    """Limits of what waits for the model, and its batch size."""
 
     comments: int = Field(default=4000, ge=1)
     wait: float = Field(default=0.05, gt=0)
@@ -58,7 +58,7 @@ class Queue(Section):
 
 
 class Server(Section):
-    """What stands in front of the service."""
+    """The proxies in front of the service."""
 
     trusted_proxies: list[str] = []
     root_path: str = ""
@@ -71,7 +71,7 @@ class Server(Section):
                 ipaddress.ip_network(proxy, strict=False)
             except ValueError as error:
                 raise ValueError(
-                    f"{proxy!r} is no address and no network: write 127.0.0.1 or 10.0.0.0/8, no name and no *"
+                    f"{proxy!r} is not an address or a network: give 127.0.0.1 or 10.0.0.0/8, not a name or *"
                 ) from error
         return proxies
 
@@ -79,19 +79,19 @@ class Server(Section):
     @classmethod
     def _check_root_path(cls, path: str) -> str:
         if path and not re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", path):
-            raise ValueError("must start with / and not end with it, as /parley")
+            raise ValueError("must start, not end, with /: /parley")
         return path
 
 
 class Metering(Section):
-    """Where /metrics is served beside the service's own port."""
+    """The separate port of /metrics."""
 
     host: str = "127.0.0.1"
     port: int | None = Field(default=None, ge=0, le=65535)
 
 
 class Access(Section):
-    """Who may call, and how often."""
+    """Access and rate limits."""
 
     anonymous: bool = False
     rate: str | None = "6000/minute"
@@ -103,7 +103,7 @@ class Access(Section):
         for origin in origins:
             if origin != "*" and not re.fullmatch(r"https?://[^/\s*]+", origin):
                 raise ValueError(
-                    f"{origin!r} is no origin: write https://news.example, without a path, or * for all pages"
+                    f"{origin!r} is not an origin: write https://news.example (no path), or * for all"
                 )
         return origins
 
@@ -114,7 +114,7 @@ class Access(Section):
 
 
 class Storage(Section):
-    """What is kept, where and for how long."""
+    """What is stored, where and for how long."""
 
     folder: Path | None = None
     url: str | None = None
@@ -124,7 +124,7 @@ class Storage(Section):
 
     @property
     def path(self) -> Path:
-        """The folder of what is kept in files."""
+        """The folder of stored files."""
         return self.folder or user_data_path("parley", appauthor=False)
 
     @property
@@ -139,7 +139,7 @@ class Storage(Section):
 
 
 class Fetch(Section):
-    """Whether unknown articles are fetched, and within which limits."""
+    """Whether and how unknown articles are fetched."""
 
     hosts: list[str] = []
     seconds: float = Field(default=5.0, gt=0)
@@ -152,14 +152,14 @@ class Fetch(Section):
         for host in hosts:
             if not is_host(host):
                 raise ValueError(
-                    f"{host!r} is no host: write news.example, which stands for those below it too; "
-                    "no https://, no path, no *"
+                    f"{host!r} is not a host: write news.example, which includes its subdomains; "
+                    "no https://, path or *"
                 )
         return hosts
 
 
 class Perspective(Section):
-    """How Perspective's protocol is spoken here."""
+    """Options of Perspective's protocol."""
 
     attributes: dict[str, str | None] = {}
     languages: Literal["declared", "detected", "ignored"] = "declared"
@@ -170,12 +170,12 @@ class Perspective(Section):
         known = (*SCORES, "stance.favor", "stance.against")
         for name, score in attributes.items():
             if score is not None and score not in known:
-                raise ValueError(f"{name}: no score is called {score!r}; there are {', '.join(known)}")
+                raise ValueError(f"{name}: no score is called {score!r}; choose one of {', '.join(known)}")
         return attributes
 
 
 class Coral(Section):
-    """How Coral's external moderation phase is answered."""
+    """Options of Coral's external moderation phase."""
 
     secrets: list[SecretStr] = []
     review: Literal["withhold", "flag"] = "withhold"
@@ -192,7 +192,7 @@ class Coral(Section):
 
 
 class Webhook(Section):
-    """Where each decision of a moderator is sent, and the secret that signs it."""
+    """A receiver of moderators' decisions, and the secret that signs them."""
 
     url: str
     secret: SecretStr
@@ -223,7 +223,7 @@ class Desk(Section):
 
 
 class Settings(BaseSettings):
-    """Everything that a running service can be told; `configs/service.yaml` explains each key."""
+    """All settings of the service; `configs/service.yaml` explains each key."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
@@ -263,12 +263,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read from arguments alone."""
-        return (init_settings,)  # `load` gathers the others, so that its errors can name the place
+        """Read only from arguments."""
+        return (init_settings,)  # `load` reads the other sources, so that its errors can name the place
 
     @classmethod
     def load(cls, *, file: Path | str | None = None, flags: Mapping[str, Any] | None = None) -> Self:
-        """The settings from all places; a flag that is None was not given. Raises SettingsError."""
+        """The settings from all sources; a flag that is None was not given. Raises SettingsError."""
         file = file or os.environ.get(CONFIG_VARIABLE)
         from_flags = {name: value for name, value in (flags or {}).items() if value is not None}
         from_env = read_environment(cls)
@@ -284,7 +284,7 @@ class Settings(BaseSettings):
 
 
 def check_rate(rate: str) -> str:
-    """`rate` as it is, where it says how many requests in which time. Raises ValueError."""
+    """`rate` unchanged, if it is valid. Raises ValueError."""
     try:
         limits = parse_many(rate)
         good = len(limits) == 1 and limits[0].amount > 0
@@ -292,6 +292,6 @@ def check_rate(rate: str) -> str:
         good = False
     if not good:
         raise ValueError(
-            f"{rate!r} is no rate: write one number and second, minute, hour or day, as 600/minute"
+            f"{rate!r} is not a rate: write a number and second, minute, hour or day, as in 600/minute"
         )
     return rate

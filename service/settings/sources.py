@@ -1,4 +1,4 @@
-"""Where settings come from: the YAML file and the environment, and how to name a place in them."""
+"""Sources of settings, the YAML file and the environment, and how errors name a place in them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from parley.service.validation import say_unknown
 PREFIX = "PARLEY_"
 CONFIG_VARIABLE = "PARLEY_CONFIG"
 FROM_KUBERNETES = re.compile(r"PARLEY_(SERVICE_\w+|PORT_\d+_\w+)")
-"""Variables that Kubernetes sets in every pod when a service is called `parley`."""
+"""Variables that Kubernetes sets in every pod if a service is called `parley`."""
 
 
 def read_file(file: Path) -> dict[str, Any]:
@@ -39,17 +39,17 @@ def read_file(file: Path) -> dict[str, Any]:
 
 
 def _say_yaml(error: yaml.YAMLError) -> str:
-    """What is wrong where, without the lines that PyYAML quotes: they may hold secrets."""
+    """The problem and its place, without the lines that PyYAML quotes: they may have secrets."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return str(getattr(error, "reason", "it can't be read"))
     return (
-        f"{getattr(error, 'problem', None)} at line {mark.line + 1}, column {mark.column + 1}: mend it there"
+        f"{getattr(error, 'problem', None)} at line {mark.line + 1}, column {mark.column + 1}: fix it there"
     )
 
 
 def read_environment(cls: type[BaseSettings]) -> dict[str, Any]:
-    """The values of the PARLEY_* variables, by section. Raises SettingsError for one that is no setting."""
+    """The values of the PARLEY_* variables, by section. Raises SettingsError for an unknown one."""
     for name in os.environ:
         key = name.removeprefix(PREFIX).split("__")[0].lower()
         ours = name.startswith(PREFIX) and name != CONFIG_VARIABLE and not FROM_KUBERNETES.fullmatch(name)
@@ -59,16 +59,16 @@ def read_environment(cls: type[BaseSettings]) -> dict[str, Any]:
         values = EnvSettingsSource(cls)()
     except _SourceError as error:
         raise SettingsError(
-            f"environment: {error}; write a section's keys one by one, as PARLEY_LIMITS__COMMENTS=100, "
+            f"environment: {error}; set a section's keys one by one, as PARLEY_LIMITS__COMMENTS=100, "
             """and a list as JSON, as PARLEY_FETCH__HOSTS='["news.example"]'"""
         ) from error
-    if str(values.get("port", "")).startswith("tcp://"):  # Kubernetes again, not a port of ours
+    if str(values.get("port", "")).startswith("tcp://"):  # from Kubernetes, not our setting
         del values["port"]
     return values
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """`below` with what `above` says, section by section."""
+    """`below` overridden by `above`, section by section."""
     merged = dict(below)
     for key, value in above.items():
         both = isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
@@ -77,9 +77,9 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def place(loc: tuple[int | str, ...], flags: Mapping[str, Any], env: Mapping[str, Any], file: object) -> str:
-    """The flag, the variable or the file and key from which the value at `loc` came."""
+    """The flag, variable, or file and key that set the value at `loc`."""
     path = ".".join(map(str, loc))
-    names = [str(part) for part in loc if isinstance(part, str)]  # not the place in a list
+    names = [str(part) for part in loc if isinstance(part, str)]  # not an index in a list
     if loc and loc[0] in flags:
         return "--" + "-".join(names).replace("_", "-")
     if _holds(env, names):

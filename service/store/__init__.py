@@ -1,5 +1,5 @@
-"""What Parley keeps: articles, API keys and moderators' decisions, in SQLite or PostgreSQL.
+"""Parley's database: articles, API keys and moderators' decisions, in SQLite or PostgreSQL.
 
-`tables` are the tables, `database` opens them, and one module each reads and writes them: `articles`, `keys`,
-`feedback`. Nothing else in Parley speaks SQL. The schema's history is in `service/store/migrations`.
+`tables` defines the tables, `database` opens them, and one module each reads and writes them: `articles`,
+`keys`, `feedback`. Nothing else in Parley uses SQL. The schema's history is in `service/store/migrations`.
 """

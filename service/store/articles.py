@@ -14,14 +14,14 @@ from parley.service.store.tables import articles, storable
 from parley.service.urls import normalise
 
 MODEL_READS = 20_000
-"""Characters of an article's text that are passed on at most; the model's own limit comes far earlier."""
+"""Most characters of an article's text that are passed on; the model reads far fewer."""
 AT_ONCE = 500
-"""Names in one query: databases limit its parameters."""
+"""Names per query: databases limit its parameters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredArticle:
-    """An article as kept; `url` is normalised."""
+    """A stored article; `url` is normalised."""
 
     id: str
     url: str | None
@@ -31,12 +31,12 @@ class StoredArticle:
 
 
 def key_of(id_or_url: str) -> str:
-    """The id under which an article is kept: a URL normalised, anything else as it is."""
+    """The id under which an article is stored: a URL normalised, anything else unchanged."""
     return normalise(id_or_url) or storable(id_or_url)
 
 
 def put(store: Store, article: Article) -> tuple[StoredArticle, bool]:
-    """Keep `article`, which needs an id, in place of one of that id; true if there was none.
+    """Store `article`, which needs an id, replacing one with that id; true if there was none.
 
     Raises StoreError.
     """
@@ -48,7 +48,7 @@ def put(store: Store, article: Article) -> tuple[StoredArticle, bool]:
 
 
 def add(store: Store, article: Article) -> None:
-    """Keep `article`, which needs an id, unless one is kept of that id or for its URL. Raises StoreError."""
+    """Store `article`, which needs an id, unless its id or URL is already stored. Raises StoreError."""
     row = _row(article)
     same = (articles.c.id == row.id) | (articles.c.url == row.url)
     with store.write() as connection:
@@ -57,12 +57,12 @@ def add(store: Store, article: Article) -> None:
 
 
 def get(store: Store, id_or_url: str) -> StoredArticle | None:
-    """The article kept under this id or for this URL, the newest of several. Raises StoreError."""
+    """The article with this id or URL, the newest of several. Raises StoreError."""
     return find(store, [id_or_url]).get(id_or_url)
 
 
 def find(store: Store, wanted: Iterable[str]) -> dict[str, StoredArticle]:
-    """Those of the ids and URLs that are known, with their articles. Raises StoreError."""
+    """The stored articles by these ids and URLs. Raises StoreError."""
     keys = {given: key_of(given) for given in wanted}
     names = list(set(keys.values()))
     found: dict[str, StoredArticle] = {}
@@ -72,7 +72,7 @@ def find(store: Store, wanted: Iterable[str]) -> dict[str, StoredArticle]:
         with store.read() as connection:
             rows = connection.execute(sa.select(articles).where(either))
             found |= {row.id: StoredArticle(**row._mapping) for row in rows}
-    # Of several for one URL the newest: a site's own goes before a page that was fetched earlier.
+    # The newest of several for one URL: a site's own overrides a page that was fetched earlier.
     by_name = {
         name: article
         for article in sorted(found.values(), key=lambda article: article.updated)
@@ -82,7 +82,7 @@ def find(store: Store, wanted: Iterable[str]) -> dict[str, StoredArticle]:
 
 
 def delete(store: Store, id_or_url: str) -> bool:
-    """Forget the article of this id or, failing that, the newest for this URL; false where there was none.
+    """Delete the article with this id, else the newest with this URL; false if there was none.
 
     Raises StoreError.
     """

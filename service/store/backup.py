@@ -3,9 +3,9 @@
     manifest = backup.write(store, file, secret=folder / "author-secret", settings={"service.yaml": config})
     backup.restore(store, file, secret=folder / "author-secret", overwrite=True)
 
-The rows are JSON lines, read in one transaction, so a backup of a running service shows one moment, and one
-of SQLite can be restored into PostgreSQL and the other way. The manifest, written last, has the migration
-that the rows belong to and a SHA-256 for each member. A restore is one transaction: it happens or it doesn't.
+The rows are JSON lines, read in one transaction, so a backup of a running service is a consistent snapshot,
+and one of SQLite can be restored into PostgreSQL and vice versa. The manifest, written last, has the rows'
+migration and a SHA-256 for each member. A restore is one transaction.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 SECRET = "secrets/author-secret"
 ROWS_AT_ONCE = 200
-"""Rows in one statement: databases limit its parameters."""
+"""Rows per statement: databases limit its parameters."""
 CHUNK = 1 << 20
-# What zipfile raises for a damaged file: RuntimeError where it seems to be encrypted.
+# What zipfile raises for a damaged file; RuntimeError if it seems to be encrypted.
 _UNREADABLE = (
     OSError,
     EOFError,
@@ -52,7 +52,7 @@ _UNREADABLE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a backup holds: `rows` by table, `sha256` by member of the ZIP file."""
+    """The contents of a backup: `rows` by table, `sha256` by member of the ZIP file."""
 
     format: int
     parley: str
@@ -64,9 +64,9 @@ class Manifest:
 
 
 def write(store: Store, file: Path, *, secret: Path, settings: Mapping[str, Path | str]) -> Manifest:
-    """Back up `store` into `file`, for its owner's eyes only, all or nothing.
+    """Back up `store` into `file`, readable by its owner only, all or nothing.
 
-    `settings` are what else goes in, by name: a file, or a text. Raises StoreError, OSError.
+    `settings` are other files or texts to include, by name. Raises StoreError, OSError.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)  # mode 0600
     draft = Path(name)
@@ -83,7 +83,7 @@ def write(store: Store, file: Path, *, secret: Path, settings: Mapping[str, Path
 
 
 def read_manifest(file: Path) -> Manifest:
-    """The manifest of a backup, every member held against its hash. Raises StoreError."""
+    """The manifest of a backup, after checking every member's hash. Raises StoreError."""
     try:
         with zipfile.ZipFile(file) as archive:
             told = json.loads(archive.read(MANIFEST))
@@ -92,11 +92,9 @@ def read_manifest(file: Path) -> Manifest:
             manifest = Manifest(**told)
             for name, wanted in manifest.sha256.items():
                 if _hash_of(archive, name) != wanted:
-                    raise StoreError(
-                        f"{file} is damaged: {name} isn't what was backed up; take another backup"
-                    )
+                    raise StoreError(f"{file} is damaged: {name} doesn't match its hash; use another backup")
     except _UNREADABLE as error:
-        told = error.strerror if isinstance(error, OSError) else "it is no backup of Parley's, or is damaged"
+        told = error.strerror if isinstance(error, OSError) else "it is not a Parley backup, or it is damaged"
         raise StoreError(f"{file} can't be read: {told}") from error
     return manifest
 
@@ -104,21 +102,21 @@ def read_manifest(file: Path) -> Manifest:
 def restore(
     store: Store, file: Path, *, secret: Path, overwrite: bool = False, keep_schema: bool = False
 ) -> Manifest:
-    """Put the backup's rows and secret in place of what is in `store` and in the file `secret`.
+    """Replace the contents of `store` and of the file `secret` by the backup's.
 
-    `overwrite`: also where there is something. `keep_schema`: leave the rows in the schema they were saved
-    in, for the older Parley that made them, instead of migrating them. Raises StoreError.
+    `overwrite`: even if they aren't empty. `keep_schema`: don't migrate the rows, so that the older Parley
+    that saved them can use them. Raises StoreError.
     """
     manifest = read_manifest(file)
     with zipfile.ZipFile(file) as archive:
         saved = archive.read(SECRET) if SECRET in manifest.sha256 else None
         if saved and not overwrite and secret.exists() and secret.read_bytes() != saved:
-            raise StoreError(f"{secret} is another than the backup's; --overwrite replaces store and secret")
+            raise StoreError(f"{secret} differs from the backup's; --overwrite replaces store and secret")
         with _replaced(secret, saved), store.migrating() as connection:
             _clear(connection, overwrite=overwrite)
             upgrade(connection, manifest.schema)
             for table in reversed(_tables(connection, manifest.schema)):
-                connection.execute(sa.delete(table))  # what migrations put in
+                connection.execute(sa.delete(table))  # rows inserted by migrations
             for name, rows in manifest.rows.items():
                 _insert(connection, archive, name, rows)
             if not keep_schema:
@@ -149,14 +147,14 @@ def _fill(
     with store.snapshot() as connection:
         schema = schema_of(connection)
         if schema is None:
-            raise StoreError("there is nothing to back up: the store has never been used")
+            raise StoreError("nothing to back up: the store has never been used")
         for table in _tables(connection, schema):
             rows[table.name] = 0
             with _member(archive, hashes, f"tables/{table.name}.jsonl") as write_line:
                 for line in _lines(connection, table):
                     write_line(line)
                     rows[table.name] += 1
-        # After the first read and within its snapshot: whoever hashed a row of it has made the secret before.
+        # After the first read, within its snapshot: the secret is older than any hash in it.
         if secret.exists():
             settings = {**settings, SECRET: secret}
         database = connection.dialect.name
@@ -178,7 +176,7 @@ def _fill(
 
 
 class _member:
-    """A member of the ZIP file to write to, hashed on the way."""
+    """A member of the ZIP file to write to, hashed while writing."""
 
     def __init__(self, archive: zipfile.ZipFile, hashes: dict[str, str], name: str) -> None:
         self._out: IO[bytes] = archive.open(name, "w", force_zip64=True)
@@ -205,9 +203,9 @@ def _hash_of(archive: zipfile.ZipFile, name: str) -> str:
 
 
 def _seeds(schema: str) -> dict[str, int]:
-    """The names of Parley's tables at this migration, each with the rows that migrations put in.
+    """The names of Parley's tables at this migration, each with the number of rows that migrations insert.
 
-    A scratch database tells: others may share a PostgreSQL database.
+    Found by migrating a scratch database: a PostgreSQL database may have other tables.
     """
     scratch = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
     ours = sa.MetaData()
@@ -225,7 +223,7 @@ def _count(connection: sa.Connection, table: sa.Table) -> int:
 
 
 def _tables(connection: sa.Connection, schema: str) -> list[sa.Table]:
-    """Parley's tables as they are in the database, parents before children, the version's own left out."""
+    """Parley's tables as they are in the database, parents before children, without Alembic's."""
     found = sa.MetaData()
     found.reflect(connection, only=list(_seeds(schema)))
     return list(found.sorted_tables)
@@ -293,7 +291,7 @@ def _insert(connection: sa.Connection, archive: zipfile.ZipFile, name: str, rows
 
 
 def _advance_sequences(connection: sa.Connection, table: sa.Table) -> None:
-    """PostgreSQL numbers new rows from a sequence that knows nothing of rows inserted with their number."""
+    """Set PostgreSQL's sequences, which don't notice rows inserted with explicit numbers."""
     for column in table.primary_key:
         if isinstance(column.type, sa.Integer):
             sequence = sa.func.pg_get_serial_sequence(table.name, column.name)
@@ -303,7 +301,7 @@ def _advance_sequences(connection: sa.Connection, table: sa.Table) -> None:
 
 @contextmanager
 def _replaced(secret: Path, content: bytes | None) -> Iterator[None]:
-    """`secret` holds `content`; what it held before where the block fails. None changes nothing."""
+    """Write `content` to `secret`, and restore it if the block fails. None changes nothing."""
     before = secret.read_bytes() if secret.exists() else None
     if content in (None, before):
         yield
@@ -321,7 +319,7 @@ def _replaced(secret: Path, content: bytes | None) -> Iterator[None]:
 
 
 def _write_private(secret: Path, content: bytes) -> None:
-    """Write the secret whole, for its owner alone. Raises StoreError."""
+    """Write the secret atomically, readable by its owner only. Raises StoreError."""
     try:
         secret.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f"{secret.name}.", dir=secret.parent)

@@ -1,9 +1,9 @@
-"""The database: opened, brought to the present schema, and read and written in transactions.
+"""The database: opening, migrating, and transactions.
 
     store = Store.open("sqlite:////var/lib/parley/parley.db")      # or postgresql://user@host/parley
     with store.write() as connection: ...                          # commits, or rolls back on an error
 
-Calls block, for a millisecond or so: from async code go through a thread (`asyncio.to_thread`).
+Calls block, for a millisecond or so: from async code use a thread (`asyncio.to_thread`).
 """
 
 from __future__ import annotations
@@ -27,43 +27,42 @@ from parley.service.errors import StoreError
 from parley.service.logs import describe
 
 HEAD = "0005"
-"""The newest migration. Known here so that a start with a schema up to date needs no Alembic."""
+"""The newest migration; known here so that starting with a current schema needs no Alembic."""
 WAIT_S = 5.0
 """Seconds to wait for a free connection, or for a lock."""
 STATEMENT_S = 60.0
-"""Seconds that one statement may take; an export of everything takes some."""
+"""Seconds that one statement may take; a full export needs some."""
 SILENT_S = 8.0
 """Seconds within which the database must answer at all, from the first connection on."""
 MIGRATION_S = 120.0
 """Seconds to wait for another process that migrates the database."""
 _BROKEN = (ConnectionError, TimeoutError, struct.error)
-"""What pg8000 lets through of a connection that breaks."""
+"""Errors that pg8000 doesn't wrap when a connection breaks."""
 
 log = structlog.get_logger("parley.store")
 
 _MIGRATION_LOCK = 7_069_426_584
-"""Any fixed number: the PostgreSQL advisory lock that one migrating process holds."""
+"""An arbitrary number: the PostgreSQL advisory lock of a migrating process."""
 
 
 class Store:
-    """An open database with the present schema. Safe to share between threads."""
+    """An open database with the current schema. Safe to share between threads."""
 
     def __init__(self, engine: sa.Engine, *, patient: sa.Engine | None = None) -> None:
-        """`patient` waits for a migration for as long as it takes; the other one doesn't."""
+        """`patient` has no time limit, for migrations; the other engine has."""
         self._engine, self._patient = engine, patient or engine
         self.available = True
-        """Whether it could be used when it was last tried."""
+        """Whether the last use succeeded."""
 
     @classmethod
     def open(cls, url: str, *, migrate: bool = True) -> Store:
         """The store at `url`, created if it is SQLite and new, migrated if it is old. Raises StoreError.
 
-        Without `migrate` nothing is changed: the schema stays as old as it is, and a store that there isn't
-        is an error.
+        Without `migrate` nothing is changed: an old schema stays, and a missing store is an error.
         """
         try:
             parsed = sa.make_url(url)
-        except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
+        except (ArgumentError, ValueError) as error:  # ValueError: the port isn't a number
             raise StoreError(
                 "store.url is not a database URL: give sqlite:////full/path/parley.db or postgresql://user@host/name"
             ) from error
@@ -74,11 +73,11 @@ class Store:
         try:
             if migrate:
                 with store._engine.connect():
-                    pass  # a database that says nothing is given up here
+                    pass  # give up on a database that doesn't answer
                 store._migrate()
             elif store.schema is None:
                 raise StoreError(
-                    f"there is no store of Parley's in {shown(parsed)}; see store.url in the settings"
+                    f"there is no Parley store in {shown(parsed)}; see store.url in the settings"
                 )
         except (SQLAlchemyError, *_BROKEN) as error:
             raise StoreError(
@@ -88,7 +87,7 @@ class Store:
 
     @property
     def schema(self) -> str | None:
-        """The migration that the database is at; None before the first. Raises StoreError."""
+        """The database's migration; None before the first. Raises StoreError."""
         with self.read() as connection:
             return schema_of(connection)
 
@@ -106,7 +105,7 @@ class Store:
 
     @contextmanager
     def snapshot(self) -> Iterator[sa.Connection]:
-        """A connection to read from that sees one moment of the whole store. Raises StoreError."""
+        """A connection that reads a consistent snapshot of the store. Raises StoreError."""
         level = None if self._engine.dialect.name == "sqlite" else "REPEATABLE READ"
         with self._transaction("BEGIN", isolation_level=level) as connection:
             yield connection
@@ -136,7 +135,7 @@ class Store:
             self.available = False
             log.warning("store_failed", reason=_reason(error), **describe(error))
             raise StoreError(
-                "the store can't be used just now: see the log, and store.url in the settings"
+                "the store can't be used at the moment: see the log, and store.url in the settings"
             ) from error
         self.available = True
 
@@ -148,7 +147,7 @@ class Store:
 
 
 def upsert(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> None:
-    """Insert a row, or replace the one that has its primary key; safe against others who do the same."""
+    """Insert a row, or replace the one with its primary key; safe under concurrency."""
     insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     keys = [column.name for column in table.primary_key]
     rest = {name: value for name, value in values.items() if name not in keys}
@@ -156,12 +155,12 @@ def upsert(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -
 
 
 def shown(url: str | sa.URL) -> str:
-    """A database's URL as it may be shown: without its password."""
+    """A database's URL without its password."""
     return sa.make_url(url).render_as_string(hide_password=True)
 
 
 def schema_of(connection: sa.Connection) -> str | None:
-    """The migration that this database is at; None before the first."""
+    """This database's migration; None before the first."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     version = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
@@ -169,7 +168,7 @@ def schema_of(connection: sa.Connection) -> str | None:
 
 
 def upgrade(connection: sa.Connection, to: str = "head") -> None:
-    """Bring the schema to a migration. Raises StoreError for one that this Parley doesn't know."""
+    """Migrate the schema. Raises StoreError for a migration that this Parley doesn't know."""
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -182,28 +181,28 @@ def upgrade(connection: sa.Connection, to: str = "head") -> None:
         command.upgrade(config, to)
     except CommandError as error:
         raise StoreError(
-            f"the store was made by another version of Parley ({error}): install a newer one"
+            f"the store was created by a newer Parley ({error}): install that version"
         ) from error
 
 
 def _lock_migrations(connection: sa.Connection) -> None:
-    """Wait until no other process migrates this database, and say so. Raises StoreError."""
+    """Wait until no other process migrates this database, and log it. Raises StoreError."""
     if connection.dialect.name != "postgresql":
-        return  # SQLite has one writer at a time
+        return  # SQLite allows one writer at a time
     deadline = time.monotonic() + MIGRATION_S
     ask = sa.text("SELECT pg_try_advisory_xact_lock(:lock)")
     while not connection.scalar(ask, {"lock": _MIGRATION_LOCK}):
         if time.monotonic() > deadline:
             raise StoreError(
-                f"another process has been migrating the store for {MIGRATION_S:g} s: wait for it, or end it"
+                f"another process has been migrating the store for {MIGRATION_S:g} s: wait for it, or stop it"
             )
-        log.warning("waiting_for_store", reason="another process migrates it")
+        log.warning("waiting_for_store", reason="another process is migrating it")
         time.sleep(1)
-    connection.execute(sa.text("SET LOCAL statement_timeout = 0"))  # a migration takes what it takes
+    connection.execute(sa.text("SET LOCAL statement_timeout = 0"))  # no limit for migrations
 
 
 def _check_exists(url: sa.URL) -> None:
-    """SQLite would make the file."""
+    """SQLite would create the file."""
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise StoreError(
             f"there is no store in {url.database}; see store.folder and store.url in the settings"
@@ -213,14 +212,14 @@ def _check_exists(url: sa.URL) -> None:
 def _engine(url: sa.URL, *, silent: float | None) -> sa.Engine:
     """`hide_parameters` keeps texts and hashes out of every error and log.
 
-    `silent` are the seconds within which PostgreSQL must answer; None waits for ever.
+    `silent`: seconds within which PostgreSQL must answer; None waits forever.
     """
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+pg8000")
     if url.get_backend_name() != "postgresql":
-        raise StoreError(f"store.url: Parley keeps its data in sqlite or postgresql, not in {url.drivername}")
+        raise StoreError(f"store.url: Parley supports sqlite and postgresql, not {url.drivername}")
     try:
         engine = sa.create_engine(
             url,
@@ -238,7 +237,7 @@ def _engine(url: sa.URL, *, silent: float | None) -> sa.Engine:
 
 
 def _limit_statements(connection: Any, record: Any) -> None:
-    """End a statement that waits for a lock, or for a database that is ill."""
+    """Limit how long a statement waits for a lock or a failing database."""
     cursor = connection.cursor()
     for name, seconds in (("statement_timeout", STATEMENT_S), ("lock_timeout", WAIT_S)):
         cursor.execute(f"SET {name} = {int(seconds * 1000)}")
@@ -251,9 +250,9 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
         _create_private(Path(url.database))
     engine = sa.create_engine(url, hide_parameters=True, poolclass=sa.NullPool)
 
-    # As SQLAlchemy's manual has it for SQLite: Python's sqlite3 begins transactions late or not at all, so
-    # it is kept from doing so and BEGIN is sent here. A writer begins IMMEDIATE, and so waits for its turn
-    # at once instead of failing in the middle.
+    # As SQLAlchemy's manual advises: Python's sqlite3 begins transactions late or not at all, so BEGIN is
+    # sent here instead. A writer begins IMMEDIATE, so that it waits for its turn at the start instead of
+    # failing in the middle.
     @sa.event.listens_for(engine, "connect")
     def on_connect(connection: Any, record: Any) -> None:
         connection.isolation_level = None
@@ -262,7 +261,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            # Another is switching this new file over just now, which SQLite doesn't wait for; it stays so.
+            # Another process is switching this new file to WAL, which SQLite doesn't wait for; WAL persists.
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise
 
@@ -274,18 +273,18 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
 
 
 def _create_private(file: Path) -> None:
-    """Create `file` for its owner's eyes only, and its folder."""
+    """Create `file`, readable by its owner only, and its folder."""
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise StoreError(
-            f"{file} can't be created: {error.strerror}; name a folder that can be written with store.folder"
+            f"{file} can't be created: {error.strerror}; set store.folder to a writable folder"
         ) from error
 
 
 def _reason(error: Exception) -> str:
-    """The driver's own words without SQLAlchemy's; pg8000 gives a mapping with the message under M."""
+    """The driver's message without SQLAlchemy's; pg8000 has it under M of a mapping."""
     cause: Any = getattr(error, "orig", None) or error
     first = cause.args[0] if getattr(cause, "args", None) else cause
     return str(first.get("M", first) if isinstance(first, dict) else first).strip()

@@ -1,11 +1,12 @@
-"""Moderators' decisions, kept as rows that a later fine-tune reads.
+"""Moderators' decisions, stored for later fine-tuning.
 
-The newest decision for a client token counts: a moderator may change their mind. Texts and author are kept
-only where the site has turned that on (`store.comments`), an article's text with them: clients may send there
-what readers wrote.
+The newest decision for a client token counts: a moderator may change their mind. Texts and author are stored
+only if the site turns that on (`store.comments`), an article's text too: clients may put readers' words
+there.
 
 Some clients send decisions without the author (Coral's suggested scores), and authors without a decision (its
-moderation phase). `saw` notes who wrote a text, both as keyed hashes, so that `forget` finds those rows too.
+moderation phase). `saw` records who wrote a text, both as keyed hashes, so that `forget` finds those rows
+too.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from parley.service.store.tables import sightings, suggestions
 from parley.service.urls import MAX_URL, normalise
 
 LABELS = (*COMMENT_LABELS, OFF_TOPIC)
-"""The attributes that a fine-tune can learn; others that a client names are kept, but not exported."""
+"""The attributes for fine-tuning; others that a client names are stored, but not exported."""
 
 TRAINING_COLUMNS = ("id", "text", *LABELS, "article.url", "article.title", "article.text", "language")
 _EXPORTED = {
@@ -45,24 +46,24 @@ _EXPORTED = {
 
 
 MAX_NAME = 512
-"""Characters of an id that a client gives: a database's index takes no long ones."""
+"""Longest id from a client: database indexes limit it."""
 FEW_ROWS, MOST_PURGED = 20, 0.5
-"""A purge that would take more than this share of at least so many rows is asked for by hand."""
+"""A purge of more than this share of at least so many rows must be requested by hand."""
 _LANGUAGE = re.compile("[A-Za-z0-9-]{1,35}")
 SCOPE = "\x1f"
-"""Between a caller and what they call a decision, in the token under which it is kept. Without it the token
-is older than scopes, or from a service that was open: any caller may replace that decision."""
+"""Separates the caller from its name for a decision in the stored token. A token without it is older than
+this scheme, or from an open service: any caller may replace that decision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """What a moderator says of one attribute of one comment: `value` 0 for not so, 1 for so."""
+    """A moderator's decision on one attribute of one comment: `value` 0 for no, 1 for yes."""
 
     attribute: str
     value: float
     text: str | None = None
     author: str | None = None
-    """The author's id as the client sends it; only its keyed hash is ever kept."""
+    """The author's id as the client sends it; only its keyed hash is stored."""
     client_token: str | None = None
     community: str | None = None
     comment_id: str | None = None
@@ -70,19 +71,19 @@ class Suggestion:
     article_url: str | None = None
     article_title: str | None = None
     article_text: str | None = None
-    """What the client sent of the article itself; the beginning is kept."""
+    """The article's text as the client sent it; its beginning is stored."""
     language: str | None = None
 
 
 class Feedback:
-    """Keeps suggestions as the site wants them kept."""
+    """Stores suggestions as the settings say."""
 
     def __init__(self, store: Store, hashes: KeyedHashes, *, comments: bool) -> None:
-        """`comments`: keep the texts of the comment and its article, and the author's hash."""
+        """`comments`: store the texts of the comment and its article, and the author's hash."""
         self.store, self._hashes, self._comments = store, hashes, comments
 
     def keep(self, given: Sequence[Suggestion], *, do_not_store: bool = False) -> int:
-        """Keep the suggestions, unless the client says `do_not_store`; the number kept. Raises StoreError."""
+        """Store the suggestions, unless they have `do_not_store`; returns their number. Raises StoreError."""
         if do_not_store or not given:
             return 0
         now = datetime.now(UTC)
@@ -95,9 +96,9 @@ class Feedback:
         return len(rows)
 
     def saw(self, comment: Comment, author: str) -> None:
-        """Note that `author` wrote `comment`, where the site keeps comments. Raises StoreError.
+        """Record that `author` wrote `comment`, if the site stores comments. Raises StoreError.
 
-        Not for a comment whose client says that it isn't to be stored.
+        Don't call it for a comment whose client asks not to store it.
         """
         if not self._comments:
             return
@@ -107,9 +108,9 @@ class Feedback:
             upsert(connection, sightings, row)
 
     def forget(self, *, author: str | None = None, comment_id: str | None = None) -> int:
-        """Remove what is kept of an author, or of a comment, at the desk too; the number of rows.
+        """Delete everything about an author or a comment, at the desk too; returns the number of rows.
 
-        A decision without an author is theirs where they, and nobody else, were seen to write its text.
+        A decision without an author counts as theirs if only they were seen to write its text.
         Raises StoreError.
         """
         conditions = [suggestions.c.comment_id == comment_id] if comment_id is not None else []
@@ -142,18 +143,18 @@ class Feedback:
             )
             if connection.scalar(sa.select(sa.or_(*kept))):
                 raise StoreError(
-                    "authors are kept, but not here the secret with which they are found: give the service's "
-                    "own settings (--config; store.folder), or restore its file author-secret from a backup"
+                    "authors are stored, but the secret for finding them is not here: give the service's own "
+                    "settings (--config; store.folder), or restore its file author-secret from a backup"
                 )
 
     def purge(self, *, older_than: timedelta, whatever_share: bool = False) -> int:
-        """Remove what has been kept for longer; the number of decisions. Raises StoreError.
+        """Delete what is older; returns the number of decisions. Raises StoreError.
 
-        Raises PurgeRefused, and removes nothing, where that would be most of what there is, unless
-        `whatever_share`: a clock that is wrong by a season would empty the store.
+        Raises PurgeRefused, and deletes nothing, if that would be most of the store, unless `whatever_share`:
+        a wrong clock would empty the store.
         """
         before = datetime.now(UTC) - older_than
-        # Whose a decision's text is must be known for as long as the decision is kept, or `forget` misses it.
+        # A text's author must be known as long as its decision is stored, or `forget` misses it.
         needed = sa.exists().where(suggestions.c.text_hash == sightings.c.text_hash)
         with self.store.write() as connection:
             if not whatever_share:
@@ -163,7 +164,7 @@ class Feedback:
         return count
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Every suggestion as kept, the oldest first. Raises StoreError."""
+        """Every stored suggestion, oldest first. Raises StoreError."""
         query = sa.select(suggestions).order_by(suggestions.c.id)
         with self.store.read() as connection:
             for row in connection.execution_options(yield_per=1000).execute(query):
@@ -184,7 +185,7 @@ class Feedback:
 
 
 def _names_only(suggestion: Suggestion) -> dict[str, str | None]:
-    """The names that clients give, without what is none: they would keep any text where no text is kept."""
+    """Clients' names without overlong ones, which could smuggle in a text where none is stored."""
     url, parent, language = suggestion.article_url, suggestion.parent_id, suggestion.language
     return {
         "article_url": url if url and normalise(url) and len(url) <= MAX_URL else None,
@@ -194,7 +195,7 @@ def _names_only(suggestion: Suggestion) -> dict[str, str | None]:
 
 
 def _written_by(author: str) -> sa.ColumnElement[bool]:
-    """Decisions of an unknown author whose text this one was seen to write, and nobody else."""
+    """Decisions without an author whose text only this one was seen to write."""
     theirs = sa.select(sightings.c.text_hash).where(sightings.c.author == author)
     others = sa.select(sightings.c.text_hash).where(sightings.c.author != author)
     text = suggestions.c.text_hash
@@ -202,14 +203,14 @@ def _written_by(author: str) -> sa.ColumnElement[bool]:
 
 
 def _forget_sightings(connection: sa.Connection, gone: Sequence[tuple[str, str | None]]) -> None:
-    """Forget who wrote the texts of decisions that are gone, unless another decision has the same text."""
+    """Delete the authors of deleted decisions' texts, unless another decision has the same text."""
     kept = sa.exists().where(suggestions.c.text_hash == sightings.c.text_hash)
     for text_hash, author in gone:
         same = (sightings.c.text_hash == text_hash) & ~kept
         if author is not None:
             same &= sightings.c.author == author
         elif len(connection.execute(sa.select(sightings.c.author).where(same)).all()) > 1:
-            continue  # several wrote it: whose this one was is not known
+            continue  # several wrote it: the author is ambiguous
         connection.execute(sa.delete(sightings).where(same))
 
 
@@ -221,12 +222,12 @@ def _check_share(connection: sa.Connection, before: datetime) -> None:
         if there >= FEW_ROWS and old > MOST_PURGED * there:
             raise PurgeRefused(
                 f"{old:,} of {there:,} rows of {table.name} are older than store.days in the settings, "
-                "more than goes at once: if the clock is right, say `parley feedback purge --all`"
+                "too many to delete at once: if the clock is right, run `parley feedback purge --all`"
             )
 
 
 def training_rows(rows: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
-    """Kept rows as rows to train from, one a comment; and the number of decisions that have no text.
+    """Stored rows as training rows, one per comment; and the number of decisions without a text.
 
     Keys are TRAINING_COLUMNS; a label that nobody decided on is missing. `add_articles` adds the articles.
     """
@@ -245,10 +246,10 @@ def training_rows(rows: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]],
 
 
 def add_articles(store: Store, rows: Sequence[dict[str, Any]]) -> int:
-    """Add title and text of each row's article where that is kept; the number of rows that are left without.
+    """Add title and text of each row's article if it is stored; returns the number of rows without one.
 
-    An article that is kept goes before what a client sent of it. Without either nothing can be learnt of
-    off-topic. Raises StoreError.
+    A stored article overrides what a client sent. Without either a row can't train off-topic. Raises
+    StoreError.
     """
     urls = {row["article.url"] for row in rows if row["article.url"]}
     known = articles.find(store, urls)
@@ -264,7 +265,7 @@ def add_articles(store: Store, rows: Sequence[dict[str, Any]]) -> int:
 
 
 def _name(suggestion: Suggestion) -> tuple[Any, ...] | None:
-    """What a later decision replaces an earlier one by; None for one that nothing replaces."""
+    """The key by which a later decision replaces an earlier one; None if nothing can."""
     token = suggestion.client_token
     return None if token is None else (token, suggestion.community, suggestion.attribute)
 

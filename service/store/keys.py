@@ -1,7 +1,7 @@
-"""API keys: made, looked up, revoked. A key is seen once, when it is made; only its hash is kept.
+"""API keys: created, looked up, revoked. A key is shown once, when created; only its hash is stored.
 
-A key has 192 random bits, so a plain SHA-256 is right for it: slow password hashes guard guessable secrets,
-and nobody guesses 192 bits; a fast hash lets every request be checked.
+A key has 192 random bits, so a plain SHA-256 is enough: slow password hashes are for guessable secrets, and a
+fast hash lets every request be checked.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from parley.service.store.database import Store
 from parley.service.store.tables import api_keys
 
 PREFIX = "parley_"
-"""What every key starts with, so that scanners for leaked secrets can know it."""
+"""Prefix of every key, so that scanners for leaked secrets can recognise it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """What is known of a key; not the key."""
+    """A key's record, without the key."""
 
     id: str
     name: str
@@ -32,7 +32,7 @@ class ApiKey:
 
 
 def create(store: Store, name: str, *, rate: str | None = None) -> tuple[ApiKey, str]:
-    """A new key for `name`, and the secret to hand out. `rate` such as "60/minute". Raises StoreError."""
+    """Create a key for `name`; returns it and the secret. `rate` such as "60/minute". Raises StoreError."""
     secret = PREFIX + secrets.token_urlsafe(24)
     key = ApiKey(id=secrets.token_hex(4), name=name, rate=rate, created=datetime.now(UTC), revoked=None)
     values = {field: getattr(key, field) for field in key.__slots__} | {"hash": hash_of(secret)}
@@ -42,20 +42,20 @@ def create(store: Store, name: str, *, rate: str | None = None) -> tuple[ApiKey,
 
 
 def all_keys(store: Store) -> list[ApiKey]:
-    """Every key, the oldest first. Raises StoreError."""
+    """Every key, oldest first. Raises StoreError."""
     with store.read() as connection:
         return [_key(row) for row in connection.execute(sa.select(api_keys).order_by(api_keys.c.created))]
 
 
 def active(store: Store) -> dict[str, ApiKey]:
-    """The keys that open, by their hash. Raises StoreError."""
+    """The active keys by hash. Raises StoreError."""
     query = sa.select(api_keys).where(api_keys.c.revoked.is_(None))
     with store.read() as connection:
         return {row.hash: _key(row) for row in connection.execute(query)}
 
 
 def revoke(store: Store, key_id: str) -> bool:
-    """Close a key for good; false where no open key has this id. Raises StoreError."""
+    """Revoke a key; false if no active key has this id. Raises StoreError."""
     where = (api_keys.c.id == key_id) & api_keys.c.revoked.is_(None)
     with store.write() as connection:
         statement = sa.update(api_keys).where(where).values(revoked=datetime.now(UTC))
@@ -63,7 +63,7 @@ def revoke(store: Store, key_id: str) -> bool:
 
 
 def hash_of(secret: str) -> str:
-    """The hash under which a key is kept."""
+    """The hash under which a key is stored."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -18,17 +18,17 @@ def storable(text: str) -> str:
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment: with its zone in PostgreSQL, in UTC without one in SQLite, always UTC in Python."""
+    """A time: with its zone in PostgreSQL, in UTC without one in SQLite, always UTC in Python."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To UTC, on the way in."""
+        """Convert to UTC before storing."""
         return value.astimezone(UTC) if value else None
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """To an aware datetime in UTC, on the way out."""
+        """Convert to an aware datetime in UTC after reading."""
         if not isinstance(value, datetime):
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -41,7 +41,7 @@ class AnyText(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Replace what a database can't hold."""
+        """Replace what a database can't store."""
         return storable(value) if value else value
 
 

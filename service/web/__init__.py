@@ -1,1 +1,1 @@
-"""The HTTP application and what every request passes: access, middleware, errors on the wire."""
+"""The HTTP application and what every request passes through: access, middleware, error formats."""

@@ -1,12 +1,12 @@
-"""Who may call: API keys, and how often each may.
+"""Access control: API keys and rate limits.
 
     gate = Gate(store, anonymous=False, loopback=True, rate="600/minute")
     app.add_middleware(AccessControl, gate=gate, wires=WIRES)
 
 Without any key the service is open to programs on this machine, and refuses to start on another address
-(`check_exposure`); what comes through a proxy is refused too, for whoever may be behind it. From the first
-key on, revoked or not, every caller needs one, unless `access.anonymous` lets others in too; their rate is
-counted by address.
+(`check_exposure`); requests through a proxy are refused too, since anybody may be behind it. Once a key
+exists, revoked or not, every caller needs one, unless `access.anonymous` accepts others; their rate counts by
+address.
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ from parley.service.web.proxy import counted_as, is_direct
 from parley.service.web.wire import Wire, render
 
 FRESH_S = 5.0
-"""Seconds for which known keys are believed: so long a revoked key may still open a running service."""
+"""Seconds that keys are cached: for this long a revoked key may still work."""
 
 OPEN_PATHS = ("/", "/health", "/openapi.json", "/batch")
 OPEN_PREFIXES = ("/docs", "/static-offline-docs/", "/desk")
-"""What tells nothing of a comment: probes and documents need no key. Each part of a batch brings its own, and
-the desk has people who sign in (`service.desk.access`)."""
+"""Paths that reveal no comment: probes and documents need no key. Each part of a batch has its own, and the
+desk has its own sign-in (`service.desk.access`)."""
 
 KEY_OPTIONAL = "/$discovery/rest"
-"""Some of Perspective's clients read it without a key, others look here first whether theirs is good."""
+"""Some Perspective clients read it without a key, others use it to check theirs."""
 
 ANYBODY = "\x1e"
-"""The name of callers without a key, beside others who have one: no key is called so."""
+"""The name of callers without a key; no key may have it."""
 
 log = structlog.get_logger("parley.access")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls: a key by its id, or an address; None is anybody on this machine. `rate` is what they may.
+    """A caller: a key's id, or an address; None is anybody on this machine. `rate` is its limit.
 
-    `name` stands before what they name themselves, so that nobody's names are another's: the key's own, which
-    a new key in its place may share.
+    `name` prefixes the names that callers give to decisions, so that they don't collide: it is the key's
+    name, which a replacement key can share.
     """
 
     identity: tuple[str, str] | None
@@ -72,7 +72,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """How a request stands to its caller's rate; `reset` is in seconds."""
+    """What is left of a caller's rate; `reset` is in seconds."""
 
     limit: int
     remaining: int
@@ -90,7 +90,7 @@ class Usage:
 
 
 class Gate:
-    """Tells who may call and counts what they do. `refresh` reads the store; the rest is quick."""
+    """Identifies callers and counts their requests. `refresh` reads the store; the rest is fast."""
 
     def __init__(self, store: Store, *, anonymous: bool, loopback: bool, rate: str | None) -> None:
         """`rate` such as "600/minute" is for each key without one of its own. Raises StoreError."""
@@ -102,16 +102,16 @@ class Gate:
         self.refresh()
 
     async def is_still_open(self) -> bool:
-        """As `is_open`, by keys that are fresh: who refuses before access must learn of the first key."""
+        """`is_open` with fresh keys: a check that runs before access must notice the first key."""
         if self.is_open:
             await self.keep_fresh()
         return self.is_open
 
     async def keep_fresh(self) -> None:
-        """Read the keys again when they are old; without the store the old ones go on."""
+        """Read the keys again if they are old; if the store fails, the old ones stay valid."""
         if time.monotonic() - self._read_at < FRESH_S:
             return
-        self._read_at = time.monotonic()  # now, so that of many requests one reads
+        self._read_at = time.monotonic()  # set now, so that only one of many requests reads
         try:
             await run_in_threadpool(self.refresh)
         except StoreError as error:
@@ -120,7 +120,7 @@ class Gate:
     def refresh(self) -> None:
         """Read the keys from the store. Raises StoreError."""
         self._keys = keys.active(self._store)
-        # Revoking the last key must not open the service to whoever had it.
+        # Revoking the last key must not open the service to its former owner.
         self._guarded = bool(self._keys or keys.all_keys(self._store))
         self._read_at = time.monotonic()
 
@@ -130,7 +130,7 @@ class Gate:
         return self._loopback and not self._guarded
 
     def identify(self, key: str | None, address: str, *, direct: bool = True) -> Caller:
-        """The caller with this key or, where that is let in, without; `direct`: no proxy handed it on.
+        """The caller with this key, or without one if allowed; `direct`: not through a proxy.
 
         Raises MissingKey, InvalidKey.
         """
@@ -142,16 +142,18 @@ class Gate:
         if self.is_open and direct:
             return Caller(identity=None, rate=None)
         if key:
-            raise InvalidKey("the API key is not known, or was revoked; `parley keys create NAME` makes one")
+            raise InvalidKey(
+                "the API key is unknown or was revoked; create one with `parley keys create NAME`"
+            )
         if self.is_open:
             raise MissingKey(
                 "this request came from another machine or through a proxy, and there is no API key yet: "
-                "make one with `parley keys create NAME` and send it as Authorization: Bearer KEY"
+                "create one with `parley keys create NAME` and send it as Authorization: Bearer KEY"
             )
         raise MissingKey("send an API key: Authorization: Bearer KEY, X-API-KEY, x-goog-api-key or ?key=")
 
     def count(self, caller: Caller) -> Usage | None:
-        """Count one request; None for a caller without a rate."""
+        """Count one request; None for a caller without a limit."""
         if caller.identity is None or caller.rate is None:
             return None
         limit = parse(caller.rate)
@@ -162,12 +164,12 @@ class Gate:
 
 
 class AccessControl:
-    """Lets through whom the gate lets through, and tells them what is left of their rate."""
+    """Passes on requests that the gate admits, and adds what is left of their rate."""
 
     def __init__(
         self, app: ASGIApp, *, gate: Gate, wires: Sequence[Wire], open_paths: Sequence[str] = ()
     ) -> None:
-        """`open_paths` need no key beyond OPEN_PATHS: those whose requests are signed."""
+        """`open_paths` need no key in addition to OPEN_PATHS: their requests are signed."""
         self.app = app
         self.gate = gate
         self.wires = wires
@@ -196,7 +198,7 @@ class AccessControl:
             if usage:
                 headers |= usage.headers
             if usage and usage.exceeded:
-                told = f"more than {usage.limit} requests: come back in {usage.reset} s"
+                told = f"more than {usage.limit} requests: retry in {usage.reset} s"
                 raise RateLimited(told, retry_after=usage.reset)
         except (MissingKey, InvalidKey, RateLimited) as error:
             if not isinstance(error, RateLimited):
@@ -221,7 +223,8 @@ def _address(scope: Scope) -> str:
 def key_of(scope: Scope) -> str | None:
     """The API key that a request carries, in `?key=` or a header.
 
-    A bearer token comes last: beside a key it is meant for others, such as Google's OAuth or a proxy's login.
+    A bearer token comes last: beside a key it is for something else, such as Google's OAuth or a proxy's
+    login.
     """
     headers = Headers(scope=scope)
     in_query = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("key", [None])[0]
@@ -231,24 +234,26 @@ def key_of(scope: Scope) -> str | None:
 
 
 def check_exposure(settings: Settings, store: Store) -> None:
-    """Refuse to listen to other machines while no key guards the service. Raises StartError, StoreError."""
+    """Refuse to listen on the network while there is no key. Raises StartError, StoreError."""
     if settings.access.anonymous or is_loopback(settings.host) or keys.active(store):
         return
     raise StartError(
         f"{settings.host or 'this address'} can be reached from other machines, and there is no API key yet: "
-        "make one with `parley keys create NAME`, or let anybody in with --allow-anonymous"
+        "create one with `parley keys create NAME`, or accept everybody with --allow-anonymous"
     )
 
 
 def warn_of_exposure(settings: Settings, store: Store) -> None:
-    """Log what the start should tell of who may call. Raises StoreError."""
+    """Log at the start who may call. Raises StoreError."""
     if settings.access.anonymous:
-        log.warning("open_to_anyone", reason="access.anonymous is true: whoever reaches the port may call")
+        log.warning(
+            "open_to_anyone", reason="access.anonymous is true: anybody who reaches the port may call"
+        )
     elif not keys.all_keys(store):
         log.warning(
             "no_api_key",
-            reason="only programs on this machine are answered, nothing that comes through a proxy; "
-            "make a key with `parley keys create NAME`",
+            reason="only direct requests from this machine are answered, none through a proxy; "
+            "create a key with `parley keys create NAME`",
         )
 
 

@@ -65,9 +65,9 @@ WIRES: tuple[Wire, ...] = (
 
 PURGE_S = 3600.0
 REREAD_S = 5.0
-"""Seconds after which a version of the policy that was saved in another process decides here too."""
+"""Seconds after which a policy version activated in another process takes effect here."""
 PREFLIGHT_S = 3600
-"""How long a browser may remember that it is let in."""
+"""How long a browser may cache a CORS permission."""
 
 log = structlog.get_logger("parley.app")
 
@@ -87,9 +87,8 @@ def create_app(
 ) -> FastAPI:
     """The application; its lifespan starts and drains the batcher.
 
-    `load` makes the model, in the batcher's thread (default: the artifact of the settings); `on_state`
-    hears what becomes of it. Raises PolicyError when the settings' policy can't be used, StoreError without
-    a store.
+    `load` creates the model in the batcher's thread (default: the settings' artifact); `on_state` gets its
+    state. Raises PolicyError if the settings' policy can't be used, StoreError without a store.
     """
     settings = settings or Settings()
     service = _make_service(settings, load=load, on_state=on_state)
@@ -121,7 +120,7 @@ def create_app(
     app.add_middleware(Admission, check=service.batcher.check, wires=WIRES)
     app.add_middleware(RequestLog, metrics=service.metrics, wires=WIRES)
     if origins := settings.access.origins:
-        # Outside of access: a browser asks first, without a key.
+        # Outside access: a browser's preflight request has no key.
         app.add_middleware(
             CORSMiddleware,
             allow_origins=origins,
@@ -137,7 +136,7 @@ def create_app(
 
 
 def _describe_keys(app: FastAPI) -> None:
-    """Say in the OpenAPI document how a key is sent: /docs gets its Authorize button from it."""
+    """Describe API keys in the OpenAPI document, which gives /docs its Authorize button."""
     describe_routes = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -221,7 +220,7 @@ def _fetcher(settings: Settings) -> Fetcher | None:
 
 
 async def _reread(service: Service) -> None:
-    """Follow the versions of the policy that other processes on the same store let decide."""
+    """Follow policy versions that other processes on the same store activate."""
     while True:
         await asyncio.sleep(REREAD_S)
         try:
@@ -231,7 +230,7 @@ async def _reread(service: Service) -> None:
 
 
 async def _purge(feedback: Feedback, *, days: int) -> None:
-    """Remove what has been kept for longer than `days`: at the start, and every hour."""
+    """Delete what is older than `days`, at the start and every hour."""
     while True:
         try:
             kept_for = timedelta(days=days)

@@ -1,15 +1,15 @@
 """Keeps web pages away from a Parley that is open to the programs on its machine.
 
-Without a key Parley answers whoever reaches its loopback address. Every page in a browser on the same machine
-does: it can send requests to 127.0.0.1, and with a name of its own that points there (DNS rebinding) it can
-read the answers too. Browsers say where a request comes from, and whom it was meant for:
+Without a key Parley answers whoever reaches its loopback address. That includes every page in a browser on
+the same machine: it can send requests to 127.0.0.1, and if its own host name points there (DNS rebinding) it
+can read the answers too. But browsers say where a request comes from and where it was meant to go:
 
-    Host             none but the names of this machine
-    Origin           the service's own, where there is one
+    Host             only the names of this machine
+    Origin           the service's own, if present
     Sec-Fetch-Site   same-origin, or none (typed, or a bookmark); a link from elsewhere may open a page
     Content-Type     not text/plain, which a page may send anywhere without asking
 
-With a key, or where anybody is let in (`access.anonymous`), nothing of this is asked.
+Nothing of this is checked once there is a key, or with `access.anonymous`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OWN_SITES = ("same-origin", "none")
 
 
 class SameMachine:
-    """Refuses what a web page may have sent, while `is_open` says that nobody needs a key."""
+    """Refuses requests that a web page may have sent, while `is_open` says that nobody needs a key."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class SameMachine:
         wires: Sequence[Wire],
         hosts: Sequence[str] = (),
     ) -> None:
-        """`hosts` are names under which the service may be asked, beside those of loopback."""
+        """`hosts` are accepted Host names, in addition to those of loopback."""
         self.app = app
         self.is_open = is_open
         self.wires = wires
@@ -59,8 +59,8 @@ class SameMachine:
         host = headers.get("host")
         if host is not None and not self._is_own(host):
             raise ForeignPage(
-                f"this request is for the host {host[:80]!r}, and without an API key Parley answers for this "
-                "machine's own names only, such as localhost: make a key with `parley keys create NAME`"
+                f"this request is for the host {host[:80]!r}; without an API key Parley answers only to this "
+                "machine's own names, such as localhost: create a key with `parley keys create NAME`"
             )
         origin = headers.get("origin")
         if origin is not None and (host is None or urlsplit(origin).netloc.lower() != host.lower()):
@@ -86,6 +86,6 @@ class SameMachine:
     @staticmethod
     def _foreign() -> ForeignPage:
         return ForeignPage(
-            "this request comes from a page of another site, and without an API key Parley answers programs "
-            "on this machine only: make a key with `parley keys create NAME` and send it"
+            "this request comes from another site's page; without an API key Parley answers only programs "
+            "on this machine: create a key with `parley keys create NAME` and send it"
         )

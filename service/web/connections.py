@@ -1,7 +1,7 @@
-"""What a connection may cost: Uvicorn's protocol, with limits on open sockets and on the wait for a request.
+"""Limits on connections: Uvicorn's protocol with a maximum of open sockets and of the wait for a request.
 
-Uvicorn waits for a request's first byte, and for the end of its headers, as long as the client likes. Each
-waiting connection holds a file descriptor, and a thousand idle ones would leave none for those who ask.
+Uvicorn waits for a request's first byte, and for the end of its headers, without a limit. Each waiting
+connection holds a file descriptor, and a thousand idle ones would leave none for requests.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Any, ClassVar
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_S = 10.0
-"""Seconds from the first moment of a connection to the end of the first request's headers; later requests
-have as long from their first byte, and Uvicorn's keep-alive limit before it."""
+"""Seconds from opening a connection to the end of the first request's headers; later requests have as long
+from their first byte, with Uvicorn's keep-alive limit before it."""
 SPARE_FILES = 200
-"""File descriptors that are not for connections: the store, the model, logs."""
+"""File descriptors reserved for the store, the model and logs."""
 MOST_CONNECTIONS = 4000
 
 
 class BoundedProtocol(H11Protocol):
-    """One connection. Where there are too many, the one that has been without a request for longest goes."""
+    """One connection. If there are too many, the one that has been idle for longest is closed."""
 
     idle: ClassVar[dict[BoundedProtocol, None]] = {}
-    """Connections with no request in work, the one idle for longest first."""
+    """Idle connections, the longest idle first."""
     open: ClassVar[int] = 0
     most: ClassVar[int] = MOST_CONNECTIONS
 
@@ -33,7 +33,7 @@ class BoundedProtocol(H11Protocol):
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Count the connection, and abort the longest idle one where there are too many."""
+        """Count the connection, and abort the longest idle one if there are too many."""
         super().connection_made(transport)
         BoundedProtocol.open += 1
         self.idle[self] = None
@@ -44,14 +44,14 @@ class BoundedProtocol(H11Protocol):
             oldest.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count it out."""
+        """Stop counting the connection."""
         BoundedProtocol.open -= 1
         self.idle.pop(self, None)
         self._head_arrived()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Start the clock of a request's head; stop it once the head is complete."""
+        """Start the timer of a request's headers; stop it once they are complete."""
         between = self.cycle is None or self.cycle.response_complete
         before = self.cycle
         if between and self._head_timer is None:
@@ -62,11 +62,11 @@ class BoundedProtocol(H11Protocol):
             self._head_arrived()
 
     def on_response_complete(self) -> None:
-        """Count the connection as idle, unless its next request is in already."""
+        """Count the connection as idle, unless its next request has arrived."""
         before = self.cycle
         self.idle[self] = None
         super().on_response_complete()
-        if self.cycle is not before:  # the next request had come already
+        if self.cycle is not before:  # the next request has already arrived
             self.idle.pop(self, None)
 
     def _wait_for_head(self) -> None:
@@ -84,7 +84,7 @@ class BoundedProtocol(H11Protocol):
 
 
 def allow_connections() -> None:
-    """Let this process open as many files as it may, and keep connections below that."""
+    """Raise this process's limit of open files, and keep connections below it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_CONNECTIONS + SPARE_FILES
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

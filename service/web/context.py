@@ -1,4 +1,4 @@
-"""What the routes of every protocol share: the settings, the batcher, the policies, the metrics.
+"""Shared by the routes of all protocols: the settings, the batcher, the policies, the metrics.
 
 async def route(request: Request, service: ServiceDep) -> Response:
     predictions = await service.predict(request, comments)
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from parley.model.classifier import Classifier
 
 INLINE_CHARACTERS = 5_000
-"""Text that a policy reads faster than another thread would get its turn."""
+"""Characters that a policy reads faster than a thread switch takes."""
 T = TypeVar("T")
 
 
@@ -54,11 +54,11 @@ class Service:
     arrivals: Arrivals
     _policies: dict[str, Policy] = field(default_factory=dict)
     _version: int = 0
-    """The version of the site's policy that the store named last; 0 is the file."""
+    """The active version of the site's policy when last read; 0 is the file."""
 
     @property
     def model(self) -> Classifier:
-        """The loaded model, for its `info` and `thresholds`: the batcher alone predicts. Raises NotReady."""
+        """The loaded model, for its `info` and `thresholds`; only the batcher predicts. Raises NotReady."""
         if self.batcher.model is None:
             raise NotReady("the model is still loading: try again in a moment", retry_after=2)
         return self.batcher.model
@@ -70,10 +70,10 @@ class Service:
         return {"name": info.get("name"), "version": info.get("version")}
 
     async def predict(self, request: Request, comments: Sequence[Comment]) -> list[Prediction]:
-        """Predictions, same order and length; given up when the caller hangs up (ClientDisconnect).
+        """Predictions, same order and length; cancelled when the caller hangs up (ClientDisconnect).
 
-        Articles that comments name and don't hold come from the store; a comment for a closed story has the
-        note `story_closed`. Call it once the body is read.
+        Articles that comments only name are read from the store; a comment on a closed story gets the note
+        `story_closed`. Call it once the body is read.
         Raises NotReady, Busy, PredictionFailed, CommentError.
         """
         comments = await self.articles.fill(comments)
@@ -89,24 +89,24 @@ class Service:
     async def decide(
         self, policy: Policy, comments: Sequence[Comment], predictions: Sequence[Prediction]
     ) -> list[Decision]:
-        """What `policy` makes of each comment, same order and length.
+        """The policy's decision on each comment, same order and length.
 
-        Policies read every text again: long ones in a thread, so that they don't block the event loop.
+        Policies read every text again; long ones in a thread, so that they don't block the event loop.
         """
         if sum(len(comment.text) for comment in comments) <= INLINE_CHARACTERS:
             return _decide(policy, comments, predictions)
         return await run_in_threadpool(_decide, policy, comments, predictions)
 
     def policy(self, name: str | None = None) -> Policy:
-        """The policy that a request names: one that comes with Parley or the site's own; None is the site's.
+        """The policy of this name, shipped or the site's; None is the site's.
 
-        Raises InvalidRequest for a name there is not, NotReady without a model.
+        Raises InvalidRequest for an unknown name, NotReady without a model.
         """
         wanted = self.policy_name if name is None else name
         if wanted not in self._policies:
             names = sorted({*shipped(), self.policy_name})
-            if wanted not in names:  # a request names policies, it never opens files
-                problem = {"place": "policy", "problem": f"no such policy; there are {', '.join(names)}"}
+            if wanted not in names:  # a request can name policies, not open files
+                problem = {"place": "policy", "problem": f"no such policy; choose one of {', '.join(names)}"}
                 raise InvalidRequest(f"policy: {problem['problem']}", details=[problem])
             source = self.settings.policy if wanted == self.policy_name else wanted
             policy = Policy.load(source, thresholds=self.model.thresholds)
@@ -122,9 +122,9 @@ class Service:
         *,
         authors: Sequence[str | None] = (),
     ) -> BackgroundTask | None:
-        """What keeps of answered comments what the site wants kept; None where that is nothing.
+        """The task that stores answered comments as the settings say; None if nothing is stored.
 
-        Not for comments whose client says that they aren't to be stored.
+        Don't call it for comments whose client asks not to store them.
         """
         if not self.keeps_arrivals:
             return None
@@ -145,24 +145,24 @@ class Service:
 
     @property
     def keeps_arrivals(self) -> bool:
-        """Whether anything is kept of comments that arrive: for the desk, or to know a story's age."""
+        """Whether anything of incoming comments is stored: for the desk, or for stories' ages."""
         return self.arrivals.on or self.stories.days is not None
 
     @property
     def model_label(self) -> str:
-        """Name and version of the artifact, as a decision's log has them. Raises NotReady."""
+        """The artifact's name and version, as in the log of decisions. Raises NotReady."""
         return "{name} {version}".format(**self.model_name)
 
     def policy_file(self) -> Policy:
-        """The site's policy as its file has it, whatever version is active. Raises NotReady, PolicyError."""
+        """The site's policy from its file, ignoring active versions. Raises NotReady, PolicyError."""
         return Policy.load(self.settings.policy, thresholds=self.model.thresholds)
 
     def forget_policy(self) -> None:
-        """Read the site's policy again, with the version that is active now."""
+        """Drop the cached site policy, so that the next use reads it with the active version."""
         self._policies.pop(self.policy_name, None)
 
     def reread_policy(self) -> None:
-        """See whether another process let another version decide. Raises StoreError."""
+        """Notice a version that another process has activated. Raises StoreError."""
         if self.policy_name in self._policies:
             version = policies.active(self.store, self.policy_name)
             if (version.version if version else 0) != self._version:
@@ -178,7 +178,7 @@ class Service:
 
 
 def token_of(request: Request, token: str) -> str:
-    """What a caller calls a decision, as it is kept: another caller's decision of that name stays."""
+    """A caller's name for a decision as stored, so that callers don't replace each other's decisions."""
     caller = getattr(request.state, "caller", "")
     return f"{caller}{SCOPE}{token}" if caller else token
 
@@ -188,7 +188,7 @@ def _decide(policy: Policy, comments: Sequence[Comment], predictions: Sequence[P
 
 
 async def unless_hung_up(request: Request, work: Awaitable[T]) -> T:
-    """What `work` gives; cancelled when the caller hangs up (ClientDisconnect). Read the body first."""
+    """Await `work`; cancelled when the caller hangs up (ClientDisconnect). Read the body first."""
     job = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_hung_up(request))
     try:

@@ -1,4 +1,4 @@
-"""Around every request: id, log line, metrics, admission, the size of its body, and a last net for errors."""
+"""Around every request: id, log line, metrics, admission, body limits, and a catch-all for errors."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from parley.service.web.wire import Wire, render
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 QUIET = ("/health", "/metrics")
 CLIENT_GONE = 499
-"""What logs and metrics say of a caller that hung up, as nginx does."""
+"""The status in logs and metrics for a caller that hung up, as in nginx."""
 MOST_DROPPED, DROPPED_S = 100_000_000, 5.0
-"""Bytes of a refused body that are still taken in, and for how long."""
+"""How many bytes of a refused body are still read, and for how long."""
 BODY_S = 30.0
 """Seconds that a body may take to arrive."""
 FREE_BYTES = 65_536
-"""Of each body these are always taken: what a comment needs never waits for other callers' bodies."""
+"""Bytes that are free for each body: a single comment never waits for other callers' bodies."""
 BODIES_AT_ONCE = 4
-"""Bodies of the largest size that may be held at once, all of them together."""
+"""How many bodies of the largest size may be in memory at once, in total."""
 REFUSALS_S = 10.0
-"""Under a flood of requests those refused are told of so often, in one line: a line each would cost more."""
+"""Seconds between log lines that count refused requests: one line each would cost more than refusing."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 log = structlog.get_logger("parley.request")
 
 
 class RequestLog:
-    """Gives each request an id (X-Request-ID, echoed), a log line and metrics; a last net for errors."""
+    """Gives each request an id (X-Request-ID, echoed), a log line and metrics; catches all errors."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, wires: Sequence[Wire]) -> None:
         self.app = app
@@ -92,10 +92,10 @@ class RequestLog:
 
 
 class Unread:
-    """Takes in what an answer has left unread of its request, once the answer has gone out.
+    """After an answer, reads what is left of the request's body.
 
-    A connection that is closed over unread bytes is reset, and the client never sees why it was refused. The
-    answer doesn't wait: who sends slowly, or nothing more, is told at once.
+    A connection closed with unread bytes is reset, and the client never sees why it was refused. The answer
+    doesn't wait: slow senders get it at once.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -106,7 +106,7 @@ class Unread:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        # Who waits for "100 Continue" hasn't sent its body, and won't after an answer.
+        # A client that waits for "100 Continue" hasn't sent its body, and won't after an answer.
         read = "expect" in Headers(scope=scope)
 
         async def receive_watched() -> Message:
@@ -134,9 +134,9 @@ class Unread:
 
 
 class Admission:
-    """Refuses what asks the model while the queue is full, before anything of the request is read.
+    """Refuses prediction requests while the queue is full, before reading them.
 
-    Reading, checking and only then refusing would take the time of those that were accepted.
+    Reading and checking them first would take time from the accepted ones.
     """
 
     def __init__(self, app: ASGIApp, *, check: Callable[[], None], wires: Sequence[Wire]) -> None:
@@ -170,10 +170,10 @@ class Admission:
 
 
 class BodyLimit:
-    """Bounds what bodies take: each in bytes and seconds, and all that are held at once in bytes.
+    """Limits bodies: each in bytes and seconds, and all that are in memory in bytes.
 
-    A body of more than `limit` bytes is refused by its Content-Length unread, otherwise once it is longer. A
-    body packed with gzip is unpacked, and the limits are ones on what comes out.
+    A body of more than `limit` bytes is refused by its Content-Length without reading it, or once it is
+    longer. A gzip body is unpacked, and the limits apply to the result.
     """
 
     def __init__(
@@ -185,17 +185,17 @@ class BodyLimit:
         larger: Mapping[str, int] | None = None,
         seconds: float = BODY_S,
     ) -> None:
-        """`larger` are the paths that take more, with how much."""
+        """`larger` maps paths to higher limits."""
         self.app = app
         self.limit = limit
         self.larger = larger or {}
         self.wires = wires
         self.seconds = seconds
         self.held = 0
-        """Bytes of the bodies in work, beyond FREE_BYTES of each."""
+        """Bytes of the bodies in progress, beyond FREE_BYTES of each."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a body that declares itself too long; count the others as they come in."""
+        """Refuse a body that is declared too long; count others as they arrive."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -207,7 +207,7 @@ class BodyLimit:
             return
         read = held = 0
         complete = False
-        seconds = self.seconds * limit / self.limit  # a larger body has as much more time
+        seconds = self.seconds * limit / self.limit  # a larger body gets proportionally more time
         deadline = time.monotonic() + seconds
         inflate = _unpacking(scope)
 
@@ -217,13 +217,13 @@ class BodyLimit:
 
         async def receive_counted() -> Message:
             nonlocal read, complete
-            if complete:  # what comes now is the end of the connection
+            if complete:  # the next message is the end of the connection
                 return await receive()
             try:
                 message = await asyncio.wait_for(receive(), max(0.0, deadline - time.monotonic()))
             except TimeoutError as late:
                 raise RequestTimedOut(
-                    f"the body has not arrived within {seconds:g} seconds: send it again, or less of it"
+                    f"the body has not arrived within {seconds:g} seconds: send it again, or send less"
                 ) from late
             complete = not message.get("more_body", False)
             if inflate is not None and message["type"] == "http.request":
@@ -235,7 +235,7 @@ class BodyLimit:
                 raise error
             if held and self.held > BODIES_AT_ONCE * limit:
                 hold(0)
-                raise Busy("other bodies are being read: send fewer comments at once", retry_after=1)
+                raise Busy("too many large bodies are being read: send fewer comments at once", retry_after=1)
             return message
 
         try:
@@ -245,7 +245,7 @@ class BodyLimit:
 
 
 def _unpacking(scope: Scope) -> Any:
-    """What unpacks the body, whose headers then are those of what comes out; None where it isn't packed."""
+    """The body's decompressor, with headers adjusted to its output; None if it isn't compressed."""
     headers = Headers(scope=scope)
     if headers.get("content-encoding", "").strip().lower() not in ("gzip", "x-gzip"):
         return None
@@ -259,7 +259,7 @@ def _inflated(inflate: Any, message: Message, most: int) -> bytes:
     try:
         out: bytes = inflate.decompress(message.get("body", b""), max(most, 1))
     except zlib.error as error:
-        raise MalformedBody(f"the body is declared as gzip and is none: {error}") from error
+        raise MalformedBody(f"the body is declared as gzip but is not: {error}") from error
     if not message.get("more_body", False) and not inflate.eof and not inflate.unconsumed_tail:
-        raise MalformedBody("the body is packed with gzip and ends too early")
+        raise MalformedBody("the gzip body ends too early")
     return out

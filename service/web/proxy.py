@@ -1,14 +1,14 @@
-"""Behind a reverse proxy: who really calls, over which scheme, and under which prefix of the path.
+"""Behind a reverse proxy: the real client, the scheme, and the path prefix.
 
     app.add_middleware(Prefix)                                    # the innermost
     app.add_middleware(Proxy, trusted=["10.0.0.0/8"], root_path="/parley")   # near the outermost
 
 `X-Forwarded-For` and `X-Forwarded-Proto` count only from the addresses in `server.trusted_proxies`: anyone
-can send them. Of the addresses in `X-Forwarded-For`, which each proxy appends to, the last that is not a
-trusted proxy is the client; what stands before it is the client's own claim. `Forwarded`, `X-Forwarded-Host`
-and `X-Forwarded-Prefix` are never believed: proxies hand them on from the client unless told otherwise.
+can send them. Each proxy appends to `X-Forwarded-For`; the last address that is not a trusted proxy is the
+client, those before it are the client's own claim. `Forwarded`, `X-Forwarded-Host` and `X-Forwarded-Prefix`
+are ignored, because proxies pass them on from the client by default.
 
-`Prefix` exists because routes match behind the prefix, whereas every middleware between compares whole paths.
+`Prefix` exists because routes match without the prefix, while the middleware in between compares whole paths.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 FORWARDED = ("forwarded", "via", "x-real-ip", "true-client-ip", "x-client-ip", "cf-connecting-ip")
-"""Beside every X-Forwarded-*, what proxies add to a request."""
+"""Headers that proxies add, beside X-Forwarded-*."""
 PEER = "parley.peer"
-"""The key of the scope that says what `Proxy` found; the parts of a batch inherit it."""
+"""The scope key of `Proxy`'s findings; the parts of a batch inherit it."""
 IGNORED_S = 600.0
-"""Headers of an unknown proxy are mentioned so often in the log."""
+"""Seconds between log lines about an unknown proxy's headers."""
 SUBNET_V6 = 64
-"""Bits of an IPv6 address that name one network: a client has all the addresses below them."""
+"""Bits of an IPv6 address that identify one network: a client has all its addresses."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -56,7 +56,7 @@ class Proxy:
         peer = (scope.get("client") or (None, 0))[0]
         direct = is_local(peer) and scope.get("http_version") != "1.0" and not is_forwarded(headers)
         path, prefix = scope["path"], self.root_path or scope.get("root_path", "")
-        if prefix and (path + "/").startswith(prefix + "/"):  # some proxies take it off, some don't
+        if prefix and (path + "/").startswith(prefix + "/"):  # some proxies remove it, some don't
             path = path[len(prefix) :] or "/"
         found = {**scope, PEER: direct, "path": path, "root_path": prefix}
         if not is_forwarded(headers):
@@ -71,7 +71,7 @@ class Proxy:
         return found
 
     def _client(self, peer: str, chain: Sequence[str]) -> str:
-        """The last address that no trusted proxy has; the nearest proxy that says nothing readable."""
+        """The last address that isn't a trusted proxy, or the nearest proxy without a readable one."""
         nearest = peer
         for entry in reversed(",".join(chain).split(",")):
             address = parse_address(entry)
@@ -93,12 +93,12 @@ class Proxy:
             log.warning(
                 "forwarded_ignored",
                 peer=peer,
-                reason="this proxy is not in server.trusted_proxies: its address stands for all its clients",
+                reason="this proxy is not in server.trusted_proxies: all its clients count as one address",
             )
 
 
 class Prefix:
-    """Puts the prefix back in front of the path, as routes and links want it."""
+    """Puts the prefix back in front of the path, as routes and links expect."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -116,24 +116,24 @@ class Prefix:
 
 
 def is_direct(scope: Scope) -> bool:
-    """Whether the caller is a program on this machine, with no proxy between; false where that is unclear.
+    """Whether the caller is a program on this machine, with no proxy between; false if unclear.
 
-    HTTP/1.0 is unclear: nginx speaks it to what is behind it, and adds no header unless told to.
+    HTTP/1.0 is unclear: nginx speaks it to upstreams, and adds no header by default.
     """
     return bool(scope.get(PEER, False))
 
 
 def is_forwarded(headers: Headers) -> bool:
-    """Whether a proxy handed this request on."""
+    """Whether this request came through a proxy."""
     return any(name in FORWARDED or name.startswith("x-forwarded-") for name in headers)
 
 
 def is_local(peer: str | None) -> bool:
     """Whether the other end of the connection is on this machine.
 
-    A name that is no address is a caller within this process: sockets have addresses.
+    A name that isn't an address is a caller within this process: sockets have addresses.
     """
-    if peer is None:  # a connection that was gone before its address could be read
+    if peer is None:  # the connection closed before its address could be read
         return False
     address = parse_address(peer)
     return address is None or address.is_loopback
@@ -154,7 +154,7 @@ def parse_address(text: str) -> Address | None:
 
 
 def counted_as(peer: str) -> str:
-    """What a rate counts a client under: its address, or of IPv6 its network."""
+    """What a client is rate-limited by: its address, or its network for IPv6."""
     address = parse_address(peer)
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, SUBNET_V6), strict=False))

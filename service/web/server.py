@@ -1,4 +1,4 @@
-"""Runs the application under Uvicorn: the socket, the signals, the line that says where to look."""
+"""Runs the application under Uvicorn: the socket, the signals, the line with its address."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from parley.service.web.connections import BoundedProtocol, allow_connections
 
 DRAIN_S = 30
 SWITCH_S = 0.0005
-"""Python's threads change after this at the latest: event loop and model threads wait for each other
-every few milliseconds, and its own 5 ms would add up."""
+"""Python's thread switch interval in seconds: event loop and model threads wait for each other every few
+milliseconds, and the default 5 ms would add up."""
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM, then finish what is in work.
+    """Serve until SIGINT or SIGTERM, then finish requests in progress.
 
     Raises StartError, StoreError, PolicyError.
     """
@@ -43,10 +43,10 @@ def run(settings: Settings) -> None:
 
     def on_state(state: State) -> None:
         if state == "ready":
-            gc.freeze()  # what the start made stays: collections that look through it hold up requests
+            gc.freeze()  # objects from the start stay: collecting them would delay requests
             name = app.state.service.model_name
             print(f"Parley serves {name['name']} {name['version']} at {address}", flush=True)
-            print(f"Try it at {address}/docs, stop it with Ctrl+C.", flush=True)
+            print(f"Try it at {address}/docs; stop it with Ctrl+C.", flush=True)
         elif state == "failed" and app.state.service.batcher.model is None:
             server.should_exit = True
 
@@ -55,7 +55,7 @@ def run(settings: Settings) -> None:
     listener = _listen(settings.host, settings.port)
     address = _address(listener)
     server = uvicorn.Server(uvicorn_config(app))
-    # Uvicorn raises the signal again once all is drained.
+    # Uvicorn raises the signal again after draining.
     with listener, contextlib.suppress(KeyboardInterrupt):
         check_exposure(settings, app.state.service.store)
         warn_of_exposure(settings, app.state.service.store)
@@ -70,7 +70,7 @@ def uvicorn_config(app: FastAPI) -> uvicorn.Config:
     """How Uvicorn serves `app`."""
     return uvicorn.Config(
         app,
-        # On h11: httptools puts no limit on header size, and loses the body where a client offers HTTP/2.
+        # h11, because httptools has no limit on header size, and loses the body if a client offers HTTP/2.
         http=BoundedProtocol,
         log_config=None,
         access_log=False,
@@ -83,7 +83,7 @@ def uvicorn_config(app: FastAPI) -> uvicorn.Config:
 
 @contextlib.contextmanager
 def _metrics_port(settings: Settings, metrics: Metrics) -> Iterator[None]:
-    """Serve /metrics on a port of its own, where the settings name one. Raises StartError."""
+    """Serve /metrics on its own port, if the settings name one. Raises StartError."""
     host, port = settings.metrics.host, settings.metrics.port
     if port is None:
         yield
@@ -120,10 +120,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _why_not(error: OSError, port: str, host: str) -> str:
-    """Why an address can't be listened on; `port` and `host` name what chooses another."""
+    """Why listening failed; `port` and `host` are the options to change."""
     reasons = {
         errno.EADDRINUSE: f"is taken by another program: stop it, or choose another with {port}",
-        errno.EACCES: f"needs more rights than you have: choose one from 1024 with {port}",
+        errno.EACCES: f"needs privileges that you don't have: choose a port from 1024 up with {port}",
         errno.EADDRNOTAVAIL: f"is not an address of this machine: choose another with {host}",
     }
     return reasons.get(error.errno or 0, f"can't be listened on: {error.strerror}")

@@ -1,4 +1,4 @@
-"""What every protocol needs on the wire: strict JSON in, safe JSON out, and its own shape for errors.
+"""Shared by all protocols: strict JSON in, safe JSON out, and each protocol's error shape.
 
 A protocol is a `Wire`: its router, the paths whose errors are its own, and the function that shapes them.
 `parley.service.web.app` lists them all.
@@ -39,13 +39,13 @@ from parley.service.validation import path_of
 MAX_DETAILS = 20
 MAX_NAME = 60
 MAX_KEYS = 200
-"""Of one object; the largest that a protocol knows has a hundred."""
+"""Most keys of one object; the largest that a protocol defines has a hundred."""
 TOKENS_A_COMMENT = 100
-"""Strings, commas and brackets of JSON that a comment takes at most; with every key given it is 45."""
+"""Most strings, commas and brackets of JSON per comment; one with every key has 45."""
 LEAST_COMMENTS = 1000
 _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[,\[{]', re.DOTALL)
 MAX_LENIENT = 1_000_000
-"""Bytes of a body that is read leniently; Perspective's requests have 20,480 at most for the comment."""
+"""Largest body that is parsed leniently; Perspective allows 20,480 bytes for the comment."""
 MAX_NESTED = 32
 
 
@@ -67,9 +67,9 @@ def render_native(problem: Problem) -> Response:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """A protocol. `paths` are prefixes of the paths whose errors `render` shapes, `exactly` whole ones.
+    """A protocol. `render` formats the errors of paths that start with `paths` or equal one in `exactly`.
 
-    `predicting` are the paths, whole, at which POST asks the model.
+    `predicting` are the whole paths at which POST runs the model.
     """
 
     router: APIRouter
@@ -80,7 +80,7 @@ class Wire:
 
 
 def render(request_path: str, problem: Problem, wires: Sequence[Wire]) -> Response:
-    """The error in the shape of the protocol that owns the path."""
+    """The error in the format of the protocol that owns the path."""
     for wire in wires:
         if request_path in wire.exactly or request_path.startswith(wire.paths):
             return wire.render(problem)
@@ -98,7 +98,7 @@ class ErrorBody(BaseModel):
 
 
 class ErrorAnswer(BaseModel):
-    """The one shape of the native errors."""
+    """The format of all native errors."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -137,10 +137,10 @@ class AtMost:
 
 @dataclass(frozen=True, slots=True)
 class FirstError:
-    """`Annotated[list[T], FirstError()]`: no item behind a wrong one is looked at.
+    """`Annotated[list[T], FirstError()]`: validation stops at the first wrong item.
 
-    A complaint takes a kilobyte, and a body may hold a hundred thousand wrong items. (pydantic's own FailFast
-    can't stand in a union.)
+    An error takes a kilobyte, and a body can have a hundred thousand wrong items. (pydantic's own FailFast
+    doesn't work in a union.)
     """
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -150,10 +150,10 @@ class FirstError:
 
 
 def parse_json(body: bytes, *, comments: int = LEAST_COMMENTS) -> Any:
-    """The JSON value of `body`, which may hold `comments` comments.
+    """The JSON value of `body`, which may have `comments` comments.
 
-    Raises MalformedBody (not UTF-8, not JSON, NaN, nested too deeply) and BodyTooLarge: each value of a body
-    becomes an object of Python's, so they are counted before any is made.
+    Raises MalformedBody (not UTF-8, not JSON, NaN, nested too deeply) and BodyTooLarge: each value becomes a
+    Python object, so they are counted first.
     """
     _check_tokens(body, most=TOKENS_A_COMMENT * max(comments, LEAST_COMMENTS))
     try:
@@ -173,7 +173,7 @@ def parse_json(body: bytes, *, comments: int = LEAST_COMMENTS) -> Any:
 
 def _check_tokens(body: bytes, *, most: int) -> None:
     if sum(body.count(sign) for sign in (b'"', b",", b"[", b"{")) <= most:
-        return  # quick, and true of most: signs within texts count here too
+        return  # fast, and enough for most bodies: characters within texts count here too
     for number, _ in enumerate(_TOKENS.finditer(body)):
         if number >= most:
             raise BodyTooLarge(f"the body holds more than {most:,} values: send fewer comments at once")
@@ -254,7 +254,7 @@ class _JsonRequest(Request):
 
 
 def problem_of_validation(error: RequestValidationError) -> Problem:
-    """pydantic's complaints as places and fixes; never a value that was sent."""
+    """pydantic's errors as places and fixes, without the values sent."""
     details = []
     complaints = error.errors()
     for complaint in complaints[:MAX_DETAILS]:
@@ -267,7 +267,7 @@ def problem_of_validation(error: RequestValidationError) -> Problem:
 
 
 def problem_of_framework(error: HTTPException) -> Problem:
-    """FastAPI wraps what goes wrong while it reads a body: ours is the cause."""
+    """FastAPI wraps errors raised while it reads a body: ours is the cause."""
     if isinstance(error.__cause__, ServiceError):
         return Problem.of(error.__cause__)
     return Problem.of_status(error.status_code, error.headers)
@@ -280,7 +280,7 @@ def _place(loc: Sequence[int | str]) -> str:
 
 def _say(complaint: dict[str, Any]) -> str:
     known = {
-        "extra_forbidden": "unknown key: remove it or mend its name, see /docs for the keys there are",
+        "extra_forbidden": "unknown key: remove or correct it; /docs lists the keys",
         "missing": "missing: add it",
         "string_type": "must be text (a JSON string)",
         "list_type": "must be a list",

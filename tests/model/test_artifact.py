@@ -33,19 +33,19 @@ def test_a_missing_folder_is_explained(tmp_path: Path) -> None:
 )
 def test_a_missing_file_is_named(copy: Artifact, name: str) -> None:
     (copy.path / name).unlink()
-    with pytest.raises(ArtifactError, match=rf"not a whole artifact: {name} missing"):
+    with pytest.raises(ArtifactError, match=rf"is incomplete: {name} missing"):
         Artifact.open(copy.path)
 
 
 def test_another_format_is_refused(copy: Artifact) -> None:
     copy.info_file.write_text(json.dumps({"format": 99}))
-    with pytest.raises(ArtifactError, match="says format 99, this Parley reads format 3"):
+    with pytest.raises(ArtifactError, match="has format 99, this Parley reads format 3"):
         Artifact.open(copy.path)
 
 
 def test_an_older_artifact_is_trained_on_not_served(copy: Artifact) -> None:
     copy.info_file.write_text(json.dumps(copy.info | {"format": 2}))
-    with pytest.raises(ArtifactError, match=r"says format 2.* give it to `parley train` as the base"):
+    with pytest.raises(ArtifactError, match=r"has format 2.* give it to `parley train` as the base"):
         Classifier.load(copy.path)
     assert Artifact.open(copy.path, older=True) == copy
 

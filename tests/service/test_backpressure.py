@@ -26,7 +26,7 @@ def test_whoever_finds_nobody_waiting_is_served(pressure: Backpressure) -> None:
 
 def test_a_full_queue_is_refused(pressure: Backpressure) -> None:
     pressure.admit(10, waiting=90, next_costs=[COST])
-    with pytest.raises(Busy, match="90 comments are waiting already, the queue holds 100"):
+    with pytest.raises(Busy, match="90 comments are already waiting and the queue holds 100"):
         pressure.admit(11, waiting=90, next_costs=[COST])
 
 

@@ -185,7 +185,7 @@ def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(
     running = batcher.submit(_comments("running"))
     assert model.entered.wait(60)
     queued = batcher.submit(_comments(*"0123456789"))
-    with pytest.raises(Busy, match="10 comments are waiting") as refusal:
+    with pytest.raises(Busy, match="10 comments are already waiting") as refusal:
         batcher.submit(_comments("one too many"))
     assert refusal.value.retry_after is not None
     assert refusal.value.retry_after >= 1

@@ -1,1 +1,1 @@
-"""What training reads: corpora, a site's own decisions, augmented rows; test texts kept out."""
+"""Training data: corpora, a site's own decisions, augmented rows; test texts kept out."""

@@ -19,7 +19,7 @@ def main() -> None:
     """Print a table of the sources."""
     parser = argparse.ArgumentParser(prog="python -m parley.training.data", description=__doc__)
     parser.add_argument("--data-dir", type=Path, default=Path("../shared/data"), help="default: %(default)s")
-    parser.add_argument("names", nargs="*", help="sources to show; all where none is named")
+    parser.add_argument("names", nargs="*", help="sources to show (default: all)")
     arguments = parser.parse_args()
     console = Console()
     shown = Table(

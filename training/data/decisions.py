@@ -1,16 +1,16 @@
 """A site's own labelled comments: what `parley feedback export` writes, or any CSV with these columns.
 
     text                           the comment; the other columns may be missing, or empty in a row
-    article.title, article.text    what it stands under
+   article.title, article.text    its article
     target, stance                 favor, against or none towards the target (else the article's title)
-    toxicity, insult, spam, ...    a column for each label that somebody decided on: from 0 (not so) to 1,
+   toxicity, insult, spam, ...    a column for each label that somebody decided on: from 0 (no) to 1 (yes),
                                    yes or no, true or false
     off_topic                      the same, of the comment under its article
 
     own = read_own(Path("decisions.csv"), "train")
 
-A text always falls into the same part, however often the file grows: some to train on, some to calibrate on
-("dev"), some to test on. So what one command has learnt from is never what another judges by.
+A text always belongs to the same part, however the file grows: training, calibration ("dev") or test. So no
+command evaluates on what another has trained on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from parley.training.data.registry import Split, part
 from parley.training.errors import DataError
 
 OWN = "own data"
-"""The source that a site's rows name."""
+"""The source name of a site's rows."""
 DEV = TEST = 0.15
 """Shares of the texts to calibrate on and to test on."""
 LABELS = (*COMMENT_LABELS, OFF_TOPIC)
@@ -72,9 +72,7 @@ def read_own(path: Path, split: Split | None) -> OwnData:
         if split is None or part(fingerprint(text).hex(), dev=DEV, test=TEST) == split:
             examples.append(example)
     if homeless:
-        notes.append(
-            f"{homeless} rows say off_topic but name no article (article.title): that label is left out"
-        )
+        notes.append(f"{homeless} rows have off_topic but no article.title: that label is skipped")
     return OwnData(examples, tuple(notes))
 
 
@@ -102,7 +100,7 @@ def read_part(path: Path, split: Split | None, *, why: str) -> OwnData:
             + (
                 "give more rows"
                 if split is None or split == "train"
-                else "give more rows, or --whole to take all"
+                else "give more rows, or --whole to use all"
             )
         )
     return own

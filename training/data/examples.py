@@ -1,4 +1,4 @@
-"""The one example that every source is read into.
+"""The example type that every source is read into.
 
 Example(text="Well argued.", source="mine", labels={"toxicity": 0.0})
 """
@@ -11,28 +11,28 @@ from dataclasses import dataclass, field, replace
 from parley.model.labels import COMMENT_LABELS, REPLIES, STANCES
 
 NOT_ENTAILED = "not_entailed"
-"""The stance of a premise that doesn't entail its hypothesis, where nobody said whether it contradicts it."""
+"""The stance of a premise that doesn't entail its hypothesis, if it is unknown whether it contradicts it."""
 SIDES = (*STANCES, NOT_ENTAILED)
-"""What `Example.stance` may be."""
+"""Values of `Example.stance`."""
 TURNED = {"favor": "against", "against": "favor", "none": "none"}
 """The stance towards a target's opposite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A comment with what is known of it. What a source doesn't say stays missing, and the loss masks it.
+    """A comment with its labels. What a source doesn't say stays missing, and the loss masks it.
 
-    `article` is the title (a newline and the description, where there is one) that the comment is paired
-    with; `off_topic` says how wrong that pair is (0.0 a true pair, 1.0 another debate's article) and needs
-    the article. `labels` maps labels of the comment pass to targets in [0, 1], soft where raters disagreed.
-    `stance` is one of `SIDES` and needs `target`. With an article as well, one row asks for both: the side
-    towards the target, the article's title beside it, and whether the comment is off topic. `reply` is one of
-    `REPLIES`, towards `parent`, the text of the comment that this one answers. `spans` are (start, end) of
-    toxic spans in characters of `text`: None where nobody marked any, () where raters marked none. `group` is
-    what a split keeps together (a debate, a video, an article); `beat` is what articles alike share (a forum,
-    a day, a pair of stories): near negatives come from it. `slice` names a part of a test reported apart.
-    `made_from` is the text that was altered to make this one. `weight` 0.0 marks a pair that nobody judged,
-    there for another network's answer to it: its stance or off_topic is a placeholder.
+    `article` is the title (then a newline and the description, if any) that the comment is paired with;
+    `off_topic` says how wrong that pair is (0.0 a true pair, 1.0 another debate's article) and needs the
+    article. `labels` maps labels of the comment pass to targets in [0, 1], soft where raters disagreed.
+    `stance` is one of `SIDES` and needs `target`. With an article too, one row has both: the side towards the
+    target, next to the article's title, and whether the comment is off topic. `reply` is one of `REPLIES`,
+    towards `parent`, the text of the comment replied to. `spans` are (start, end) of toxic spans in
+    characters of `text`: None if nobody marked any, () if raters marked none. `group` is kept together in a
+    split (a debate, a video, an article); `beat` is shared by similar articles (a forum, a day, a pair of
+    stories): near negatives come from it. `slice` names a separately reported part of a test. `made_from` is
+    the text that was altered to make this one. `weight` 0.0 marks an unlabelled pair for another network's
+    answer: its stance or off_topic is a placeholder.
     """
 
     text: str
@@ -69,7 +69,7 @@ class Example:
 
 
 def reworded(example: Example, text: str, *, slice: str) -> Example:
-    """The example with another text, and of what is known of it the labels alone."""
+    """The example with another text, keeping only its labels."""
     return replace(
         example,
         text=text,
@@ -86,5 +86,5 @@ def reworded(example: Example, text: str, *, slice: str) -> Example:
 
 
 def alone(example: Example) -> Example:
-    """The example with nothing but its text: no label, no question."""
+    """The example with only its text."""
     return replace(reworded(example, example.text, slice=""), labels={}, slice=None, made_from=None)

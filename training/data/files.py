@@ -1,4 +1,4 @@
-"""Reading corpora as their authors left them: tables, JSON lines, escapes and markup."""
+"""Reads corpora as published: tables, JSON lines, escapes and markup."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def json_file(path: Path) -> Any:
-    """What a JSON file holds."""
+    """The contents of a JSON file."""
     with _open(path, encoding="utf-8") as file:
         return json.load(file)
 
 
 def _open(path: Path, **options: Any) -> TextIO:
-    """The file as text, unpacked where it is compressed."""
+    """The file as text, decompressed if necessary."""
     if path.suffix == ".gz":
         return cast(TextIO, gzip.open(path, "rt", **options))
     return cast(TextIO, path.open(**options))

@@ -14,9 +14,9 @@ ADJECTIVES = (  # noqa: SIM905
     "millennial muslim nonbinary paralyzed protestant queer sikh straight taoist teenage trans "
     "transgender white"
 ).split()
-"""Words that may stand for one another in "a ... neighbour"."""
+"""Words that can replace each other in "a ... neighbour"."""
 PEOPLE = "immigrants jews muslims refugees women".split()  # noqa: SIM905
-"""Likewise where there are several of them."""
+"""The same in the plural."""
 TERMS = (*ADJECTIVES, *PEOPLE, "islam", "jew", "refugee", "woman")
 _TERM = re.compile(rf"\b({'|'.join(TERMS)})\b", re.IGNORECASE)
 

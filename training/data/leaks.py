@@ -1,4 +1,4 @@
-"""Keep test texts out of training: compares normalised texts, so case and punctuation hide nothing.
+"""Keeps test texts out of training: compares normalised texts, ignoring case and punctuation.
 
 train, counts = drop_leaks(train, [*dev, *test])
 """
@@ -18,7 +18,7 @@ _NON_WORD = re.compile(r"[\W_]+")
 def fingerprint(text: str) -> bytes:
     """16 bytes of the text in lower case with runs of non-word characters folded to a space.
 
-    A text with no word character at all (emoji, dots) stands for itself.
+    A text without word characters (emoji, dots) is compared as it is.
     """
     folded = _NON_WORD.sub(" ", text.lower()).strip() or text.strip()
     return blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=16).digest()
@@ -34,7 +34,7 @@ def drop_leaks(
 ) -> tuple[list[Example], dict[str, int]]:
     """The examples that share no text with `held_out`, in order, and how many of each source were dropped.
 
-    An altered text leaks where the one it was made from does.
+    An altered text leaks if its original does.
     """
     seen = {mark for example in held_out for mark in _fingerprints(example)}
     kept: list[Example] = []

@@ -1,4 +1,4 @@
-"""The sources of a configuration become a run's examples: capped, without the tests' texts, augmented.
+"""Turns a configuration's sources into a run's examples: capped, without the tests' texts, augmented.
 
 prepare([SourceSpec(name="c3", cap=5000)], data_dir=Path("../shared/data"), swaps=config.swaps, seed=13)
 """
@@ -49,7 +49,7 @@ AUGMENTED = (
     "hidden",
     "unlabelled",
 )
-"""The kinds of rows that are made of the sources' own: the keys of `Prepared.made`."""
+"""The kinds of augmented rows: the keys of `Prepared.made`."""
 
 
 class SourceSpec(BaseModel):
@@ -89,11 +89,11 @@ class SourceSpec(BaseModel):
 
 
 class Swaps(BaseModel):
-    """Rows made of true ones, as a share of them, or as a count where it says so.
+    """Data augmentation: shares of the real rows, or counts where stated.
 
     Under another article (`off_topic`, and `short` cut ones; `near` and `far` titles for pairs with a beat),
     towards another target (`stance_none`), with one thing changed (see
-    parley.training.data.augmentation.counterfactuals and .disguise), statements with a plain side
+    parley.training.data.augmentation.counterfactuals and .disguise), statements with an explicit side
     (`explicit`, a count), abuse inside long comments (`hidden`, a count). And rows that change in place:
     targets `turned` into their opposite, `untitled` and `untargeted` ones, articles `without_lede` (see
     parley.training.data.augmentation.contexts).
@@ -122,8 +122,8 @@ class Swaps(BaseModel):
 class Prepared:
     """What a run trains on and calibrates on. `counts`: rows, leaks, licence of each source.
 
-    `own` are the sources' rows, `made` those made of them, by kind (see `AUGMENTED`).
-    `threshold_rows`: dev rows of sources that an operating point names, and nothing else.
+    `own` are the sources' rows, `made` the augmented ones, by kind (see `AUGMENTED`). `threshold_rows`: dev
+    rows of sources that only an operating point names.
     """
 
     own: list[Example]
@@ -134,7 +134,7 @@ class Prepared:
 
     @property
     def train(self) -> list[Example]:
-        """All training rows, those made behind the sources' own."""
+        """All training rows, the augmented ones after the sources' own."""
         return [*self.own, *chain(*self.made.values())]
 
 
@@ -145,7 +145,7 @@ def load(specs: Sequence[SourceSpec], data_dir: Path, split: Split, *, seed: int
         rows = list(read(spec.name, data_dir, split, **spec.options))
         if split == "train" and not rows:
             raise SourceError(
-                f"source {spec.name!r} has no rows to train on: take it out of the config's sources"
+                f"source {spec.name!r} has no rows to train on: remove it from the config's sources"
             )
         if split == "train" and spec.cap is not None and len(rows) > spec.cap:
             rng = random.Random(f"{seed}:{spec.name}")
@@ -159,12 +159,12 @@ def load(specs: Sequence[SourceSpec], data_dir: Path, split: Split, *, seed: int
 
 
 def _names_identity(example: Example) -> bool:
-    """Whether it names an identity and none of its labels holds at all."""
+    """Whether it names an identity and all of its labels are 0."""
     return bool(example.labels and not any(example.labels.values()) and terms_in(example.text))
 
 
 class Asked(BaseModel):
-    """How many pairs to make for a teacher to answer (`teacher:` of the training YAML)."""
+    """How many unlabelled pairs to make for a teacher (`teacher:` of the training YAML)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -182,13 +182,12 @@ def prepare(
     teacher: Asked | None = None,
     threshold_sources: Sequence[str] = (),
 ) -> Prepared:
-    """The training and dev examples of `specs` without the texts of any test set, and rows made of them.
+    """The training and dev examples of `specs` without the texts of any test set, and augmented rows.
 
-    The tests are those of every registered source whose folder is there, named in `specs` or not. Dev drops
-    what a test holds, training what a test or dev holds. `fraction` of the training rows are taken, for a
-    quick try, and of what is made for the `teacher`. Thresholds are held to the dev rows of
-    `threshold_sources` too: of those not in `specs` no row is trained on, and their dev rows drop what
-    training holds.
+    The tests are those of every registered source on disk, in `specs` or not. Dev drops texts of tests,
+    training texts of tests and dev. `fraction` of the training rows, and of the pairs for the `teacher`, are
+    used, for a quick try. Thresholds also use the dev rows of `threshold_sources`: those not in `specs` are
+    never trained on, and their dev rows drop training's texts.
     """
     tests = held_out(specs, data_dir)
     dev, dev_leaks = drop_leaks(load(specs, data_dir, "dev", seed=seed), tests)
@@ -219,10 +218,10 @@ def prepare(
     if teacher is not None:
         pairs, articles = (round(count * fraction) for count in (teacher.pairs, teacher.articles))
         made["unlabelled"] = unlabelled(train, seed=seed, pairs=pairs, articles=articles)
-    # A text made anew may by chance be one of a test.
+    # An augmented text may by chance equal a test's.
     for name in ("short", "identities", "quoted", "disguised", "explicit", "hidden"):
         made[name], made_leaks = drop_leaks(made[name], [*tests, *dev])
-        log.info("dropped as leaks from the %s rows made: %s", name, made_leaks)
+        log.info("dropped as leaks from the augmented %s rows: %s", name, made_leaks)
     train = partly(train, seed=seed, untitled=swaps.untitled, untargeted=swaps.untargeted)
     train = turned(train, seed=seed, share=swaps.turned)
     train = without_lede(train, seed=seed, share=swaps.without_lede)

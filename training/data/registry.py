@@ -1,4 +1,4 @@
-"""The register of sources: a reader each, with its folder, licence and what to know of it.
+"""The registry of sources: each one's reader, folder, licence and note.
 
 @source("sms_spam", folder="abuse/sms_spam", licence="none", commercial=False, note="text messages")
 def sms_spam(folder: Path, split: Split) -> Iterator[Example]: ...
@@ -23,7 +23,7 @@ Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 Reader = Callable[..., Iterator[Example]]
 HERE = Path(__file__).parent
-"""Where corpora are that the repository holds itself."""
+"""The folder of corpora in the repository itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Corpus:
     read: Reader
 
     def locate(self, data_dir: Path | None) -> Path | None:
-        """Its folder under `data_dir`, or the one that the repository holds; None where neither is there."""
+        """Its folder under `data_dir`, or the one in the repository; None if neither exists."""
         tops = (HERE,) if data_dir is None else (data_dir, HERE)
         return next((top / self.folder for top in tops if (top / self.folder).is_dir()), None)
 
@@ -76,14 +76,14 @@ def get(name: str) -> Corpus:
 
 
 def read(name: str, data_dir: Path, split: Split, **options: Any) -> Iterator[Example]:
-    """The examples of one split of one source. Raises SourceError where the folder or a file is missing."""
+    """The examples of one split of one source. Raises SourceError if the folder or a file is missing."""
     found = get(name)
     folder = found.locate(data_dir)
     if folder is None:
         raise SourceError(
             f"source {name!r}: no folder {data_dir / found.folder}; put the corpus there "
             f"({data_dir / 'README.md'} says where it comes from), point --data-dir at the right folder, "
-            "or take the source out of the config"
+            "or remove the source from the config"
         )
     try:
         yield from found.read(folder, split, **options)

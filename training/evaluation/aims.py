@@ -1,4 +1,4 @@
-"""What a release is to reach, beside what a report says it did: the first table of report and model card.
+"""A release's aims and whether it reached them: the first table of report and model card.
 
 for row in against_aims(report):        # a test that was not scored has no row
     print(row.what, row.figure, row.reach, row.reached)
@@ -14,15 +14,15 @@ from parley.training.evaluation.figures import value
 from parley.training.evaluation.suite import SUITE
 
 FEWEST = 20
-"""Rows of each class below which a test says nothing of a label."""
+"""Least rows of each class for a test to count for a label."""
 MADE = ("unintended_bias", "disguised", "abuse_cases", "hidden_insults", "harmless_long")
-"""Tests of made texts: no measure of how well a score is calibrated."""
+"""Tests of synthetic texts, which don't measure calibration."""
 Report = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """`path` leads from "tests" to the figure; `of` computes one instead. `reach` None: to be stated only."""
+    """`path` leads from "tests" to the figure; `of` computes one instead. `reach` None: only stated."""
 
     what: str
     measured: str
@@ -34,7 +34,7 @@ class Aim:
 
 @dataclass(frozen=True, slots=True)
 class AimResult:
-    """An aim with its figure, and what other systems get on it (None where they have no answer)."""
+    """An aim with its figure and other systems' (None if they have none)."""
 
     what: str
     measured: str
@@ -65,7 +65,7 @@ def _bias(group: str) -> Aim:
 
 
 def _above_tfidf(test: str) -> Callable[[Report], float | None]:
-    """By how much AUC stands above TF-IDF's: the least of the labels with rows enough."""
+    """The margin of AUC over TF-IDF's: the smallest over labels with enough rows."""
 
     def margin(report: Report) -> float | None:
         found = report["tests"].get(test, {})
@@ -168,7 +168,7 @@ NEWS = (
         ("story_replies", "slices", "all", "reply", "macro_f1"),
     ),
 )
-"""What stands on stories and cases, which the repository holds (and on long comments of c3)."""
+"""Aims on stories and cases in the repository (and on long comments of c3)."""
 
 AIMS = (
     *NEWS,
@@ -232,14 +232,14 @@ AIMS = (
 
 
 def against_aims(report: Report) -> list[AimResult]:
-    """A row for each aim that `report` has a figure for; no aim speaks of a site's own rows."""
+    """A row for each aim with a figure in `report`; no aim is about a site's own rows."""
     if not SUITE.keys() & report["tests"].keys():
         return []
     return [row for aim in AIMS if (row := against(aim, report)) is not None]
 
 
 def against(aim: Aim, report: Report) -> AimResult | None:
-    """One aim beside its figure in `report`; None where it has none."""
+    """One aim with its figure in `report`, or None."""
     found = aim.of(report) if aim.of else _at(report["tests"], aim.path)
     if found is None:
         return None

@@ -1,8 +1,8 @@
-"""What the same rows get from others than the artifact: its float network, the untuned encoder, TF-IDF.
+"""Baselines on the same rows: the float network, the untuned encoder, TF-IDF.
 
     {"float": float_network(artifact, folder), "untuned": Untuned(artifact, folder), "tfidf": TfIdf(train)}
 
-Each has `predict(comments)` as a Classifier has, so that every figure is computed alike.
+Each has a Classifier's `predict(comments)`, so that all figures are computed alike.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from parley.training.errors import RunError
 from parley.training.evaluation.suite import trained_on
 
 FEWEST = 20
-"""Positives below which a label is not learnt; its score is then 0.5 throughout."""
+"""With fewer positives a label is not learnt, and its score is always 0.5."""
 
 
 def float_network(artifact: Artifact, folder: Path, *, threads: int | None = None) -> Classifier:
-    """The artifact on the same path with nothing rounded but its weights: what goes into a layer is float.
+    """The artifact in the same code with only its weights quantised: activations are float.
 
-    Raises BaseModelError where the artifact lacks what training would start from.
+    Raises BaseModelError if the artifact lacks what training would start from.
     """
     from parley.training.network.export import to_onnx
     from parley.training.network.network import Network
@@ -48,10 +48,10 @@ def float_network(artifact: Artifact, folder: Path, *, threads: int | None = Non
 
 
 class Untuned:
-    """The encoder as it was before training, its cosine read as off_topic and as stance `none`."""
+    """The encoder before training, its cosine used for off_topic and for stance `none`."""
 
     def __init__(self, artifact: Artifact, folder: Path, *, threads: int | None = None) -> None:
-        """Raises BaseModelError where the artifact's base can't be loaded."""
+        """Raises BaseModelError if the artifact's base can't be loaded."""
         from parley.training.network.export import save_tokenizer, start_calibration, to_onnx
         from parley.training.network.network import Network, base_tokenizer, first_base
 
@@ -70,7 +70,7 @@ class Untuned:
         self._classifier = Classifier.load(copy.path, threads=threads)
 
     def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
-        """Off-topic and stance alone, one prediction a comment."""
+        """Only off-topic and stance, one prediction per comment."""
         under = self._classifier.predict([replace(c, target=None) for c in comments])
         aimed = [replace(c, article=Article(text=c.target), target=None) for c in comments if c.target]
         unrelated = iter(self._classifier.predict(aimed))
@@ -94,7 +94,7 @@ def _by_cosine(target: str, unrelated: float | None) -> Stance:
 
 
 class TfIdf:
-    """Logistic regression on TF-IDF of words and pairs of words, one a label, and one for stance."""
+    """Logistic regressions on TF-IDF of words and bigrams, one per label, and one for stance."""
 
     def __init__(self, examples: Sequence[Example]) -> None:
         known = [e for e in examples if e.labels or e.stance]
@@ -123,7 +123,7 @@ class TfIdf:
         return hstack([rows, self._targets.transform(targets)]).tocsr()
 
     def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
-        """All but off-topic, one prediction a comment."""
+        """All but off-topic, one prediction per comment."""
         rows = self._words.transform([c.text for c in comments])
         scores = {label: self._scores(label, rows) for label in COMMENT_LABELS}
         stances = self._stances(comments, rows)
@@ -178,9 +178,9 @@ def systems(
     full_precision: bool,
     threads: int | None,
 ) -> dict[str, Predictor]:
-    """The systems to score beside the artifact, their files under `folder`.
+    """The systems to compare with the artifact, their files under `folder`.
 
-    Raises RunError where the artifact doesn't say what it was trained on.
+    Raises RunError if the artifact doesn't state its training data.
     """
     found: dict[str, Predictor] = {}
     if full_precision:

@@ -1,13 +1,11 @@
-"""Fits an artifact's calibration and thresholds on dev examples, through the served path.
+"""Fits an artifact's calibration and thresholds on dev examples, through the serving code.
 
     figures = calibrate(Artifact.open("runs/base/artifact"), dev_examples)
 
-A label's present probability is stretched and shifted in log-odds until it means what it says (Platt 1999),
-off-topic by the weights of pair logit and cosine, stance and reply by a scale and a bias a class (Guo et al.
-2017); the result is folded into calibration.json: calibrating twice on the same data changes nothing. Every
-source counts alike.
-Thresholds are set where F1 is best, or at an operating point (see
-parley.training.evaluation.operating_points).
+A label's probability is scaled and shifted in log-odds (Platt 1999), off-topic's by weights of pair logit and
+cosine, stance's and reply's by a scale and a bias per class (Guo et al. 2017); the result is folded into
+calibration.json, so calibrating twice on the same data changes nothing. Sources have equal weight. Thresholds
+are set where F1 is best, or at an operating point (see parley.training.evaluation.operating_points).
 """
 
 from __future__ import annotations
@@ -36,12 +34,12 @@ def calibrate(
     points: Mapping[str, OperatingPoint] | None = None,
     others: Sequence[Example] = (),
 ) -> dict[str, Any]:
-    """Rewrites the artifact's calibration.json and thresholds.json; returns dev figures before and after.
+    """Rewrite the artifact's calibration.json and thresholds.json; returns dev figures before and after.
 
-    Labels with fewer than FEWEST positives or negatives are left as they are and say so. Examples may have
-    any of the labels. `points` (label to OperatingPoint) say where thresholds lie; a queue's share is of all
-    examples that get a score for the label, so they should be rows as they come in, not a choice of the
-    worst. `others` are rows of sources that only operating points name: no probability is fitted to them.
+    Labels with fewer than FEWEST positives or negatives stay unchanged, and the figures say so. Examples may
+    have any of the labels. `points` (label to OperatingPoint) set thresholds; a queue's share is of all
+    examples with a score for the label, so they should be rows as they come in, not a selection of the worst.
+    `others` are rows of sources that only operating points name: no probability is fitted to them.
     """
     with Trial.of(artifact) as trial:
         figures = _fit_all(trial, examples, points or {}, others)
@@ -52,7 +50,7 @@ def calibrate(
 def _fit_all(
     trial: Trial, examples: Sequence[Example], points: Mapping[str, OperatingPoint], others: Sequence[Example]
 ) -> dict[str, Any]:
-    """Fits what there are rows for, then sets the thresholds that `points` ask for."""
+    """Fit labels with enough rows, then set the thresholds that `points` define."""
     predictions = trial.ask(examples, "dev rows")
     figures: dict[str, Any] = {}
     for label in known(examples):
@@ -64,7 +62,7 @@ def _fit_all(
             figures[label] |= _identity_auc(truth >= 0.5, scores, [e for _, e in rows])
     figures |= fit_off_topic(trial, examples) | fit_stance(trial, examples) | fit_reply(trial, examples)
     if points:
-        # The scores that this calibration gives, as they will be served.
+        # The scores of this calibration, as they will be served.
         served, beside = (
             list(zip(of, trial.ask(of, "for the thresholds"), strict=True)) for of in (examples, others)
         )
@@ -79,7 +77,7 @@ def _fit_all(
 
 
 def _fit(label: str, trial: Trial, scores: Floats, truth: Floats, weights: Floats) -> dict[str, Any]:
-    """Folds a scale and a bias into the label's, sets its threshold where F1 is best; returns figures."""
+    """Fold a scale and a bias into the label's, set its threshold where F1 is best; returns figures."""
     hard = truth >= 0.5
     figures: dict[str, Any] = {
         "rows": len(truth),
@@ -120,7 +118,7 @@ def _identity_auc(truth: NDArray[np.bool_], scores: Floats, examples: Sequence[E
 
 
 def _fit_span_threshold(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
-    """Tries thresholds for a toxic token and keeps the one whose spans have the best mean character F1."""
+    """Try thresholds for toxic tokens and keep the one whose spans have the best mean character F1."""
     marked = [e for e in examples if e.spans is not None]
     if len(marked) < FEWEST:
         return {}

@@ -4,9 +4,9 @@
     {"toxicity": {"rows": 120, "figures": {"auc": (0.91, 0.93, {"value": 0.02, "low": ..., "high": ...})},
                   "flipped": 0.04}}
 
-The interval is a paired bootstrap: both are resampled together, so that rows hard for both count out. Where
-it holds 0, the rows don't tell the two apart. Each decides by its own thresholds: "flipped" is the share of
-rows that they decide otherwise.
+The interval is a paired bootstrap: both are resampled together, so that rows hard for both cancel out. If it
+includes 0, the rows show no difference. Each decides by its own thresholds: "flipped" is the share of rows
+that they decide differently.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _share(_: Any, named: Any) -> float:
 def _difference(
     of: Callable[..., float], truth: Any, a: Any, b: Any
 ) -> tuple[float, float, dict[str, float] | None]:
-    """The figure of `a`, of `b`, and what `b` has more; no interval where a resample has no figure."""
+    """The figures of `a` and `b`, and `b` minus `a`; no interval if a resample has no figure."""
 
     def gap(rows: Any, first: Any, second: Any) -> float:
         return of(rows, second) - of(rows, first)

@@ -1,4 +1,4 @@
-"""Scores an artifact on the test sets through the served path, and says how sure each figure is.
+"""Scores an artifact on the test sets through the serving code, with an interval for each figure.
 
     found = evaluate(Artifact.open(DEFAULT), {"robtest": examples, ...})
     found.report        what `-o`, `--save` and the model card take
@@ -41,13 +41,13 @@ from parley.training.evaluation.suite import SUITE, TESTS, Test, draw, trained_o
 __all__ = ["SEED", "TESTS", "Evaluation", "evaluate"]
 
 BESIDE = {"float": 4_000, "untuned": 1_000}
-"""Rows of a test at most, drawn by the seed, that another network is asked about."""
+"""Most rows of a test, drawn by the seed, that another network scores."""
 SMALLEST, FEWEST = 200, 20
-"""Rows, and rows of either class, that a figure of int8 against float needs: in fewer, one row is a gap."""
+"""Least rows, and rows of each class, for comparing int8 with float: with fewer, one row makes a gap."""
 TOLERANCE = 0.005
-"""How far a figure of the int8 network may stand from the float one's."""
+"""Allowed difference of an int8 figure from the float one."""
 GAPS = ("auc", "average_precision", "macro_f1", "side_accuracy", "none_auc", "character_f1", "accuracy")
-"""The figures that int8 and float are compared by; those at a threshold jump where one score crosses it."""
+"""The figures for comparing int8 with float; figures at a threshold would jump with a single score."""
 _OWN = Test(shows="your own labelled comments", news=True)
 
 
@@ -68,7 +68,7 @@ def evaluate(
     threads: int | None = None,
     on_progress: Callable[[int], object] | None = None,
 ) -> Evaluation:
-    """The figures of `artifact` on `tests`, a source's name to its test examples; `beside`: other systems."""
+    """The figures of `artifact` on `tests` (source name to test examples); `beside`: other systems."""
     classifier = Classifier.load(artifact.path, threads=threads)
     thresholds, info = classifier.thresholds, artifact.info
     report: dict[str, Any] = {
@@ -114,9 +114,9 @@ def _beside(
     thresholds: Mapping[str, float],
     on_progress: Callable[[int], object] | None,
 ) -> dict[str, Any]:
-    """The figures of another system, for what it has an answer to; a baseline's threshold is a half.
+    """The figures of another system, for the labels that it predicts; a baseline's threshold is 0.5.
 
-    A network is asked about some of the rows, and has no checks: those ask again about altered ones.
+    A network scores a sample of the rows and has no checks, which would score altered rows too.
     """
     same = draw(own, BESIDE[system]) if system in BESIDE else own
     examples = [example for example, _ in same]
@@ -153,7 +153,7 @@ def figures_of(
     *,
     intervals: bool,
 ) -> dict[str, Any]:
-    """The figures of one test's rows: by slice, and what its checks find when they ask `system` again."""
+    """The figures of one test's rows, by slice, and its checks, which run `system` on altered rows."""
     tested = Tested(rows, thresholds, lambda examples: predict(system, examples), intervals)
     judged = any(p.abuse for _, p in rows)
     found = {name: check(tested) for name, check in checks.items() if rows and (judged or _of_pairs(rows))}
@@ -164,7 +164,7 @@ def figures_of(
 
 
 def _of_pairs(rows: Sequence[Row]) -> bool:
-    """Whether the rows ask for off_topic, and have an answer."""
+    """Whether the rows have off_topic labels and predictions."""
     return any(e.off_topic is not None and p.off_topic is not None for e, p in rows)
 
 
@@ -187,7 +187,7 @@ def _pooled(
 
 
 def _int8_gaps(tests: Mapping[str, Any]) -> dict[str, Any]:
-    """Headline figures of int8 against float on the same rows: largest gaps, and the share in TOLERANCE."""
+    """Int8 against float on the same rows: the largest gaps, and the share within TOLERANCE."""
     gaps = []
     for name, test in tests.items():
         beside = test["beside"]["float"]

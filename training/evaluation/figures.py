@@ -1,12 +1,11 @@
-"""Figures of rows: an example beside what the model says of it.
+"""Computes figures from examples and their predictions.
 
     judge(list(zip(examples, predictions)), thresholds)        {"toxicity": {"rows": 900, "auc": {...}}, ...}
 
 A figure is {"value", "low", "high"} (95 % bootstrap over rows), or a plain number where `intervals` is False.
 Labels of the comment pass and off_topic have AUC, average precision, accuracy, calibration error and what the
-artifact's own threshold does; stance and reply have three-class macro-F1, of the likeliest class even where
-`stance.label` leaves an unsure side unnamed; spans mean character F1. What a constant answer reaches stands
-beside them as "majority".
+artifact's own threshold does; stance and reply have three-class macro-F1, of the likeliest class even if
+`stance.label` is null; spans have mean character F1. "majority" is the figure of a constant answer.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def judge(rows: Sequence[Row], thresholds: Mapping[str, float], *, intervals: bo
 
 
 def truths(rows: Sequence[Row], label: str) -> list[tuple[float, float]]:
-    """(truth, score) of the rows that have both for `label`, one of the comment pass or off_topic."""
+    """(truth, score) of the rows that have both for `label`, of the comment pass or off_topic."""
     both = ((e.off_topic if label == OFF_TOPIC else e.labels.get(label), p.score(label)) for e, p in rows)
     return [(truth, given) for truth, given in both if truth is not None and given is not None]
 
@@ -86,7 +85,7 @@ def _binary(rows: Sequence[tuple[float, float]], threshold: float, intervals: bo
 
 
 def _stance(rows: Sequence[tuple[int, Stance]], intervals: bool) -> dict[str, Any]:
-    """Three-class figures, and the two questions behind them: is it about the target, and on which side?"""
+    """Three-class figures, and those of its two questions: is it about the target, and on which side?"""
     truth = np.array([wanted for wanted, _ in rows])
     found = np.array([STANCES.index(given.likeliest) for _, given in rows])
     named = np.array([given.label in ("favor", "against") for _, given in rows])

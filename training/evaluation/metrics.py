@@ -1,4 +1,4 @@
-"""The figures of evaluation, each a plain function of arrays, and bootstrap intervals around them.
+"""The metrics of evaluation, plain functions of arrays, and their bootstrap intervals.
 
 with_interval(auc, truth, scores)     {"value": 0.97, "low": 0.96, "high": 0.98}
 """
@@ -16,7 +16,7 @@ RESAMPLES = 200
 
 
 def auc(truth: Array, scores: Array) -> float:
-    """Area under the ROC curve, ties half right; NaN where only one class is there."""
+    """Area under the ROC curve, ties half right; NaN if only one class is present."""
     hits, false = _at_each_score(truth, scores)
     if hits[-1] == 0 or false[-1] == 0:
         return float("nan")
@@ -54,7 +54,7 @@ def two_sided_f1(truth: Array, predicted: Array) -> float:
 
 
 def _f1_each(truth: Array, predicted: Array) -> Array:
-    """F1 of each of STANCES; 0 for one that neither has."""
+    """F1 of each of STANCES; 0 for one that is neither true nor predicted."""
     table = np.bincount(3 * truth + predicted, minlength=9).reshape(3, 3)
     return np.asarray(2 * table.diagonal() / np.maximum(table.sum(0) + table.sum(1), 1))
 
@@ -100,7 +100,7 @@ def character_f1(gold: Iterable[tuple[int, int]], found: Iterable[tuple[int, int
 
 
 def mean(values: Array) -> float:
-    """The mean, for figures that are one number a row."""
+    """The mean, for figures with one number per row."""
     return float(values.mean())
 
 

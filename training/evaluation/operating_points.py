@@ -1,13 +1,13 @@
-"""Operating points: where a label's threshold is to lie, and the threshold that lies there.
+"""Operating points, and finding the thresholds that meet them.
 
-    OperatingPoint(precision=0.9)            the lowest whose finds are right in nine of ten
-    OperatingPoint(queue=0.05)               the lowest that finds at most one comment in twenty
-    OperatingPoint(false_positives=0.05)     the lowest that finds at most one harmless comment in twenty
+    OperatingPoint(precision=0.9)            the lowest threshold with nine in ten flagged comments right
+    OperatingPoint(queue=0.05)               the lowest that flags at most one comment in twenty
+    OperatingPoint(false_positives=0.05)     the lowest that flags at most one harmless comment in twenty
     OperatingPoint(false_positives=0.05, sources=("c3", "unhealthy"))      the same in each of these sources
     find_threshold("toxicity", point, rows)        {"threshold": 0.81, ...}, or {"left": why it can't be}
 
-What raters take for toxic differs from corpus to corpus, and so does the share of harmless rows found: where
-no source is named, all count alike; where some are, the share holds in each of them.
+What raters call toxic differs between corpora, and so does the share of harmless rows flagged: without named
+sources all have equal weight; with some, the share holds in each of them.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from parley.training.evaluation import metrics
 from parley.training.evaluation.figures import Row, truths
 
 FEWEST = 20
-"""Rows of a kind below which no share of them can be told, and no probability fitted to them."""
+"""Least rows of a kind for measuring a share or fitting a probability."""
 CURVE = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-"""Thresholds at which shares found are shown beside those at the one set."""
+"""Further thresholds at which the shares flagged are shown."""
 Floats = NDArray[np.float64]
 
 
 class OperatingPoint(BaseModel):
-    """Where a threshold should lie: one of three shares. `sources` are those a false-positive share is of."""
+    """An operating point: one of three shares. `sources` are those of a false-positive share."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,7 +61,7 @@ class OperatingPoint(BaseModel):
                 "give one of precision, queue, false_positives: a threshold has one operating point"
             )
         if self.sources and self.false_positives is None:
-            raise ValueError("sources go with false_positives; precision and queue are of all dev rows")
+            raise ValueError("sources go with false_positives; precision and queue are over all dev rows")
         return self
 
 
@@ -73,9 +73,9 @@ def sources_named(points: Mapping[str, OperatingPoint]) -> list[str]:
 def find_threshold(
     label: str, point: OperatingPoint, rows: Sequence[Row], others: Sequence[Row] = ()
 ) -> dict[str, Any]:
-    """The label's threshold at the point, with what it finds in `rows`, or "left": why there is none.
+    """The label's threshold at the point, with its figures on `rows`, or "left": why there is none.
 
-    `others` are rows of further sources, which only an operating point that names them looks at.
+    `others` are rows of further sources, used only by operating points that name them.
     """
     every = np.array([s for _, p in rows if (s := p.score(label)) is not None])
     known = truths(rows, label)
@@ -95,7 +95,7 @@ def find_threshold(
 
 
 def _lowest(scores: Floats, weights: Floats, share: float) -> float:
-    """The lowest threshold that at most `share` of the weight (its sum 1) reaches."""
+    """The lowest threshold reached by at most `share` of the total weight of 1."""
     order = np.argsort(-scores, kind="stable")
     over = np.flatnonzero(np.cumsum(weights[order]) > share + 1e-9)
     return round(float(scores[order][over[0]]) + 1e-6, 6) if len(over) else 0.0  # scores have six places
@@ -107,16 +107,16 @@ def _even(scores: Floats) -> Floats:
 
 def _budget(share: float, every: Floats) -> dict[str, Any]:
     if not len(every):
-        return {"left": "no row gets a score for it"}
+        return {"left": "no rows have a score for it"}
     return {"threshold": _lowest(every, _even(every), share)}
 
 
 def _precise(share: float, truth: NDArray[np.bool_], scores: Floats) -> dict[str, Any]:
     if truth.sum() < FEWEST:
-        return {"left": f"fewer than {FEWEST} positives: their precision can't be told"}
+        return {"left": f"fewer than {FEWEST} positives: too few to measure precision"}
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(truth[order]) / np.arange(1, len(order) + 1)
-    # Rows of one score are found together, and a handful of finds says nothing of their precision.
+    # Rows with equal scores are flagged together, and a handful says nothing about precision.
     enough = np.append(np.diff(scores[order]) != 0, True) & (np.arange(len(order)) >= FEWEST - 1)
     reached = np.flatnonzero((hits >= share) & enough)
     if not len(reached):
@@ -125,13 +125,13 @@ def _precise(share: float, truth: NDArray[np.bool_], scores: Floats) -> dict[str
 
 
 def _spare(label: str, point: OperatingPoint, rows: Sequence[Row]) -> dict[str, Any]:
-    """The lowest threshold that spares harmless rows, and under "by_source" what it does to each source.
+    """The lowest threshold within the share of harmless rows, and "by_source" its effect on each source.
 
-    Those are {"source", "rows" ("harmless", or "so": its finds are recall), "count", "found" (share at the
-    threshold), "curve" (shares at CURVE)}, harmless ones with "alone": the threshold that it alone asks for.
+    Entries are {"source", "rows" ("harmless", or "so", whose share is recall), "count", "found" (share at the
+    threshold), "curve" (shares at CURVE)}, harmless ones with "alone": the threshold for this source alone.
     """
     share = point.false_positives or 0.0
-    fewest = max(FEWEST, math.ceil(1 / share))  # with fewer, not one may be found
+    fewest = max(FEWEST, math.ceil(1 / share))  # with fewer, not one may be flagged
     harmless, so = _by_source(label, rows, point.sources)
     if few := [name for name in point.sources if len(harmless.get(name, ())) < fewest]:
         return {"left": f"fewer than {fewest} harmless dev rows of {', '.join(few)}"}
@@ -162,10 +162,10 @@ def _spare(label: str, point: OperatingPoint, rows: Sequence[Row]) -> dict[str, 
 def _by_source(
     label: str, rows: Sequence[Row], named: Sequence[str]
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """Scores of each source's harmless rows (of those `named`, where any is), and of its rows that are so.
+    """Scores of each source's harmless rows (only of those `named`, if any), and of its positive rows.
 
-    Harmless is what no rater found so. A source that is named and doesn't judge the label (Impermium knows
-    insults alone) gives the rows in which it found none of its labels.
+    Harmless means that no rater gave the label. A named source that doesn't judge the label (Impermium knows
+    only insults) gives its rows without any of its labels.
     """
     judges = {example.source for example, _ in rows if _truth(example, label) is not None}
     harmless, so = defaultdict(list), defaultdict(list)

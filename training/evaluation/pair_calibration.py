@@ -1,6 +1,6 @@
-"""Fits what the pair pass answers: off-topic, stance, reply, and where a side is likely enough to be named.
+"""Fits the pair pass's labels: off-topic, stance, reply, and when a side is likely enough to be named.
 
-Logits and cosines are read off the served answers, by calibrations that show the one or the other: what is
+Logits and cosines are read from served answers, with calibrations that expose one or the other, so what is
 fitted is what will be served.
 """
 
@@ -20,7 +20,7 @@ from parley.training.evaluation.operating_points import FEWEST
 from parley.training.evaluation.trial import EDGE, Floats, Trial, best_threshold, log_odds, weights_of
 
 SIDES_RIGHT = 0.8
-"""Share of the sides named that are to be right."""
+"""Required share of named sides that are right."""
 SHOWN, PROBE = 0.25, 5.0
 """Scale at which a pair logit is read off a probability, and weight of the cosine when it is read off the
 stance: small enough for six decimals to tell."""
@@ -28,7 +28,7 @@ _NOTHING = [0.0, 0.0, 0.0]
 
 
 def fit_off_topic(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
-    """Fits the weights of pair logit and cosine, and sets the threshold where F1 is best."""
+    """Fit the weights of pair logit and cosine, and set the threshold where F1 is best."""
     rows = [e for e in examples if e.off_topic is not None and e.article]
     if not rows:
         return {}
@@ -69,10 +69,10 @@ def fit_off_topic(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
 
 
 def fit_stance(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
-    """Fits scale, relatedness and biases of the stance softmax on sources that have all three stances, and
-    sets the probability from which a side is named.
+    """Fit scale, relatedness and biases of the stance softmax on sources with all three stances, and set the
+    probability from which a side is named.
 
-    A source without `none` can't tell how common it is.
+    A source without `none` can't show how common it is.
     """
     stances = {
         name: {e.stance for e in examples if e.source == name} for name in {e.source for e in examples}
@@ -108,9 +108,9 @@ def fit_stance(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
 
 
 def _name_sides(trial: Trial, logits: Floats, truth: NDArray[Any], weights: Floats) -> dict[str, Any]:
-    """Sets the lowest probability from which SIDES_RIGHT of the sides named are right.
+    """Set the lowest probability from which SIDES_RIGHT of the named sides are right.
 
-    Where there is none, no side is named. Too few sides leave it as it was.
+    If there is none, no side is named. With too few sides it stays unchanged.
     """
     likelihoods = np.exp(logits - logits.max(-1, keepdims=True))
     likelihoods /= likelihoods.sum(-1, keepdims=True)
@@ -138,7 +138,7 @@ def _name_sides(trial: Trial, logits: Floats, truth: NDArray[Any], weights: Floa
 
 
 def fit_reply(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
-    """Fits scale and biases of the reply softmax."""
+    """Fit scale and biases of the reply softmax."""
     rows = [e for e in examples if e.reply is not None]
     if len(rows) < FEWEST:
         return {}
@@ -164,9 +164,9 @@ def fit_reply(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
 def fit_softmax(
     logits: Floats, truth: NDArray[Any], weights: Floats, *, cosines: Floats | None = None
 ) -> tuple[dict[str, Any], Floats]:
-    """The calibration under which `truth` is likeliest, and its logits (rows, 3).
+    """The maximum-likelihood calibration for `truth`, and its logits (rows, 3).
 
-    The third class alone gets a share of `cosines`. Biases sum to nothing.
+    Only the third class uses `cosines`. Biases sum to zero.
     """
     from scipy.optimize import minimize
 

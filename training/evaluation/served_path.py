@@ -1,4 +1,4 @@
-"""Examples through the served path: what calibration and evaluation look at.
+"""Runs examples through the serving code, for calibration and evaluation.
 
 for example, prediction in zip(examples, predict(classifier, examples)): ...
 """
@@ -17,9 +17,9 @@ CHUNK = 512
 def predict(
     classifier: Predictor, examples: Sequence[Example], *, on_progress: Callable[[int], object] | None = None
 ) -> list[Prediction]:
-    """One prediction an example, in order; `on_progress` hears how many more are done.
+    """One prediction per example, in order; `on_progress` gets how many more are done.
 
-    Equal texts (a comment and its several targets) are asked together, so that each is read once.
+    Equal texts (a comment and its several targets) are predicted together, so that each is read once.
     """
     order = sorted(range(len(examples)), key=lambda i: examples[i].text)
     predictions: dict[int, Prediction] = {}
@@ -33,7 +33,7 @@ def predict(
 
 
 def comment(example: Example) -> Comment:
-    """The comment as a caller would send it; target and parent only where there is a stance, a reply."""
+    """The comment as a caller would send it; target and parent only if there is a stance, a reply."""
     return Comment(
         text=example.text,
         article=Article(text=example.article) if example.article is not None else None,

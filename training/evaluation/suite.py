@@ -1,7 +1,7 @@
-"""Which test shows what: every test set of `parley evaluate`, with the checks that only it allows.
+"""Every test set of `parley evaluate`, what it measures, and its checks.
 
-A source of `parley.training.data.sources` with test rows can be named as a test without standing here; then
-it gets the figures of its labels, and no more. The first sixteen are scored where nothing else is asked for.
+Any source of `parley.training.data.sources` with test rows can be a test without being listed here; it then
+gets only its labels' figures. The first sixteen are scored by default.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Test:
-    """What a test set shows; `news`: comments under news; `checks`: figures beyond those of its labels.
+    """What a test set measures; `news`: comments under news; `checks`: figures beyond its labels'.
 
-    `split`: dev where a source has no test; thresholds may have seen it. `most`: rows of a slice (or of
-    "all") that are scored at most, drawn by the seed.
+    `split`: dev if a source has no test; thresholds may have seen it. `most`: limit of rows per slice (or of
+    "all"), drawn by the seed.
     """
 
     shows: str
@@ -61,7 +61,7 @@ class Test:
 
 
 SUITE: dict[str, Test] = {
-    # what a release is judged by
+    # the tests of a release
     "vast": Test(
         shows="stance towards targets, zero-shot and few-shot",
         news=True,
@@ -204,7 +204,7 @@ def read_tests(artifact: Artifact, data_dir: Path, names: Iterable[str]) -> dict
 
 
 def draw(rows: Sequence[T], most: int) -> list[T]:
-    """At most so many of `rows`, in order, drawn by the seed of evaluation."""
+    """At most `most` rows, in order, drawn by the evaluation's seed."""
     if len(rows) <= most:
         return list(rows)
     return [rows[i] for i in sorted(random.Random(SEED).sample(range(len(rows)), most))]

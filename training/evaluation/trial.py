@@ -1,4 +1,4 @@
-"""A copy of an artifact on which calibrations and thresholds are tried, and what fitting them shares.
+"""A copy of an artifact for trying calibrations and thresholds, and helpers for fitting them.
 
 with Trial.of(artifact) as trial:
     trial.calibration["reply"]["scale"] = 2.0
@@ -35,14 +35,14 @@ Floats = NDArray[np.float64]
 
 
 class Remembering(Engine):
-    """An engine that runs each row once: calibrations are tried out on the same rows again and again."""
+    """An engine that runs each row once, since calibrations are tried on the same rows repeatedly."""
 
     def __init__(self, *onnx_files: Path) -> None:
         super().__init__(*onnx_files)
         self._said: dict[tuple[str, bytes], NDArray[np.float32]] = {}
 
     def start(self, rows: Sequence[Tokens], *outputs: str) -> Callable[[], Outputs]:
-        """As the engine's; of a row that some outputs are not known of, all are asked for."""
+        """Like the engine's; a row with any unknown output is run for all of them."""
         keys = [blake2b(np.array([row.ids, row.types]).tobytes(), digest_size=16).digest() for row in rows]
         new = {
             key: row
@@ -60,7 +60,7 @@ class Remembering(Engine):
 
 
 class Trial:
-    """An artifact's copy. Whatever stops the fitting leaves the artifact as it was until `keep`."""
+    """An artifact's copy. The artifact itself stays unchanged until `keep`."""
 
     def __init__(self, copy: Artifact) -> None:
         self._artifact = copy
@@ -71,7 +71,7 @@ class Trial:
     @classmethod
     @contextmanager
     def of(cls, artifact: Artifact) -> Iterator[Trial]:
-        """What serving reads of the artifact, copied; no link, which Windows asks for rights to make."""
+        """Copy the artifact's serving files; no links, which need privileges on Windows."""
         with tempfile.TemporaryDirectory() as folder:
             copy = Artifact(Path(folder))
             for file in artifact.served_files:
@@ -86,7 +86,7 @@ class Trial:
         calibration: dict[str, Any] | None = None,
         thresholds: dict[str, float] | None = None,
     ) -> list[Prediction]:
-        """What the copy would serve, some of its calibration or thresholds set otherwise for once."""
+        """Predictions of the copy, with some calibration or thresholds overridden."""
         if not examples:
             return []
         write_json(self._artifact.calibration_file, self.calibration | (calibration or {}))
@@ -96,7 +96,7 @@ class Trial:
             return predict(classifier, examples, on_progress=advance)
 
     def keep(self, artifact: Artifact) -> None:
-        """Writes the copy's calibration and thresholds into `artifact`; each file all or nothing."""
+        """Write the copy's calibration and thresholds into `artifact`, each file atomically."""
         for file, values in (
             (artifact.calibration_file, self.calibration),
             (artifact.thresholds_file, self.thresholds),
@@ -105,7 +105,7 @@ class Trial:
 
 
 def weights_of(examples: Sequence[Example]) -> Floats:
-    """Weights that let every source count alike, mean 1."""
+    """Weights that give all sources equal weight, mean 1."""
     rows = Counter(e.source for e in examples)
     return np.array([len(examples) / (len(rows) * rows[e.source]) for e in examples])
 
@@ -117,7 +117,7 @@ def log_odds(probabilities: Floats) -> Floats:
 
 
 def best_threshold(truth: NDArray[np.bool_], scores: Floats, weights: Floats) -> float:
-    """The threshold, in hundredths, whose finds have the best weighted F1."""
+    """The threshold, in hundredths, with the best weighted F1."""
 
     def f1(threshold: float) -> float:
         found = scores >= threshold

@@ -1,10 +1,10 @@
-"""Examples to padded tensors: tokenised once into a `datasets.Dataset`, collated into batches of like length.
+"""Examples to padded tensors: tokenised once into a `datasets.Dataset`, batched by similar length.
 
-Examples of one comment become one row, so that the comment is read once for all that is asked of it: up to
-`QUESTIONS` examples with a target, an article or a parent. One batch holds three groups of rows:
+Examples of one comment become one row, so that the comment is read once for up to `QUESTIONS` examples with a
+target, an article or a parent. A batch has three groups of rows:
     comment   each row's comment                                         for the comment encoder
-    context   the articles and targets that these comments name, each once      for that, too
-    pair      the comment behind target, title or parent, one a question        for the pair encoder
+    context   the articles and targets of these comments, each once             also for that
+    pair      the comment after target, title or parent, one per question       for the pair encoder
 A pair row has a stance, off-topic, or both; or a reply. What a row lacks is NaN (of `stance` and `reply`
 UNKNOWN) and masked in the loss. With a teacher's answers (parley.training.fit.distillation) the batch has
 `teacher` as well: labels (rows, 8), cosines (articles, then targets), stances (pairs with a stance, 3).
@@ -34,7 +34,7 @@ from parley.training.network.padding import pad
 MISSING = math.nan
 UNKNOWN = -1
 QUESTIONS = 3
-"""Examples of one row that ask for something; a comment with more gets more rows."""
+"""Most examples with a context per row; a comment with more gets more rows."""
 
 
 def tokenise(
@@ -47,7 +47,7 @@ def tokenise(
 ) -> Dataset:
     """Token ids and labels of every comment, with `length` in tokens for grouping.
 
-    The three tokenizers differ in their limits only: training reads the first window of a comment.
+    The three tokenizers differ only in their limits: training reads the first window of a comment.
     """
     rows = list(_merge(examples))
     plain = [plain_text(row[0].text) for row in rows]
@@ -62,7 +62,7 @@ def tokenise(
 
 
 def _merge(examples: Sequence[Example]) -> Iterator[list[Example]]:
-    """Examples of one text together, at most QUESTIONS that ask beside an article, a target or a parent."""
+    """Group examples by text, at most QUESTIONS with an article, a target or a parent."""
     by_text: dict[str, list[Example]] = {}
     for example in examples:
         by_text.setdefault(example.text, []).append(example)
@@ -120,18 +120,18 @@ def _place(names: Sequence[str], name: str | None) -> int:
 
 
 def pair_context_of(example: Example) -> Context:
-    """What stands before the comment in the row that asks for stance and off-topic."""
+    """The context before the comment in the row for stance and off-topic."""
     article = plain_text(example.article or "").text
     return pair_context(plain_text(example.target or "").text or None, article or None)
 
 
 def reply_context_of(example: Example) -> Context:
-    """The same for the row that asks for its reply."""
+    """The same for the row for the reply."""
     return reply_context(plain_text(example.parent or "").text)
 
 
 def _questions(row: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """Those that ask for an article, and those that ask for a target."""
+    """The examples with an article, and those with a target."""
     about = [e for e in row if e.article is not None and e.off_topic is not None]
     return about, [e for e in row if e.target is not None and e.stance is not None]
 
@@ -219,10 +219,10 @@ def _floats(values: Sequence[Any]) -> Tensor:
 
 
 class LengthGroupedSampler(Sampler[int]):
-    """A shuffled order in which neighbours are of like length; a pure function of seed and epoch.
+    """A shuffled order in which neighbours have similar length; a pure function of seed and epoch.
 
-    transformers' own draws from the global random state: a resumed run would then see another order in its
-    second epoch.
+    transformers' sampler uses the global random state: a resumed run would see another order in its second
+    epoch.
     """
 
     def __init__(
@@ -235,7 +235,7 @@ class LengthGroupedSampler(Sampler[int]):
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Shuffle anew, as the Trainer asks before each epoch."""
+        """Reshuffle; called by the Trainer before each epoch."""
         self._epoch = epoch
 
     def __len__(self) -> int:
@@ -248,7 +248,7 @@ class LengthGroupedSampler(Sampler[int]):
             group = order[start : start + self._group]
             group = group[np.argsort(-self._lengths[group], kind="stable")]
             batches = [group[i : i + self._batch_size] for i in range(0, len(group), self._batch_size)]
-            # A short last batch stays last: an early one would shift every batch behind it.
+            # A short last batch stays last: an early one would shift every batch after it.
             whole = len(group) // self._batch_size
             for i in [*rng.permutation(whole), *range(whole, len(batches))]:
                 yield from (int(x) for x in batches[i])

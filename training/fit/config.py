@@ -24,7 +24,7 @@ class _Strict(BaseModel):
 
 
 class TokenLimits(_Strict):
-    """Token limits: `serve` and `stride` go into the artifact, the others bound what training reads."""
+    """Token limits: `serve` and `stride` go into the artifact, the others limit training."""
 
     serve: int = Field(default=256, ge=16, le=512)
     stride: int = Field(default=64, ge=0, le=256)
@@ -34,7 +34,7 @@ class TokenLimits(_Strict):
 
 
 class LossWeights(_Strict):
-    """What each task's loss counts in the sum (see parley.training.fit.loss)."""
+    """Weight of each task's loss (see parley.training.fit.loss)."""
 
     comment: float = Field(default=1.0, ge=0)
     span: float = Field(default=1.0, ge=0)
@@ -49,8 +49,8 @@ class LossWeights(_Strict):
 class Optimiser(_Strict):
     """AdamW with linear decay. `head_factor` multiplies the rate for the heads.
 
-    `dropout` is the encoder's (None: as its configuration says); without, a step takes a third less time on a
-    CPU. `frozen_layers` of the encoder, from the bottom, keep their weights, and so do the embeddings.
+    `dropout` is the encoder's (None: from its configuration); without, a step takes a third less time on a
+    CPU. The lowest `frozen_layers` of the encoder keep their weights, and so do the embeddings.
     """
 
     epochs: float = Field(default=2.0, gt=0)
@@ -65,9 +65,9 @@ class Optimiser(_Strict):
 
 
 class Teacher(Asked):
-    """A larger network whose answers are learnt beside the labels (see parley.training.fit.distillation).
+    """A larger network whose answers are learnt in addition to the labels (parley.training.fit.distillation).
 
-    `stance`, `labels` and `cosine` are what its answers of each kind count in the sum of losses.
+    `stance`, `labels` and `cosine` are the weights of its kinds of answers in the loss.
     """
 
     artifact: str
@@ -78,7 +78,7 @@ class Teacher(Asked):
 
 
 class Recipe(_Strict):
-    """How a network is fine-tuned, whatever on."""
+    """Settings of fine-tuning that don't depend on the data."""
 
     seed: int = 13
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -149,7 +149,7 @@ def _explain(path: Path, tree: yaml.Node | None, loc: tuple[int | str, ...], mes
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = TrainConfig
     for part in loc[:-1]:
-        if part in model.model_fields:  # no index, no label
+        if part in model.model_fields:  # neither an index nor a label
             annotation = model.model_fields[str(part)].annotation
             for inner in (annotation, *get_args(annotation)):  # a list's, a mapping's, or an optional one
                 if isinstance(inner, type) and issubclass(inner, BaseModel):

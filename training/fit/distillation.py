@@ -1,14 +1,14 @@
-"""Distillation: a larger network's answers, asked once, are soft targets beside the labels
+"""Distillation: a larger network's answers, computed once, are soft targets in addition to the labels
 (parley.training.fit.loss).
 
     answers = ask(config.teacher, examples, limits=config.tokens, folder=run_dir / "teacher")
     dataset = tokenise(examples, ..., answers=answers)
 
-The teacher is an artifact that `parley train` wrote, of any encoder: it reads the texts, by its own tokenizer
-and by the run's limits. What it says is kept in the run's folder row by row, so that a run cut off while it
-answers asks for the rest only, and a resumed one asks nothing:
-    asked.json                                what was asked, of whom
-    comments.npy, contexts.npy, pairs.npy     a row each, in half precision; NaN: not answered yet
+The teacher is an artifact from `parley train`, with any encoder: it reads the texts with its own tokenizer
+and the run's limits. Its answers are stored in the run's folder row by row, so that an interrupted run only
+computes the rest, and a resumed one nothing:
+    asked.json                                the questions and the teacher
+    comments.npy, contexts.npy, pairs.npy     one row per question, in half precision; NaN: no answer yet
 Soft targets after Hinton, Vinyals & Dean 2015 (Distilling the Knowledge in a Neural Network).
 """
 
@@ -50,7 +50,7 @@ Array = NDArray[np.float16]
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """What is asked, each text once; a pair is (comment, target, article or "")."""
+    """The questions, each text once; a pair is (comment, target, article or "")."""
 
     comments: list[str]
     contexts: list[str]
@@ -58,7 +58,7 @@ class Questions:
 
     @classmethod
     def of(cls, examples: Sequence[Example], teacher: Teacher) -> Questions:
-        """What training on `examples` needs to know; comments without a question only where labels count."""
+        """The questions for training on `examples`; comments without a context only if labels count."""
         about = [(e.text, e.article) for e in examples if e.article is not None and e.off_topic is not None]
         stances = [e for e in examples if e.stance is not None]
         aimed = [(e.text, e.target or "") for e in stances]
@@ -70,7 +70,7 @@ class Questions:
         )
 
     def rows(self, artifact: Artifact, limits: TokenLimits) -> dict[str, list[Tokens]]:
-        """As the teacher reads them: the first window of a comment."""
+        """Tokenised for the teacher: the first window of a comment."""
         comments, contexts, pairs = (
             Tokenizer(artifact.tokenizer_file, max_tokens=n, stride=0)
             for n in (limits.comment, limits.context, limits.pair)
@@ -89,7 +89,7 @@ class Questions:
 
 
 class Answers:
-    """What the teacher said, by text. `teacher` says who, `weights` what each kind of answer counts."""
+    """The teacher's answers by text. `teacher` identifies it, `weights` are those of each kind of answer."""
 
     def __init__(
         self, questions: Questions, said: Mapping[str, Array], asked: Mapping[str, Any], weights: Teacher
@@ -103,7 +103,7 @@ class Answers:
         self._pairs = {pair: i for i, pair in enumerate(questions.pairs)}
 
     def labels(self, text: str) -> list[float]:
-        """Logits of the comment labels; NaN where it was not asked."""
+        """Logits of the comment labels; NaN if not asked."""
         place = self._comments.get(text)
         return [math.nan] * LABELS if place is None else self._said["comments"][place, :LABELS].tolist()
 
@@ -120,7 +120,7 @@ class Answers:
 
 
 def open_teacher(path: str) -> Artifact:
-    """The artifact to learn from. Raises RunError where there is none with weights."""
+    """The artifact to learn from. Raises RunError if there is none with weights."""
     try:
         artifact = Artifact.open(path)
     except ArtifactError as error:
@@ -136,9 +136,9 @@ def open_teacher(path: str) -> Artifact:
 def ask(
     teacher: Teacher, examples: Sequence[Example], *, limits: TokenLimits, folder: Path, half: bool = False
 ) -> Answers:
-    """The teacher's answers to all that `examples` ask; those in `folder` are not asked for again.
+    """The teacher's answers for `examples`; those in `folder` are not computed again.
 
-    `half`: it computes in bfloat16. Raises RunError where it must be asked and can't be.
+    `half`: compute in bfloat16. Raises RunError if the teacher is needed but can't run.
     """
     questions = Questions.of(examples, teacher)
     digest = sha256(json.dumps([asdict(questions), limits.model_dump()]).encode()).hexdigest()
@@ -163,7 +163,7 @@ def ask(
 
 
 def _who(artifact: Artifact) -> dict[str, Any]:
-    """What an artifact says of its teacher: which one it was, and what that one learnt from."""
+    """An artifact's record of its teacher: which one it was, and its training data."""
     info = artifact.info
     past = info["training"]
     return {key: info[key] for key in ("name", "version", "created", "commit")} | {
@@ -181,7 +181,7 @@ def _prepare(folder: Path, questions: Questions, *, width: int) -> None:
 
 
 def _unanswered(said: Array) -> NDArray[np.bool_]:
-    """Which rows have no answer; one that a crash cut short has none."""
+    """Which rows have no answer; rows cut off by a crash count as unanswered."""
     return np.asarray(np.isnan(said).any(axis=1))
 
 
@@ -191,8 +191,8 @@ def _answer(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = network.to(device)
     left = {name: np.flatnonzero(_unanswered(of)) for name, of in said.items()}
-    log.info("asking the teacher: %s", {name: len(of) for name, of in left.items()})
-    with progress(sum(map(len, left.values())), "asking the teacher") as advance, torch.no_grad():
+    log.info("running the teacher: %s", {name: len(of) for name, of in left.items()})
+    with progress(sum(map(len, left.values())), "running the teacher") as advance, torch.no_grad():
         for name, places in left.items():
             for batch in _batches(rows[name], places):
                 inputs = pad([rows[name][i].ids for i in batch], [rows[name][i].types for i in batch])
@@ -210,7 +210,7 @@ def _said(network: Network, name: str, inputs: dict[str, torch.Tensor]) -> torch
 
 
 def _batches(rows: Sequence[Tokens], places: NDArray[np.int64]) -> Iterator[list[int]]:
-    """Places of rows of like length, at most BATCH_TOKENS with their padding."""
+    """Indices of rows of similar length, at most BATCH_TOKENS including padding."""
     batch: list[int] = []
     for place in sorted(places.tolist(), key=lambda i: -len(rows[i])):
         if batch and (len(batch) + 1) * len(rows[batch[0]]) > BATCH_TOKENS:

@@ -1,9 +1,8 @@
-"""What keeps a fine-tune from forgetting: where a row says nothing, the network stays near its start.
+"""Reduces forgetting: where a row has no label, the network is kept near its start.
 
-For each text of a batch a frozen copy of the starting network is asked too ("learning without forgetting",
-Li & Hoiem 2016). Labels that the row has are learnt; for those it lacks, for spans nobody marked, for the
-embedding and for what a pair row doesn't say, the start's own answer is the target. That needs no old
-corpus.
+A frozen copy of the starting network also reads each text of a batch ("learning without forgetting", Li &
+Hoiem 2016). The row's labels are learnt; for missing labels, unmarked spans, the embedding and unlabelled
+parts of pair rows the start's own answer is the target. That needs no old corpus.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from parley.training.fit.batches import UNKNOWN
 from parley.training.network.network import Network
 
 EMBEDDING = 10.0
-"""What one minus the cosine of new and old embedding counts: a turn of 0.1 costs as much as a wrong label."""
+"""Weight of one minus the cosine of new and old embedding: 0.1 costs as much as a wrong label."""
 
 PAIR_PARTS = (
     "pair_encoder",
@@ -48,11 +47,11 @@ TARGETS = (
     "vaccination",
     "gun control",
 )
-"""What comments without article and target are paired with, so that the stance head is held too."""
+"""Targets for comments without article and target, so that the stance head is kept too."""
 
 
 def frozen(network: Network) -> Network:
-    """A copy that never learns."""
+    """A frozen copy."""
     start = copy.deepcopy(network).eval()
     for parameter in start.parameters():
         parameter.requires_grad_(False)
@@ -65,7 +64,7 @@ def to_keep(examples: Sequence[Example]) -> list[Example]:
 
 
 def leave_pairs(network: Network, examples: Sequence[Example]) -> None:
-    """Freezes what reads pair rows where nobody labelled one: it learns nothing, and is to forget nothing."""
+    """Freeze the pair encoder if there are no labelled pairs, so that it forgets nothing."""
     if any(e.weight and (e.stance or e.reply or e.off_topic is not None) for e in examples):
         return
     for part in PAIR_PARTS:
@@ -82,7 +81,7 @@ def _to_keep(examples: Sequence[Example]) -> Iterator[Example]:
 
 
 def keep_loss(network: Network, start: Network, batch: dict[str, Any]) -> Tensor:
-    """How far `network` has gone from `start` where `batch` has no label of its own."""
+    """The distance of `network` from `start` where `batch` has no labels."""
     logits, spans, embedding = network.comments(**batch["comment"])
     with torch.no_grad():
         old_logits, old_spans, old_embedding = start.comments(**batch["comment"])

@@ -1,9 +1,9 @@
-"""What `artifact.json` says of its training, the stages before included: what it learnt then it knows still.
+"""The training record in `artifact.json`, including earlier stages, whose data the network has also learnt.
 
     history(Artifact.open("model/artifacts/parley-minilm"), config={...}, sources={...}, made={...})
 
-One flat record, whatever the number of stages: tests are read with the options by which any stage held them
-out, and the model card lists every source. Of a source that two stages read, the later one's entry stands.
+One flat record for any number of stages: tests are read with the options by which any stage held them out,
+and the model card lists every source. If two stages read a source, the later entry counts.
 """
 
 from __future__ import annotations

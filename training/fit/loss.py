@@ -8,8 +8,8 @@ stance    cross-entropy over favor, against, none of a pair row; the cosine of t
           the logits; where a premise is known not to entail, over favor and the rest
 off_topic binary cross-entropy of a pair row
 reply     cross-entropy over agree, disagree, none of a pair row
-geometry  how far the cosines of the batch's comments and contexts have gone from the untuned encoder's: every
-          comment beside every article and target, labelled or not (Tung & Mori 2019, similarity-preserving
+geometry  the distance of the cosines of the batch's comments and contexts from the untuned encoder's: every
+          comment with every article and target, labelled or not (Tung & Mori 2019, similarity-preserving
           knowledge distillation)
 
 With a teacher (parley.training.fit.distillation) its answers to the same questions, labelled or not, are
@@ -19,7 +19,7 @@ teacher_stance  Kullback-Leibler divergence of the three sides
 teacher_labels  binary cross-entropy on the labels of a comment
 teacher_cosine  squared difference of the cosines of a comment and its articles and targets
 
-A pair of weight 0 is nobody's label: only a teacher's answer counts on it.
+A pair of weight 0 has no label: only a teacher's answer counts on it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from parley.training.network.network import Network
 
 TEMPERATURE = 0.05
 GEOMETRY = 20.0
-"""What a squared difference of two cosines counts: one of 0.2 costs as much as a wrong label."""
+"""Weight of a squared difference of two cosines: one of 0.2 costs as much as a wrong label."""
 
 
 def multitask_loss(
@@ -47,10 +47,9 @@ def multitask_loss(
     untuned: Network | None = None,
     teacher: Teacher | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum, and each task's own mean loss (only of tasks the batch has labels for).
+    """The weighted sum, and each task's mean loss (only for tasks with labels in the batch).
 
-    `untuned` is asked for the geometry, which is left out without it; `teacher` is the one whose answers the
-    batch has.
+    `untuned` gives the geometry, which is omitted without it; `teacher` has the answers in the batch.
     """
     logits, span_logits, embedding = network.comments(**batch["comment"])
     weight = batch["weight"]
@@ -99,7 +98,7 @@ def _mean(losses: Tensor, weight: Tensor) -> Tensor:
 
 
 def _label_loss(logits: Tensor, answers: dict[str, Tensor], temperature: float) -> dict[str, Tensor]:
-    """Summed over a comment's labels, for the comments that the teacher was asked about."""
+    """Summed over a comment's labels, for comments with a teacher's answer."""
     asked = ~answers["labels"].isnan().any(-1)
     if not asked.any():
         return {}
@@ -114,7 +113,7 @@ def _stance_loss(sides: Tensor, answers: dict[str, Tensor], temperature: float) 
 
 
 def _pair_losses(batch: dict[str, Any], sides: Tensor, off_topic: Tensor, reply: Tensor) -> dict[str, Tensor]:
-    """`sides` are of the rows with a stance, the others of every pair row."""
+    """`sides` are for the rows with a stance, the others for every pair row."""
     parts = {}
     weight = batch["pair_weight"]
     if (known := batch["stance"] != UNKNOWN).any():

@@ -22,7 +22,7 @@ from parley.training.network.network import base_tokenizer
 
 
 def read(config: TrainConfig, *, data_dir: Path) -> Prepared:
-    """The rows that a run of `config` trains on and is calibrated on. Raises SourceError."""
+    """The rows for training and calibrating `config`. Raises SourceError."""
     return prepare(
         config.sources,
         data_dir=data_dir,
@@ -35,7 +35,7 @@ def read(config: TrainConfig, *, data_dir: Path) -> Prepared:
 
 
 def plan(config: TrainConfig, *, data_dir: Path) -> dict[str, Any]:
-    """Reads and tokenises what `config` names, and counts it.
+    """Read, tokenise and count the data of `config`.
 
     "sources" and "made" as in a run's `examples.json`, "labels" (how many rows each source's training part,
     with what was made of it, has of each label), "rows" of the network's input (a comment with up to three

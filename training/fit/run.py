@@ -2,14 +2,14 @@
 
     parley train configs/training/base.yaml            (or: train(config, data_dir=..., run_dir=...))
 
-A run folder holds all there is to know of the run:
+A run folder has everything about the run:
     config.yaml     the configuration as it was read
-    base.json       which artifact it started from, where its base is one
+    base.json       the artifact it started from, if its base is one
     examples.json   rows by source and split, rows dropped as leaks
-    checkpoint-N/   the newest checkpoints; `--resume` goes on from the last
-    teacher/        the teacher's answers, where there is one (parley.training.fit.distillation)
+    checkpoint-N/   the newest checkpoints; `--resume` continues from the last
+    teacher/        the teacher's answers, if there is one (parley.training.fit.distillation)
     metrics.json    losses, dev figures, speed, parity of the exported network
-    artifact/       what is served
+    artifact/       the result, to be served
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class MultiTaskTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Tensor:
-        """The losses' sum on one batch; its parts are kept for the log."""
+        """The sum of losses on one batch; its parts are logged."""
         with self.accelerator.autocast():  # accelerate does so for `forward`, which the network lacks
             loss, parts = multitask_loss(
                 model, inputs, self._config.losses, untuned=self._untuned, teacher=self._teacher
@@ -101,7 +101,7 @@ class MultiTaskTrainer(Trainer):
         )
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """AdamW, with the heads' own rate and no decay of biases and norms."""
+        """AdamW, with a separate rate for the heads and no decay of biases and norms."""
         if self.optimizer is None:
             optimiser = self._config.optimiser
             groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
@@ -123,9 +123,9 @@ class MultiTaskTrainer(Trainer):
 def train(
     config: TrainConfig, *, data_dir: Path, run_dir: Path, resume: bool = False, most_dev: int | None = None
 ) -> Artifact:
-    """Runs `config` and returns the artifact. `resume` goes on from the run's last checkpoint.
+    """Run `config` and return the artifact. `resume` continues from the run's last checkpoint.
 
-    `most_dev`: calibrated on so many dev rows at most, drawn by the seed of evaluation (None: on all).
+    `most_dev`: most dev rows for calibration, drawn by the evaluation's seed (None: all).
     """
     if config.stages:
         raise RunError(
@@ -138,7 +138,7 @@ def train(
     _hold_to_base(config.base, run_dir)
 
     if config.teacher is not None and not resume:
-        open_teacher(config.teacher.artifact)  # rather now than after a minute of reading
+        open_teacher(config.teacher.artifact)  # fail now rather than after a minute of reading
     prepared = read(config, data_dir=data_dir)
     write_json(run_dir / "examples.json", prepared.counts)
     answers = None
@@ -203,10 +203,10 @@ def fine_tune(
     untuned: Network | None = None,
     answers: Answers | None = None,
 ) -> dict[str, float]:
-    """Fine-tunes `network` in place, from the last checkpoint if there is one; returns the last losses.
+    """Fine-tune `network` in place, from the last checkpoint if there is one; returns the last losses.
 
-    With `start`, a frozen network, it is kept near that one's answers (see parley.training.fit.forgetting);
-    with `untuned`, another, near the cosines of that one, and with a teacher's `answers` near those (see
+    `start`, a frozen network, keeps it near that one's answers (see parley.training.fit.forgetting);
+    `untuned` keeps it near that one's cosines, and a teacher's `answers` near those (see
     parley.training.fit.loss).
     """
     limits = config.tokens
@@ -270,7 +270,7 @@ def _half(config: Recipe) -> bool:
 
 
 def _fast_bfloat16() -> bool:
-    """Whether bfloat16 is the faster choice: on GPUs that have it and processors with AMX.
+    """Whether bfloat16 is faster: on GPUs that have it and processors with AMX.
 
     AVX-512 BF16 alone is not enough: torch 2.13 trains slower with it than in float32
     (docs/experiments/2026-11-22-0.1.0.md).
@@ -284,14 +284,14 @@ def _fast_bfloat16() -> bool:
 
 
 def claim(config: Recipe, run_dir: Path, resume: bool) -> None:
-    """Makes the run folder, or checks that a resumed one is of the same configuration. Raises RunError.
+    """Create the run folder, or check that a resumed one has the same configuration. Raises RunError.
 
-    What the folder's configuration doesn't say is as by default: it may be older than a key.
+    Keys missing in the folder's configuration have their defaults: it may be older than a key.
     """
     saved = run_dir / "config.yaml"
     if resume:
         if not saved.is_file():
-            raise RunError(f"{run_dir} holds no run to resume; leave --resume out to start one")
+            raise RunError(f"{run_dir} has no run to resume; omit --resume to start one")
         if differing := _differing(config, yaml.safe_load(saved.read_text(encoding="utf-8"))):
             raise RunError(
                 f"{run_dir} was started with another configuration ({saved}: {differing}); "
@@ -299,16 +299,14 @@ def claim(config: Recipe, run_dir: Path, resume: bool) -> None:
             )
         return
     if saved.is_file():
-        raise RunError(
-            f"{run_dir} already holds a run: add --resume to go on with it, or give another --run-dir"
-        )
+        raise RunError(f"{run_dir} already has a run: add --resume to continue it, or give another --run-dir")
     run_dir.mkdir(parents=True, exist_ok=True)
     values = config.model_dump(mode="json")
     saved.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def _hold_to_base(base: str, run_dir: Path) -> None:
-    """Notes which artifact the run starts from; raises RunError where another stands in its place by now."""
+    """Record the artifact that the run starts from; raises RunError if it was replaced since."""
     artifact, file = base_artifact(base), run_dir / "base.json"
     if artifact is None:
         return
@@ -318,7 +316,7 @@ def _hold_to_base(base: str, run_dir: Path) -> None:
     elif (then := json.loads(file.read_text(encoding="utf-8"))) != now:
         raise RunError(
             f"{base} is now {now['name']} {now['version']} of {now['created']}, and the run started from "
-            f"{then['name']} {then['version']} of {then['created']}: put that back, or start another run"
+            f"{then['name']} {then['version']} of {then['created']}: restore that, or start another run"
         )
 
 

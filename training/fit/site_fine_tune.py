@@ -1,12 +1,12 @@
-"""Make it yours: fine-tunes an artifact on a site's own labelled comments, and shows what became of the rest.
+"""Make it yours: fine-tunes an artifact on a site's own labelled comments, and measures what else changed.
 
     found = fine_tune_on(Path("decisions.csv"), base=Artifact.open(DEFAULT), run_dir=Path("runs/mine"))
 
-1. learns from the file's training part, held to the start where a row says nothing
+1. trains on the file's training part, kept near the start where a row has no label
    (parley.training.fit.forgetting);
-2. takes over the starting calibration, and fits anew what the calibration part has rows for;
-3. judges before and after on the test part, on dev rows of the old corpora where they are on disk, and by how
-   many answers of the start are still the same: what the site didn't teach should not have moved.
+2. keeps the starting calibration, and refits labels with enough rows in the calibration part; 3. evaluates
+before and after on the test part, on dev rows of the old corpora if they are on disk, and by how many
+   answers stay the same: labels that the site didn't train should not move.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from parley.training.network.network import Network
 log = logging.getLogger(__name__)
 
 OLD_ROWS = 200
-"""Dev rows of each old corpus that are judged before and after."""
+"""Dev rows of each old corpus that are evaluated before and after."""
 
 
 class OwnRun(Recipe):
@@ -58,7 +58,7 @@ class OwnRun(Recipe):
 
 
 def recipe_for(base: Artifact, *, epochs: float, learning_rate: float, seed: int) -> Recipe:
-    """A gentle recipe: the base's limits, small batches, a slow rate."""
+    """A gentle recipe: the base's limits, small batches, a low rate."""
     most = int(base.info["max_tokens"])
     tokens = TokenLimits(
         serve=most,
@@ -83,9 +83,9 @@ def fine_tune_on(
     data_dir: Path | None = None,
     resume: bool = False,
 ) -> dict[str, Any]:
-    """Writes run_dir/artifact with its card, and run_dir/metrics.json, and returns the latter's values.
+    """Write run_dir/artifact with its card, and run_dir/metrics.json, and return the latter's values.
 
-    Keys: "notes" on the file, "rows" a part, "own" {"before", "after"} figures on its test part, "old" the
+    Keys: "notes" on the file, "rows" by part, "own" {"before", "after"} figures on its test part, "old" the
     same on each old corpus, "kept" how far answers moved. Raises DataError, RunError, BaseModelError.
     """
     own = read_part(data, "train", why="to train on")
@@ -130,7 +130,7 @@ def fine_tune_on(
 
 
 def _history(base: Artifact, recipe: Recipe, *, train: int, dev: int, digest: str) -> dict[str, Any]:
-    """How the artifact came to be: its base's history, and the site's rows as one source more."""
+    """The artifact's training record: its base's history, and the site's rows as another source."""
     mine = {
         "licence": "the site's own",
         "commercial": True,
@@ -180,10 +180,10 @@ def _old(base: Artifact, data_dir: Path | None, seed: int) -> Mapping[str, list[
 def kept(
     before: Classifier, after: Classifier, rows: Sequence[Example], *, taught: set[str]
 ) -> dict[str, dict[str, Any]]:
-    """How far answers on `rows` have moved, a label each.
+    """How far answers on `rows` have moved, by label.
 
     "moved" is the mean difference of scores, "flipped" the share of rows that a threshold (or the likeliest
-    stance) now decides otherwise; "taught" says whether the site's rows had the label, and were to move it.
+    stance) now decides differently; "taught" says whether the site's rows had the label.
     """
     asked = [
         replace(e, target=e.target or TARGETS[i % len(TARGETS)], stance="none") for i, e in enumerate(rows)

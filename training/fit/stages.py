@@ -1,8 +1,8 @@
 """The stages of a training that runs as a portable job: `stages:` of a training YAML.
 
-A stage trains on a few tasks at once. A task is what one kind of row is read for:
-    pairs      stance and off-topic, of a comment behind its context      the pair encoder
-    replies    agreement, of a comment behind its parent                  the pair encoder
+A stage trains on a few tasks at once. A task trains one thing on one kind of row:
+    pairs      stance and off-topic, of a comment after its context       the pair encoder
+    replies    agreement, of a comment after its parent                   the pair encoder
     comments   abuse, spam and spans                                      the comment encoder
     contrast   which of the batch's articles is the comment's             the comment encoder
 """
@@ -18,7 +18,7 @@ PAIR_READS = ("pairs", "replies")
 
 
 class Task(BaseModel):
-    """The rows of some sources, and kinds of augmented ones, read for one thing."""
+    """Rows of some sources, and kinds of augmented ones, for training one thing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,9 +53,9 @@ class Task(BaseModel):
 
 
 class Stage(BaseModel):
-    """Tasks side by side; ends after `epochs` of the first or after `minutes`, whichever comes first.
+    """Interleaved tasks; ends after `epochs` of the first or after `minutes`, whichever comes first.
 
-    The learning rate goes in a straight line to `final_rate` of it.
+    The learning rate falls linearly to `final_rate` of its start.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -77,7 +77,7 @@ class Stage(BaseModel):
             raise ValueError(f"stage {self.name!r} needs epochs or minutes, or it would never end")
         if self.tasks[0].every != 1:
             raise ValueError(
-                f"stage {self.name!r}: its first task, which counts its epochs, is of every step"
+                f"stage {self.name!r}: its first task, which counts the epochs, must run at every step"
             )
         return self
 
@@ -88,7 +88,7 @@ class Stage(BaseModel):
 
 
 def check_stages(stages: list[Stage], sources: list[str], made: list[str]) -> None:
-    """Raises ValueError where a task names what the configuration hasn't."""
+    """Raises ValueError if a task names what the configuration lacks."""
     tasks = [task for stage in stages for task in stage.tasks]
     names = [task.name for task in tasks]
     if twice := sorted({name for name in names if names.count(name) > 1}):

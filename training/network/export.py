@@ -1,10 +1,10 @@
-"""A trained network to an artifact: two int8 ONNX (a teacher's: float), tokenizer, facts.
+"""Exports a trained network as an artifact: two int8 ONNX (a teacher's: float), tokenizer, facts.
 
     parity = export_artifact(network, artifact, tokenizer_file=..., name="mine", version="0.1.0", ...)
 
 Calibration starts at what training learnt and thresholds at 0.5; `parley.training.evaluation.calibration`
-fits both on dev data. The ranges of int8 (see `parley.training.network.graph`) are seen on the texts below,
-which say next to nothing: the widest values stand in the same few places of the network whatever it reads.
+fits both on dev data. The int8 ranges (see `parley.training.network.graph`) are measured on the texts below;
+their content hardly matters: the widest values are in the same few places of the network for any text.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from parley.training.network.network import COMMENT_OUTPUTS, PAIR_OUTPUTS, Netwo
 from parley.training.network.padding import pad
 
 FLOAT_TOLERANCE = 1e-3
-"""Float ONNX against torch: more than rounding is a broken export."""
+"""Largest gap of float ONNX and torch: more than rounding is a broken export."""
 INT8_COSINE = 0.97
-"""Lowest mean cosine of int8 and float embeddings; below it, the quantised network is another network."""
+"""Lowest mean cosine of int8 and float embeddings; below it quantisation has broken the network."""
 
 SAMPLE_TEXTS = (
     "ok",
@@ -58,7 +58,7 @@ SAMPLE_TEXTS = (
     "for forty years. I would like to know who signed that contract, who checked it, and why not one of them "
     "has lost their job. My neighbour, who is an engineer, wrote to them twice about it; nobody called.",
 )
-"""What the ranges of int8 and its distance to float are seen on: short, long, loud, foreign, repetitive."""
+"""Texts for int8's ranges and its distance to float: short, long, loud, foreign, repetitive."""
 SAMPLE_CONTEXT = pair_context("the new bridge", "Council closes the old bridge for two years")
 
 
@@ -73,10 +73,10 @@ def export_artifact(
     stride: int,
     training: dict[str, Any],
 ) -> dict[str, float]:
-    """Writes the artifact's files and returns how far its ONNX stands from full precision on SAMPLE_TEXTS.
+    """Write the artifact's files and return the distance of its ONNX from full precision on SAMPLE_TEXTS.
 
-    `training` says how the network came to be (configuration, sources). Raises RunError where the exported
-    network is not the trained one.
+    `training` is the training record (configuration, sources). Raises RunError if the exported network
+    differs from the trained one.
     """
     artifact.path.mkdir(parents=True, exist_ok=True)
     network = network.eval().float().to("cpu")
@@ -113,7 +113,7 @@ def save_tokenizer(source: Path, target: Path) -> None:
 
 
 def to_onnx(network: Network, artifact: Artifact) -> None:
-    """Writes `network` (on the CPU, in evaluation mode) as float ONNX; see `parley.model.artifact`."""
+    """Write `network` (on the CPU, in evaluation mode) as float ONNX; see `parley.model.artifact`."""
     for part, file in _files(artifact).items():
         onnx.save(build(network, part), file)
 
@@ -123,7 +123,7 @@ def _files(artifact: Artifact) -> dict[Part, Path]:
 
 
 def _write_onnx(network: Network, artifact: Artifact, tokenizer: Tokenizer) -> dict[str, float]:
-    """Each part in int8 where its encoder bears that; returns the widest gaps of both."""
+    """Write each part in int8 if its encoder tolerates it; returns the widest gaps of both."""
     rows: dict[Part, list[Tokens]] = {
         "comments": tokenizer.articles(SAMPLE_TEXTS),
         "pairs": tokenizer.pairs([(SAMPLE_CONTEXT, text) for text in SAMPLE_TEXTS]),
@@ -146,7 +146,7 @@ def _write_onnx(network: Network, artifact: Artifact, tokenizer: Tokenizer) -> d
 def _compare(
     network: Network, part: Part, full: Path, int8: Path, rows: Sequence[Tokens]
 ) -> dict[str, float]:
-    """How far the part's int8 outputs stand from float ones."""
+    """The distance of the part's int8 outputs from float ones."""
     sessions, outputs = [_session(file) for file in (full, int8)], _outputs(part)
     gaps: dict[str, list[float]] = {name: [] for name in outputs}
     for row in rows:
@@ -183,7 +183,7 @@ def _float_gap(network: Network, part: Part, full: Path, rows: Sequence[Tokens])
 def _checked(parity: dict[str, float]) -> dict[str, float]:
     cosine = parity.get("int8_mean_embedding_cosine", 1.0)
     if parity["float_max_difference"] > FLOAT_TOLERANCE or cosine < INT8_COSINE:
-        raise RunError(f"the exported network is not the trained one: {parity}; nothing was released")
+        raise RunError(f"the exported network differs from the trained one: {parity}; nothing was released")
     return parity
 
 
@@ -197,7 +197,7 @@ def _run(session: onnxruntime.InferenceSession, part: Part, row: Tokens) -> list
 
 
 def start_calibration(network: Network, artifact: Artifact) -> None:
-    """Writes the calibration that training itself has learnt: logits as they are."""
+    """Write the calibration learnt by training itself: unchanged logits."""
     same = {"scale": 1.0, "bias": 0.0}
     values = {
         "comment": dict.fromkeys(COMMENT_LABELS, same),

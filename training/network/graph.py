@@ -1,18 +1,17 @@
-"""The network as the ONNX graph that is served, written node by node; float, or int8 with fixed ranges.
+"""Writes the network as the served ONNX graph, node by node; float, or int8 with fixed ranges.
 
-    full = build(network, "comments")                               float; what int8 is held against
+    full = build(network, "comments")                               float; the reference for int8
     ranges = observe(network, "comments", rows)
-    int8 = build(network, "comments", ranges=ranges)                what an artifact carries
+   int8 = build(network, "comments", ranges=ranges)                as in an artifact
 
 An exporter's graph is slower: it transposes and reshapes around attention, makes masks that rows without
 padding don't need, and ONNX Runtime's fusion of addition and layer norm is slower than the two alone.
 
-Of int8, a layer's weights have a scale for each output, in seven bits of range (processors without VNNI would
-overflow), and what goes into it one fixed range, seen on sample rows; the few channels of the middle layer
-that go far beyond the others are split for it (after outlier channel splitting, Zhao et al. 2019). So every
-integer is the same whatever rows run together; the sums that a batch could reorder are written so that it
-doesn't. BERT's layout can be written, and MPNet's (a teacher's): a bias of attention by distance there, and
-no token types.
+In int8, a layer's weights have one scale per output and seven bits of range (processors without VNNI would
+overflow), and its input one fixed range, measured on sample rows; the few channels of the middle layer that
+go far beyond the others are split for it (outlier channel splitting, Zhao et al. 2019). So every integer is
+the same whatever rows run together; sums that a batch could reorder are written so that it can't. Supported
+are BERT's layout, and MPNet's (for a teacher), which has an attention bias by distance and no token types.
 """
 
 from __future__ import annotations
@@ -47,27 +46,27 @@ PARTS: dict[Part, tuple[str, tuple[str, ...]]] = {
         ("stance_hidden", "stance_head", "reply_head", "off_topic_hidden", "off_topic_head"),
     ),
 }
-"""The graphs of a network: each has an encoder, and the heads that read it."""
+"""The graphs of a network, each an encoder with its heads."""
 _SCALARS = {"comments": ("off_topic_scale", "off_topic_bias"), "pairs": ("relatedness",)}
-"""What training goes on from, and calibration begins at; no row is scored with it."""
+"""Weights for further training and initial calibration; not used in scoring."""
 INPUTS = ("input_ids", "token_type_ids")
 OPSET = 23
-"""The first with attention as one operator."""
+"""The first ONNX opset with attention as one operator."""
 MARGIN = 1.1
-"""How far beyond the sample a range reaches; past it, a value is cut off."""
+"""Margin of a range beyond the sample; values beyond are clipped."""
 WEIGHT_TOP, EMBEDDING_TOP = 63, 127
 
 WIDE = 8.0
-"""Highest value of the middle layer's channels that one integer holds; few reach it, one goes far beyond."""
+"""Highest value of a middle-layer channel in one integer; few channels reach it, one goes far beyond."""
 
 Ranges = Mapping[str, tuple[Floats, Floats]]
-"""Lowest and highest value of each channel that goes into each quantised layer, by the layer's name."""
+"""Lowest and highest input of each channel of each quantised layer, by the layer's name."""
 _MICROSOFT = "com.microsoft"
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """What an encoder calls the parts of attention, where its positions begin, whether int8 is near float."""
+    """An encoder's names of the parts of attention, its first position, and whether int8 is near float."""
 
     reads: tuple[str, str, str]
     out: str
@@ -116,15 +115,15 @@ def build(
 ) -> onnx.ModelProto:
     """A part of `network` (on the CPU) as a graph; see `parley.model.artifact` for its inputs and outputs.
 
-    `ranges` None is float; `watched` gives what goes into each layer as an output more, by the layer's name.
-    Raises RunError for an encoder of another kind than BERT and MPNet.
+    `ranges` None is float; `watched` adds each layer's input as an output, by the layer's name. Raises
+    RunError for an encoder other than BERT and MPNet.
     """
     check_kind(config_of(network, part))
     return _Graph(network, part, ranges, watched=watched).model()
 
 
 def observe(network: Network, part: Part, rows: Sequence[Tokens]) -> dict[str, tuple[Floats, Floats]]:
-    """The range of what goes into each layer of the part on `rows`, channel by channel, with a margin."""
+    """The range of each layer's input on `rows`, per channel, with a margin."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "watched.onnx"
         onnx.save(build(network, part, watched=True), file)
@@ -206,7 +205,7 @@ class _Graph:
         return self._norm(x, f"{prefix}.LayerNorm")
 
     def _distance_bias(self) -> str:
-        """(1, heads, tokens, tokens): what MPNet adds to attention by how far two tokens stand apart."""
+        """(1, heads, tokens, tokens): MPNet's attention bias by the distance of two tokens."""
         most = self._config.max_position_embeddings
         apart = torch.arange(1 - most, most)
         buckets = MPNetEncoder.relative_position_bucket(apart).numpy()  # type: ignore[no-untyped-call]
@@ -233,11 +232,12 @@ class _Graph:
         return self._norm(self._add("Add", y, x), f"{prefix}.output.LayerNorm")
 
     def _split_wide(self, middle: str, out: str) -> None:
-        """Gives each channel of the middle layer that goes beyond WIDE copies that take over where it ends.
+        """Split each channel of the middle layer that goes beyond WIDE into copies that continue where it
+        ends.
 
-        The k-th copy begins at k times WIDE and is cut off at as much by its integers, so that the copies'
-        sum is the value (next to where one ends, less a part of an activation's dip below zero). Without, one
-        channel sets a step for all 1,536 that is three times as coarse.
+        The k-th copy begins at k times WIDE and is clipped after another WIDE by its integers, so that the
+        copies' sum is the value (near a copy's end, less a part of an activation's dip below zero). Otherwise
+        one channel would make the step for all 1,536 three times as coarse.
         """
         if self._ranges is None or self._ranges[out][1].max() <= WIDE:
             return
@@ -249,19 +249,18 @@ class _Graph:
         self._weights[f"{middle}.bias"] = bias[channels] - begins
         self._weights[f"{middle}.weight"] = self._weights[f"{middle}.weight"][channels]
         self._weights[f"{out}.weight"] = self._weights[f"{out}.weight"][:, channels]
-        # The lower end gives way a little, so that the highest integer is WIDE, where the next copy begins.
+        # The lower end is moved a little, so that the highest integer is WIDE, where the next copy begins.
         zero = round(255 * -low.min() / (WIDE - low.min()))
         self._ranges[out] = np.array([-WIDE * zero / (255 - zero)]), np.minimum(high, WIDE)
 
     def _activate(self, x: str) -> str:
         if self._config.hidden_act != "relu":
             return self._add("Gelu", x)
-        # Its range begins at zero, below which quantising cuts off.
+        # Its range begins at zero, below which quantising clips.
         return self._add("Relu", x) if self._ranges is None else x
 
     def _comment_heads(self, x: str) -> dict[str, list[str | int]]:
-        """The outputs' shapes behind the rows. Sums go row by row, for which the rows stand on the right of a
-        product."""
+        """The outputs' shapes after the rows. Sums are per row: the rows are on the right of a product."""
         means = self._add("MatMul", self._windows(), x)
         self._comment_logits(self._row(x, 0), means)
         mean = self._squeeze(self._row(means, 0), 1)
@@ -297,9 +296,9 @@ class _Graph:
         return self._add("Slice", x, *ends)
 
     def _windows(self) -> str:
-        """(1 + windows, tokens): the share of each token in the row's mean and in that of each window.
+        """(1 + windows, tokens): the weight of each token in the row's mean and in each window's.
 
-        A row of up to WINDOW tokens has one window at most, and that is the row.
+        A row of up to WINDOW tokens has at most one window, the row itself.
         """
         length = self._add("Squeeze", self._add("Shape", "input_ids", start=1))
         zero, one = (self._constant(f"scalar{i}", np.array(i)) for i in (0, 1))
@@ -317,7 +316,7 @@ class _Graph:
         return self._add("Div", rows, self._add("ReduceSum", rows, self._constant("axis1", np.array([1]))))
 
     def _comment_logits(self, first: str, means: str) -> None:
-        """Each label's highest logit, over the mean of the row and those of its windows."""
+        """Each label's highest logit, over the means of the row and its windows."""
         for_first, for_mean = np.split(self._weights["comment_head.weight"], 2, axis=1)
         of_first, of_means = (
             self._add("MatMul", self._constant(name, weight), self._add("Transpose", x, perm=[0, 2, 1]))
@@ -385,7 +384,7 @@ class _Graph:
 def _to_int8(
     values: NDArray[np.float32], *, axis: int, top: int
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Integers from -top to top and the scale of each row (axis 1) or column (axis 0)."""
+    """Integers from -top to top, and the scale per row (axis 1) or column (axis 0)."""
     scales = np.maximum(np.abs(values).max(axis=axis, keepdims=True) / top, 1e-12).astype(np.float32)
     integers = np.round(values / scales).astype(np.int8)
     return integers, scales if axis else scales[0]

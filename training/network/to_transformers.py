@@ -1,4 +1,4 @@
-"""An artifact as folders that `transformers` loads: two encoders, their heads, the tokenizer, a README.
+"""Exports an artifact as folders that `transformers` loads: two encoders, heads, the tokenizer, a README.
 
     export(Artifact.open("model/artifacts/parley-minilm"), Path("parley-minilm"))
 
@@ -8,7 +8,7 @@
         calibration.json, thresholds.json          how logits become probabilities, and those labels
         README.md            what it is, for a model hub, and how to read the heads; then the model card
 
-The weights are what the artifact's int8 ones stand for, in half precision.
+The weights are the artifact's int8 ones, dequantised to half precision.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _README = Path(__file__).with_name("readme.md")
 
 
 def export(artifact: Artifact, folder: Path, *, overwrite: bool = False) -> None:
-    """Writes `folder`. Raises BaseModelError, and RunError where it holds something already."""
+    """Write `folder`. Raises BaseModelError, and RunError if it isn't empty."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
-        raise RunError(f"{folder} holds something already: name another folder, or give --overwrite")
+        raise RunError(f"{folder} is not empty: name another folder, or give --overwrite")
     network = Network.from_artifact(artifact).eval()
     tokenizer = _tokenizer(artifact)
     places: dict[Part, Path] = {"comments": folder, "pairs": folder / "pairs"}

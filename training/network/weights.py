@@ -1,8 +1,8 @@
-"""The weights of an exported network: read back from its ONNX, as parley.training.network.graph wrote it.
+"""Reads the weights of an exported network back from its ONNX, as written by parley.training.network.graph.
 
     state = read_weights(artifact.comments_file, network.state_dict())
 
-An int8 weight comes back as what it stands for; quantised again, it gives the same integers.
+An int8 weight is dequantised; quantised again, it gives the same integers.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Stored = Mapping[str, NDArray[Any]]
 
 
 def read_weights(file: Path, template: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights in `file`, by the names and in the shapes of `template`, a network's state.
+    """The weights in `file`, with the names and shapes of `template`, a network's state.
 
-    Raises BaseModelError for a file that this Parley has not written.
+    Raises BaseModelError for a file that this Parley did not write.
     """
     try:
         model = onnx.load(file)
@@ -55,7 +55,7 @@ def _values(stored: Stored, name: str, shape: tuple[int, ...]) -> NDArray[np.flo
             values = values.astype(np.float32) * stored["word_scales"]
     elif name.endswith("position_embeddings.weight"):
         values = stored["places"]
-        # MPNet's first positions are those of padding, which no served row has.
+        # MPNet's first positions are for padding, which no served row has.
         values = np.concatenate([np.zeros((shape[0] - len(values), shape[1]), np.float32), values])
     elif name.endswith("relative_attention_bias.weight"):
         values = _by_bucket(stored["biases"], shape)
@@ -65,12 +65,12 @@ def _values(stored: Stored, name: str, shape: tuple[int, ...]) -> NDArray[np.flo
         values = (stored[f"{layer}.int8"].astype(np.float32) * stored[f"{layer}.scales"]).T
     else:
         values = stored[name] if name in stored else stored[layer].T
-    # A channel that was split has its copies behind the others.
+    # A split channel has its copies after the others.
     return np.asarray(values, np.float32)[tuple(slice(size) for size in shape)]
 
 
 def _by_bucket(biases: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """MPNet's bias of each bucket of distances, from that of each distance."""
+    """MPNet's bias per bucket of distances, from that per distance."""
     most = (biases.shape[1] + 1) // 2
     buckets = MPNetEncoder.relative_position_bucket(torch.arange(1 - most, most)).numpy()  # type: ignore[no-untyped-call]
     values = np.zeros(shape, np.float32)

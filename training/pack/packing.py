@@ -118,7 +118,7 @@ def choose(config: TrainConfig, names: Sequence[str]) -> list[Stage]:
     """The stages of those names, in the configuration's order; all where none is named."""
     known = [stage.name for stage in config.stages]
     if not known:
-        raise RunError("this configuration has no stages to pack: train it with `parley train`")
+        raise RunError("this configuration has no stages to pack: use `parley train`")
     if unknown := sorted(set(names) - set(known)):
         raise RunError(f"there is no stage {unknown[0]!r}; stages are {', '.join(known)}")
     return [stage for stage in config.stages if not names or stage.name in names]
@@ -247,7 +247,7 @@ def write_weights(weights: Mapping[str, Tensor], folder: Path) -> None:
         name: w.numpy() if not w.is_floating_point() else w.half().numpy() for name, w in weights.items()
     }
     if rows + sum(a.nbytes for a in arrays.values()) > MOST_BYTES:
-        log.info("weights in int8: in half precision they would not fit into %d MB", MOST_BYTES // 10**6)
+        log.info("storing weights in int8: in half precision they would exceed %d MB", MOST_BYTES // 10**6)
         arrays = {}
         for name, weight in weights.items():
             arrays |= _to_int8(name, weight.float().numpy())

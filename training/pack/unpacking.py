@@ -33,7 +33,7 @@ def unpack(config: TrainConfig, folders: Sequence[Path], *, data_dir: Path, run_
     Raises RunError where a folder has no result, or is of another configuration.
     """
     if (run_dir / "artifact").exists():
-        raise RunError(f"{run_dir} already holds an artifact: give another --run-dir")
+        raise RunError(f"{run_dir} already has an artifact: give another --run-dir")
     plans = [_plan(config, folder) for folder in folders]
     network = trained(config, folders)
     if config.base_share:
@@ -65,7 +65,7 @@ def trained(config: TrainConfig, folders: Sequence[Path]) -> Network:
     for folder in folders:
         weights = result(folder)
         if unknown := sorted(weights.keys() - state.keys()):
-            raise RunError(f"{folder} has weights that {config.base} has no place for: {unknown[0]}")
+            raise RunError(f"{folder} has weights that {config.base} lacks: {unknown[0]}")
         state |= weights
     network.load_state_dict(state)
     with torch.no_grad():
@@ -77,7 +77,7 @@ def result(folder: Path) -> dict[str, Tensor]:
     """The weights after the job: what it trained, and the rest as it read them."""
     files = sorted(folder.glob("result-*.npz"))
     if not files:
-        raise RunError(f"{folder} has no result: run python {folder / 'job.py'} there to its end")
+        raise RunError(f"{folder} has no result: run python {folder / 'job.py'} to its end")
     found = read_weights(folder / "weights.npz")
     for file in files:
         with np.load(file) as arrays:
@@ -91,5 +91,5 @@ def _plan(config: TrainConfig, folder: Path) -> dict[str, Any]:
         raise RunError(f"{folder} has no {PLAN}: give the folder that -o wrote, with what the job added")
     plan: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     if plan["config"] != digest(config):
-        raise RunError(f"{folder} was packed from another configuration: unpack with the one it came from")
+        raise RunError(f"{folder} was packed from another configuration: unpack with that one")
     return plan

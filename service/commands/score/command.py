@@ -19,9 +19,9 @@ def score(flags: Flags) -> None:
     """Score a file of comments for abuse, off-topic and stance.
 
     The input's columns (or JSON fields) are named as in a REST request: text, id, article.title,
-    article.text, parent.text, target, language and so on. Only text is needed; columns of your own are
-    handed through. Without an article there is no off_topic, without a target or an article's title no
-    stance. A .txt is read as the page of an article with its comments below.
+    article.text, parent.text, target, language and so on. Only text is required; columns of your own are
+    copied to the output. off_topic needs an article; stance needs a target or an article's title. A .txt
+    is read as an article's page with its comments below.
 
     \b
     parley score --text "What nonsense." --target "bus lanes"
@@ -35,10 +35,10 @@ def score(flags: Flags) -> None:
     zcat dump.jsonl.gz | parley score - -o scores.jsonl --pseudonymize
     parley score s3://bucket/dump.parquet -o s3://bucket/scores.parquet --engine ray
 
-    Rows that can't be scored are listed with line and reason in OUT.errors.jsonl; all others are scored. A
-    run that was interrupted goes on where it was when the same command is given again. Exit status: 0 done,
-    1 nothing was scored, 2 the call or a file can't be used, 3 the input was cut short (what it held is
-    scored), 130 interrupted.
+    Rows that can't be scored are listed with line and reason in OUT.errors.jsonl; all others are scored. To
+    resume an interrupted run, give the same command again. Exit status: 0 done, 1 nothing was scored, 2 the
+    command or a file can't be used, 3 the input was cut short (what could be read is scored), 130
+    interrupted.
     """
     from parley.service.commands.score.run import ScoreRun
 
@@ -53,7 +53,7 @@ def score(flags: Flags) -> None:
 
 @contextmanager
 def _told(output: str) -> Iterator[None]:
-    """Errors of ours in a line on stderr, each with its exit status."""
+    """Print our errors on one line on stderr, and exit with the error's status."""
     from parley.model.errors import ModelError
     from parley.service.errors import NothingToScore, ServiceError
 
@@ -63,17 +63,17 @@ def _told(output: str) -> Iterator[None]:
         tell(f"Error: {error}", err=True)
         raise typer.Exit(1 if isinstance(error, NothingToScore) else 2) from error
     except BrokenPipeError as error:
-        sys.stdout = None  # or Python complains of the pipe once more at its exit
+        sys.stdout = None  # otherwise Python complains about the pipe again at exit
         raise typer.Exit(0) from error
     except KeyboardInterrupt as error:
         from parley.service.dumps.scoring.parts import parts_folder
 
-        # The local engine keeps its parts beside OUT, the ray engine in it.
+        # The local engine keeps its parts beside OUT, the ray engine inside it.
         kept = output != PIPE and (
             parts_folder(Path(output)).exists() or Path(output).is_dir() or "://" in output
         )
         after = f"{output} was not written"
         if kept:
-            after = "what is scored so far is kept; give the same command again, and it goes on from there"
+            after = "the scores so far are kept; give the same command again to resume"
         tell(f"Interrupted: {after}", err=True)
         raise typer.Exit(130) from error

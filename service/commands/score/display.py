@@ -24,7 +24,7 @@ def progress(*, shown: bool) -> Iterator[Callable[[Summary, float], None]]:
         def update(summary: Summary, fraction: float) -> None:
             nonlocal begun
             count, rate = f"{summary.scored:,} comments", f"{summary.rate:,.0f}/s"
-            if not begun and summary.earlier:  # the time left is that of scoring, not of reading again
+            if not begun and summary.earlier:  # the time left is for scoring, not for reading again
                 bar.reset(task, total=1.0, completed=0)
             begun = True
             bar.update(task, completed=fraction, comments=count, rate=rate)
@@ -33,7 +33,7 @@ def progress(*, shown: bool) -> Iterator[Callable[[Summary, float], None]]:
 
 
 def show(summary: Summary, output: str, remarks: Sequence[str], *, errors_out: Path | None) -> None:
-    """What was done."""
+    """Print what was done."""
 
     def counts(counter: Counter[str]) -> str:
         return ", ".join(f"{name} {count:,}" for name, count in counter.most_common()) or "none"
@@ -41,11 +41,11 @@ def show(summary: Summary, output: str, remarks: Sequence[str], *, errors_out: P
     speed = f"{summary.seconds:.1f} s ({summary.rate:,.{0 if summary.rate >= 10 else 1}f} a second)"
     lines = [f"Scored {summary.scored:,} comments in {speed}: {output}"]
     if summary.earlier:
-        lines.append(f"  went on after the {summary.earlier:,} that an interrupted run had scored")
+        lines.append(f"  resumed after the {summary.earlier:,} that an interrupted run had scored")
     if summary.repeated:
         lines.append(f"  {summary.repeated:,} are exact duplicates, scored once")
     if summary.left_out:
-        lines.append(f"  {summary.left_out:,} others do not fit --where or --since")
+        lines.append(f"  {summary.left_out:,} others don't match --where or --since")
     lines.append(f"  over a threshold: {counts(summary.flagged)}")
     if summary.stances:
         lines.append(f"  stance: {counts(summary.stances)}")
@@ -54,5 +54,5 @@ def show(summary: Summary, output: str, remarks: Sequence[str], *, errors_out: P
     if summary.bad:
         listed = f"listed in {errors_out}" if errors_out else "and are listed only with --errors FILE"
         lines.append(f"  {summary.bad:,} rows could not be scored, {listed}")
-        lines.append(f"  the first of them, {summary.first_problem}")
+        lines.append(f"  the first: {summary.first_problem}")
     tell("\n".join(lines), err=True)

@@ -1,4 +1,4 @@
-"""What `parley score` was told: the command line's flags, and what each means."""
+"""The flags of `parley score`, with their help texts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PIPE = "-"
 
 
 class Runner(StrEnum):
-    """Who scores a dump."""
+    """Where a dump is scored."""
 
     local = "local"
     ray = "ray"
 
 
 class TextKind(StrEnum):
-    """How a text is written."""
+    """The markup of a text."""
 
     plain = "plain"
     html = "html"
@@ -29,14 +29,14 @@ class TextKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """The flags as they were given; the command line is made of these fields."""
+    """The flags as given; each field is an option of the command."""
 
     sources: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="IN...",
-            help="Comments in any format that --format names: a file, also packed, a folder, or the parts of "
-            "one export in their order; - reads a pipe.",
+            help="Comments in any format that --format lists: a file, also compressed, a folder or the parts "
+            "of one export in order; - reads a pipe.",
         ),
     ] = None
     output: Annotated[
@@ -49,12 +49,12 @@ class Flags:
             show_default="- with --text",
         ),
     ] = None
-    text: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Score this one text in place of a file.")
-    ] = None
+    text: Annotated[str | None, typer.Option(metavar="TEXT", help="Score this text instead of a file.")] = (
+        None
+    )
     target: Annotated[
         str | None,
-        typer.Option(help="What the stance is towards, for comments that bring no target of their own."),
+        typer.Option(help="What the stance is towards, for comments without a target of their own."),
     ] = None
     reply: Annotated[
         bool,
@@ -65,20 +65,24 @@ class Flags:
         typer.Option(
             "--map",
             metavar="FIELD=COLUMN",
-            help="Take a field (text, id, article.title, ...) from COLUMN, or from none: FIELD=. Repeatable.",
+            help="Read a field (text, id, article.title, ...) from COLUMN; FIELD= ignores it. Repeatable.",
         ),
     ] = None
     text_format: Annotated[
         TextKind | None,
         typer.Option(
             "--text-format",
-            help="How the texts of a table or JSON are written, where its rows don't tell.",
+            help="Markup of the texts in a table or JSON, if its rows don't say.",
             show_default="plain",
         ),
     ] = None
     format: Annotated[
         str | None,
-        typer.Option("--format", metavar="NAME", help="Read IN as this; a wrong name lists all."),
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="Input format (detected by default). An unknown name lists the formats.",
+        ),
     ] = None
     articles: Annotated[
         Path | None,
@@ -90,70 +94,75 @@ class Flags:
     ] = None
     base_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="The site that IN knows only paths of (Isso): https://news.example"),
+        typer.Option(metavar="URL", help="The site, if IN has only paths (Isso): https://news.example"),
     ] = None
     followers_only: Annotated[
         bool,
         typer.Option(
             "--followers-only",
-            help="Score posts for followers only too (ActivityStreams). Direct messages never are.",
+            help="Also score followers-only posts (ActivityStreams). Direct messages are never scored.",
         ),
     ] = False
     where: Annotated[
         list[str] | None,
         typer.Option(
             metavar="CONDITION",
-            help="Score only comments that fit: FIELD=VALUE, or one of != ~ !~ < <= > >= for the sign "
-            "(~ is a regular expression). Repeatable: all must hold.",
+            help="Score only matching comments: FIELD=VALUE, or with != ~ !~ < <= > >= in place of = "
+            "(~ is a regular expression). Repeatable: all must match.",
         ),
     ] = None
     since: Annotated[
         str | None, typer.Option(metavar="DATE", help="Score only comments written on or after DATE (UTC).")
     ] = None
     limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Score only the first N comments that fit.")
+        int | None, typer.Option(min=1, metavar="N", help="Score only the first N matching comments.")
     ] = None
     pseudonymize: Annotated[
         bool,
-        typer.Option("--pseudonymize", help="Write keyed hashes for names; leave out e-mail, IP and such."),
+        typer.Option(
+            "--pseudonymize", help="Replace names by keyed hashes; drop e-mail and IP addresses and the like."
+        ),
     ] = False
     pseudonym_key: Annotated[
         Path | None,
         typer.Option(
             envvar="PARLEY_PSEUDONYM_KEY",
-            help="File of the key, made on first use.",
+            help="Key file, created on first use.",
             show_default="in the user's data folder",
         ),
     ] = None
     policy: Annotated[str, typer.Option(help="Policy that decides: a name or a YAML file.")] = "default"
     model: Annotated[
         Path | None,
-        typer.Option(help="Folder of the artifact.", show_default="the one that comes with Parley"),
+        typer.Option(help="Folder of the artifact.", show_default="the one shipped with Parley"),
     ] = None
-    engine: Annotated[Runner, typer.Option(help="local; ray: a cluster.")] = Runner.local
+    engine: Annotated[Runner, typer.Option(help="local, or ray for a cluster.")] = Runner.local
     null: Annotated[
         bool,
         typer.Option("--null", hidden=True, help="For benchmarks and tests: read and write, run no model."),
     ] = False
     ray_address: Annotated[
         str | None,
-        typer.Option(envvar="RAY_ADDRESS", help="The cluster, as ray:// or host:port; auto finds one here."),
+        typer.Option(
+            envvar="RAY_ADDRESS",
+            help="The cluster: ray://..., host:port, or auto to find one on this machine.",
+        ),
     ] = None
     threads: Annotated[
         int | None,
-        typer.Option(min=1, help="Threads of the engine.", show_default="one for each core; with ray 1"),
+        typer.Option(min=1, help="Threads of the engine.", show_default="one per core; with ray 1"),
     ] = None
     batch_size: Annotated[int, typer.Option(min=1, help="Comments scored at a time.")] = 1024
     errors: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Where rows that can't be scored are listed.",
+            help="List rows that can't be scored in FILE.",
             show_default="OUT.errors.jsonl",
         ),
     ] = None
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT where it exists.")] = False
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False
     resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Go on from the parts of an interrupted run.")
+        bool, typer.Option("--resume/--no-resume", help="Resume an interrupted run from its parts.")
     ] = True
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False

@@ -1,6 +1,6 @@
-"""One call of `parley score`: its flags made into a reader, a selection and a scorer, and these run.
+"""One run of `parley score`: builds a reader, a selection and a scorer from the flags, and runs them.
 
-Imports what is heavy inside functions, so that an error in the call is told at once.
+Heavy imports stand inside functions, so that an error in the command is reported at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ScoreRun:
-    """A run as the flags ask for it. `run` raises ServiceError and ModelError."""
+    """The run that the flags describe. `run` raises ServiceError and ModelError."""
 
     def __init__(self, flags: Flags, output: str) -> None:
         self._flags, self._output = flags, output
@@ -30,7 +30,7 @@ class ScoreRun:
         self._where = flags.where or []
 
     def run(self) -> bool:
-        """Score, and tell on stderr what was done; whether the input could be read to its end."""
+        """Score, and report on stderr. Returns whether the input could be read to its end."""
         from parley.service.commands.score.display import show
         from parley.service.dumps.reading.record import Columns
 
@@ -83,11 +83,12 @@ class ScoreRun:
             summary = self._watched(selection, pseudonyms)
         remarks = _guessed(names)
         remarks += [
-            f"no row has {column!r}, which --map says is the {name}" for column, name in names.unseen.items()
+            f"no row has the column {column!r}, which --map reads {name} from"
+            for column, name in names.unseen.items()
         ]
-        remarks += [f"no row has {field!r}, which --where asks for" for field in sorted(selection.unseen)]
+        remarks += [f"no row has the field {field!r} of --where" for field in sorted(selection.unseen)]
         if pseudonyms and pseudonyms.dropped:
-            remarks.append(f"left out as personal: {', '.join(sorted(pseudonyms.dropped))}")
+            remarks.append(f"dropped as personal data: {', '.join(sorted(pseudonyms.dropped))}")
         if source.skipped:
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in source.skipped.most_common())
             remarks.append(f"{source.skipped.total():,} entries skipped: {reasons}")
@@ -116,7 +117,7 @@ class ScoreRun:
         }
         if names_of := [name for name, given in refused.items() if given]:
             raise DumpError(
-                f"--engine ray takes no {', '.join(names_of)}: see docs/cluster.md for what it reads"
+                f"--engine ray does not support {', '.join(names_of)}: docs/cluster.md says what it reads"
             )
         pseudonyms = self._pseudonyms()
         identity = self._identity(pseudonyms)
@@ -161,7 +162,7 @@ class ScoreRun:
                     Path(self._output),
                     scorer,
                     call=self._identity(pseudonyms),
-                    # A pipe can't be read again: what was in it is gone with the run that read it.
+                    # A pipe can't be read again, so such a run can't resume.
                     resume=self._flags.resume and not self._piped,
                     errors_out=self._errors_out,
                     batch=self._flags.batch_size,
@@ -175,7 +176,7 @@ class ScoreRun:
                     errors,
                     scorer,
                     ahead=not self._piped
-                    and self._flags.text is None,  # who types or sends row by row gets each answer at once
+                    and self._flags.text is None,  # whoever sends row by row gets each answer at once
                     batch=self._flags.batch_size,
                     on_batch=on_batch,
                 )
@@ -193,7 +194,7 @@ class ScoreRun:
         )
 
     def _identity(self, pseudonyms: Pseudonyms | None) -> dict[str, Any]:
-        """What must be the same for a run to go on from the parts of another."""
+        """What must be the same for a run to resume from another's parts."""
         from parley.service.dumps.scoring.fingerprint import call_of, fingerprint, fingerprint_of_model
 
         return call_of(
@@ -234,7 +235,7 @@ class ScoreRun:
         return Pseudonyms(KeyedHashes(self._flags.pseudonym_key or default))
 
     def _check_errors_file(self) -> None:
-        """Refuse to list bad rows in a file that isn't such a list already. Raises DumpError."""
+        """Refuse to replace a file that isn't a list of bad rows. Raises DumpError."""
         from parley.service.dumps.scoring.parts import is_errors_list
 
         file = self._errors_out
@@ -248,7 +249,7 @@ class ScoreRun:
             raise DumpError(f"{file} is the input; give the bad rows another name with --errors")
         if not is_errors_list(file):
             raise DumpError(
-                f"{file} exists and is no list of rows that can't be scored, so it is not replaced: "
+                f"{file} exists and is not a list of rows that can't be scored, so it is not replaced: "
                 "name another file with --errors"
             )
 
@@ -260,13 +261,13 @@ class ScoreRun:
         self._check_errors_file()
         for source in map(Path, self._sources):
             if source.is_dir() and source.resolve() in output.resolve().parents:
-                raise DumpError(f"{output} lies in the input; give it a place outside of {source}")
+                raise DumpError(f"{output} is inside the input folder; write it outside {source}")
         if not output.exists():
             return
         if output.is_dir():
             raise DumpError(f"{output} is a folder; give the name of a file")
         inputs = [(Path(source), "the input") for source in self._sources]
-        for file, what in (*inputs, (self._flags.articles, "the file of articles")):
+        for file, what in (*inputs, (self._flags.articles, "the articles file")):
             if file is not None and file.exists() and output.samefile(file):
                 raise DumpError(f"{output} is {what}; give the scores another name")
         if not self._flags.overwrite and not (self._flags.resume and is_finishing(output)):
@@ -277,4 +278,4 @@ def _guessed(columns: Columns) -> list[str]:
     if not columns.guessed:
         return []
     pairs = ", ".join(f"{name}={column}" for name, column in columns.guessed.items())
-    return [f"guessed from the columns' names: {pairs}; --map FIELD=COLUMN says otherwise, FIELD= takes none"]
+    return [f"guessed from column names: {pairs}; change it with --map FIELD=COLUMN, or FIELD= for no column"]

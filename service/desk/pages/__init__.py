@@ -1,1 +1,1 @@
-"""What moderators see, one page a module; `render` makes them of templates, `words` says scores in words."""
+"""The moderators' pages, one per module; `render` fills templates, `words` puts scores into words."""

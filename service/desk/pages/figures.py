@@ -12,7 +12,7 @@ from datetime import date
 WIDTH, HEIGHT = 360, 190
 LEFT, RIGHT, TOP, BOTTOM = 40, 8, 12, 26
 MIN_DAYS = 7
-"""Fewer days leave room beside them: one day must not be a bar as wide as the figure, nor a hairline."""
+"""Least number of days that the width stands for: one day must not fill the figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Figure:
 def bars_by_day(
     title: str, sentence: str, days: Sequence[tuple[date, int, int]], *, head: Sequence[str]
 ) -> Figure:
-    """Bars of a whole and its marked part, day by day."""
+    """Daily bars of a total and its marked part."""
     top = _nice(max((whole for _, whole, _ in days), default=1))
     places = _places([day for day, _, _ in days])
     width = (WIDTH - LEFT - RIGHT) / max(len(days), MIN_DAYS) * 0.72
@@ -82,7 +82,7 @@ def bars_by_day(
 def line_by_day(
     title: str, sentence: str, days: Sequence[tuple[date, float]], *, head: Sequence[str], percent: bool
 ) -> Figure:
-    """A value day by day."""
+    """A daily value."""
     top = _nice(100 * max((value for _, value in days), default=0.01)) / 100
     places = _places([day for day, _ in days])
     line = [(x, _y(value, top)) for x, (_, value) in zip(places, days, strict=True)]
@@ -103,7 +103,7 @@ def line_by_day(
 def calibration(
     title: str, sentence: str, bins: Sequence[tuple[float, float, int]], *, head: Sequence[str]
 ) -> Figure:
-    """What share of comments of a score moderators rejected; on the dotted line scores are right."""
+    """The share of comments rejected by score; right scores lie on the dotted line."""
     line = [(_x(score), _y(share, 1.0)) for score, share, _ in bins]
     ticks = [Label(_x(v), HEIGHT - 8, f"{v:.0%}") for v in (0.0, 0.5, 1.0)]
     ticks[0] = Label(_x(0.0) + 4, HEIGHT - 8, "0%", "middle")
@@ -130,13 +130,13 @@ def _y(value: float, top: float) -> float:
 
 
 def _places(days: Sequence[date]) -> list[float]:
-    """The middles of the days: one beside another, from the left, MIN_DAYS at least across."""
+    """The middle of each day's column, from the left; the width holds at least MIN_DAYS."""
     step = (WIDTH - LEFT - RIGHT) / max(len(days), MIN_DAYS)
     return [LEFT + step * (at + 0.5) for at in range(len(days))]
 
 
 def _days(days: Sequence[date], places: Sequence[float]) -> list[Label]:
-    """At most four days are named, with room between them."""
+    """At most four day labels, with room between them."""
     every = max(1, -(-len(days) // 4))
     return [
         Label(x, HEIGHT - 8, f"{day.day} {day:%b}")

@@ -1,6 +1,6 @@
 """A queue's filter as a query string, and back: every page of the desk has one in its address.
 
-What a browser sends may be anything: numbers that no column holds, and text that no database keeps.
+A browser may send anything: numbers that fit no column, and text that no database stores.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ AGES: Mapping[str, str] = {"1": "the last hour", "24": "the last day", "168": "t
 
 
 def read_number(given: Any) -> int | None:
-    """The number of a row, as a page's address or form has it; None for what can't be one."""
+    """Parse a row's number from an address or a form; None if it can't be one."""
     text = str(given or "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def read_filter(values: Mapping[str, Any], queue: int | None = None) -> Filter:
-    """The filter that a query string or a form holds; what can't be read is as if it were not there."""
+    """The filter in a query string or a form; unreadable values are ignored."""
     state, sort, hours = values.get("state"), values.get("sort"), values.get("age")
     return Filter(
         queue=queue or read_number(values.get("queue")) or ARRIVALS,
@@ -46,7 +46,7 @@ def read_filter(values: Mapping[str, Any], queue: int | None = None) -> Filter:
 
 
 def fields(wanted: Filter) -> dict[str, str]:
-    """What differs from the usual filter, as a query string has it."""
+    """The fields that differ from the default filter, as in a query string."""
     found = {
         "queue": str(wanted.queue),
         "state": "" if wanted.state == "waiting" else wanted.state,
@@ -63,12 +63,12 @@ def fields(wanted: Filter) -> dict[str, str]:
 
 
 def query(wanted: Filter, **changes: Any) -> str:
-    """The filter as a query string, with some of it changed."""
+    """The filter as a query string, with some fields changed."""
     return urlencode(fields(replace(wanted, **changes)), errors="replace")
 
 
 def is_narrow(wanted: Filter) -> bool:
-    """Whether the filter asks for less than a whole list."""
+    """Whether the filter selects less than a whole list."""
     return bool(set(fields(wanted)) - {"queue", "state", "show", "sort"})
 
 

@@ -21,7 +21,7 @@ from parley.service.store.desk import decisions, deliveries
 from parley.service.web.context import ServiceDep
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would run; such a cell gets an apostrophe in front."""
+"""What a spreadsheet would run as a formula; such a cell gets a leading apostrophe."""
 SIZE = 50
 
 router = APIRouter(route_class=DeskRoute, include_in_schema=False)
@@ -29,7 +29,7 @@ router = APIRouter(route_class=DeskRoute, include_in_schema=False)
 
 @router.get("/desk/decisions")
 async def show(request: Request, service: ServiceDep, session: SessionDep) -> Response:
-    """The newest decisions, and how the deliveries stand."""
+    """The newest decisions, and the state of the deliveries."""
     before = read_number(request.query_params.get("before"))
     rows = await run_in_threadpool(decisions.latest, service.store, size=SIZE, before=before)
     owed = await run_in_threadpool(deliveries.owed, service.store)
@@ -54,13 +54,13 @@ async def export_csv(service: ServiceDep, session: AdminDep) -> Response:
 
 @router.get("/desk/statements.jsonl")
 async def export_statements(service: ServiceDep, session: AdminDep) -> Response:
-    """A statement of reasons for each comment that stands rejected, as JSON lines."""
+    """A statement of reasons for each rejected comment, as JSON lines."""
     found = (statement(row) for row in decisions.standing(service.store) if row["action"] == "reject")
     return _download(as_jsonl(found), "statements.jsonl", "application/jsonl")
 
 
 def statement(row: dict[str, Any]) -> dict[str, Any]:
-    """A statement of reasons as the DSA's article 17 asks for, of a rejection that stands."""
+    """The statement of reasons that the DSA's article 17 asks for."""
     reason = words.REJECTIONS.get(row["reason"] or "", "Another reason")
     return {
         "decision": row["key"],

@@ -16,7 +16,7 @@ from parley.service.store.desk import people
 from parley.service.web.context import ServiceDep
 
 ATTEMPTS = parse("10/minute")
-"""Sign-ins from one address: Argon2 is slow on purpose, and nobody may use that against the service."""
+"""Sign-ins per address: Argon2 is slow on purpose, which must not be used against the service."""
 
 router = APIRouter(route_class=DeskRoute, include_in_schema=False)
 _limiter = MovingWindowRateLimiter(MemoryStorage())
@@ -24,7 +24,7 @@ _limiter = MovingWindowRateLimiter(MemoryStorage())
 
 @router.get(SIGN_IN)
 async def sign_in_page(request: Request, service: ServiceDep) -> Response:
-    """The form that takes a key; straight to the desk for whoever is signed in."""
+    """The sign-in form; redirects to the desk if already signed in."""
     if request.state.session is not None:
         return RedirectResponse("/desk", 303)
     users = await run_in_threadpool(people.all_users, service.store)
@@ -69,6 +69,6 @@ async def static(name: str) -> Response:
 
 
 def _next(request: Request) -> str:
-    """Where to go on; only ever a page of the desk."""
+    """Where to go after signing in; always a page of the desk."""
     wanted = request.query_params.get("next", "")
     return wanted if wanted.startswith("/desk") and "\\" not in wanted and "//" not in wanted else "/desk"

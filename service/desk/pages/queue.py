@@ -30,12 +30,12 @@ from parley.service.web.context import Service, ServiceDep
 
 MAX_BULK = 500
 COUNTS_S = 5.0
-"""For so long a queue's counts are kept: they need not be of this very moment."""
+"""How long a queue's counts are cached; they need not be exact to the second."""
 OFFERED_S = 60.0
-"""And what its filters offer."""
+"""How long the filters' choices are cached."""
 MAX_NOTE = 2000
 LATEST_PLACE = 4e9
-"""The last second that a page's place may name; needs are far below."""
+"""The latest second that a page's place may name; urgencies are far below."""
 
 router = APIRouter(route_class=DeskRoute, include_in_schema=False)
 _counts: TTLCache[Any, Any] = TTLCache(1000, COUNTS_S)
@@ -58,7 +58,7 @@ async def show_queue(request: Request, service: ServiceDep, session: SessionDep)
 
 @router.post("/desk/next")
 async def take_next(request: Request, service: ServiceDep, session: SessionDep) -> Response:
-    """The first comment that nobody has before them."""
+    """Go to the first comment that nobody else is reading."""
     wanted = read_filter(await request.form())
     return await run_in_threadpool(_go_on, service, session, wanted)
 
@@ -67,23 +67,22 @@ async def take_next(request: Request, service: ServiceDep, session: SessionDep) 
 async def show_comment(
     request: Request, item_id: RowId, service: ServiceDep, session: SessionDep
 ) -> Response:
-    """One comment, leased to who looks at it."""
+    """One comment, leased to its reader."""
     wanted = read_filter(request.query_params)
-    # A page of another site may not take comments away from moderators by loading this one, nor may a
-    # browser that only looks ahead.
+    # Another site's page, or a browser that prefetches, must not take comments away from moderators.
     near = request.headers.get("sec-fetch-site") in (None, "same-origin", "none")
     if near and "prefetch" not in request.headers.get("sec-purpose", ""):
         item = await run_in_threadpool(leases.take, service.store, item_id, session.id)
     else:
         item = await run_in_threadpool(items.get, service.store, item_id)
     if item is None:
-        raise NotFound("this comment is no longer kept: it was older than the site keeps comments")
+        raise NotFound("this comment was deleted: it was older than the site keeps comments")
     return await run_in_threadpool(_comment_page, request, service, session, item, wanted)
 
 
 @router.post("/desk/comments/{item_id}")
 async def decide(request: Request, item_id: RowId, service: ServiceDep, session: SessionDep) -> Response:
-    """Approve, reject, escalate, skip or note; then on to the next comment."""
+    """Approve, reject, escalate, skip or note; then go to the next comment."""
     form = await request.form()
     wanted = read_filter(form)
     if form.get("action") == "skip":
@@ -99,7 +98,7 @@ async def decide(request: Request, item_id: RowId, service: ServiceDep, session:
 
 @router.post("/desk/undo")
 async def undo(request: Request, service: ServiceDep, session: SessionDep) -> Response:
-    """Take the last decision back, and show its comment again."""
+    """Undo the last decision, and show its comment again."""
     wanted = read_filter(await request.form())
     by = By(who=session.name, session=session.id)
     item = await run_in_threadpool(decisions.undo, service.store, by, urls=webhooks(service))
@@ -110,7 +109,7 @@ async def undo(request: Request, service: ServiceDep, session: SessionDep) -> Re
 
 @router.post("/desk/bulk")
 async def decide_many(request: Request, service: ServiceDep, session: SessionDep) -> Response:
-    """One decision on all that are selected; those that another moderator has are left alone."""
+    """One decision on all selected comments, except those that another moderator is reading."""
     form = await request.form()
     choice, wanted = read_choice(form), read_filter(form)
     chosen = [str(value).partition(".") for value in form.getlist("item")[:MAX_BULK]]
@@ -121,7 +120,7 @@ async def decide_many(request: Request, service: ServiceDep, session: SessionDep
 
 @router.post("/desk/views")
 async def save_view(request: Request, service: ServiceDep, session: SessionDep) -> Response:
-    """Keep the filter under a name, or forget one."""
+    """Save the filter under a name, or delete a saved one."""
     form = await request.form()
     wanted = read_filter(form)
     gone, name = read_number(form.get("delete")), str(form.get("name") or "").strip()[:80]
@@ -135,16 +134,16 @@ async def save_view(request: Request, service: ServiceDep, session: SessionDep) 
 
 
 def read_choice(form: FormData | Mapping[str, Any]) -> Choice:
-    """What a form decides. Raises InvalidRequest."""
+    """Read the choice in a form. Raises InvalidRequest."""
     action = form.get("action")
     if action not in (*decisions.AFTER, "note"):
         raise InvalidRequest("choose approve, reject, escalate, skip or note")
     reason = str(form.get("reason") or "") or None
     if action == "reject" and reason not in words.REJECTIONS:
-        raise InvalidRequest("a rejection needs its reason: choose one of the list")
+        raise InvalidRequest("a rejection needs a reason: choose one from the list")
     note = str(form.get("note") or "").strip()[:MAX_NOTE] or None
     if action == "note" and not note:
-        raise InvalidRequest("the note is empty: write something, or leave it")
+        raise InvalidRequest("the note is empty")
     return Choice(
         action=cast(Action, action),
         reason=reason if action == "reject" else None,
@@ -159,7 +158,7 @@ def webhooks(service: Service) -> list[str]:
 
 
 def site_policy(service: Service) -> Policy | None:
-    """The policy that is active; None before the model is loaded."""
+    """The active policy; None before the model is loaded."""
     try:
         return service.policy()
     except NotReady:
@@ -167,7 +166,7 @@ def site_policy(service: Service) -> Policy | None:
 
 
 def operating_points(service: Service) -> dict[str, float]:
-    """From which score each label counts as present; empty before the model is loaded."""
+    """Each label's threshold; empty before the model is loaded."""
     policy = site_policy(service)
     return policy.operating_points if policy else {}
 
@@ -268,22 +267,22 @@ def _after(given: str | None) -> tuple[float, int] | None:
 
 
 def _told(params: Mapping[str, str]) -> str | None:
-    """What to say of what was done last; words of ours, whatever the address says."""
+    """The message about the last action; the address only selects one of ours."""
     told = params.get("told")
     if told == "bulk":
         done, left = (read_number(params.get(name)) or 0 for name in ("done", "left"))
-        more = f" {left} were left: decided, edited, or before another moderator." if left else ""
+        more = f" {left} were skipped: decided, edited, or with another moderator." if left else ""
         return f"{done} comments decided.{more}"
     known = {
-        "nothing-left": "Nothing is left here that nobody else has before them.",
-        "nothing-to-undo": "There is no decision of yours to undo.",
-        "removed": "The upload and its comments are removed; the log of decisions stays.",
+        "nothing-left": "Nothing is left here that another moderator isn't reading.",
+        "nothing-to-undo": "You have no decision to undo.",
+        "removed": "The upload and its comments were removed; the log of decisions stays.",
     }
     return known.get(told or "")
 
 
 def _count(service: Service, wanted: Filter) -> dict[str, Any]:
-    """The counts beside the list, kept for a moment, and what the filters offer for longer."""
+    """The counts beside the list, cached briefly, and the filters' choices, cached for longer."""
     store = service.store
 
     def number(of: Filter) -> int:

@@ -1,7 +1,7 @@
 """How much do I want to read? A slider for each rule, what it costs and finds, and versions of the policy.
 
-A new version watches first: it decides nothing, and the page shows what the last week would have been under
-it. An admin lets it decide, and goes back to any earlier one with one click.
+A new version is on trial first: it decides nothing, and the page shows what it would have done with the last
+week. An admin activates it, and goes back to any earlier one, with one click.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from parley.service.store.desk.tables import ARRIVALS, SCORES
 from parley.service.web.context import Service, ServiceDep
 
 FEW = 10
-"""Fewer rejections of a kind say too little, and the model's calibration stands in."""
+"""With fewer rejections of a kind, the model's calibration is used instead."""
 STEPS = 200
 
 router = APIRouter(route_class=DeskRoute, include_in_schema=False)
@@ -39,7 +39,7 @@ router = APIRouter(route_class=DeskRoute, include_in_schema=False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What a threshold costs and finds, in sentences, and the comments around the line."""
+    """What a threshold costs and finds, in sentences, and the comments around it."""
 
     percent: float
     cost: str
@@ -50,14 +50,14 @@ class Estimate:
 
 @router.get("/desk/reading")
 async def show(request: Request, service: ServiceDep, session: SessionDep) -> Response:
-    """The page of a queue's figures; arrivals where none is named."""
+    """The page of a queue's figures; of incoming comments by default."""
     queue = _queue_id(request.query_params)
     return await run_in_threadpool(_page, request, service, queue)
 
 
 @router.get("/desk/reading/estimate")
 async def show_estimate(request: Request, service: ServiceDep, session: SessionDep) -> Response:
-    """The part below one slider, for where it stands now."""
+    """The part below one slider, for its current position."""
     params = request.query_params
     key = str(params.get("rule") or "")
     rule = {rule_key(r): r for r in sliding(service.policy_file())}.get(key)
@@ -70,7 +70,7 @@ async def show_estimate(request: Request, service: ServiceDep, session: SessionD
 
 @router.post("/desk/reading")
 async def save(request: Request, service: ServiceDep, session: AdminDep) -> Response:
-    """A new version that watches."""
+    """Save a new version on trial."""
     form = await request.form()
     file = service.policy_file()
     chosen = {rule_key(rule): _threshold(form.get(f"t:{rule_key(rule)}")) for rule in sliding(file)}
@@ -82,20 +82,20 @@ async def save(request: Request, service: ServiceDep, session: AdminDep) -> Resp
 
 @router.post("/desk/reading/activate")
 async def activate(request: Request, service: ServiceDep, session: AdminDep) -> Response:
-    """Let a version decide, from now on."""
+    """Activate a version."""
     given = read_number((await request.form()).get("version"))
     file = service.policy_file()
     known = await run_in_threadpool(policies.all_versions, service.store, file.name)
     usable = {0, *(v.version for v in known if v.base == file.fingerprint)}
     if given is None or given not in usable:
-        raise InvalidRequest("this version was made from other rules than the policy's file has now")
+        raise InvalidRequest("the policy file's rules have changed since this version was made")
     await run_in_threadpool(policies.activate, service.store, file.name, given)
     service.forget_policy()
     return RedirectResponse("/desk/reading#versions", 303)
 
 
 def sliding(policy: Policy) -> list[Rule]:
-    """The rules that a slider sets: those on a score, from below."""
+    """The rules that a slider sets: those with a lower bound on a score."""
     return [
         rule
         for rule in policy.rules
@@ -118,12 +118,12 @@ def estimate(service: Service, queue: int, rule: Rule, threshold: float) -> Esti
 
 
 def would_be(policy: Policy, items: Iterable[Item]) -> Counter[str]:
-    """What a policy says of comments as they were scored."""
+    """What a policy decides on comments as they were scored."""
     return Counter(policy.decide(comment_of(item), prediction_of(item)).action for item in items)
 
 
 def comment_of(item: Item) -> Comment:
-    """The comment as it was judged."""
+    """The comment as it was scored."""
     article = Article(
         id=item.article_id, url=item.article_url, title=item.article_title, text=item.article_text
     )
@@ -131,7 +131,7 @@ def comment_of(item: Item) -> Comment:
 
 
 def prediction_of(item: Item) -> Prediction:
-    """The scores as they were found."""
+    """The stored scores."""
     scores = item.scores
     return Prediction(
         id=item.comment_id,
@@ -189,12 +189,12 @@ def _page(request: Request, service: Service, queue: int) -> Response:
 
 def _cost(spread: measures.Spread, queue: int) -> str:
     if not spread.comments:
-        return "No comment was scored for this in the last 30 days, so nothing can be said yet."
+        return "No comments were scored for this in the last 30 days, so there is no estimate yet."
     if queue != ARRIVALS:
-        return f"{spread.over:,} of {spread.comments:,} comments of this file to read."
+        return f"{spread.over:,} of the {spread.comments:,} comments in this file to read."
     a_day = spread.over / spread.days
     said = f"{a_day:,.0f}" if a_day >= 10 else f"{a_day:.1f}"
-    return f"About {said} comments a day to read ({spread.over:,} of the {spread.comments:,} looked at)."
+    return f"About {said} comments a day to read ({spread.over:,} of {spread.comments:,} counted)."
 
 
 def _found(service: Service, label: str, threshold: float, spread: measures.Spread) -> str:
@@ -212,14 +212,14 @@ def _found(service: Service, label: str, threshold: float, spread: measures.Spre
         return (
             f"Finds {over} of the {len(scores)} that moderators rejected as {name}: "
             f"{100 * over / len(scores):.0f} % ({100 * low:.0f} to {100 * high:.0f} %). "
-            "What nobody read is not in this."
+            "Comments that nobody read are not counted."
         )
     if not spread.expected:
-        return "What it would find can't be said before comments have come."
+        return "There is no estimate of what it would find before comments have come."
     share = 100 * spread.expected_over / spread.expected
     return (
         f"Finds about {share:.0f} % of such comments, by the model's own "
-        f"calibration ({len(scores)} of the {FEW} rejections as {name} needed to say it from decisions)."
+        f"calibration (decisions count from {FEW} rejections as {name} on; there are {len(scores)})."
     )
 
 

@@ -2,8 +2,8 @@
 
     return page(request, "queue.html", items=items)
 
-Comments are hostile input. Jinja escapes every value, and the Content-Security-Policy lets nothing run or
-load but the desk's own two scripts and one style sheet: markup that slipped through could do nothing.
+Comments are hostile input. Jinja escapes every value, and the Content-Security-Policy allows only the desk's
+own two scripts and one style sheet, so markup that slipped through could do nothing.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ HEADERS = {
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
-    """The template as a page for whoever asks."""
+    """Render a template as a page."""
     session: Session | None = getattr(request.state, "session", None)
     text = (
         _environment()
@@ -55,7 +55,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
 
 
 def render_problem(problem: Problem) -> Response:
-    """An error as a page."""
+    """Render an error as a page."""
     text = (
         _environment()
         .get_template("problem.html")
@@ -65,7 +65,7 @@ def render_problem(problem: Problem) -> Response:
 
 
 def file(name: str) -> Response | None:
-    """One of the files that pages load; None where there is none of the name."""
+    """A file that pages load, or None."""
     if name not in FILES:
         return None
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "public, max-age=31536000, immutable"}
@@ -74,7 +74,7 @@ def file(name: str) -> Response | None:
 
 @cache
 def _address(name: str) -> str:
-    """A file's address with a digest of its content: browsers keep it for as long as it is the same."""
+    """A file's address with a digest of its content, so that browsers cache it until it changes."""
     digest = hashlib.sha256((HERE / "static" / name).read_bytes()).hexdigest()[:12]
     return f"/desk/static/{name}?{digest}"
 

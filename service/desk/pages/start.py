@@ -1,4 +1,4 @@
-"""The start page at /: for a browser the way to the desk, the docs and the health page."""
+"""The start page at /: links to the desk, the docs and the health page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def start(request: Request) -> Response:
-    """A page for who asks for one; all others are sent to the API's documentation."""
+    """A page for a browser; other clients are redirected to the API's documentation."""
     if "text/html" in request.headers.get("accept", ""):
         response = page(request, "start.html", title="Parley")
     else:

@@ -1,4 +1,4 @@
-"""Stories: closed to further comments, and opened again, by hand."""
+"""Stories: closed to further comments and reopened by hand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ router = APIRouter(route_class=DeskRoute, include_in_schema=False)
 
 @router.get("/desk/stories")
 async def show(request: Request, service: ServiceDep, session: SessionDep) -> Response:
-    """The stories that somebody closed or opened."""
+    """The stories that were closed or opened by hand."""
     found = await run_in_threadpool(stories.latest, service.store)
     return page(
         request, "stories.html", title="Closed stories", stories=found, days=service.settings.desk.close_after
@@ -34,11 +34,11 @@ async def show(request: Request, service: ServiceDep, session: SessionDep) -> Re
 
 @router.post("/desk/stories")
 async def change(request: Request, service: ServiceDep, session: SessionDep) -> Response:
-    """Close a story, open it, or leave it to its age; back to the comment where that is asked from one."""
+    """Close a story, open it, or let it close by age; then return to the comment, if it came from one."""
     form = await request.form()
     action = str(form.get("action") or "")
     if action not in CHOICES:
-        raise InvalidRequest("choose to close the story, to open it, or to leave it to its age")
+        raise InvalidRequest("choose to close the story, to open it, or to let it close by age")
     given = [str(name) for name in form.getlist("name")][:2]
     await run_in_threadpool(_change, service, given, CHOICES[action], session.name)
     item = read_number(form.get("item"))
@@ -48,10 +48,10 @@ async def change(request: Request, service: ServiceDep, session: SessionDep) -> 
 
 
 def _change(service: Service, given: Sequence[str], state: State | None, by: str) -> None:
-    """Change the story of the names, and of the other name that the store knows its article by."""
+    """Change the story under the names given and the other name that the store has for its article."""
     names = [name for each in given for name in names_of(Article(id=each))]
     if not names:
-        raise InvalidRequest("a story goes by its article's address or id: give one of them")
+        raise InvalidRequest("give the address or id of the story's article")
     known = articles.find(service.store, names).values()
     names += [name for found in known for name in names_of(Article(id=found.id, url=found.url))]
     service.stories.change(list(dict.fromkeys(names)), state, by=by)

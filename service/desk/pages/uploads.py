@@ -1,7 +1,7 @@
 """Upload of a file: its columns are guessed, shown and confirmed, then it is scored into a queue of its own.
 
-The file lies in the store's folder until it is scored. Rows and how far the reading has come are one
-transaction, so that a server that was stopped goes on where it was.
+The file stays in the store's folder until it is scored. Rows and the reading position are stored in one
+transaction, so that a restarted server resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ GUESSES: Mapping[str, str] = {
     "created_at": r"^(created|date|time|timestamp|posted|published|written)([ _.-]?(at|on|time|date|utc))?$",
     "language": r"^(lang|language|locale)$",
 }
-"""What columns are called elsewhere, in the order in which fields choose."""
+"""What other systems call their columns; earlier fields choose first."""
 FIELD_WORDS: Mapping[str, str] = {
     "text": "the comment",
     "id": "the comment's id",
@@ -91,7 +91,7 @@ async def upload(request: Request, service: ServiceDep, session: SessionDep) -> 
     """Keep the file and ask about its columns."""
     sent = (await request.form()).get("file")
     if not isinstance(sent, UploadFile) or not sent.filename:
-        raise InvalidRequest("no file came with this: choose one first")
+        raise InvalidRequest("no file was sent: choose one first")
     name = _file_name(sent.filename)
     queue_id = await run_in_threadpool(_keep, service, sent.file, name, session.name)
     return RedirectResponse(f"{UPLOAD}/{queue_id}", 303)
@@ -121,7 +121,7 @@ async def show_upload(
 async def show_progress(
     request: Request, queue_id: RowId, service: ServiceDep, session: SessionDep
 ) -> Response:
-    """The part of the page that says how far it has come; once it is ready, the way to the queue."""
+    """The progress part of the page; once scored, a link to the queue."""
     queue = await run_in_threadpool(_queue, service, queue_id)
     response = page(request, "progress.html", title=queue.name, queue=queue, part=True)
     if queue.state == "ready":
@@ -144,7 +144,7 @@ async def confirm(request: Request, queue_id: RowId, service: ServiceDep, sessio
 
 @router.post("/desk/uploads/{queue_id}/remove")
 async def remove(request: Request, queue_id: RowId, service: ServiceDep, session: SessionDep) -> Response:
-    """Forget an upload with its comments."""
+    """Delete an upload with its comments."""
     queue = await run_in_threadpool(_queue, service, queue_id)
     await run_in_threadpool(queues.delete_queue, service.store, queue.id)
     path_of(service, queue).unlink(missing_ok=True)
@@ -152,7 +152,7 @@ async def remove(request: Request, queue_id: RowId, service: ServiceDep, session
 
 
 def guess(columns: list[str]) -> dict[str, str]:
-    """Which column holds which field, by their names; a column holds one field."""
+    """Guess from the columns' names which holds which field; a column holds one field."""
     found: dict[str, str] = {}
     for field in GUESSES:
         same = next((column for column in columns if column == field), None)
@@ -174,7 +174,7 @@ def open_records(path: Path, columns: Mapping[str, str]) -> tuple[Source, Reader
 
 
 def path_of(service: Service, queue: Queue) -> Path:
-    """Where an upload lies until it is scored."""
+    """Where an upload is stored until it is scored."""
     return _folder(service) / (queue.file or "none")
 
 
@@ -194,7 +194,7 @@ def _file_name(given: str) -> str:
 
 
 def _keep(service: Service, sent: BinaryIO, name: str, by: str) -> int:
-    """Copy the upload into the store's folder, for its owner's eyes only, and see whether it can be read."""
+    """Copy the upload into the store's folder, readable by its owner only, and check that it can be read."""
     folder = _folder(service)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     suffixes = "".join(s for s in Path(name).suffixes[-2:] if re.fullmatch(r"\.[A-Za-z0-9]{1,8}", s))
@@ -211,12 +211,12 @@ def _keep(service: Service, sent: BinaryIO, name: str, by: str) -> int:
         raise InvalidRequest(f"{name} can't be used: {str(error).replace(str(path), 'it')}") from error
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise InvalidRequest(f"{name} can't be kept here: {error.strerror}") from error
+        raise InvalidRequest(f"{name} can't be stored: {error.strerror}") from error
     return queues.new_queue(service.store, name=name, by=by, file=stored)
 
 
 def _preview(service: Service, queue: Queue) -> dict[str, Any]:
-    """The format, and of a table its columns with their first values and the guess. Raises InvalidRequest."""
+    """The format; for a table also its columns, their first values and a guess. Raises InvalidRequest."""
     path = path_of(service, queue)
     try:
         with closing(Source(path)) as source:
@@ -230,7 +230,7 @@ def _preview(service: Service, queue: Queue) -> dict[str, Any]:
 
 
 class Look(Columns):
-    """Columns that notes what a table has instead of reading it."""
+    """Columns that records a table's names instead of reading it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -238,11 +238,11 @@ class Look(Columns):
         self.rows: list[dict[str, Any]] = []
 
     def check(self, found: Iterable[str], *, place: str) -> None:
-        """Note the columns' names; nothing is refused."""
+        """Record the columns' names; nothing is refused."""
         self.found |= dict.fromkeys(found)
 
     def record(self, values: Mapping[str, Any], *, row: int, line: int | None = None) -> Record:
-        """Keep the row as it is; the record stands for nothing but its place."""
+        """Keep the row as it is; the record holds only its place."""
         flat = dict(_flat(values))
         self.found |= dict.fromkeys(flat)
         self.rows.append(flat)
@@ -272,7 +272,7 @@ def _confirm(service: Service, queue: Queue, chosen: Mapping[str, str], target: 
         source.close()
     except DumpError as error:
         raise InvalidRequest(
-            f"{queue.name} can't be read so: {str(error).replace(str(path), 'it')}"
+            f"{queue.name} can't be read with these columns: {str(error).replace(str(path), 'it')}"
         ) from error
     with service.store.write() as connection:
         queues.update_queue(

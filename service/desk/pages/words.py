@@ -1,4 +1,4 @@
-"""What the desk says of scores and reasons, in words that a moderator uses: "Insult, very likely"."""
+"""Scores and reasons in a moderator's words: "Insult, very likely"."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LABELS: Mapping[str, str] = {
     "off_topic": "Off topic",
 }
 LIKELY = ((0.85, "very likely"), (0.6, "likely"), (0.3, "possible"), (0.0, "unlikely"))
-"""From which probability on which word."""
+"""Lowest probability for each word."""
 RULES: Mapping[str, str] = {
     "capitals": "Mostly capitals",
     "links": "Links",
@@ -63,7 +63,7 @@ SUGGESTED: Mapping[str, str] = {
     "links": "SPAM",
     "off_topic": "IRRELEVANT_CONTENT",
 }
-"""The rejection that a label suggests, as `protocols` tell Coral."""
+"""The rejection that a label suggests, as sent to Coral."""
 STANCES: Mapping[str, str] = {
     "favor": "in favour of",
     "against": "against",
@@ -76,7 +76,7 @@ STATES: Mapping[str, str] = {
     "rejected": "Rejected",
 }
 SOURCE = 20
-"""Characters that are read for one that is shown: a list of long comments must not take seconds."""
+"""Characters read per character shown: a list of long comments must not take seconds."""
 _LINK = re.compile(r"https?://[^\s<>\"'\u200b]{3,500}")
 
 
@@ -103,7 +103,7 @@ def label_words(label: str | None) -> str:
 
 
 def reason_words(reason: Mapping[str, Any]) -> str:
-    """A reason for people: "Insult, very likely"; what the rule's author wrote, where they did."""
+    """A reason for people: the rule author's words if there are any, else "Insult, very likely"."""
     when, detail = str(reason.get("when") or ""), str(reason.get("detail") or "")
     score = reason.get("score")
     own_words = not detail.startswith(f"{when} ")
@@ -129,7 +129,7 @@ def rules_broken(reasons: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def stance_words(item: Item) -> str | None:
-    """Which side the comment takes, where that was judged."""
+    """The side that the comment takes, if it was judged."""
     stance = item.found.get("stance")
     if not stance:
         return None
@@ -154,31 +154,31 @@ def bars(item: Item, thresholds: Mapping[str, float]) -> list[Bar]:
 
 
 def pieces(item: Item) -> list[Piece]:
-    """The comment as its readers see it, cut at the ends of its toxic spans."""
+    """The comment as its readers see it, split at its toxic spans."""
     plain = plain_text(item.text, item.format)  # type: ignore[arg-type]
     return cut(plain.text, covered_plain(plain, covered(item.text, item.found.get("spans", ()))))
 
 
 def shown(item: Item, *, length: int | None = None) -> str:
-    """The comment's text without marks; with a `length`, the beginning of it."""
+    """The comment's text without marks, cut to `length` if given."""
     source = item.text if length is None else item.text[: SOURCE * length]
     text = clean(plain_text(source, item.format).text)  # type: ignore[arg-type]
     return text if length is None or len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 
 def links(item: Item) -> list[str]:
-    """Addresses in the text, at most twenty; a page offers them only when asked."""
+    """Addresses in the text, at most twenty; a page shows them only on request."""
     return list(dict.fromkeys(_LINK.findall(shown(item))))[:20]
 
 
 def safe_url(url: str | None) -> str | None:
-    """The address where a browser may follow it: nothing but http and https."""
+    """The address if it is http or https; a browser may follow no other."""
     return url if url and re.match(r"https?://[^/\s]", url) else None
 
 
 def pseudonym(author: str | None) -> str:
-    """A name for a keyed hash, the same each time."""
-    return f"Reader {author[:6]}" if author else "Author not known"
+    """A stable name for a keyed hash."""
+    return f"Reader {author[:6]}" if author else "Unknown author"
 
 
 def suggested(item: Item) -> str:
@@ -187,7 +187,7 @@ def suggested(item: Item) -> str:
 
 
 def ago(moment: datetime) -> str:
-    """How long since, in the largest unit."""
+    """The time since, in the largest unit."""
     seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:

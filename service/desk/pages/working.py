@@ -1,4 +1,4 @@
-"""Is it working? What comes, what is marked, whether moderators agree: few figures, each with a sentence."""
+"""Is it working? Arrivals, marked comments, agreement: a few figures, each with a sentence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from parley.service.web.context import Service, ServiceDep
 
 DAYS = 28
 ENOUGH = 20
-"""Decisions below which a share would say little."""
+"""With fewer decisions a share says little."""
 BINS = 5
 
 router = APIRouter(route_class=DeskRoute, include_in_schema=False)
@@ -34,7 +34,7 @@ router = APIRouter(route_class=DeskRoute, include_in_schema=False)
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How often two judge alike: the model and the moderators on a label, or two moderators."""
+    """How often two agree: the model and the moderators on a label, or two moderators."""
 
     who: str
     same: int
@@ -49,7 +49,7 @@ class Agreement:
 
 @router.get("/desk/working")
 async def show(request: Request, service: ServiceDep, session: SessionDep) -> Response:
-    """The page on how well the model works; arrivals where no queue is named."""
+    """The page on how well the model works; on incoming comments by default."""
     queue = read_number(request.query_params.get("queue")) or ARRIVALS
     return await run_in_threadpool(_page, request, service, queue)
 
@@ -74,9 +74,9 @@ def _page(request: Request, service: Service, queue: int) -> Response:
 
 
 def by_label(standing: Sequence[dict[str, Any]], lines: dict[str, float]) -> list[Agreement]:
-    """How often a moderator's decision is what the label's line says.
+    """How often a moderator's decision agrees with the label's threshold.
 
-    Over the line a rejection for what the label suggests agrees; below it anything else does.
+    Above it a rejection for the label's reason agrees; below it anything else does.
     """
     found = []
     for label, line in lines.items():
@@ -94,7 +94,7 @@ def by_label(standing: Sequence[dict[str, Any]], lines: dict[str, float]) -> lis
 
 
 def by_pair(log: Iterable[dict[str, Any]]) -> list[Agreement]:
-    """How often two moderators decided alike on a comment that both decided on."""
+    """How often two moderators agreed on a comment that both decided."""
     last: dict[int, dict[str, str]] = defaultdict(dict)
     for row in log:
         if row["action"] in ("approve", "reject") and row["item_id"] is not None:
@@ -124,8 +124,7 @@ def _of_days(days: Sequence[Day]) -> Iterable[Figure]:
     )
     yield figures.line_by_day(
         "Share that the policy marks",
-        "A share that climbs or falls without a change of policy means that readers, or the model's reading "
-        "of them, have changed.",
+        "If the share rises or falls while the policy stays the same, readers' comments have changed.",
         [(day.day, day.flagged / day.comments) for day in days],
         head=("day", "marked"),
         percent=True,
@@ -144,7 +143,7 @@ def _drift(days: Sequence[Day]) -> str:
     new = [day for day in days if day.day > week]
     old = [day for day in days if day.day <= week]
     if not old:
-        return "The mean score by day. After a second week this says how much it has moved."
+        return "The mean score by day. After a second week this shows how much it has changed."
     now, before = (
         sum(d.toxicity * d.comments for d in some) / sum(d.comments for d in some) for some in (new, old)
     )
@@ -186,7 +185,7 @@ def _times(standing: Sequence[dict[str, Any]], waits: Sequence[float]) -> list[s
             f"A decision takes {_duration(median(looks))} from the first look (median of {len(looks):,})."
         )
     if waits:
-        said.append(f"A comment waits {_duration(median(waits))} for it (median of {len(waits):,}).")
+        said.append(f"A comment waits {_duration(median(waits))} for a decision (median of {len(waits):,}).")
     return said
 
 

@@ -1,11 +1,11 @@
-"""A dump cut into pieces, each of which a machine can fetch and score by itself.
+"""Cuts a dump into pieces that machines can fetch and score independently.
 
     store = Location.of("s3://bucket/comments.parquet")
     for piece in cut(store): ...
 
-A piece is a stretch of bytes of a file of JSON lines (cut at line ends), some rows of a Parquet row group, or
-a whole packed file, which can't be read from its middle. It is copied to a small local file first, and then
-read by the reader that also reads whole dumps.
+A piece is a range of bytes of a JSON lines file (cut at line ends), some rows of a Parquet row group, or a
+whole compressed file, which can't be read from the middle. It is copied to a small local file first, and then
+read like a whole dump.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from parley.service.errors import DumpError
 
 PIECE_BYTES = 8 * 2**20
 PIECE_ROWS = 20_000
-"""Some minutes of work: what a worker that dies has to do again, and the rows of a Parquet row group."""
+"""Size of a piece, some minutes of work: what is repeated if a worker dies."""
 _PIECES = 64
 _LEAST_BYTES = PIECE_BYTES // 16
 _LEAST_ROWS = PIECE_ROWS // 16
-"""A small dump is cut into so many pieces, so that all workers have some to do until the end; but not into
-pieces that it would take longer to hand out than to score."""
+"""A small dump is cut into at least this many pieces, so that all workers are busy until the end, but not
+into pieces that take longer to assign than to score."""
 _CHUNK = 2**20
 _LINES = (".jsonl", ".ndjson")
 _PACKED = tuple(f"{suffix}{packing}" for suffix in _LINES for packing in (".gz", ".zst"))
@@ -38,7 +38,7 @@ _TABLES = (".parquet", ".pq")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A file or folder on any filesystem that pyarrow knows, by its URI or local path. It can be sent."""
+    """A file or folder on any filesystem that pyarrow supports, by URI or local path. Can be pickled."""
 
     uri: str
 
@@ -76,7 +76,7 @@ class Location:
                     out.write(chunk)
 
     def get(self, name: str) -> bytes | None:
-        """The content of the file `name` under this folder, None where there is none."""
+        """The content of the file `name` under this folder, or None."""
         filesystem, path = self.open()
         try:
             with filesystem.open_input_stream(f"{path}/{name}", compression=None) as stream:
@@ -114,15 +114,16 @@ class Location:
         known = [file for file in found if file.path.lower().endswith((*_LINES, *_PACKED, *_TABLES))]
         if not known:
             endings = ", ".join((*_LINES, *_PACKED, *_TABLES))
-            raise DumpError(f"{self.uri} holds no file that the ray engine reads: they end in {endings}")
+            raise DumpError(f"{self.uri} has no file that the ray engine reads: their names end in {endings}")
         return known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """`start` and `end` are bytes of a file of lines, or rows of the row group `group`; None is its whole.
+    """`start` and `end` are bytes of a file of lines, or rows of the row group `group`; None is all of it.
 
-    `rows_before` and `lines_before` count what lies before the piece in the dump, and in the piece's file.
+    `rows_before` counts the rows before the piece in the dump, `lines_before` the lines before it in its
+    file.
     """
 
     number: int
@@ -135,12 +136,12 @@ class Piece:
 
 
 def cut(store: Location) -> list[Piece]:
-    """The pieces of all files, in order; those of tables know the rows before them. Raises DumpError."""
+    """The pieces of all files, in order; those of tables have `rows_before`. Raises DumpError."""
     filesystem, _ = store.open()
     pieces: list[Piece] = []
     rows = 0
     files = store.files()
-    # The same dump is cut the same way whatever the cluster: a run may go on on another one.
+    # A dump is cut the same way on any cluster: a run may resume on another one.
     share = sum(file.size for file in files) / (_PIECES * PIECE_BYTES)
     some_bytes = min(PIECE_BYTES, max(_LEAST_BYTES, int(share * PIECE_BYTES)))
     some_rows = min(PIECE_ROWS, max(_LEAST_ROWS, int(share * PIECE_ROWS)))
@@ -158,7 +159,7 @@ def cut(store: Location) -> list[Piece]:
 
 
 def counted(pieces: Sequence[Piece], counts: Sequence[tuple[int, int]]) -> list[Piece]:
-    """The pieces with what lies before each, given each one's (lines, rows)."""
+    """The pieces with the counts before each, from each one's (lines, rows)."""
     done: list[Piece] = []
     rows = lines = 0
     for i, (piece, (in_lines, in_rows)) in enumerate(zip(pieces, counts, strict=True)):
@@ -169,7 +170,7 @@ def counted(pieces: Sequence[Piece], counts: Sequence[tuple[int, int]]) -> list[
 
 
 def count(store: Location, piece: Piece, folder: Path) -> tuple[int, int]:
-    """Lines and rows of a piece, as the readers count them."""
+    """The number of lines and rows of a piece, as readers count them."""
     if piece.group is not None:
         return 0, (piece.end or 0) - piece.start
     lines = rows = 0
@@ -186,7 +187,7 @@ def count(store: Location, piece: Piece, folder: Path) -> tuple[int, int]:
 
 
 def fetch(store: Location, piece: Piece, folder: Path) -> Path | None:
-    """The piece as a file in `folder`; None where no line begins in it."""
+    """The piece as a file in `folder`; None if no line begins in it."""
     filesystem, _ = store.open()
     if piece.group is not None:
         return _fetch_rows(filesystem, piece, folder / "piece.arrow")
@@ -251,7 +252,7 @@ def _fetch_rows(filesystem: Any, piece: Piece, file: Path) -> Path:
 
 
 def _copy_line(stream: Any, out: Any) -> None:
-    """Read on to the end of the line, into `out` if there is one, and stop right after it."""
+    """Read to the end of the line, into `out` if given, and stop right after it."""
     while chunk := stream.read(_CHUNK // 16):
         end = chunk.find(b"\n") + 1
         if out is not None:

@@ -2,16 +2,16 @@
 
     summary = score_on_cluster("s3://bucket/dump.parquet", "s3://bucket/scores.parquet", job, address="auto")
 
-Ray Data maps over the pieces of the dump (`parley.service.dumps.cluster.pieces`) with a pool of actors, each
-of which loads the model once. An actor fetches a piece, scores it, writes its part of the output and then a
-receipt; Ray gives the pieces of an actor or machine that died to others. OUT is a folder:
+Ray Data maps over the dump's pieces (`parley.service.dumps.cluster.pieces`) with a pool of actors, each of
+which loads the model once. An actor fetches a piece, scores it, writes its part of the output and then a
+receipt; if an actor or machine dies, Ray gives its pieces to others. OUT is a folder:
 
-    part-00000.parquet           scores, in the order of the dump; each of its files holds one piece
-    _parley/call.json            what call this is of (input, options, model)
+    part-00000.parquet           scores, in the order of the dump; one file per piece
+    _parley/call.json            the call (input, options, model)
     _parley/part-00000.json      the receipt of a part
     _parley/errors-00000.jsonl   the bad rows of a piece
 
-Where the driver dies, the same call goes on with the pieces that have no receipt. Needs the extra `cluster`.
+If the driver dies, the same call continues with the pieces without receipts. Needs the extra `cluster`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _SUMMARY = f"{_OURS}/summary.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a worker must know. It is sent to each, so it holds nothing that is open."""
+    """What a worker needs. It is sent to each, so it has no open handles."""
 
     form: str
     mapped: Mapping[str, str] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Job:
         )
 
     def selection(self, reader: PieceReader) -> Selection:
-        """The rows of a piece that are to be scored."""
+        """The rows of a piece to score."""
         return Selection(reader, where=self.where, pseudonyms=self.pseudonyms)
 
 
@@ -91,8 +91,8 @@ def score_on_cluster(
 ) -> Summary:
     """Score the dump at `source` into the folder `out`: paths or URIs that every machine can reach.
 
-    `address` is the cluster's (None: that of the environment, else a cluster of this machine alone);
-    `on_piece` gets what is done so far, and the share of the pieces. Raises as `score_file` does.
+    `address` is the cluster's (None: from the environment, else a cluster on this machine); `on_piece` gets
+    the summary so far and the share of pieces done. Raises as `score_file`.
     """
     dump, folder = Location.of(source), Location.of(out)
     pieces = cut(dump)
@@ -109,7 +109,7 @@ def score_on_cluster(
         left = [piece for piece in pieces if piece.number not in receipts]
         for done, receipt in enumerate(_map_scores(dump, folder, left, job, layout), len(receipts) + 1):
             summary.merge(receipt)
-            summary.seconds = earlier + time.monotonic() - start  # by the clock, not of all workers
+            summary.seconds = earlier + time.monotonic() - start  # wall-clock time, not the workers' sum
             on_piece(summary, done / len(pieces))
     if not summary.scored:
         raise NothingToScore(f"nothing to score: no row of {source} holds a comment ({summary.bad:,} bad)")
@@ -118,14 +118,14 @@ def score_on_cluster(
 
 
 class PieceScorer:
-    """The actor: a scorer with its model, which pieces come to."""
+    """The actor: a scorer with its model, which is given pieces."""
 
     def __init__(self, dump: Location, folder: Location, job: Job, layout: Layout) -> None:
         self._dump, self._folder, self._job, self._layout = dump, folder, job, layout
         self._scorer = job.scorer()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Ray's batch: a column of pieces as JSON gives one of receipts as JSON."""
+        """Ray's batch function: a column of pieces as JSON to one of receipts as JSON."""
         return {"receipt": [json.dumps(self._score(Piece(**json.loads(text)))) for text in batch["piece"]]}
 
     def _score(self, piece: Piece) -> dict[str, Any]:
@@ -162,7 +162,7 @@ class PieceScorer:
 
 
 def _begin(folder: Location, call: Mapping[str, Any], *, resume: bool, overwrite: bool) -> dict[int, Summary]:
-    """The receipts of an unfinished run of the same call, by piece; else the folder is made ready."""
+    """The receipts of an unfinished run of the same call, by piece; else prepares the folder."""
     found, call = folder.get(_CALL), json.loads(json.dumps(call))
     finished = folder.get(_SUMMARY) is not None
     if finished and not overwrite:
@@ -172,8 +172,8 @@ def _begin(folder: Location, call: Mapping[str, Any], *, resume: bool, overwrite
     if found is not None and resume and not finished:
         if json.loads(found) != call:
             raise DumpError(
-                f"{folder.uri} holds an unfinished run of another call: repeat that one to finish it, or say "
-                "--no-resume to start anew"
+                f"{folder.uri} has an unfinished run of a different command: repeat that to finish it, or "
+                "start over with --no-resume"
             )
         return dict(_receipts(folder))
     folder.clear()
@@ -186,13 +186,13 @@ def _receipts(folder: Location) -> Iterator[tuple[int, Summary]]:
         if name.startswith("part-"):
             try:
                 receipt = json.loads(folder.get(f"{_OURS}/{name}") or b"")
-            except ValueError:  # cut short: its writer died
+            except ValueError:  # incomplete: its writer died
                 continue
             yield receipt["number"], Summary.of(receipt["summary"])
 
 
 def _first_layout(dump: Location, pieces: Sequence[Piece], job: Job) -> Layout:
-    """The layout that the dump's first comments decide, as on one machine. Raises DumpError."""
+    """The layout from the dump's first comments, as on one machine. Raises DumpError."""
     with TemporaryDirectory(prefix="parley-") as temporary:
         selections: list[Selection] = []
 
@@ -228,9 +228,9 @@ def _map_counts(dump: Location, pieces: Sequence[Piece]) -> list[tuple[int, int]
 def _map_scores(
     dump: Location, folder: Location, pieces: Sequence[Piece], job: Job, layout: Layout
 ) -> Iterator[Summary]:
-    """The receipts of these pieces as they come.
+    """The receipts of these pieces, as they arrive.
 
-    Ray starts an actor that died anew, and gives its pieces out again, without end.
+    Ray restarts dead actors and reassigns their pieces without limit.
     """
     if not pieces:
         return
@@ -251,7 +251,7 @@ def _map_scores(
 
 
 def _dataset(pieces: Sequence[Piece]) -> Any:
-    """Ray's dataset with a block for each piece: what is handed out, and done again on a failure."""
+    """Ray's dataset with one block per piece, the unit of work and of retries."""
     import ray
 
     return ray.data.from_items(
@@ -261,7 +261,7 @@ def _dataset(pieces: Sequence[Piece]) -> Any:
 
 @contextmanager
 def _ray(address: str | None) -> Iterator[None]:
-    """A connection to the cluster; one that stands already is used and left standing. Raises DumpError."""
+    """A connection to the cluster; an existing one is used and left open. Raises DumpError."""
     try:
         import ray
         import ray.data
@@ -275,11 +275,11 @@ def _ray(address: str | None) -> Iterator[None]:
         ray.data.DataContext.get_current().enable_progress_bars = False
         yield
     except ray.exceptions.RayError as error:
-        # What a worker raised stands first among the causes that Ray lists.
+        # The worker's error is the first of the causes that Ray lists.
         lines = str(error).strip().splitlines()
         cause = next((line for line in lines if _RAISED.match(line)), lines[-1])
         raise DumpError(
-            f"the cluster gave up: {cause}; what is done is kept, and the same command goes on from there"
+            f"the cluster failed: {cause}; the scores so far are kept; give the same command again to resume"
         ) from error
     except ConnectionError as error:
         raise DumpError(f"no Ray cluster answers at {address or 'RAY_ADDRESS'}: {error}") from error

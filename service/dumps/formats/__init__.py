@@ -1,1 +1,1 @@
-"""The formats of dumps: one file a format, the registry that recognises them, replies joined to parents."""
+"""The formats of dumps: one file per format, the registry that detects them, and joining of replies."""

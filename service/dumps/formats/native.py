@@ -1,8 +1,8 @@
-"""Dumps of comment systems: how one is described (`Native`) and read (`NativeReader`).
+"""Dumps of comment systems: their description (`Native`) and reader (`NativeReader`).
 
-A format is a function from a `Source` to its comments (`RawComment`), one by one, in the names of the REST
-request; ids are joined afterwards (`parley.service.dumps.formats.reply_tree`). What the function puts into
-the `Index` (articles, authors) comes out with the comments.
+A format is a function from a `Source` to its comments (`RawComment`), with the REST request's names; ids are
+joined afterwards (`parley.service.dumps.formats.reply_tree`). What the function puts into the `Index`
+(articles, authors) is added to the comments.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ from parley.service.errors import DumpError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawComment:
-    """A comment as a dump holds it: `values` by the names of fields, and columns of the dump's own.
+    """A comment as in the dump: `values` by field name, and the dump's own columns.
 
-    `skip` says why it no longer counts as a comment, `problem` why it can't be read; `raw` is what the file
-    says there (None: `values`).
+    `skip` says why it is skipped, `problem` why it can't be read; `raw` is the original (None: `values`).
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -43,8 +42,7 @@ class RawComment:
 class Native:
     """A comment system's format. `extras` are its own columns with their Arrow types.
 
-    `parents_first`: a parent always stands before its replies. `rooted`: what a thread begins with is its
-    article.
+    `parents_first`: parents always come before their replies. `rooted`: a thread's root is its article.
     """
 
     read: Callable[[Source, Index], Iterator[RawComment]]
@@ -54,14 +52,12 @@ class Native:
 
 
 class NativeReader:
-    """The comments of a `Native` dump, joined. Bad rows keep what the dump says of them."""
+    """The comments of a `Native` dump, joined. Bad rows keep their original content."""
 
     def __init__(self, source: Source, columns: Columns, native: Native) -> None:
         columns.check_own(source.place)
         if columns.mapped:
-            raise DumpError(
-                f"{source.place} is in a format with names of its own: it has no columns to --map"
-            )
+            raise DumpError(f"{source.place} is in a format with fixed fields: it has no columns to --map")
         self._source, self._native = source, native
         self._joined: Joined | None = None
         self.columns = (*REPEATED, *native.extras)
@@ -89,7 +85,7 @@ class NativeReader:
             yield from self._joined
 
     def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
-        """The rows as they stand, for an `Index` that other files share."""
+        """The unjoined rows, for an `Index` shared by several files."""
         return self._rows(self._native.read(self._source, index))
 
     def _rows(self, items: Iterator[RawComment]) -> Iterator[Record | BadRow | Skip]:
@@ -116,7 +112,7 @@ def _row(found: RawComment, columns: Columns, extras: Mapping[str, str], row: in
 
 
 def _typed(value: Any, kind: str) -> Any:
-    """A value of the dump's own as its column's type has it; None for what is no such value."""
+    """A value converted to its column's type; None if it isn't such a value."""
     if kind == "int64":
         whole = int(value) if isinstance(value, float) and value.is_integer() else value
         return whole if type(whole) is int and abs(whole) < 2**63 else None  # True is an int to isinstance
@@ -150,7 +146,7 @@ def objects_beside(beside: Source | None, source: Source) -> Iterator[Mapping[st
 def parse_object(line: str) -> dict[str, Any]:
     """The JSON object on a line. Raises RowProblem."""
     if len(line) >= MAX_LINE:
-        raise RowProblem(f"the line is longer than {MAX_LINE:,} characters; its start is kept here")
+        raise RowProblem(f"the line is longer than {MAX_LINE:,} characters; only its start is kept here")
     try:
         values = _decode(line)
     except (ValueError, RecursionError):
@@ -165,7 +161,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 def _decode_all(line: str) -> Any:
-    """What the quick decoder refuses: `NaN`, numbers out of range, lone surrogates. Raises RowProblem."""
+    """Decode what the fast decoder refuses: `NaN`, huge numbers, lone surrogates. Raises RowProblem."""
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -175,7 +171,7 @@ def _decode_all(line: str) -> Any:
 def stream_items(source: Source, path: str, *, many: bool = False) -> Iterator[Any]:
     """The values at `path` (`comments.item`) of one big JSON document, or of `many` one after another.
 
-    Raises DumpError where the document is broken or cut short.
+    Raises DumpError if the document is broken or truncated.
     """
     try:
         import ijson
@@ -187,7 +183,7 @@ def stream_items(source: Source, path: str, *, many: bool = False) -> Iterator[A
     for chunk in _chunks_of_json(source):
         if isinstance(chunk, DumpError):
             broken: Exception | None = chunk
-        elif nesting.deepest(chunk) > MOST_NESTED:  # ijson keeps the path of each level: memory by the square
+        elif nesting.deepest(chunk) > MOST_NESTED:  # ijson keeps the path of each level: quadratic memory
             broken = DumpError(f"it nests more than {MOST_NESTED} levels deep")
         else:
             broken = _parse_on(parser, chunk, ijson.JSONError)
@@ -203,17 +199,17 @@ def stream_items(source: Source, path: str, *, many: bool = False) -> Iterator[A
 
 
 def stream_again(source: Source, path: str) -> Iterator[Any]:
-    """What stands at `path`, by another reading of the file: none in a pipe, and as far as it can be read."""
+    """The values at `path`, from a second pass over the file: none in a pipe, and as far as readable."""
     if source.ends:
         with (
             closing(source.again()) as again,
             suppress(DumpError),
-        ):  # the comments will tell where it broke off
+        ):  # reading the comments reports where it broke off
             yield from stream_items(again, path)
 
 
 class _Nesting:
-    """How deep lists and objects stand in each other, over the chunks of a document."""
+    """Tracks the nesting depth over the chunks of a document."""
 
     def __init__(self) -> None:
         self._depth, self._in_text, self._rest = 0, False, b""
@@ -221,7 +217,7 @@ class _Nesting:
     def deepest(self, chunk: bytes) -> int:
         """The deepest level in the next chunk."""
         data, self._rest = self._rest + chunk, b""
-        if (len(data) - len(data.rstrip(b"\\"))) % 2:  # the next chunk begins with what it escapes
+        if (len(data) - len(data.rstrip(b"\\"))) % 2:  # the next chunk begins with the escaped character
             data, self._rest = data[:-1], data[-1:]
         deepest = self._depth
         for byte in _ESCAPED.sub(b"", data).translate(None, _NOT_STRUCTURE):
@@ -237,11 +233,11 @@ _ESCAPED = re.compile(rb"\\.", re.DOTALL)
 _QUOTE = ord('"')
 _NOT_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'"[]{}')
 MOST_NESTED = 200
-"""Levels of lists and objects in a document; comments and their replies stand in fewer."""
+"""Most levels of lists and objects in a document; reply trees have fewer."""
 
 
 def _chunks_of_json(source: Source) -> Iterator[bytes | DumpError]:
-    """The document in UTF-8, without characters that JSON forbids; an empty chunk or a DumpError ends it."""
+    """The document in UTF-8 without characters that JSON forbids; ends with an empty chunk or DumpError."""
     try:
         for chunk in source.chunks():
             yield chunk.translate(_FORBIDDEN).encode("utf-8", "replace")
@@ -252,7 +248,7 @@ def _chunks_of_json(source: Source) -> Iterator[bytes | DumpError]:
 
 
 def _parse_on(parser: Any, chunk: bytes, json_error: type[Exception]) -> Exception | None:
-    """Send on; what is wrong there, without the words that stand there."""
+    """Send a chunk to the parser; returns its problem, without quoting the text."""
     try:
         parser.send(chunk)
     except StopIteration:
@@ -263,7 +259,7 @@ def _parse_on(parser: Any, chunk: bytes, json_error: type[Exception]) -> Excepti
 
 
 def dig(value: Any, *path: str) -> Any:
-    """What stands at `path` in nested objects; None where there is nothing, or no object on the way."""
+    """The value at `path` in nested objects, or None."""
     for name in path:
         if not isinstance(value, Mapping):
             return None
@@ -272,14 +268,14 @@ def dig(value: Any, *path: str) -> Any:
 
 
 def entries(value: Any) -> list[Any]:
-    """A list as it is; one value as a list of it; None as an empty one."""
+    """A list unchanged; one value as a list; None as an empty list."""
     if isinstance(value, list):
         return value
     return [] if value is None else [value]
 
 
 def words(value: Any) -> str | None:
-    """A title or an article, plain, from HTML; None where there are no words."""
+    """A title or an article as plain text from HTML; None if it has no words."""
     if not isinstance(value, str):
         return None
     return plain_text(value, "html").text.strip() or None

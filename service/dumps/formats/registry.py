@@ -1,7 +1,7 @@
-"""Which reader a file of comments gets, and which writer a file of scores.
+"""Selects the reader of a file of comments, and the writer of a file of scores.
 
-A name given with `--format` decides; else what the file begins with, where only one format begins so (first
-bytes, first keys, the header row); else its extension; else what its first characters look like.
+`--format` decides; else the file's beginning, if only one format begins so (first bytes, first keys, the
+header row); else its extension; else what its first characters look like.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Reader(Protocol):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The input's columns as the output names them; empty where only the rows know."""
+        """The input's columns under their output names; empty if only the rows have them."""
 
     @property
     def fraction(self) -> float:
@@ -70,18 +70,18 @@ class Reader(Protocol):
 
 
 class PartReader(Reader, Protocol):
-    """A reader whose rows can be joined with those of other files: `rows` gives them as they stand."""
+    """A reader whose rows can be joined with those of other files: `rows` gives them unjoined."""
 
     def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
-        """The records, joined with what `index` holds of all files."""
+        """The records, joined with the `index` of all files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A format that can be read, and how it is told from others.
+    """An input format and how it is detected.
 
-    `magic` are first bytes only it has; `known` says of the first characters that only it begins so, `looks`
-    that it may. `parents_first` and `rooted` are as in `Native`.
+    `magic` are first bytes that only it has; `known` says that the first characters are certainly its,
+    `looks` that they may be. `parents_first` and `rooted` are as in `Native`.
     """
 
     open: Callable[[Source, Columns], PartReader]
@@ -152,14 +152,14 @@ INPUTS: dict[str, Input] = {
     "json-ld": _native(json_ld.FORMAT, json_ld.looks),
     **{name: _preset(preset) for name, preset in PRESETS.items()},
 }
-"""Every format by its name for `--format`; the order is that of recognition by content."""
+"""Every format by its name for `--format`, in the order of detection by content."""
 
 OUTPUTS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 """Extension of the output to the name of its format."""
 
 
 GENERIC = ("jsonl", "csv", "page")
-"""Formats that much that is no dump looks like."""
+"""Formats that many files which aren't dumps look like."""
 
 
 def known_format(name: str) -> str:
@@ -170,16 +170,16 @@ def known_format(name: str) -> str:
 
 
 def open_reader(source: Source, *, name: str | None = None, columns: Columns | None = None) -> Reader:
-    """The reader for `source`. Raises DumpError for an unknown name and for a file that no format fits."""
+    """The reader for `source`. Raises DumpError for an unknown name, or if no format fits."""
     columns = columns or Columns()
     name = known_format(name) if name else detect(source, mapped=bool(columns.mapped))
     return INPUTS[name].open(source, columns)
 
 
 def detect(source: Source, *, mapped: bool = False) -> str:
-    """The name of the format of `source`. Raises DumpError where nothing fits.
+    """The name of the format of `source`. Raises DumpError if none fits.
 
-    Who has `mapped` columns means a table or JSON lines, whatever else it might be.
+    `mapped` columns mean a table or JSON lines, whatever else it might be.
     """
     for name, form in INPUTS.items():
         if source.head.startswith(form.magic):
@@ -194,7 +194,7 @@ def detect(source: Source, *, mapped: bool = False) -> str:
     for name, form in INPUTS.items():
         if form.looks(source.head_text):
             return name
-    raise DumpError(f"{source.place}: can't tell its format; say --format with one of {', '.join(INPUTS)}")
+    raise DumpError(f"{source.place}: can't detect its format; give --format with one of {', '.join(INPUTS)}")
 
 
 def output_format(path: Path) -> str:

@@ -1,12 +1,11 @@
-"""Joins what a dump keeps apart: a reply with its parent's text, a comment with its article and its author.
+"""Joins a dump's separate records: a reply with its parent's text, a comment with its article and author.
 
     rows = Joined(items, index, skipped=source.skipped, read_ahead=True)
 
-The parent may stand anywhere in the dump, so every text goes into `Index`, a temporary SQLite database on
-disk (in the folder that TMPDIR names): memory stays the same whatever the size. A reply whose parent hasn't
-come yet waits, with all that follows it, until the parent has come or the dump ends; so the order stays.
-Missing parents keep their id and have no text. A comment that answers itself answers nobody; of a longer
-circle each keeps the parent that the dump gives it.
+The parent may be anywhere in the dump, so every text goes into `Index`, a temporary SQLite database on disk
+(in TMPDIR), in constant memory. A reply whose parent hasn't come yet waits, with all rows after it, until the
+parent comes or the dump ends, so the order is kept. A missing parent keeps its id without a text. A comment
+that replies to itself has no parent; in a longer circle each keeps its parent.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ from parley.service.errors import DumpError
 
 CACHE_KIB = 8 * 1024
 WAITING = 1000
-"""Rows that wait in memory; more wait on disk."""
+"""Most rows that wait in memory; more wait on disk."""
 MAX_DEPTH = 10_000
-"""Replies to replies that are followed to find what a thread is about."""
+"""How many levels are followed up to find a thread's article."""
 
 NOBODY = "0"
-"""As a parent's id it stands for none, unless a comment of this id has come before."""
+"""A parent id that means none, unless a comment has this id."""
 
 PLACEHOLDERS = {
     "[deleted]": "deleted",
@@ -40,14 +39,14 @@ PLACEHOLDERS = {
     "[removed by reddit]": "removed",
     "[ removed by reddit ]": "removed",
 }
-"""Texts that stand where a comment was."""
+"""Placeholders of deleted comments."""
 
 _AT_ONCE = 1000
 _CHARACTERS_AT_ONCE = 2**20
-"""Comments, and characters of them, that are put into the index together: one by one they take longer."""
+"""Comments, and their characters, per write to the index: one by one takes longer."""
 
-# Comments lie in the order of the dump; where each lies is looked up in a small table of hashes, for ids are
-# long and come in any order: as the key of the large table they would make it slower the larger it grows.
+# Comments are stored in the dump's order; a small table of hashes finds them. Ids are long and unordered: as
+# the key of the large table they would slow it down as it grows.
 _TABLES = """
 CREATE TABLE places (hash INTEGER PRIMARY KEY, nr INTEGER);
 CREATE TABLE comments (nr INTEGER PRIMARY KEY, id BLOB, text BLOB, parent BLOB, author BLOB);
@@ -59,7 +58,7 @@ CREATE TABLE waiting (nr INTEGER PRIMARY KEY, row BLOB);
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skip:
-    """A comment that is skipped: deleted, private, or never one; and why."""
+    """A skipped entry (deleted, private, or not a comment) and the reason."""
 
     reason: str
     id: str | None = None
@@ -70,11 +69,11 @@ _Kept = tuple[str | None, str | None, str | None]
 
 
 class Index:
-    """What a dump's comments refer to, by id, on disk. The first of two with the same id counts."""
+    """What a dump's comments refer to, by id, on disk. The first with an id counts."""
 
     def __init__(self) -> None:
         # An empty name is a private file that SQLite removes however the process ends. One transaction, never
-        # committed, is all it needs; what doesn't fit into the cache goes to the file all the same.
+        # committed, is enough; what doesn't fit into the cache still goes to the file.
         self._base = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._base.executescript(
             f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-{CACHE_KIB};"
@@ -92,24 +91,24 @@ class Index:
     def add_comment(
         self, id: str, text: str | None, parent: str | None = None, author: Sequence[str] = ()
     ) -> None:
-        """Remember a comment; without text where it has gone. `author` is what its author is called."""
+        """Add a comment, without text if it was deleted. `author` is its author's name."""
         self._new.setdefault(id, (text, parent, "\0".join(author) or None))
         self._new_size += len(text) if text else 0
         if len(self._new) >= _AT_ONCE or self._new_size >= _CHARACTERS_AT_ONCE:
             self._put_comments()
 
     def add_article(self, id: str, *, url: str | None, title: str | None, text: str | None) -> None:
-        """Remember an article."""
+        """Add an article."""
         self._put("articles", id, url, title, text)
         self.article.cache_clear()
 
     def add_author(self, id: str, name: str | None) -> None:
-        """Remember an author's name."""
+        """Add an author's name."""
         self._put("authors", id, name)
         self.author.cache_clear()
 
     def knows(self, id: str) -> bool:
-        """Whether the comment or article has come by, with or without its text."""
+        """Whether the comment or article is known, with or without its text."""
         return id in self._new or self._comment(id) is not None or self._get("articles", "1", id) is not None
 
     def text(self, id: str) -> str | None:
@@ -118,12 +117,12 @@ class Index:
         return None if found is None else found[0]
 
     def names(self, id: str) -> tuple[str, ...]:
-        """What the author of a comment is called."""
+        """The name of a comment's author."""
         found = self._comment(id)
         return tuple(found[2].split("\0")) if found is not None and found[2] else ()
 
     def root(self, id: str) -> str:
-        """The comment or article at the top of the thread that `id` is in."""
+        """The comment or article at the top of the thread of `id`."""
         seen: set[str] = set()
         while id not in seen and len(seen) < MAX_DEPTH:
             seen.add(id)
@@ -134,7 +133,7 @@ class Index:
         return id
 
     def _comment(self, id: str) -> _Kept | None:
-        """Text, parent and author of a comment; of two with the same id, the one that came first."""
+        """Text, parent and author of a comment, the first with this id."""
         query = "SELECT id, text, parent, author FROM places JOIN comments USING (nr) WHERE hash = ?"
         found = self._base.execute(query, (hash(id),)).fetchone()
         if found is None or found[0] != _bytes(id):
@@ -163,17 +162,17 @@ class Index:
         return None if found is None else _string(found[0])
 
     def wait(self, nr: int, row: Record | BadRow) -> None:
-        """Keep a row for later."""
+        """Store a row that waits."""
         with _full_disk():
             self._base.execute("INSERT INTO waiting VALUES (?, ?)", (nr, pickle.dumps(row)))
 
     def waited(self, first: int) -> list[Record | BadRow]:
-        """The rows kept under `first` and the numbers that follow, a thousand at most; they are gone then."""
+        """Take out the waiting rows from number `first` on, at most a thousand."""
         last = first + WAITING
         found = self._base.execute(
             "SELECT row FROM waiting WHERE nr >= ? AND nr < ? ORDER BY nr", (first, last)
         )
-        rows = [pickle.loads(row) for (row,) in found]  # our own, written just above
+        rows = [pickle.loads(row) for (row,) in found]  # our own rows, written above
         self._base.execute("DELETE FROM waiting WHERE nr < ?", (last,))
         return rows
 
@@ -190,9 +189,9 @@ class Index:
 class Joined:
     """The rows of `items` in their order, each with its parent's text, its article and its author's name.
 
-    `skipped` counts what is left out. With `read_ahead` off (a pipe that may never end, a dump in which
-    parents always come first) a parent that hasn't come yet counts as missing. With `rooted` on, a reply that
-    names no article belongs to what its thread began with.
+    `skipped` counts what is skipped. With `read_ahead` off (a pipe that may never end, a dump with parents
+    always first) a parent that hasn't come yet counts as missing. With `rooted` on, a reply without an
+    article belongs to the root of its thread.
     """
 
     def __init__(
@@ -227,8 +226,7 @@ class Joined:
             raise self._broken
 
     def _whole(self) -> Iterator[Record | BadRow | Skip]:
-        """The items up to where the dump breaks off: what waits for a parent then comes out before that is
-        told."""
+        """The items up to where the dump breaks off: waiting rows are then returned before the error."""
         try:
             yield from self._items
         except DumpError as error:
@@ -315,7 +313,7 @@ class _Table(Protocol):
 
 
 class JoinedTable:
-    """The rows of a table or of JSON lines; a parent's text is found by its id where the row lacks it."""
+    """The rows of a table or of JSON lines; a missing parent's text is found by its id."""
 
     def __init__(self, reader: _Table, source: Source) -> None:
         self._reader, self._source = reader, source
@@ -332,7 +330,7 @@ class JoinedTable:
 
     @property
     def types(self) -> Mapping[str, Any]:
-        """The Arrow types of the columns, where the file has them."""
+        """The Arrow types of the columns, if the file has them."""
         types: Mapping[str, Any] = getattr(self._reader, "types", {})
         return types
 
@@ -351,7 +349,7 @@ class JoinedTable:
             yield from joined
 
     def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
-        """The rows as they stand, for an `Index` that other files share."""
+        """The unjoined rows, for an `Index` shared by several files."""
         return self._rows()
 
     def _rows(self) -> Iterator[Record | BadRow | Skip]:
@@ -361,7 +359,7 @@ class JoinedTable:
 
 
 def placeholder(text: object) -> str | None:
-    """Why a comment has gone whose text is only this; None for a comment."""
+    """The reason if this text is only a placeholder of a deleted comment, else None."""
     if not isinstance(text, str) or len(text) > 30:
         return None
     return PLACEHOLDERS.get(text.strip().lower())
@@ -373,13 +371,13 @@ def _full_disk() -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise DumpError(
-            f"the folder for temporary files is full or can't be written ({error}): point TMPDIR to one with "
-            "as much room as the dump takes"
+            f"the folder for temporary files is full or can't be written ({error}): set TMPDIR to one "
+            "with as much free space as the dump's size"
         ) from error
 
 
 def _bytes(value: str | None) -> bytes | None:
-    """UTF-8, with the lone surrogates that JSON can hold and SQLite's text can't."""
+    """UTF-8 with lone surrogates, which JSON allows but SQLite's text doesn't."""
     return None if value is None else value.encode("utf-8", "surrogatepass")
 
 

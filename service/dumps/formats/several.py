@@ -3,8 +3,8 @@
     with open_dump([Path("export/")], name=None, columns=Columns()) as (reader, told):
         for row in reader: ...                      # parents and articles are found across files
 
-All parts are of one format: what is something else is passed over and told. Where one breaks off, reading
-goes on with the next.
+All files have one format: others are skipped and reported. If one breaks off, reading continues with the
+next.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError, NothingToScore
 
 MOST = 10_000
-"""Files of one dump."""
+"""Most files of one dump."""
 
 Opener = Callable[..., Source]
 
@@ -47,15 +47,15 @@ class Part:
 
     @property
     def name(self) -> str:
-        """What messages call it: the path, and in an archive the member."""
+        """Its name in messages: the path, and the member of an archive."""
         return f"{self.path}: {self.member}" if self.member else str(self.path)
 
 
 def parts_of(given: Sequence[Path]) -> list[Part]:
-    """The files that `given` stand for: a folder and an archive for what they hold. Raises DumpError."""
+    """The files in `given`, with folders and archives expanded. Raises DumpError."""
     parts = list(dict.fromkeys(part for path in given for part in _inside(path)))
     if len(parts) > MOST:
-        raise DumpError(f"{given[0]} holds {len(parts):,} files; Parley reads {MOST:,} as one dump")
+        raise DumpError(f"{given[0]} has {len(parts):,} files; Parley reads at most {MOST:,} as one dump")
     return parts
 
 
@@ -74,7 +74,7 @@ def _inside(path: Path) -> Iterator[Part]:
 
 
 def _those_with_comments(names: Sequence[str]) -> list[str]:
-    """Where a name says that it holds the comments, that file and those that go on with it; else all."""
+    """The comments' file and its continuations, if a name tells which it is; else all."""
     main = main_file(names)
     return continued(main, names) if main is not None else sorted(names, key=natural)
 
@@ -82,7 +82,7 @@ def _those_with_comments(names: Sequence[str]) -> list[str]:
 class Several:
     """The rows of several files in their order. `open_source(path, member=..., rows_before=...)` opens each.
 
-    Raises DumpError where none is a dump.
+    Raises DumpError if none is a dump.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Several:
 
     @property
     def fraction(self) -> float:
-        """How much of the work is read, in [0, 1]: by the files' sizes, or their number in an archive."""
+        """How much has been read, in [0, 1]: by the files' sizes, or by their number in an archive."""
         whole = len({part.path for part in self._parts}) == len(self._parts)
         sizes = self._sizes if whole else [1] * len(self._parts)
         source = self._source
@@ -123,14 +123,16 @@ class Several:
             yield from self._joined
 
     def _format(self, parts: Sequence[Part], name: str | None) -> tuple[Input, list[Part]]:
-        """The format that most of the parts have, and those that have it; one of its own before a table."""
+        """The format of most files, and the files that have it; specific formats come before tables."""
         formats = {part: self._told(part) for part in parts}
         counts = Counter(form for form in formats.values() if form)
         own = Counter({form: count for form, count in counts.items() if form not in GENERIC})
         most = name or next((form for form, _ in (own or counts).most_common(1)), None)
         if most is None:
             names = ", ".join(part.name for part in parts[:3])
-            raise DumpError(f"can't tell the format of {names}: say --format with one of {', '.join(INPUTS)}")
+            raise DumpError(
+                f"can't detect the format of {names}: give --format with one of {', '.join(INPUTS)}"
+            )
         chosen = INPUTS[known_format(most)]
         fitting = [part for part, form in formats.items() if form == most] or list(parts)
         self._pass_over([part for part in parts if part not in fitting], f"no {most}")
@@ -144,7 +146,7 @@ class Several:
             return None
 
     def _that_open(self, parts: Sequence[Part]) -> list[Part]:
-        """The parts that can be read at all; what columns they have."""
+        """The readable files, and their columns."""
         opened, names, problem = [], {}, None
         for part in parts:
             try:
@@ -167,7 +169,7 @@ class Several:
         if parts:
             more = f" and {len(parts) - 3:,} more" if len(parts) > 3 else ""
             named = ", ".join(part.member or part.path.name for part in parts[:3])
-            self.remarks.append(f"files passed over as {why}: {named}{more}")
+            self.remarks.append(f"files skipped as {why}: {named}{more}")
 
     def _rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
         before = 0
@@ -200,14 +202,14 @@ class Several:
             return
         except DumpError as error:
             self.remarks.append(f"a file could not be read to its end: {error}")
-            reason = f"nothing is read of this file from here on: {error}"
+            reason = f"the rest of this file is not read: {error}"
             yield BadRow(reason=reason, row=before + number + 1, file=part.name)
         finally:
             self._source = None
 
 
 class Told(Protocol):
-    """What the end of a run tells of its input."""
+    """What the run's summary says about its input."""
 
     remarks: list[str]
     skipped: Counter[str]
@@ -218,7 +220,7 @@ class Told(Protocol):
 def open_dump(
     given: Sequence[Path], *, name: str | None, columns: Columns, **options: Any
 ) -> Iterator[tuple[Reader, Told]]:
-    """The reader of the dump in these files, and what there will be to tell of it. `options` are Source's."""
+    """The reader of the dump in these files, and the summary's remarks. `options` are Source's."""
     parts = parts_of(given)
     if len(parts) == 1:
         with closing(Source(parts[0].path, member=parts[0].member, **options)) as source:

@@ -1,9 +1,9 @@
-"""XML as a stream: the elements that a format asks for, one after another, and nothing kept of the rest.
+"""XML as a stream: the requested elements, one after another, in constant memory.
 
-What comes before the first `<?xml` or root element (warnings of a server, a stray character) is passed over,
-and so is what follows the root's end. Entities of the document's own making are refused: they are how a small
-file becomes a huge one. Names of HTML (`&nbsp;`), which XML doesn't know, stay as they are. Characters that
-XML forbids become spaces, written out or as references (`&#8;`); an `&` or `<` that begins nothing is itself.
+Anything before the first `<?xml` or root element (a server's warnings, a stray character) is skipped, and so
+is anything after the root's end. Entities declared by the document are refused: they can turn a small file
+into a huge one. HTML's entities (`&nbsp;`), unknown to XML, stay as they are. Characters that XML forbids
+become spaces, literal or as references (`&#8;`); an `&` or `<` that begins nothing stays.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError
 
 MAX_ELEMENT = 16 * 2**20
-"""Characters in one element that is read."""
+"""Most characters in one element."""
 MAX_TOKEN = 2**20
-"""Bytes of one tag, comment or instruction. Expat begins anew with an unfinished one for each piece of it."""
+"""Most bytes of one tag, comment or instruction. Expat rescans an unfinished one with each chunk."""
 MAX_DEPTH = 200
 _FORBIDDEN = dict.fromkeys(chain(range(9), (11, 12), range(14, 32), range(55296, 57344), (65534, 65535)), " ")
 _CDATA, _CDATA_END = "<![CDATA[", "]]>"
 _BAD = re.compile(
     r"&#(?P<number>[0-9]{1,9}|x[0-9a-fA-F]{1,8});|&(?!#|[^\W\d][\w.:-]{0,60};)|&(?=#)|<(?![^\W\d]|[:/!?])"
 )
-"""References to characters, and what begins neither a reference nor a tag."""
+"""Character references, and characters that begin neither a reference nor a tag."""
 _LONGEST = 70
-"""Characters of what `_BAD` must see at once."""
+"""Characters that `_BAD` must see at once."""
 _START = re.compile(r"<\?xml|<!DOCTYPE|<(?:rss|disqus|comments|feed)[\s>]")
 
 
 @dataclass(slots=True)
 class Node:
-    """An element that was asked for, whole: local names, attributes without their namespace."""
+    """A requested element, complete: local names, attributes without their namespace."""
 
     tag: str
     line: int
@@ -49,7 +49,7 @@ class Node:
         return next((child for child in self.children if child.tag == tag), None)
 
     def text(self, *path: str) -> str | None:
-        """The text of the element at `path`, None where there is none or it is empty."""
+        """The text of the element at `path`, None if missing or empty."""
         node: Node | None = self
         for tag in path:
             node = node.find(tag) if node else None
@@ -66,10 +66,10 @@ class Node:
 def read_nodes(
     source: Source, wanted: Collection[str], *, marks: Collection[str] = (), prefixes: Mapping[str, str]
 ) -> Iterator[Node]:
-    """The elements with a tag of `wanted`, whole; those of `marks` when they begin, without their children.
+    """The elements with a tag in `wanted`, complete; those in `marks` at their start, without children.
 
-    `prefixes` says for a namespace's address (or its ending) what stands before the names in it. Raises
-    DumpError for what is no XML.
+    `prefixes` maps a namespace's address (or its ending) to the prefix of its names. Raises DumpError if it
+    isn't XML.
     """
     builder = _Builder(source, wanted, marks, prefixes)
     for chunk in chain(repaired(_from_start(source.chunks())), [""]):
@@ -86,7 +86,7 @@ def _from_start(chunks: Iterator[str]) -> Iterator[str]:
     head = next(chunks, "")
     start = _START.search(head)
     before, after = (head[: start.start()], head[start.start() :]) if start else ("", head.lstrip())
-    # A declaration must come first, so the lines before it can be counted only behind it.
+    # A declaration must come first, so the lines before it are added after it.
     declared = re.match(r"<\?xml[^>]*\?>", after)
     end = declared.end() if declared else 0
     yield (after[:end] + "\n" * before.count("\n") + after[end:]).translate(_FORBIDDEN)
@@ -95,7 +95,7 @@ def _from_start(chunks: Iterator[str]) -> Iterator[str]:
 
 
 def repaired(chunks: Iterator[str]) -> Iterator[str]:
-    """The chunks, with what is no reference and no tag outside of CDATA made plain text."""
+    """The chunks, with stray `&` and `<` outside CDATA escaped."""
     rest, in_cdata = "", False
     for chunk in chunks:
         text, done = rest + chunk, []
@@ -103,7 +103,7 @@ def repaired(chunks: Iterator[str]) -> Iterator[str]:
             end += len(_CDATA_END if in_cdata else _CDATA)
             done.append(text[:end] if in_cdata else _BAD.sub(_good, text[:end]))
             text, in_cdata = text[end:], not in_cdata
-        # What may go on in the next chunk waits for it.
+        # What may continue in the next chunk waits for it.
         keep = len(_CDATA_END) - 1 if in_cdata else _waiting(text)
         whole, rest = text[: len(text) - keep], text[len(text) - keep :]
         done.append(whole if in_cdata else _BAD.sub(_good, whole))
@@ -114,7 +114,7 @@ def repaired(chunks: Iterator[str]) -> Iterator[str]:
 
 
 def _waiting(text: str) -> int:
-    """How many characters at the end of `text` may be the beginning of a reference, a tag or CDATA."""
+    """How many characters at the end of `text` may begin a reference, a tag or CDATA."""
     starts = [at for at in (text.rfind(mark, -_LONGEST) for mark in "&<") if at >= 0]
     return len(text) - min(starts) if starts else 0
 
@@ -128,7 +128,7 @@ def _good(match: re.Match[str]) -> str:
 
 
 class _Builder:
-    """Builds the wanted nodes out of the parser's calls; `done` are those that are whole."""
+    """Builds the wanted nodes from the parser's calls; `done` are complete."""
 
     def __init__(
         self, source: Source, wanted: Collection[str], marks: Collection[str], prefixes: Mapping[str, str]
@@ -141,7 +141,7 @@ class _Builder:
         self._names: dict[str, str] = {}
         parser = self._parser = expat.ParserCreate("utf-8", " ")
         parser.buffer_text = True
-        parser.UseForeignDTD(True)  # so that an unknown entity is told, not an error
+        parser.UseForeignDTD(True)  # so that an unknown entity is reported, not an error
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
@@ -149,8 +149,8 @@ class _Builder:
         parser.SkippedEntityHandler = self._entity
 
     def feed(self, chunk: str, *, last: bool = False) -> DumpError | None:
-        """Parse on. What is wrong with the chunk is returned: elements that end before it are done."""
-        data = chunk.encode()  # all that can't be encoded is forbidden in XML, and a space by now
+        """Parse a chunk. Returns its problem: elements that end before it are done."""
+        data = chunk.encode()  # characters that can't be encoded are forbidden in XML, and already spaces
         self._fed += len(data)
         try:
             self._parser.Parse(data, last)
@@ -200,7 +200,7 @@ class _Builder:
             self._text(f"&{name};")
 
     def _refuse(self, name: str, *rest: object) -> NoReturn:
-        raise self._problem(f"it declares an entity of its own ({name[:30]}), as no export does")
+        raise self._problem(f"it declares an entity of its own ({name[:30]}), which no export does")
 
     def _grow(self, size: int) -> None:
         self._size += size

@@ -1,1 +1,1 @@
-"""A dump's file: unpacked, as lines or columns, one `Record` a comment."""
+"""A dump's file: unpacked, as lines or columns, one `Record` per comment."""

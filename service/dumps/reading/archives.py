@@ -1,6 +1,6 @@
-"""Zip and tar archives: the names in one, and one of its files as a stream, also where it is cut short.
+"""Zip and tar archives: their names, and their files as streams, even if truncated.
 
-Nothing is ever written to disk under a name from inside an archive.
+Nothing is ever written to disk under a name from an archive.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from typing import Any, BinaryIO
 _ZIP = b"PK\x03\x04"
 _TAR = slice(257, 262)
 _HEADER = struct.Struct("<4s2xHH4xLLLHH")
-"""Of a file in a zip: signature, flags, method, CRC, packed and unpacked size, lengths of name and extra."""
+"""A zip's local file header: signature, flags, method, CRC, both sizes, lengths of name and extra."""
 _STORED, _DEFLATED = 0, 8
 _SIZES_FOLLOW, _UTF8 = 8, 0x800
 _UNKNOWN = 0xFFFFFFFF
 _CHUNK = 2**14
 _TABLES = (".parquet", ".pq", ".arrow", ".feather")
-"""Files that are read by seeking in them."""
+"""Files that are read by seeking."""
 HEAD = 262
-"""Bytes that tell an archive."""
+"""Bytes needed to recognise an archive."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A file in a zip: where its bytes begin, and how many there are; None where only reading tells."""
+    """A file in a zip: where its bytes begin, and how many there are; None if unknown before reading."""
 
     name: str
     start: int
@@ -39,14 +39,14 @@ class _Entry:
 
 
 def kind_of(head: bytes) -> str | None:
-    """`zip` or `tar` where an archive begins so."""
+    """`zip` or `tar` if the file begins like one."""
     if head.startswith(_ZIP):
         return "zip"
     return "tar" if head[_TAR] == b"ustar" else None
 
 
 def names_in(stream: Any, kind: str) -> list[str]:
-    """The files in an archive, in its order, without those that systems hide. Raises what libraries do."""
+    """The files in an archive, in order, without hidden ones. Raises the libraries' errors."""
     if kind == "tar":
         with tarfile.open(fileobj=_forwards(stream), mode="r|") as archive:
             found = list(_tar_names(archive))
@@ -58,7 +58,7 @@ def names_in(stream: Any, kind: str) -> list[str]:
 
 
 def open_member(stream: Any, kind: str, name: str) -> Any:
-    """The file of this name as a stream with `read1`. Raises KeyError where there is none."""
+    """The file of this name as a stream with `read1`. Raises KeyError if there is none."""
     if kind == "tar":
         return _tar_member(stream, name)
     whole = _whole_zip(stream)
@@ -78,7 +78,7 @@ def _hidden(name: str) -> bool:
 
 
 def _whole_zip(stream: Any) -> zipfile.ZipFile | None:
-    """The archive; None where its directory, which stands at its end, is cut off."""
+    """The archive; None if its directory, at the end, is cut off."""
     try:
         return zipfile.ZipFile(stream)
     except zipfile.BadZipFile:
@@ -86,7 +86,7 @@ def _whole_zip(stream: Any) -> zipfile.ZipFile | None:
 
 
 def _entry_of(stream: Any, info: zipfile.ZipInfo) -> _Entry:
-    """Where the bytes of a file begin only its own header says."""
+    """The offset of a file's bytes, which only its own header states."""
     stream.seek(info.header_offset)
     fields = _HEADER.unpack(stream.read(_HEADER.size))
     start = info.header_offset + _HEADER.size + fields[-2] + fields[-1]
@@ -94,7 +94,7 @@ def _entry_of(stream: Any, info: zipfile.ZipInfo) -> _Entry:
 
 
 def _walk(stream: Any) -> Iterator[_Entry]:
-    """The files of a zip by their own headers, as far as they go."""
+    """The files of a zip by their own headers, as far as readable."""
     at = 0
     while True:
         stream.seek(at)
@@ -112,7 +112,7 @@ def _walk(stream: Any) -> Iterator[_Entry]:
 
 
 def _next_header(stream: Any, start: int) -> int:
-    """Where the next file's header begins, after one whose size only its end tells."""
+    """The next file's header, after a file whose size isn't in its header."""
     end = zlib.decompressobj(-zlib.MAX_WBITS)
     stream.seek(start)
     while not end.eof and (data := stream.read(_CHUNK)):
@@ -126,7 +126,7 @@ def _next_header(stream: Any, start: int) -> int:
 
 
 class _Member:
-    """A file in a zip, unpacked as far as it goes: what stands before damage is given before the error."""
+    """A file in a zip, unpacked as far as possible: data before damage is returned before the error."""
 
     def __init__(self, stream: Any, entry: _Entry) -> None:
         self._stream, self._entry, self._left = stream, entry, entry.size
@@ -135,13 +135,13 @@ class _Member:
         stream.seek(entry.start)
 
     def read1(self, size: int) -> bytes:
-        """Up to so many bytes; none at the end. Raises OSError."""
+        """Read up to `size` bytes; none at the end. Raises OSError."""
         if self._error:
             raise OSError(self._error)
         data = self._inflated(size) if self._inflate is not None else self._packed(size)
         self._crc = zlib.crc32(data, self._crc)
         if not data and not self._error and self._entry.crc not in (None, self._crc):
-            self._error = "its checksum is another: a byte in it has changed"
+            self._error = "its checksum does not match: it was changed or damaged"
         if not data and self._error:
             raise OSError(self._error)
         return data
@@ -162,8 +162,8 @@ class _Member:
         inflate = self._inflate
         while inflate is not None and not inflate.eof and not self._error:
             packed = self._waiting or self._packed(_CHUNK)
-            if not packed:  # all that the header promised is read, and it has not come to its end
-                self._error = self._error or "its packed data ends too early"
+            if not packed:  # read all that the header states, without reaching the end
+                self._error = self._error or "its compressed data ends too early"
                 break
             before = inflate.copy()
             try:
@@ -178,7 +178,7 @@ class _Member:
 
 
 def _before_damage(inflate: Any, packed: bytes) -> bytes:
-    """What comes out of these bytes up to the one that is wrong."""
+    """The output of these bytes up to the damaged one."""
     good = []
     try:
         for at in range(len(packed)):
@@ -193,7 +193,7 @@ def _tar_names(archive: tarfile.TarFile) -> Iterator[str]:
         for info in archive:
             if info.isfile():
                 yield info.name
-    except (tarfile.TarError, OSError):  # cut short: what stands before is there
+    except (tarfile.TarError, OSError):  # truncated: what comes before is readable
         return
 
 
@@ -226,7 +226,7 @@ def _forwards(stream: Any) -> Any:
 
 
 class _UntilBroken:
-    """A stream that ends where it breaks: tarfile then gives what stands before."""
+    """A stream that ends where it breaks, so that tarfile returns what comes before."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream: Any = stream

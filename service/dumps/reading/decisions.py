@@ -1,10 +1,10 @@
-"""What moderators decided, out of a dump: a comment's status as rows to train and calibrate on.
+"""Moderators' decisions in a dump: turns a comment's status into training rows.
 
     decided = Decisions(rejected_as="toxicity")
     decided.row(record)      # {"id": ..., "text": ..., "toxicity": 1, "article.title": ...} or None
 
-`approved` says that a comment is neither toxic nor spam, `spam` that it is spam, and a rejection what the
-caller takes it for: no dump tells why. A comment that waits, or that nobody looked at, says nothing.
+`approved` means neither toxic nor spam, `spam` means spam, and a rejection what the caller says: no dump has
+the reason. A pending or unreviewed comment gives no row.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ REJECTED = (
     *("post-trashed", "moderated"),
 )
 COLUMNS = ("status", "state", "rating", "moderation_status", "moderationstatus", "comment_approved")
-"""Columns that hold a status, the first that a comment has."""
+"""Columns with a status; the first that a comment has counts."""
 
 
 class Decisions:
-    """Makes rows of records, and counts what it saw: `seen` by status, `decided` by label and value."""
+    """Turns records into rows and counts them: `seen` by status, `decided` by label and value."""
 
     def __init__(self, *, rejected_as: str | None, column: str | None = None) -> None:
         self._rejected_as, self._column = rejected_as, column
@@ -35,7 +35,7 @@ class Decisions:
         self.decided: Counter[str] = Counter()
 
     def row(self, record: Record) -> dict[str, Any] | None:
-        """The comment with a column for each label that was decided on; None where none was."""
+        """The comment with a column for each decided label; None if there is none."""
         status = self._status(record)
         self.seen[status or "none"] += 1
         labels = self._labels(status.strip().lower()) if status else {}

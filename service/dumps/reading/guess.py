@@ -1,8 +1,8 @@
-"""Which of a table's own columns is likely to hold which field, where nobody has said so.
+"""Guesses which of a table's columns holds which field.
 
     guess(["Comment", "Title", "likes"], taken={"text"})      # {"article.title": "Title"}
 
-Only names that hardly mean anything else are guessed, and the end of a run tells what was.
+Only unambiguous names are guessed, and the run's summary reports the guesses.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ LIKELY: dict[str, tuple[str, ...]] = {
     ),
     "language": ("lang", "languagecode"),
 }
-"""By field, names without their capitals, spaces and marks; the first that a table has counts."""
+"""Names by field, in lower case without spaces and marks; the first that a table has counts."""
 _MARKS = re.compile(r"[\W_]+")
 
 
 def guess(columns: Iterable[str], *, taken: Collection[str]) -> dict[str, str]:
-    """The column for each field that is not `taken` and that one of `columns` is likely to hold."""
+    """The likely column of each field that is not `taken`."""
     by_name: dict[str, str] = {}
     for column in columns:
         by_name.setdefault(_MARKS.sub("", column).lower(), column)

@@ -1,6 +1,6 @@
-"""The names of columns, in and out: one set for REST, JSON lines and tables.
+"""The names of input and output columns: one set for REST, JSON lines and tables.
 
-A name with dots is a column of a table and a path in JSON: `article.title` is `{"article": {"title": ...}}`.
+A dotted name is a column of a table and a path in JSON: `article.title` is `{"article": {"title": ...}}`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ FIELDS = (
     "target",
     "language",
 )
-"""What a record knows of a comment, as in the REST request."""
+"""A record's fields, as in the REST request."""
 REPEATED = tuple(name for name in FIELDS if name not in ("article.text", "target", "language"))
-"""The fields that the output repeats; target and language stand in the prediction."""
+"""The fields that the output repeats; target and language are in the prediction."""
 PREDICTED = (
     *(f"abuse.{label}" for label in ABUSE),
     SPAM,
@@ -44,21 +44,21 @@ PREDICTED = (
     "decision.reasons",
     "notes",
 )
-"""What Parley adds, in the order of the table."""
+"""The columns that Parley adds, in order."""
 LISTS = ("spans", "decision.reasons", "notes")
 OTHERS = "input.others"
-"""The column for what the input's later rows hold and its first rows did not, as JSON."""
+"""The column for values that only later rows have, as JSON."""
 AS_SENT = "created_at_as_sent"
-"""The column for a time that is not understood, in place of `created_at`."""
+"""The column for a time that can't be parsed, in place of `created_at`."""
 
 _GROUPS = ("parent", "article", "author", "input")
 _TAKEN = {*FIELDS, *PREDICTED, *_GROUPS, "abuse", "stance", "reply", "decision"}
 
 
 def own_name(name: str) -> str:
-    """The name under which a column of the input's own is written: `input.` before one that Parley uses.
+    """The output name of an input's own column: prefixed with `input.` if Parley uses it.
 
-    Lone surrogates, which UTF-8 can't hold, are escaped.
+    Lone surrogates, which UTF-8 can't encode, are escaped.
     """
     if not name.isascii():
         name = name.encode(errors="backslashreplace").decode()
@@ -66,7 +66,7 @@ def own_name(name: str) -> str:
 
 
 def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The groups of dotted names opened into objects; columns of the input's own stay as they are."""
+    """Turn groups of dotted names into objects; the input's own columns stay as they are."""
     nested: dict[str, Any] = {}
     for name, value in flat.items():
         group, _, inner = name.partition(".")

@@ -1,7 +1,7 @@
-"""The bytes of an input, unpacked: gzip, bzip2, xz, zstandard, or a file in a zip or tar archive.
+"""Decompresses inputs: gzip, bzip2, xz, zstandard, or a file in a zip or tar archive.
 
-A few bytes can unpack to terabytes. Comments pack to a fifth or a twentieth of their size, so a stream that
-has grown far beyond that is refused (`MAX_RATIO`).
+A few bytes can unpack to terabytes. Comments compress to between a fifth and a twentieth of their size, so a
+stream that grows far beyond that is refused (`MAX_RATIO`).
 """
 
 from __future__ import annotations
@@ -23,34 +23,33 @@ from parley.service.dumps.reading import archives
 from parley.service.errors import DumpError
 
 MAX_RATIO = 200
-"""How many times its packed size a file may become."""
+"""Largest ratio of unpacked to packed size."""
 UNPACKED_FREELY = 64 * 2**20
-"""Bytes that may come out whatever the ratio: small files of one repeated line are no danger."""
+"""Bytes that are allowed at any ratio: small files of one repeated line are harmless."""
 MAX_WINDOW = 2**31
-"""Reddit's dumps are packed with the longest window that zstandard has; reading one may take 2 GiB of
-memory."""
+"""Reddit's dumps use zstandard's longest window; reading one may take 2 GiB of memory."""
 
 MAIN_FILES = (
     *("comments.json", "comments.jsonl", "comments.ndjson", "comments.csv", "my_comments.csv"),
     *("user_archive.csv", "outbox.json", "gnm_comments.csv"),
 )
-"""The file that holds the comments, in folders and archives with several; the others stand beside it."""
+"""Names of the comments' file in folders and archives with several."""
 
 _BROKEN = (
     *(OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError),
-    *(RuntimeError, NotImplementedError, ValueError, KeyError),  # an encrypted member, an unknown packing
+    *(RuntimeError, NotImplementedError, ValueError, KeyError),  # an encrypted member, an unknown compression
 )
 PACKINGS = (".gz", ".zst", ".bz2", ".xz", ".tgz", ".tar", ".zip")
-"""Extensions that say how a file is packed, and nothing of its format."""
+"""Extensions of compression, which say nothing about the format."""
 _SUFFIXES = ("", ".gz", ".zst", ".bz2", ".xz")
 _LAYERS = 4
-"""Packings within each other that are undone: a tar packed with gzip has two."""
+"""Most nested layers that are unpacked: a gzipped tar has two."""
 _ZSTANDARD_STEP = 1024
-"""Packed bytes unpacked at a time: a block of 4 bytes can become 128 KiB."""
+"""Bytes unpacked at a time: 4 bytes can become 128 KiB."""
 
 
 class Unpacked(io.RawIOBase):
-    """What `inner` unpacks from `packed`. Raises OSError for damage and DumpError for a bomb."""
+    """The stream that `inner` unpacks from `packed`. Raises OSError for damage and DumpError for a bomb."""
 
     def __init__(self, inner: Any, packed: BinaryIO, *, place: Path) -> None:
         self._inner, self._packed, self._place = inner, packed, place
@@ -58,40 +57,40 @@ class Unpacked(io.RawIOBase):
         self._error: Exception | None = None
 
     def readable(self) -> bool:
-        """True, as io.RawIOBase asks."""
+        """True, as io.RawIOBase requires."""
         return True
 
     def seekable(self) -> bool:
-        """Whether the decompressor can go back."""
+        """Whether the decompressor can seek."""
         return bool(self._inner.seekable())
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a byte of what is unpacked."""
+        """Seek to an offset in the unpacked bytes."""
         return int(self._inner.seek(offset, whence))
 
     def tell(self) -> int:
-        """The place, in bytes of what is unpacked."""
+        """The offset in the unpacked bytes."""
         return int(self._inner.tell())
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer; what lies before any damage is handed on before the error is raised."""
+        """Fill the buffer; data before damage is returned before the error is raised."""
         filled = 0
         if self._error is not None:
             raise OSError(str(self._error)) from self._error
         try:
-            # read1 stops at what is there; read would lose that where damage follows it.
+            # read1 returns what is available; read would lose it if damage follows.
             while filled < len(buffer) and (got := self._inner.read1(len(buffer) - filled)):
                 buffer[filled : filled + len(got)] = got
                 filled += len(got)
         except _BROKEN as error:
             if not filled:
                 raise OSError(str(error)) from error
-            self._error = error  # what came before the damage is good
+            self._error = error  # the data before the damage is good
         self._count += filled
         if self._count > UNPACKED_FREELY and self._count > MAX_RATIO * max(self._packed.tell(), 1):
             raise DumpError(
-                f"{self._place} unpacks to more than {MAX_RATIO} times its size, as no comments do; if it is "
-                "what you mean to score, unpack it and give the file"
+                f"{self._place} unpacks to more than {MAX_RATIO} times its size, unlike a dump of comments; "
+                "if it is the right file, unpack it and give the result"
             )
         return filled
 
@@ -99,7 +98,7 @@ class Unpacked(io.RawIOBase):
 def unpack(
     file: io.BufferedReader[Any], place: Path, *, member: str | None, buffer: int
 ) -> io.BufferedReader[Any]:
-    """The stream to read from `file`: itself where it isn't packed. Raises DumpError and OSError."""
+    """The unpacked stream of `file`, or `file` itself. Raises DumpError and OSError."""
     stream = file
     for _ in range(_LAYERS):
         inner = _inner(stream, place, member)
@@ -122,7 +121,7 @@ def _head(stream: io.BufferedReader[Any]) -> bytes:
 
 
 def _unpacked(stream: io.BufferedReader[Any]) -> Any:
-    """What undoes the packing of one file; None where there is none."""
+    """The decompressor of one file; None if it isn't compressed."""
     head = stream.peek(6)[:6]
     if head.startswith(b"\x1f\x8b"):
         return gzip.GzipFile(fileobj=stream)
@@ -151,7 +150,7 @@ class _Zstandard:
         self._packed, self._ready = b"", b""
 
     def read1(self, size: int) -> bytes:
-        """Up to so many bytes; none at the end. Raises OSError."""
+        """Read up to `size` bytes; none at the end. Raises OSError."""
         while not self._ready:
             self._packed = self._packed or self._stream.read(_ZSTANDARD_STEP)
             if not self._packed:
@@ -179,7 +178,7 @@ def _member(stream: io.BufferedReader[Any], place: Path, kind: str, member: str 
             names = members(place)
             member = main_file(names) or (names[0] if len(names) == 1 else None)
         if member is None and (not names or "[Content_Types].xml" in names):
-            raise DumpError(f"{place} is no text; save a spreadsheet as CSV")
+            raise DumpError(f"{place} is not text; save a spreadsheet as CSV")
         if member is None:
             raise DumpError(f"{place} is an archive of {len(names)} files: give the one with the comments")
         return archives.open_member(stream, kind, member)  # type: ignore[no-any-return]
@@ -191,32 +190,32 @@ def _member(stream: io.BufferedReader[Any], place: Path, kind: str, member: str 
 
 
 def main_file(names: Sequence[str]) -> str | None:
-    """Which of `names` (paths in a folder or an archive) holds the comments; None where nothing says so."""
+    """Which of `names` (paths in a folder or an archive) has the comments; None if unclear."""
     return next((name for wanted in MAIN_FILES if (name := named(names, wanted)) is not None), None)
 
 
 def continued(main: str, names: Sequence[str]) -> list[str]:
-    """The main file, and those of `names` that go on with it: `comments(1).csv` after `comments.csv`."""
+    """The main file and its continuations in `names`: `comments(1).csv` after `comments.csv`."""
     stem, dot, ending = main.partition(".")
     numbered = re.compile(rf"{re.escape(stem)}[ _-]?\(?\d+\)?{re.escape(dot + ending)}")
     return [main, *sorted(filter(numbered.fullmatch, names), key=natural)]
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
-    """What sorts names as people do: `page-10` after `page-9`."""
+    """A key for natural sorting: `page-10` after `page-9`."""
     return [
         (0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part
     ]
 
 
 def named(names: Sequence[str], wanted: str) -> str | None:
-    """The one of `names` whose file name is `wanted`, packed or not."""
+    """The one of `names` whose file name is `wanted`, compressed or not."""
     accepted = {wanted + suffix for suffix in _SUFFIXES}
     return next((name for name in sorted(names) if name.rpartition("/")[2] in accepted), None)
 
 
 def members(path: Path) -> list[str]:
-    """The names in the archive at `path`, packed or not; none where it isn't one."""
+    """The names in the archive at `path`, compressed or not; none if it isn't an archive."""
     try:
         status = path.stat()
     except OSError:

@@ -1,9 +1,8 @@
-"""One comment of a dump, whatever file it came from: `Record`, or `BadRow` where a row can't be used.
+"""One comment of a dump, in any format: `Record`, or `BadRow` if a row can't be used.
 
-Every reader yields these two and nothing else. Tabular readers and JSON readers build records from a
-mapping by `Columns.record`: a field's name with dots is either a column of that name or a path into nested
-objects, so that `article.title` is found in `{"article": {"title": ...}}` and in a CSV with a column
-`article.title` alike.
+Every reader yields only these two. Readers of tables and JSON build records from a mapping by
+`Columns.record`: a dotted field name is either a column of that name or a path into nested objects, so
+`article.title` is found in `{"article": {"title": ...}}` and in a CSV column `article.title`.
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ from parley.service.errors import DumpError
 _FORMATS: tuple[str, ...] = get_args(TextFormat)
 _LIKELY_TEXT = ("comment_text", "comment", "body", "message", "content", "comment_body", "post")
 _SHOWN = 40
-"""Columns that an error names at most."""
+"""Most columns named in an error."""
 EMPTY_TEXT = "the text is empty: nothing to score"
 _EPOCH_MILLISECONDS = 1e11
-"""Numbers above this are milliseconds since 1970, as JavaScript counts, or microseconds; in seconds it would
-be the year 5138."""
+"""Numbers above this are milliseconds since 1970, as in JavaScript, or microseconds; as seconds it is the
+year 5138."""
 _EARLIEST, _LATEST = 1e8, 1e18
 _COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 ONE_TEXT = {"author": "author.name", "parent": "parent.id"}
-"""The field that a text alone is, where an object may stand."""
+"""The field that a plain string means where an object is expected."""
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|/", re.IGNORECASE)
 _WHOLE = re.compile(r"(\d*[1-9]\d*)\.0")
 _NOBODY = re.compile(r"[0-]+|-1|anon(?:ymous)?|\[deleted\]|\[removed\]|null|none|undefined", re.IGNORECASE)
-"""What stands for nobody, where a person would be named."""
+"""Values that mean nobody where a person is named."""
 _NO_PARENT = ("", "0.0", "root", "null", "none", "nan", "undefined", "false", "-1")
 
 
@@ -57,12 +56,12 @@ class Record:
     target: str | None = None
     language: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Columns of the dump's own, by dotted name; they are handed through to the output."""
+    """The dump's own columns, by dotted name; copied to the output."""
     parent_author: tuple[str, ...] = ()
-    """What the parent's author is called, where the dump says so: pseudonyms look for it in ids."""
+    """The parent's author's name, if the dump has it: pseudonyms look for it in ids."""
 
     def comment(self, *, target: str | None = None, ask: tuple[Question, ...] = ()) -> Comment:
-        """What the model is asked; `target` serves records that bring none of their own."""
+        """The model's input; `target` is for records without one."""
         return Comment(
             text=self.text,
             id=self.id,
@@ -77,14 +76,14 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadRow:
-    """A row that can't be scored: where it stands, why, and the row itself, so that nothing is lost."""
+    """A row that can't be scored: its place, the reason, and the row itself, so that nothing is lost."""
 
     reason: str
     row: int
     line: int | None = None
     raw: str = ""
     file: str | None = None
-    """Where the dump is in several."""
+    """The file, if the dump has several."""
 
     def to_dict(self) -> dict[str, Any]:
         """One line of the errors file."""
@@ -93,21 +92,20 @@ class BadRow:
 
 
 def raw_json(values: object) -> str:
-    """A parsed row for `BadRow.raw`, whatever it holds."""
+    """A parsed row for `BadRow.raw`, with any content."""
     return json.dumps(values, ensure_ascii=False, default=str)
 
 
 class RowProblem(ValueError):
-    """Why one row can't be used; a reader turns it into a BadRow."""
+    """The reason why a row can't be used; a reader turns it into a BadRow."""
 
 
 class Columns:
-    """Which column of the input holds which field; a field that isn't mapped is looked up by its own name.
+    """Which column holds which field; an unmapped field is looked up by its own name.
 
-    A field mapped to nothing is in no column. `text_format` is that of rows that don't tell theirs. With
-    `guesses`, a field that is neither mapped nor there is taken from a column with a likely name; `guessed`
-    says from which. `rows_before` are rows of the same dump that stand in files read elsewhere: a comment
-    without an id has its row's number for one.
+    A field mapped to nothing is ignored. `text_format` is for rows without a format. With `guesses`, a field
+    that is neither mapped nor present is read from a column with a likely name; `guessed` says which.
+    `rows_before` counts the dump's rows in earlier files: a comment without an id gets its row's number.
     """
 
     def __init__(
@@ -121,16 +119,16 @@ class Columns:
         self.mapped = {name: column for name, column in (mapped or {}).items() if column}
         self.text_format = text_format
         self.guessed: dict[str, str] = {}
-        """The columns that were guessed, by their fields."""
+        """The guessed columns by field."""
         self._nowhere = {name for name, column in (mapped or {}).items() if not column}
         self._guesses, self._rows_before = guesses, rows_before
         self.unseen = {column: name for name, column in self.mapped.items()}
-        """Mapped columns that no row had so far, with their fields."""
+        """Mapped columns that no row has had so far, with their fields."""
         self._of = {name: self.mapped.get(name, name) for name in FIELDS if name not in self._nowhere}
         self._looked = False
         self._seen: set[str] = set()
         self._fields: dict[str, list[str]] = {}
-        """The fields that a column holds: mostly one, of its own name."""
+        """The fields in a column: usually one, with its own name."""
         for name, column in self._of.items():
             self._fields.setdefault(column, []).append(name)
         parts = [column.split(".") for column in self._fields]
@@ -138,7 +136,7 @@ class Columns:
 
     @classmethod
     def parse(cls, pairs: Iterable[str], **options: Any) -> Columns:
-        """The columns from `FIELD=COLUMN` pairs, as the command line gives them. Raises DumpError."""
+        """Parse `FIELD=COLUMN` pairs of the command line. Raises DumpError."""
         mapped: dict[str, str] = {}
         for pair in pairs:
             name, sign, column = pair.partition("=")
@@ -150,18 +148,18 @@ class Columns:
         return cls(mapped, **options)
 
     def of_part(self, rows_before: int) -> Columns:
-        """The same columns for a file with so many rows of the dump before it; `unseen` is shared."""
+        """The same columns for a file after that many rows of the dump; `unseen` is shared."""
         part = copy(self)
         part._rows_before = rows_before
         return part
 
     @property
     def text_column(self) -> str:
-        """The column of the text, or the first of the objects that hold it."""
+        """The column of the text, or the outermost object around it."""
         return self._of["text"].partition(".")[0]
 
     def names(self, found: Iterable[str]) -> tuple[str, ...]:
-        """The input's columns as the output names them: by its fields' names a column that holds some."""
+        """The input's columns under their output names: columns with fields by the fields' names."""
         names: list[str] = []
         for column in found:
             fields = self._fields.get(column) or [ONE_TEXT.get(column, "")]
@@ -171,9 +169,9 @@ class Columns:
         return tuple(names)
 
     def check(self, found: Iterable[str], *, place: str) -> None:
-        """Refuse a table that lacks the text, or a column that was mapped. Raises DumpError.
+        """Refuse a table without the text or without a mapped column. Raises DumpError.
 
-        What is lacking beside is guessed, where that is wanted.
+        Other missing fields are guessed, if enabled.
         """
         found = list(found)
         for name in {"text": "", **self.mapped}:
@@ -194,21 +192,21 @@ class Columns:
                 self._fields.setdefault(column, []).append(name)
 
     def check_own(self, place: str) -> None:
-        """Refuse what belongs to tables, for a format with names of its own. Raises DumpError."""
+        """Refuse options of tables, for a format with fixed fields. Raises DumpError."""
         if self.text_format is not None:
-            raise DumpError(f"{place} says itself how its texts are written: it takes no --text-format")
+            raise DumpError(f"{place} defines how its texts are marked up: it does not support --text-format")
 
     def advice(self, found: Iterable[str], *, name: str = "text") -> str:
-        """What to do where the column of the field `name` is missing among those `found`."""
+        """What to do if the column of the field `name` is missing in `found`."""
         found = list(found)
         likely = [c for c in found if c.lower() in _LIKELY_TEXT] if name == "text" else []
         return (
-            f"its columns are {_listed(found)}. Name the column that holds the {name}: "
+            f"its columns are {_listed(found)}. Name the column with the {name}: "
             f"--map {name}={likely[0] if likely else 'COLUMN'}"
         )
 
     def record(self, values: Mapping[str, Any], *, row: int, line: int | None = None) -> Record:
-        """The record that a row of `values` holds. Raises RowProblem."""
+        """The record in a row of `values`. Raises RowProblem."""
         found: dict[str, Any] = {}
         rest: dict[str, Any] = {}
         if self._guesses and not self._looked:
@@ -259,9 +257,9 @@ class Columns:
     def _sort(
         self, values: Mapping[str, Any], found: dict[str, Any], rest: dict[str, Any], prefix: str = ""
     ) -> None:
-        """Put the values of fields into `found`, by the fields' names, and all others into `rest`.
+        """Put the values of fields into `found`, by field name, and all others into `rest`.
 
-        Objects that hold fields are opened.
+        Objects with fields are opened.
         """
         groups = self.groups
         for key, value in values.items():
@@ -278,7 +276,7 @@ class Columns:
 
 
 def _only_field(name: str, value: object) -> str | None:
-    """The field that a text says alone where an object with several is expected: `"author": "Vera"`."""
+    """The field that a plain string means where an object is expected: `"author": "Vera"`."""
     if not isinstance(value, str | int) or isinstance(value, bool):
         return None
     if name == "article" and isinstance(value, str):
@@ -287,26 +285,26 @@ def _only_field(name: str, value: object) -> str | None:
 
 
 def _somebody(name: str | None) -> str | None:
-    """The name or id; None for what systems write in the place of one: `anonymous`, `0000-0000`."""
+    """The name or id; None for placeholders such as `anonymous` and `0000-0000`."""
     return None if name is None or _NOBODY.fullmatch(name.strip()) else name
 
 
 def _whole(value: str) -> str:
-    """An id as it is meant: pandas writes whole numbers in a column with gaps as `123.0`."""
+    """An id without pandas' `.0`: it writes whole numbers in a column with gaps as `123.0`."""
     number = _WHOLE.fullmatch(value)
     return number[1] if number else value
 
 
 def _parent_id(value: str) -> str | None:
-    """The id; None for what stands for no parent."""
+    """The id; None for values that mean no parent."""
     return None if value.strip().lower() in _NO_PARENT else _whole(value)
 
 
 def to_utc(value: object) -> datetime | None:
-    """A time in UTC from ISO 8601, also without its marks (`20240102`), seconds, milliseconds or less since
-    1970, a datetime or a date; else None.
+    """A time in UTC from ISO 8601, also compact (`20240102`), from seconds, milliseconds or microseconds
+    since 1970, a datetime or a date; else None.
 
-    A time without a zone counts as UTC. A number of seconds before 1973 counts as none: it is something else.
+    A time without a zone counts as UTC. Seconds before 1973 give None: the number is something else.
     """
     if isinstance(value, str):
         value = _number_or_iso(value.strip())
@@ -328,7 +326,7 @@ def in_utc(time: datetime) -> datetime | None:
 
 
 def _from_number(value: float) -> datetime | None:
-    """A compact date, or seconds, milliseconds or less since 1970; None for other numbers."""
+    """A compact date, or seconds, milliseconds or microseconds since 1970; None for other numbers."""
     if not abs(value) < _LATEST:  # nor NaN
         return None
     if (compact := _compact(value)) is not None:
@@ -342,7 +340,7 @@ def _from_number(value: float) -> datetime | None:
 
 
 def _compact(value: float) -> datetime | None:
-    """`20240102`, `202401021504` and `20240102150405` as times of our days; None for other numbers."""
+    """`20240102`, `202401021504` and `20240102150405` as recent times; None for other numbers."""
     digits = str(int(value)) if value == int(value) else ""
     form = _COMPACT.get(len(digits))
     if form is None or not "1990" <= digits[:4] <= "2099":
@@ -354,7 +352,7 @@ def _compact(value: float) -> datetime | None:
 
 
 def _number_or_iso(value: str) -> float | datetime | None:
-    if value[4:5] != "-":  # an ISO date has no need to fail as a number first, which costs more than the rest
+    if value[4:5] != "-":  # don't try an ISO date as a number first: the failure costs more than the rest
         try:
             return float(value)
         except ValueError:
@@ -374,14 +372,14 @@ def _text(value: object) -> str:
     if value is None or value != value:  # NaN, as pandas writes a missing text
         raise RowProblem("the text is missing (null): nothing to score")
     if not isinstance(value, str):
-        raise RowProblem(f"the text must be a string; this is {_kind(value)}")
+        raise RowProblem(f"the text must be a string, not {_kind(value)}")
     if not value.strip():
         raise RowProblem(EMPTY_TEXT)
     return value
 
 
 def _string(value: object, name: str) -> str | None:
-    """A field as a string: a whole number will do (ids often are), nothing else."""
+    """A field as a string; also accepts whole numbers, which ids often are."""
     if value is None or value == "" or value != value:
         return None
     if isinstance(value, float) and value.is_integer():
@@ -389,7 +387,7 @@ def _string(value: object, name: str) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
-        raise RowProblem(f"{name!r} must be a string; this is {_kind(value)}")
+        raise RowProblem(f"{name!r} must be a string, not {_kind(value)}")
     return value
 
 
@@ -397,7 +395,7 @@ def _format(value: str | None) -> TextFormat:
     if value is None:
         return "plain"
     if value not in _FORMATS:
-        raise RowProblem(f"'format' must be one of {', '.join(_FORMATS)}; this is {value!r}")
+        raise RowProblem(f"'format' must be one of {', '.join(_FORMATS)}, not {value!r}")
     return value  # type: ignore[return-value]
 
 

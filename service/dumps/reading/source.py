@@ -1,11 +1,10 @@
-"""An input file, opened: unpacked bytes, lines out of bytes, and how far the reading has come.
+"""An open input file: unpacked bytes, lines, and the reading progress.
 
-A folder or a zip archive stands for the file of comments in it; what belongs to it (articles, authors) is
-found `beside` it.
+A folder or a zip archive stands for its file of comments; its other files (articles, authors) are found by
+`beside`.
 
-Lines are decoded as UTF-8 (with or without its mark) or UTF-16; a stretch that isn't UTF-8 is read as
-Windows-1252, which is what such files nearly always are, and the lines where that happened are counted in
-`repaired`.
+Lines are decoded as UTF-8 (with or without BOM) or UTF-16; a passage that isn't UTF-8 is read as
+Windows-1252, which is nearly always right, and such lines are counted in `repaired`.
 """
 
 from __future__ import annotations
@@ -26,18 +25,17 @@ from parley.service.errors import DumpError, NothingToScore
 HEAD_BYTES = 2**16
 CHUNK = 2**16
 MAX_LINE = 16 * 2**20
-"""Characters of the longest line that is read whole; the rest of a longer one is dropped, and the row is
-bad."""
+"""Longest line in characters; the rest of a longer one is dropped, and the row is bad."""
 
 _UNDECODED = re.compile("[\udc80-\udcff]+")
 
 
 class Source:
-    """One input file. Raises DumpError where it can't be opened, and later where it can't be read on.
+    """One input file. Raises DumpError if it can't be opened or, later, read.
 
-    `articles` and `base_url` are what the caller knows of the dump and the dump doesn't say: the file of its
-    articles, and the address that its paths are relative to. `followers_only` asks for posts that only their
-    author's followers may read. `rows_before` are those of the same dump in other files.
+    `articles` and `base_url` complete a dump: the file of its articles, and the base of its relative
+    addresses. `followers_only` includes posts for the author's followers. `rows_before` counts the dump's
+    rows in earlier files.
     """
 
     def __init__(
@@ -56,9 +54,9 @@ class Source:
         self.rows_before = rows_before
         self.repaired = 0
         self.remarks: list[str] = []
-        """What the end of a run should tell of the dump; readers add to it."""
+        """Remarks for the run's summary; readers add to it."""
         self.skipped: Counter[str] = Counter()
-        """Comments that are skipped (deleted, private, no comments) by reason; readers count them here."""
+        """Skipped entries (deleted, private, not comments) by reason; counted by readers."""
         self._text: io.TextIOWrapper | None = None
         try:
             self._file = io.BufferedReader(self.path.open("rb", buffering=0), HEAD_BYTES)
@@ -79,7 +77,7 @@ class Source:
             raise NothingToScore(f"{self.place} is empty: there is nothing to score")
 
     def beside(self, *names: str) -> Source | None:
-        """The first file of these names in the same folder or archive, opened; None where there is none."""
+        """The first file of these names in the same folder or archive, opened, or None."""
         inside = members(self.path)
         around = inside or [entry.name for entry in self.path.parent.iterdir() if entry.is_file()]
         found = next((name for wanted in names if (name := named(around, wanted)) is not None), None)
@@ -88,11 +86,11 @@ class Source:
         return Source(self.path, member=found) if inside else Source(self.path.with_name(found))
 
     def again(self) -> Source:
-        """The same file from its beginning."""
+        """The same file, reopened at its beginning."""
         return Source(self.path, member=self.member)
 
     def close(self) -> None:
-        """Close the file and what was opened on it."""
+        """Close the file and everything opened from it."""
         if self._text is not None:
             self._text.close()
         self.stream.close()
@@ -110,12 +108,12 @@ class Source:
 
     @property
     def packed(self) -> bool:
-        """Whether the bytes are unpacked on the way in."""
+        """Whether the file is compressed."""
         return self.stream is not self._file
 
     @property
     def suffix(self) -> str:
-        """The extension that says the format, lower case, without that of the packing."""
+        """The format's extension, lower case, without that of the compression."""
         name = Path(self.name.lower())
         while name.suffix in PACKINGS:
             name = name.with_suffix("")
@@ -123,17 +121,17 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The file's name, in its archive where it is in one."""
+        """The file's name, or its name in its archive."""
         return (self.member or self.path.name).rpartition("/")[2]
 
     @property
     def place(self) -> str:
-        """What messages call the file."""
+        """The file's name in messages."""
         return f"{self.path}: {self.member}" if self.member else str(self.path)
 
     @property
     def encoding(self) -> str:
-        """What the first bytes say of the encoding."""
+        """The encoding by the first bytes."""
         if self.head.startswith((b"\xff\xfe", b"\xfe\xff")):
             return "utf-16"
         sample = self.head[: len(self.head) // 2 * 2]
@@ -145,7 +143,7 @@ class Source:
 
     @cached_property
     def head_text(self) -> str:
-        """The first characters, to recognise a format by."""
+        """The first characters, for detecting the format."""
         return self.head.decode(self.encoding, errors="replace")
 
     def lines(self) -> Iterator[tuple[int, str]]:
@@ -166,7 +164,7 @@ class Source:
             ) from error
 
     def chunks(self) -> Iterator[str]:
-        """The text in pieces, wherever its lines end. Raises DumpError."""
+        """The text in chunks, regardless of lines. Raises DumpError."""
         decoder = codecs.getincrementaldecoder(self.encoding)(self._errors)
         data, line = b"more", 1
         while data:
@@ -199,7 +197,7 @@ def _windows_1252(undecoded: re.Match[str]) -> str:
 
 
 def _file_in(folder: Path) -> Path:
-    """The file of comments in a folder that has several, as some exports are."""
+    """The file of comments in an export that is a folder of files."""
     found = main_file([entry.name for entry in folder.iterdir() if entry.is_file()])
     if found is None:
         raise DumpError(f"{folder} is a folder; give one file of comments (.jsonl, .csv, .parquet, or .txt)")

@@ -1,8 +1,8 @@
-"""Comments that were scored already: exact duplicates are scored once, however far apart they stand.
+"""Deduplication: exact duplicates are scored once, however far apart.
 
-The predictions lie in a SQLite file beside the parts of the run, so memory stays as it is, and a run that was
-killed finds them again. Two comments are duplicates where everything that the model is given is the same:
-text and its format, article, parent, target, language, and what is asked.
+The predictions are in a SQLite file beside the run's parts, so memory stays constant, and a resumed run finds
+them again. Two comments are duplicates if all of the model's input is the same: text and its format, article,
+parent, target, language, and what is asked.
 """
 
 from __future__ import annotations
@@ -23,25 +23,24 @@ from parley.service.dumps.scoring.rows import to_json
 from parley.service.errors import DumpError
 
 _AT_ONCE = 500
-"""Keys of one query; SQLite takes at least 999."""
+"""Keys per query; SQLite allows at least 999."""
 _CACHE_KIB = 2 * 1024
 _PLACES_KIB = 16 * 1024
 _HALVES = Struct("qq")
-"""A key as two numbers of SQLite's."""
+"""A key as two SQLite integers."""
 
 
 class Seen:
-    """Predictions by comment, kept in `path`. Changes last once `commit` was called.
+    """Predictions by comment, stored in `path`. `commit` makes changes durable.
 
-    The file only grows at its end. Where in it a key's prediction lies is looked up in a temporary table,
-    made anew from the keys when a run goes on: keys come in no order, and each would change another page of
-    the file that must last.
+    The file only grows at its end. A temporary table, rebuilt when a run resumes, maps keys to rows: keys are
+    unordered, and an index in the file would change many of its pages.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.awaited: set[bytes] = set()
-        """Keys of comments that the model is being asked about, until `keep` has their predictions."""
+        """Keys of comments being scored, until `keep` gets their predictions."""
         self._database = sqlite3.connect(path)
         try:
             with self._told():
@@ -51,7 +50,7 @@ class Seen:
             raise
 
     def _open(self) -> None:
-        # A lost cache costs time and nothing else: a crash of the machine may lose it, one of Parley doesn't.
+        # Losing this cache only costs time: a crash of the machine may lose it, one of Parley doesn't.
         self._database.executescript(
             "PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; PRAGMA temp.journal_mode = OFF;"
             f"PRAGMA main.cache_size = -{_CACHE_KIB}; PRAGMA temp.cache_size = -{_PLACES_KIB};"
@@ -62,7 +61,7 @@ class Seen:
         )
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Prediction]:
-        """The predictions known under these keys, without the comments' ids."""
+        """The stored predictions of these keys, without the comments' ids."""
         found: dict[bytes, Prediction] = {}
         halves = [_HALVES.unpack(key) for key in keys]
         for start in range(0, len(keys), _AT_ONCE):
@@ -77,7 +76,7 @@ class Seen:
         return found
 
     def keep(self, predictions: Mapping[bytes, Prediction]) -> None:
-        """Remember these. Raises DumpError where the disk is full."""
+        """Store predictions. Raises DumpError if the disk is full."""
         with self._told():
             (last,) = self._database.execute("SELECT coalesce(max(nr), 0) FROM predictions").fetchone()
             rows = [
@@ -90,7 +89,7 @@ class Seen:
         self.awaited.difference_update(predictions)
 
     def commit(self) -> None:
-        """Make what was kept last. Raises DumpError where the disk is full."""
+        """Make stored predictions durable. Raises DumpError if the disk is full."""
         with self._told():
             self._database.commit()
 
@@ -104,15 +103,15 @@ class Seen:
             yield
         except sqlite3.OperationalError as error:
             raise DumpError(
-                f"{self._path} can't be written ({error}): make room there and in the folder for temporary "
-                "files, and the same command goes on from here"
+                f"{self._path} can't be written ({error}): free space there and in the folder for temporary "
+                "files, then give the same command again to resume"
             ) from error
         except sqlite3.DatabaseError as error:
-            raise DumpError(f"{self._path} is damaged ({error}): say --no-resume to start anew") from error
+            raise DumpError(f"{self._path} is damaged ({error}): start over with --no-resume") from error
 
 
 def key_of(comment: Comment) -> bytes:
-    """16 bytes that are the same for comments that the model can't tell apart."""
+    """16 bytes that are equal for comments with the same model input."""
     article, parent = comment.article, comment.parent
     digest = blake2b(digest_size=16)
     for text in (
@@ -131,14 +130,14 @@ def key_of(comment: Comment) -> bytes:
 
 
 def with_id(prediction: Prediction, comment: Comment) -> Prediction:
-    """The prediction of another comment as that of this one."""
+    """The prediction of a duplicate, for this comment."""
     return prediction if prediction.id == comment.id else replace(prediction, id=comment.id)
 
 
 def _read(data: bytes) -> Prediction:
     try:
         return _decode(data)
-    except ValueError:  # a lone surrogate, which only the standard library reads
+    except ValueError:  # a lone surrogate, which only the standard library accepts
         return msgspec.convert(json.loads(data), Prediction)
 
 

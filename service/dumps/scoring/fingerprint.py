@@ -1,6 +1,6 @@
-"""What decides the output of a run, as a few JSON values: two calls with the same ones write the same bytes.
+"""Everything that determines a run's output, as a few JSON values: equal calls write equal bytes.
 
-Parts of an unfinished run say what call they are of, and only the same call goes on from them.
+Parts of an unfinished run name their call, and only the same call resumes from them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from parley import __version__
 from parley.model.artifact import DEFAULT, Artifact
 
 _END_BYTES = 2**20
-"""Of a file's beginning and end; a dump is too long to be read whole before it is read."""
+"""Bytes hashed at a file's beginning and end; a whole dump would take too long."""
 
 
 def fingerprint(path: Path) -> str:
@@ -39,13 +39,13 @@ def fingerprint(path: Path) -> str:
 
 
 def fingerprint_of_model(model: Path | None) -> str:
-    """A digest of what an artifact is served by, wherever it lies. Raises ArtifactError."""
+    """A digest of the files that serve an artifact, independent of its place. Raises ArtifactError."""
     artifact = Artifact.open(model or DEFAULT)
     return _digest(file.read_bytes() for file in artifact.served_files)
 
 
 def fingerprint_of_policy(name_or_path: str) -> str:
-    """The policy's name, where it is one of Parley's; else a digest of its file and its word lists."""
+    """The name of a shipped policy; else a digest of its file and its word lists."""
     path = Path(name_or_path)
     if not path.is_file():
         return name_or_path
@@ -55,7 +55,7 @@ def fingerprint_of_policy(name_or_path: str) -> str:
 
 
 def call_of(*, model: str, policy: str, **options: Any) -> dict[str, Any]:
-    """The call with these fingerprints and `options`, whose None, False and empty values don't count."""
+    """The call with these fingerprints and `options`, without None, False and empty values."""
     given = {name: value for name, value in options.items() if value not in (None, False, [], ())}
     return {"parley": __version__, "model": model, "policy": fingerprint_of_policy(policy), **given}
 

@@ -1,9 +1,9 @@
-"""The null engine reads and writes, and scores nothing: benchmarks measure with it what that alone costs.
+"""The null engine: reads and writes without scoring, to measure what that costs.
 
-Only benchmarks and tests use it, by `parley score --null`, which the help leaves out.
+Only benchmarks and tests use it, by `parley score --null`, which the help omits.
 
-Every score is the same, with as many digits as real ones have, and every comment carries the note
-`null_engine`: nobody takes such a file for a scored one.
+Every score is the same, with as many digits as real ones, and every comment has the note `null_engine`, so
+that nobody mistakes such a file for a scored one.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _REPLY = Reply(agree=_SCORE, disagree=_SCORE, none=1 - 2 * _SCORE, label="none")
 
 
 class NullClassifier:
-    """Answers as `model.Classifier` does, with the same keys, without reading the comments."""
+    """Answers like `model.Classifier`, with the same keys, without reading the comments."""
 
     info: dict[str, Any] = {"name": "null", "version": "0"}  # noqa: RUF012
     thresholds: dict[str, float] = {}  # noqa: RUF012
 
     def start(self, comments: Sequence[Comment]) -> Callable[[], list[Prediction]]:
-        """A function that answers at once, as `model.Classifier.start` returns one that waits."""
+        """Returns a function that answers at once, in place of `model.Classifier.start`'s, which waits."""
         return lambda: [self._answer(comment) for comment in comments]
 
     def _answer(self, comment: Comment) -> Prediction:

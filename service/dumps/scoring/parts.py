@@ -1,14 +1,14 @@
-"""The unfinished output of one run: `OUT.parts`, from which a run that was killed goes on.
+"""The unfinished output of one run: `OUT.parts`, from which a killed run resumes.
 
-    manifest.jsonl      the call (input, options, model); then a line for each part that is whole
-    part-00000.jsonl    scores of so many rows of the input, in the format of OUT
+    manifest.jsonl      the call (input, options, model); then a line for each complete part
+    part-00000.jsonl    scores of some rows of the input, in the format of OUT
     errors-00000.jsonl  the bad rows among them
     seen.sqlite         scores by comment, so that duplicates are scored once
 
-A part counts from the moment when its line stands in the manifest, which is written after the part's files
-are on the disk: a run that dies loses the part it was at, and nothing else. A line cut short doesn't count.
-At the end the parts are joined and moved to OUT in one step, and the folder goes, its manifest last. Whatever
-is interrupted, the same call goes on from there, and gives the same bytes as one that was not interrupted.
+A part counts once its line is in the manifest, which is written after the part's files are on disk: a run
+that dies loses only its current part. An incomplete line doesn't count. At the end the parts are joined and
+moved to OUT in one step, and the folder is deleted, its manifest last. After any interruption the same call
+resumes, and gives the same bytes as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -29,26 +29,25 @@ from parley.service.errors import DumpError
 
 _MANIFEST = "manifest.jsonl"
 _WHOLE = {"whole": True}
-"""The manifest's last line, once the input was read to its end."""
+"""The manifest's last line after the input was read to its end."""
 _PLACED = {"placed": True}
-"""And once OUT stands in its place: what is left is to take the folder away."""
+"""Its last line after OUT was moved into place: only the folder is left to delete."""
 _JOINED = "joined"
 _OWN = re.compile(
     r"manifest\.jsonl|part-\d{5,}\.\w+|errors-\d{5,}\.jsonl|seen\.sqlite(?:-journal|-wal|-shm)?|joined"
 )
-"""The names of all that Parley puts into the folder; whatever else lies there is someone else's."""
+"""The names of Parley's files in the folder; any other file is someone else's."""
 _CALL = b'{"call": '
 _ERROR_KEYS = {"line", "row", "reason", "raw"}
 MAX_FIRST = 64 * 2**20
-"""Bytes of a file's first line that are looked at."""
+"""Bytes of a file's first line that are read."""
 
 
 class Parts:
-    """The parts of the run that writes `out`; a context manager, as long as which no other run may write it.
+    """The parts of the run that writes `out`; as a context manager it keeps other runs from writing it.
 
-    `receipts` are what `commit` was given for each whole part, in order; `whole` says that there are no more
-    to come. Raises DumpError where the folder
-    holds the parts of another call, and where it can't be written.
+    `receipts` are what `commit` got for each complete part, in order; `whole` says that there are no more to
+    come. Raises DumpError if the folder has the parts of another call, or can't be written.
     """
 
     def __init__(self, out: Path, call: Mapping[str, Any], *, resume: bool = True) -> None:
@@ -67,7 +66,7 @@ class Parts:
             _lock(self._manifest, self._out)
             self._read()
         except BaseException as error:
-            if not isinstance(error, DumpError):  # that one is of what another run left here
+            if not isinstance(error, DumpError):  # from another run
                 self._remove()
             self._manifest.close()
             raise
@@ -83,12 +82,12 @@ class Parts:
                 self._remove()
 
     def _read(self) -> None:
-        """The receipts of whole parts of the same call; the manifest cut down to its whole lines."""
+        """The receipts of the call's complete parts; truncates the manifest to complete lines."""
         self._manifest.seek(0)
         whole = [line for line in self._manifest if line.endswith(b"\n")]
         lines = [json.loads(line) for line in whole] if self._resume else []
         if _PLACED in lines and not self._out.exists():
-            lines = []  # someone has taken OUT away since
+            lines = []  # someone has removed OUT since
         if not lines:
             self._clear()
             self._append({"call": self._call})
@@ -96,8 +95,9 @@ class Parts:
         found = lines[0]["call"]
         if differing := [key for key in {**self._call, **found} if self._call.get(key) != found.get(key)]:
             raise DumpError(
-                f"{self.folder} holds an unfinished run of another call (its {', '.join(sorted(differing))} "
-                "differ): repeat that call to finish it, or say --no-resume to start anew"
+                f"{self.folder} has an unfinished run of a different command (different "
+                f"{', '.join(sorted(differing))}): repeat that command to finish it, or start over with "
+                "--no-resume"
             )
         self._manifest.truncate(sum(map(len, whole)))
         self.whole, self._placed = _WHOLE in lines, _PLACED in lines
@@ -107,12 +107,12 @@ class Parts:
         for number, receipt in enumerate(self.receipts):
             if [_size(path) for path in self._paths(number)] != receipt["bytes"]:
                 raise DumpError(
-                    f"{self._paths(number)[0]} is not as it was written: say --no-resume to start anew"
+                    f"{self._paths(number)[0]} was changed since it was written: start over with --no-resume"
                 )
 
     @contextmanager
     def next_part(self) -> Iterator[tuple[BinaryIO, BinaryIO]]:
-        """Handles for the scores and the bad rows of the part after the last whole one."""
+        """Handles for the scores and the bad rows of the next part."""
         table, errors = self._paths(len(self.receipts))
         with table.open("wb") as table_handle, errors.open("wb") as errors_handle:
             yield table_handle, errors_handle
@@ -121,16 +121,16 @@ class Parts:
                 os.fsync(handle.fileno())
 
     def commit(self, receipt: Mapping[str, Any]) -> None:
-        """Make the part that `next_part` gave whole."""
+        """Complete the part from `next_part`."""
         self.seen.commit()
         sizes = [_size(path) for path in self._paths(len(self.receipts))]
         self._append({**receipt, "bytes": sizes})
         self.receipts.append({**receipt, "bytes": sizes})
 
     def finish(self, join: Join, *, errors_out: Path) -> None:
-        """Put the whole output and the whole list of bad rows in their places, each only if there is any.
+        """Move the output and the list of bad rows into place, each only if there is any.
 
-        The folder goes when this context is left.
+        The folder is deleted when this context is left.
         """
         if self._placed:
             return
@@ -141,7 +141,7 @@ class Parts:
         tables, errors = ([pair[i] for pair in pairs if _size(pair[i])] for i in (0, 1))
         if errors:
             self._put(errors, concatenate, errors_out)
-        elif is_errors_list(errors_out):  # of a run before this one
+        elif is_errors_list(errors_out):  # from an earlier run
             errors_out.unlink()
         if tables:
             self._put(tables, join, self._out)
@@ -157,16 +157,16 @@ class Parts:
         os.replace(joined, place)
 
     def _remove(self) -> None:
-        """Take the folder away. Until it is gone the manifest says that OUT stands, or says nothing."""
+        """Delete the folder. Until then the manifest says that OUT is in place, or nothing."""
         if not self._placed:
             self._manifest.truncate(0)
         self._unlink()
         (self.folder / _MANIFEST).unlink(missing_ok=True)
-        with suppress(OSError):  # someone else's file lies in it
+        with suppress(OSError):  # someone else's file is in it
             self.folder.rmdir()
 
     def _clear(self) -> None:
-        """Start anew; the manifest's lines go first, for without them no part counts."""
+        """Start over; the manifest's lines go first, since without them no part counts."""
         self._manifest.truncate(0)
         self._unlink()
 
@@ -188,12 +188,12 @@ class Parts:
 
 
 def parts_folder(out: Path) -> Path:
-    """Where the run that writes `out` keeps what it has so far."""
+    """The folder of parts of the run that writes `out`."""
     return out.with_name(f"{out.name}.parts")
 
 
 def is_errors_list(path: Path) -> bool:
-    """Whether this is a list of bad rows as Parley writes it, or an empty file: one that may be replaced."""
+    """Whether this is Parley's list of bad rows or an empty file, which may be replaced."""
     if path.is_symlink() or not path.is_file():
         return False
     try:
@@ -205,16 +205,18 @@ def is_errors_list(path: Path) -> bool:
 
 
 def _check_own(folder: Path) -> None:
-    """Refuse a folder of parts that Parley did not make, or in which a link leads elsewhere."""
+    """Refuse a folder that Parley did not create, or that contains links."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise DumpError(f"{folder} is no folder of Parley's: move it away, or give OUT another name")
+        raise DumpError(f"{folder} is not a Parley folder: move it away, or give OUT another name")
     found = list(folder.iterdir()) if folder.exists() else []
     for path in found:
         if _OWN.fullmatch(path.name) and not _is_plain(path):
-            raise DumpError(f"{path} is a link or a folder, which Parley does not make: move it away")
+            raise DumpError(f"{path} is a link or a folder that Parley did not create: move it away")
     manifest = folder / _MANIFEST
     if found and not (manifest in found and _is_manifest(manifest)):
-        raise DumpError(f"{folder} holds files that are not Parley's: move it away, or give OUT another name")
+        raise DumpError(
+            f"{folder} has files that Parley did not create: move it away, or give OUT another name"
+        )
 
 
 def _is_plain(path: Path) -> bool:
@@ -223,14 +225,14 @@ def _is_plain(path: Path) -> bool:
 
 
 def _is_manifest(path: Path) -> bool:
-    """Whether a run begins here; one killed in its first moment leaves nothing, or half a line."""
+    """Whether the manifest is a run's; one killed at once leaves nothing, or half a line."""
     with path.open("rb") as file:
         first = file.readline(len(_CALL))
     return _CALL.startswith(first)
 
 
 def is_finishing(out: Path) -> bool:
-    """Whether a run was stopped after it had read all its input: then `out` may be there, and is its own."""
+    """Whether a run was stopped after reading all its input: then an existing `out` is its own."""
     try:
         lines = (parts_folder(out) / _MANIFEST).read_bytes()
     except OSError:
@@ -239,7 +241,7 @@ def is_finishing(out: Path) -> bool:
 
 
 def _lock(handle: BinaryIO, out: Path) -> None:
-    """Hold the file as long as it is open, or this process lives. Raises DumpError where another one does."""
+    """Lock the file while it is open. Raises DumpError if another process has locked it."""
     try:
         import fcntl
     except ImportError:  # Windows

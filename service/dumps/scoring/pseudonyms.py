@@ -1,15 +1,15 @@
-"""Authors under names that only the holder of a key can trace: what `--pseudonymize` does to a record.
+"""`--pseudonymize`: authors under names that only the holder of a key can trace.
 
     pseudonyms = Pseudonyms(KeyedHashes(Path("~/.local/share/parley/pseudonym-key").expanduser()))
     pseudonyms(record).author_id         # "5f2c09b1a4e7d380", the same for the same author in every dump
 
-Id and name of the author become keyed hashes (HMAC-SHA256, 64 of its bits). Columns of the input's own whose
-names say that they are about a person (`email`, `ip_address`, `speaker`, ...) are left out, and so is the
-content of rows that can't be scored. In ids, addresses and all other columns, what names the author (or the
-parent's), an e-mail address, or the part of an address that names a user (`/users/NAME`, `@NAME`) is
-replaced by its hash: `https://lum.example/users/5f2c09b1a4e7d380/statuses/1`. The same id is replaced in the
-same way wherever it stands, so replies still find their parents. The texts of comments and articles, and
-titles, are not searched for names.
+The author's id and name become keyed hashes (64 bits of HMAC-SHA256). The input's own columns about a person
+(`email`, `ip_address`, `speaker`, ...) are dropped, and so is the content of rows that can't be scored. In
+ids, addresses and all other columns, the name of the author (or of the parent's author), e-mail addresses,
+and users in addresses (`/users/NAME`, `@NAME`) are replaced by their hash:
+`https://lum.example/users/5f2c09b1a4e7d380/statuses/1`. The same id is replaced in the same way everywhere,
+so replies still find their parents. The texts of comments and articles, and titles, are not searched for
+names.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PERSONAL = re.compile(
     re.IGNORECASE,
 )
 _AT_AN_END = re.compile("by|cc|from|to", re.IGNORECASE)
-"""Words that say so only at an end of a name: `posted_by`, `from_id`, not `reply_to_number`."""
+"""Words that mean a person only at an end of a name: `posted_by`, `from_id`, not `reply_to_number`."""
 _RENAMED = ("author.id", "author.name")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _HASH = re.compile(rf"[0-9a-f]{{{DIGITS}}}")
@@ -48,13 +48,13 @@ _IN_ADDRESS = re.compile(
 )
 _DID = re.compile(r"did:[a-z]+:[\w.:%-]+")
 _JOINTS = ("-", "_", ".", "+", "%20", "")
-"""What stands in addresses for the space in a name."""
+"""Replacements of the space of a name in addresses."""
 _SHORTEST = 2
-"""Characters of a name that is looked for in the middle of others' values."""
+"""Shortest name that is searched for inside other values."""
 
 
 class Pseudonyms:
-    """Renames authors with one key. `dropped` collects the columns that were left out."""
+    """Renames authors with one key. `dropped` collects dropped columns."""
 
     def __init__(self, hashes: KeyedHashes) -> None:
         self._hashes = hashes
@@ -62,11 +62,11 @@ class Pseudonyms:
 
     @property
     def fingerprint(self) -> str:
-        """Tells one key from another, and nothing else of it."""
+        """Identifies the key without revealing it."""
         return self._name("parley: the key's fingerprint")
 
     def __call__(self, record: Record) -> Record:
-        """The record without what names its author. Raises StoreError where the key can't be used."""
+        """The record with its author's names replaced. Raises StoreError if the key can't be used."""
         own = _called(value for value in (record.author_id, record.author_name) if value)
         personal = {name: value for name, value in record.extra.items() if self._is_personal(name)}
         own += [name for value in personal.values() for name in _called(_strings(value)) if name not in own]
@@ -88,12 +88,12 @@ class Pseudonyms:
         )
 
     def columns(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Those columns that stay."""
+        """The columns that stay."""
         return tuple(name for name in names if name in _RENAMED or not self._is_personal(name))
 
     @staticmethod
     def bad_row(row: BadRow) -> BadRow:
-        """The row by its place and problem alone."""
+        """The row with only its place and problem."""
         return replace(row, raw="")
 
     def _name(self, value: str) -> str:
@@ -106,7 +106,7 @@ class Pseudonyms:
         return replace(article, id=article.id and hidden(article.id), url=article.url and hidden(article.url))
 
     def _hider(self, names: Sequence[str]) -> Callable[[str], str]:
-        """What replaces these names, and whatever else names a person, in a value."""
+        """A function that replaces these names, and other names of persons, in a value."""
         found = _pattern(tuple(names))
 
         def hidden(value: str) -> str:
@@ -122,7 +122,7 @@ class Pseudonyms:
         return match["before"] + (name if _HASH.fullmatch(name) else self._name(name))
 
     def _searched(self, value: Any, hidden: Callable[[str], str]) -> Any:
-        """A value of the input's own, with lists and objects in it gone through likewise."""
+        """Replace names in an input's own value, recursively."""
         if isinstance(value, str):
             return hidden(value)
         if isinstance(value, Mapping):
@@ -146,8 +146,8 @@ class Pseudonyms:
 
 
 def _called(values: Iterable[str]) -> list[str]:
-    """What a person is called in ids and addresses, by what the dump calls them: `https://lum.example/@vera`
-    is also `vera`, and `vera@lum.example` too."""
+    """A person's names in ids and addresses, from the name in the dump: `https://lum.example/@vera` is also
+    `vera`, and so is `vera@lum.example`."""
     names: dict[str, None] = {}
     for value in values:
         value = value.strip()
@@ -163,7 +163,7 @@ def _called(values: Iterable[str]) -> list[str]:
 
 @lru_cache(maxsize=1024)
 def _pattern(names: tuple[str, ...]) -> re.Pattern[str] | None:
-    """The names as words of their own, whatever their case, the longest first."""
+    """A pattern for the names as whole words, ignoring case, longest first."""
     if not names:
         return None
     longest_first = sorted(names, key=len, reverse=True)
@@ -171,7 +171,7 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str] | None:
 
 
 def _strings(value: Any) -> list[str]:
-    """The texts in a value, however deep; long ones are no names."""
+    """The strings in a value, at any depth; long ones aren't names."""
     if isinstance(value, str):
         return [value] if len(value) < 100 else []
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()

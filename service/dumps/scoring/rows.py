@@ -1,7 +1,7 @@
-"""What comes out for a comment: `Scored`, and the two forms it is written in.
+"""A comment's output: `Scored`, and its two forms.
 
-JSON lines hold one object a comment, equal to an entry of `results` in the REST answer, with the input's
-fields beside:
+JSON lines have one object per comment, equal to an entry of `results` in the REST answer, plus the input's
+fields:
 
     {"id", "parent": {"id", "text"}, "article": {"id", "url", "title"}, "author": {"id", "name"},
      "created_at", "text", ... columns of the input's own ...,
@@ -11,9 +11,9 @@ fields beside:
      "spans": [{"start", "end", "label", "score"}], "language",
      "decision": {"action", "reasons": [...]}, "notes": [...]}
 
-Tables hold the same, flattened with dots (`abuse.toxicity`, `stance.label`); lists are JSON in CSV and
-lists in Parquet. Input fields are there where the input has them. The article's text is not repeated with
-every comment. A column of the input's own that bears the name of one of ours is kept as `input.NAME`.
+Tables have the same, flattened with dots (`abuse.toxicity`, `stance.label`); lists are JSON in CSV and lists
+in Parquet. Input fields appear if the input has them. The article's text is not repeated with every comment.
+An input's own column with the name of one of ours is kept as `input.NAME`.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from parley.service.policy.decision import Decision
 from parley.service.policy.result import to_result
 
 _PLACES = [(name, name.partition(".")[0], name.partition(".")[2]) for name in PREDICTED]
-"""Where in the nested form the columns of the table stand."""
+"""The path in the nested form for each column of the table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A record, what the model says of it, and what the policy makes of that."""
+    """A record, its prediction, and its decision."""
 
     record: Record
     prediction: Prediction
@@ -47,11 +47,11 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The columns of a table: the input's, then what Parley adds.
+    """The columns of a table: the input's, then Parley's.
 
-    `others` says that rows may hold columns that `inputs` lacks, which then go into one more column as JSON.
-    `types` are the input's Arrow types, or their names. Where it has none, `kinds` says which of its own
-    columns hold bool, int or float; all else is text.
+    `others`: rows may have columns that `inputs` lacks, which go into one more column as JSON. `types` are
+    the input's Arrow types, or their names. If it has none, `kinds` says which of its own columns are bool,
+    int or float; all else is text.
     """
 
     inputs: tuple[str, ...]
@@ -61,11 +61,11 @@ class Layout:
 
     @classmethod
     def of(cls, columns: Sequence[str], first: Iterable[Record], *, types: Mapping[str, Any]) -> Layout:
-        """The layout for an input with `columns`, or with those of its `first` rows where only they know."""
+        """The layout for an input with `columns`, or else with those of its `first` rows."""
         rows = [inputs_of(record) for record in first]
         seen = dict.fromkeys([*columns, *(name for row in rows for name in row)])
         if "created_at" in columns:
-            seen.setdefault(AS_SENT)  # a later row's time may be one that nobody can read
+            seen.setdefault(AS_SENT)  # a later row's time may be unreadable
         known = [name for name in REPEATED if name in seen or not columns]
         own = [name for name in seen if own_name(name) == name or name.startswith("input.")]
         kinds = {name: kind_of([row.get(name) for row in rows]) for name in own} if not columns else {}
@@ -100,11 +100,11 @@ def inputs_of(record: Record) -> dict[str, Any]:
 
 
 def kind_of(values: Sequence[Any]) -> type | None:
-    """bool, int or float where all of `values` but None are that (and 64 bits hold them), else None."""
+    """bool, int or float if all of `values` except None are that (and fit into 64 bits), else None."""
     kinds = {type(value) for value in values if value is not None}
     most = 2**63 - 1
     if kinds == {int, float}:
-        kinds, most = {float}, 2**53  # beyond, a float no longer holds every whole number
+        kinds, most = {float}, 2**53  # beyond this a float can't represent every whole number
     fits = all(abs(value) <= most for value in values if isinstance(value, int))
     kind = kinds.pop() if len(kinds) == 1 and fits else None
     return kind if kind in (bool, int, float) else None
@@ -129,7 +129,7 @@ def table_row(scored: Scored, layout: Layout) -> dict[str, Any]:
 
 
 def to_json(value: object) -> bytes:
-    r"""JSON on one line, in UTF-8; lone surrogates, which that can't hold, as `\u` escapes; NaN is null."""
+    r"""JSON on one line, in UTF-8; lone surrogates as `\u` escapes; NaN as null."""
     try:
         return _encode(value)
     except UnicodeEncodeError:
@@ -139,7 +139,7 @@ def to_json(value: object) -> bytes:
 
 
 def plain(value: object) -> str:
-    """A value as the text of a cell: times as ISO 8601 in UTC, lists and objects as JSON, None as nothing."""
+    """A value as a cell's text: times as ISO 8601 in UTC, lists and objects as JSON, None as empty."""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, list | dict):
@@ -148,7 +148,7 @@ def plain(value: object) -> str:
 
 
 def _known(value: Any) -> object:
-    """A value that JSON can't hold as one that it can: numpy's numbers and texts stay such."""
+    """Convert a value that JSON can't represent; numpy's numbers and texts keep their kind."""
     for kind in (int, float, str):
         if isinstance(value, kind):
             return kind(value)

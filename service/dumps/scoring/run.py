@@ -3,9 +3,9 @@
     with closing(Source(Path("in.csv"))) as source:
         summary = score_file(Selection(open_reader(source)), Path("out.jsonl"), Scorer.load(), call={})
 
-The output keeps the order of the input, and memory doesn't grow with it. Rows that can't be scored are listed
-in `OUT.errors.jsonl`. Both files appear when they are whole. A run that is interrupted leaves its whole parts
-in `OUT.parts` (see `parley.service.dumps.scoring.parts`), and the same call goes on from there.
+The output keeps the input's order, in constant memory. Rows that can't be scored are listed in
+`OUT.errors.jsonl`. Both files appear when complete. An interrupted run leaves its complete parts in
+`OUT.parts` (see `parley.service.dumps.scoring.parts`), and the same call resumes from there.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from parley.service.dumps.scoring.writers import WRITERS, Output, Writer
 from parley.service.errors import DumpError, NothingToScore
 
 BATCH = 1024
-"""Comments scored together: enough that many are of one length, few enough for a lively progress bar."""
+"""Comments per batch: enough that many have equal length, few enough for a smooth progress bar."""
 BATCHES_A_PART = 4
 PART_SECONDS = 5.0
-"""What a crash loses at most: so many batches, and so many seconds of work."""
+"""The most that a crash loses, in batches and in seconds of work."""
 BATCH_SECONDS = 1.5
 FIRST_BATCH = 32
-"""How long the scoring of one batch may take, and the size of the first, before that is known."""
+"""Target seconds per batch, and the size of the first batch, before the pace is known."""
 
 OnBatch = Callable[[Summary], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows that are being scored together; `scored` waits for the scores of the good ones. `rows` came with
-    them and before them, and `taken` of the dump had been read by then."""
+    """Rows being scored together; `scored` waits for the scores of the good ones. `rows` counts the rows up
+    to and including them, `taken` is the share of the dump read by then."""
 
     good: list[Record]
     bad: list[BadRow]
@@ -54,7 +54,7 @@ class Batch:
 
 
 class Pace:
-    """How many rows to score at a time, so that work is seen and kept every few seconds: `most` at most."""
+    """The batch size that shows and saves progress every few seconds, at most `most`."""
 
     def __init__(self, most: int) -> None:
         self._most, self.size = most, min(FIRST_BATCH, most)
@@ -80,9 +80,9 @@ def score_file(
 ) -> Summary:
     """Score the comments of `selection` into `out` and list the bad rows in `errors_out` (None: beside it).
 
-    `call` is all that decides what comes out, as JSON-ready values: parts of a run with an equal one are gone
-    on from, unless not `resume`. Raises DumpError where nothing can be read or written or parts of another
-    call are in the way, NothingToScore where no row is good (its bad rows are listed all the same).
+    `call` is everything that determines the output, as JSON-ready values: with `resume`, a run with an equal
+    call is continued. Raises DumpError if nothing can be read or written, or if another call's parts are in
+    the way, NothingToScore if no row is good (bad rows are still listed).
     """
     form = WRITERS[output_format(out)]
     errors_out = errors_out or errors_file(out)
@@ -93,7 +93,7 @@ def score_file(
             parts.finish(form.join, errors_out=errors_out)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        advice = "; make room, and the same command goes on from here" if full else ""
+        advice = "; free some space, then give the same command again to resume" if full else ""
         raise DumpError(f"{out} can't be written: {error.strerror or error}{advice}") from error
     return run.checked()
 
@@ -110,8 +110,8 @@ def score_stream(
 ) -> Summary:
     """Score the comments of `selection` onto the handle `out` as JSON lines, batch by batch.
 
-    Unless `ahead`, a batch is written before the rows of the next are waited for. Raises as `score_file`;
-    BrokenPipeError where `out` is no longer read.
+    Unless `ahead`, a batch is written before waiting for the rows of the next. Raises as `score_file`, and
+    BrokenPipeError if `out` is closed.
     """
     run = Run(selection, scorer, WRITERS["jsonl"], batch=batch, on_batch=on_batch)
     for some in run.batches(ahead=ahead):
@@ -121,12 +121,12 @@ def score_stream(
 
 
 def errors_file(out: Path) -> Path:
-    """Where the bad rows of the run that writes `out` are listed, if nothing else is said."""
+    """The default file of bad rows for a run that writes `out`."""
     return out.with_name(f"{out.name}.errors.jsonl")
 
 
 class Run:
-    """One pass over a selection, and what it counts; `layout` None is that of its first comments."""
+    """One pass over a selection, and its counts; `layout` None: from its first comments."""
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class Run:
         self._mark = time.monotonic()
 
     def go_on(self, parts: Parts) -> None:
-        """Score all that `parts` lacks; what it has is read again, and checked to be the same rows."""
+        """Score what `parts` lacks; rows that it has are read again and checked to be the same."""
         if parts.receipts:
             self.summary = Summary.of(parts.receipts[-1]["summary"])
             self.summary.earlier = self.summary.scored
@@ -160,7 +160,7 @@ class Run:
             parts.commit({"rows": self._written, "taken": self._taken, "summary": self.summary.to_dict()})
 
     def _part(self, first: Batch, batches: Iterator[Batch], pace: Pace) -> Iterator[Batch]:
-        """`first` and what follows it into the same part: few rows, and few seconds."""
+        """`first` and the batches of the same part: limited rows and seconds."""
         started, rows = time.monotonic(), 0
         following: Batch | None = first
         while following is not None:
@@ -175,7 +175,7 @@ class Run:
             following = next(batches, None)
 
     def write(self, batches: Iterable[Batch], table: BinaryIO, errors: BinaryIO | None) -> None:
-        """Write these rows onto the two handles; nothing is written to `table` where none is good."""
+        """Write these rows to the two handles; nothing to `table` if none is good."""
         writer: Writer | None = None
         try:
             for batch in batches:
@@ -188,32 +188,34 @@ class Run:
                 self._tick()
         except BaseException:
             if writer is not None:
-                with suppress(Exception):  # it closes onto a file that counts for nothing
+                with suppress(Exception):  # it closes on a file that doesn't count
                     writer.close()
             raise
         if writer is not None:
             writer.close()
 
     def batches(self, *, ahead: bool = True) -> Iterator[Batch]:
-        """The batches of the selection, for `write`. The one after is begun before one is given, if `ahead`:
-        so the engine goes on while the rows before are written.
+        """The batches of the selection, for `write`. With `ahead` the next batch is started before one is
+            yielded,
+        so that the engine works during writing.
         """
         return _one_ahead(self._begin()) if ahead else self._begin()
 
     def checked(self) -> Summary:
-        """The summary. Raises NothingToScore where it counts no comment."""
+        """The summary. Raises NothingToScore if it counts no comments."""
         counted = self.summary
         if counted.scored:
             return counted
         bad = f" ({counted.bad:,} bad; the first, {counted.first_problem})" if counted.bad else ""
-        left_out = f" ({counted.left_out:,} were left out)" if counted.left_out else ""
+        left_out = f" ({counted.left_out:,} did not match)" if counted.left_out else ""
         raise NothingToScore(f"nothing to score: no row holds a comment{bad}{left_out}")
 
     def _begin(self, *, after: Mapping[str, Any] | None = None, pace: Pace | None = None) -> Iterator[Batch]:
-        """The rows of the selection, as many at a time as `pace` says (None: as a batch holds), without those
-        that the receipt `after` counts. A dump that breaks off in the middle ends with a BadRow that says so.
+        """The rows of the selection, in groups of the size that `pace` says (None: a batch), without those
+            counted by
+        the receipt `after`. A dump that breaks off ends with a BadRow that says so.
 
-        The layout is that of the first whole batch with a good row, however small the batches are.
+        The layout comes from the first full batch with a good row, even if groups are smaller.
         """
         skip, number = (after["rows"] if after else 0), 0
         rows = self._rows()
@@ -243,7 +245,7 @@ class Run:
         self.summary.left_out = self._selection.left_out
 
     def _look(self, records: Sequence[Record]) -> Layout:
-        """The layout, which the dump's first comments decide."""
+        """The layout, from the dump's first comments."""
         if self._layout is None:
             self._layout = Layout.of(self._selection.columns, records, types=self._selection.types)
         return self._layout
@@ -278,11 +280,11 @@ class Run:
             if self._selection.taken == 0:
                 raise
             self.summary.cut_short = str(error)
-            yield BadRow(reason=f"nothing is read from here on: {error}", row=self._selection.taken + 1)
+            yield BadRow(reason=f"the rest of the input is not read: {error}", row=self._selection.taken + 1)
 
 
 def _one_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same batches, each given once the one after it is begun."""
+    """The same batches, each yielded after the next is started."""
     for first, _ in pairwise(chain(batches, [None])):
         assert first is not None
         yield first

@@ -1,7 +1,7 @@
-"""The batch function, which every way of scoring a dump calls: `Scorer`, and what a run counts: `Summary`.
+"""The batch function behind every way of scoring a dump, `Scorer`, and a run's counts, `Summary`.
 
 scorer = Scorer.load()
-scorer(records)          # one Scored a record, in order
+scorer(records)          # one Scored per record, in order
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Scorer:
         self._ask: tuple[Question, ...] = ("reply",) if reply else ()
         self.thresholds = policy.operating_points
         self.asked = 0
-        """Comments that the model was asked about, duplicates left out."""
+        """Comments that the model scored, without duplicates."""
 
     @classmethod
     def load(
@@ -52,10 +52,10 @@ class Scorer:
         threads: int | None = None,
         null: bool = False,
     ) -> Self:
-        """The scorer with the artifact at `model` (None: the one that comes with Parley).
+        """The scorer with the artifact at `model` (None: the shipped one).
 
-        `target` serves comments that bring none of their own; `reply` judges each against its parent; `null`
-        is for the null engine, without any artifact. Raises ArtifactError and PolicyError.
+        `target` is for comments without one; `reply` compares each with its parent; `null` uses the null
+        engine, without an artifact. Raises ArtifactError and PolicyError.
         """
         classifier: Classifier | NullClassifier
         classifier = NullClassifier() if null else _classifier(model, threads=threads)
@@ -63,13 +63,13 @@ class Scorer:
         return cls(classifier, loaded, target=target, reply=reply)
 
     def __call__(self, records: Sequence[Record], *, seen: Seen | None = None) -> list[Scored]:
-        """Scored comments for `records`; exact duplicates, also of what `seen` knows, are scored once."""
+        """Scored comments for `records`; exact duplicates, also of those in `seen`, are scored once."""
         return self.start(records, seen=seen)()
 
     def start(self, records: Sequence[Record], *, seen: Seen | None = None) -> Callable[[], list[Scored]]:
-        """Begins to score beside the caller's work; what it returns waits for what a call gives.
+        """Start scoring in parallel with the caller; returns a function that waits for the result.
 
-        With one `seen`, what was started first must be waited for first.
+        With a shared `seen`, wait in the order of starting.
         """
         comments = [record.comment(target=self._target, ask=self._ask) for record in records]
         keys = [key_of(comment) for comment in comments]
@@ -104,9 +104,8 @@ def _classifier(model: Path | None, *, threads: int | None) -> Classifier:
 
 @dataclass(slots=True)
 class Summary:
-    """What a run did. `flagged` counts comments at or over a label's operating point; `earlier` are comments
-    that a run had scored before it was interrupted, and that this one went on from; `share` is that of the
-    rows read which are scored."""
+    """A run's counts. `flagged` counts comments at or over a label's operating point; `earlier` are comments
+    scored by the interrupted run that this one resumed; `share` is the scored share of the rows read."""
 
     scored: int = 0
     repeated: int = 0
@@ -140,7 +139,7 @@ class Summary:
                 self.stances[said.stance.label or UNSURE] += 1
 
     def merge(self, other: Summary) -> None:
-        """Count what another run counted, on other rows of the same dump."""
+        """Add another run's counts, on other rows of the same dump."""
         for name in ("scored", "repeated", "bad", "left_out", "seconds"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("flagged", "stances", "actions"):
@@ -155,6 +154,6 @@ class Summary:
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Summary:
-        """The summary that `to_dict` gave."""
+        """The summary from `to_dict`."""
         counters = {name: Counter(values[name]) for name in ("flagged", "stances", "actions")}
         return cls(**{**values, **counters})

@@ -1,9 +1,8 @@
-"""Which comments of a dump are scored, and how their authors are named: `--where`, `--since`, `--limit`,
-`--pseudonymize`.
+"""Selects a dump's comments and pseudonymizes authors: `--where`, `--since`, `--limit`, `--pseudonymize`.
 
     Selection(reader, where=[Filter.parse("article.url~/sport/")], limit=1000)
 
-A selection is a reader itself: between the dump's reader and the scorer it leaves out, and it renames.
+A selection is itself a reader, between the dump's reader and the scorer.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """`FIELD OP VALUE`: what a comment must be to be scored.
+    """`FIELD OP VALUE`: a condition on comments.
 
-    `=` and `!=` compare whole values (an empty VALUE is a missing one), `~` and `!~` search for a regular
-    expression whatever its case, the others compare times, numbers, or else texts. A field of Parley's or a
-    column of the input's own; where it is missing, only `!=`, `!~` and an empty `=` hold.
+    `=` and `!=` compare whole values (an empty VALUE means missing), `~` and `!~` search for a regular
+    expression, ignoring case, the others compare times, numbers, or else texts. FIELD is one of Parley's or
+    an input's own column; if it is missing, only `!=`, `!~` and an empty `=` match.
     """
 
     field: str
@@ -45,7 +44,7 @@ class Filter:
 
     @classmethod
     def parse(cls, given: str) -> Filter:
-        """The condition that `--where` gives. Raises DumpError."""
+        """Parse a condition of `--where`. Raises DumpError."""
         parts = _PARTS.fullmatch(given)
         if parts is None:
             raise DumpError(f"--where {given}: give FIELD=VALUE, or != ~ !~ < <= > >= instead of =")
@@ -55,7 +54,7 @@ class Filter:
             try:
                 wanted = re.compile(value, re.IGNORECASE)
             except re.error as error:
-                raise DumpError(f"--where {given}: {value!r} is no regular expression: {error}") from error
+                raise DumpError(f"--where {given}: {value!r} is not a regular expression: {error}") from error
         elif sign in _ORDER and field not in FIELDS and not _is_ordered(value):
             raise DumpError(
                 f"--where {given}: {value!r} is neither a number nor a date, which {sign} compares: give "
@@ -71,7 +70,7 @@ class Filter:
         return cls("created_at", ">=", _time(date, given=f"--since {date}"), f"created_at>={date}")
 
     def holds(self, found: Any) -> bool:
-        """Whether a field with the value `found` fits."""
+        """Whether a field with the value `found` matches."""
         if found is None or found == "":
             return self.sign == "!~" or (
                 self.sign in ("=", "!=") and (self.sign == "=") == (self.wanted == "")
@@ -98,10 +97,10 @@ class OneRecord:
 
 
 class Selection:
-    """The rows of `reader` that are to be scored, in order; rows that can't be used are always among them.
+    """The rows of `reader` to be scored, in order; bad rows are always included.
 
-    `limit` counts comments. With `pseudonyms` authors are renamed after the conditions were held against
-    their names, and bad rows come without their content.
+    `limit` counts comments. With `pseudonyms` authors are renamed after the conditions were checked, and bad
+    rows lose their content.
     """
 
     def __init__(
@@ -115,27 +114,27 @@ class Selection:
         self._reader, self._where, self._limit, self._pseudonyms = reader, where, limit, pseudonyms
         self.taken = self.chosen = self.left_out = 0
         self.unseen = {c.field for c in where} - set(FIELDS)
-        """Fields of conditions that no row had so far."""
+        """Fields of conditions that no row has had so far."""
         if reader.columns and (missing := self.unseen - set(reader.columns)):
             raise DumpError(
-                f"--where asks for {missing.pop()!r}, which the input lacks; "
+                f"--where names {missing.pop()!r}, which the input lacks; "
                 f"it has {', '.join(reader.columns)}, and Parley knows {', '.join(FIELDS)}"
             )
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The input's columns, with authors replaced by pseudonyms where that was asked."""
+        """The input's columns, without those that pseudonymizing drops."""
         columns = self._reader.columns
         return self._pseudonyms.columns(columns) if self._pseudonyms else columns
 
     @property
     def types(self) -> dict[str, Any]:
-        """Arrow types by column, where the input has them."""
+        """Arrow types by column, if the input has them."""
         return getattr(self._reader, "types", {})
 
     @property
     def fraction(self) -> float:
-        """How much of the work is read, in [0, 1]."""
+        """How much has been read, in [0, 1]."""
         done = self.chosen / self._limit if self._limit else 0.0
         return max(done, self._reader.fraction)
 
@@ -165,7 +164,7 @@ class Selection:
 
 
 def field_of(record: Record, name: str) -> Any:
-    """The value of one of FIELDS or of a column of the input's own; None where there is none."""
+    """The value of one of FIELDS or of an input's own column, or None."""
     if name not in FIELDS:
         return record.extra.get(name)
     if name in ("author.id", "author.name"):

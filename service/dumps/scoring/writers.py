@@ -1,6 +1,6 @@
-"""Files of scores: JSON lines, CSV, Parquet, written in parts and joined to one file.
+"""Files of scores: JSON lines, CSV, Parquet, written in parts and joined into one file.
 
-Parts of a file are written with one layout; the first alone has the `header`, in formats that have one.
+All parts of a file have one layout; only the first has the `header`, in formats that have one.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from parley.service.dumps.reading.names import LISTS, OTHERS, PREDICTED
 from parley.service.dumps.scoring.rows import Layout, Scored, json_row, kind_of, plain, table_row, to_json
 
 ROW_GROUP = 20_000
-"""Rows of a Parquet row group: readers are slow over many small ones."""
+"""Rows per Parquet row group: many small ones are slow to read."""
 _TEXTS = ("stance.target", "stance.label", "reply.label", "language", "decision.action")
 
 
 class Writer(Protocol):
-    """Writes scored comments in the order given; `close` ends the format, not the file below."""
+    """Writes scored comments in the order given; `close` ends the format without closing the file."""
 
     def write(self, rows: Sequence[Scored]) -> None:
-        """Write these rows after those written before."""
+        """Append these rows."""
 
     def close(self) -> None:
-        """Write what the format ends with."""
+        """Write the format's end."""
 
 
 class JsonLinesWriter:
-    """One object a line, as `parley.service.dumps.scoring.rows` says."""
+    """One object per line, as in `parley.service.dumps.scoring.rows`."""
 
     def __init__(self, handle: BinaryIO, layout: Layout, *, header: bool = True) -> None:
         self._handle = handle
 
     def write(self, rows: Sequence[Scored]) -> None:
-        """A line a row."""
+        """Write one line per row."""
         self._handle.writelines(to_json(json_row(row)) + b"\n" for row in rows)
 
     def close(self) -> None:
@@ -48,11 +48,11 @@ class JsonLinesWriter:
 
 
 _CELLS = (str, float, int)
-"""What the csv module writes as `plain` does."""
+"""Characters that the csv module writes unquoted."""
 
 
 class CsvWriter:
-    """RFC 4180 in UTF-8. Cells are the data as they are: one that starts with `=` is not altered."""
+    """RFC 4180 in UTF-8. Cells are written unchanged, even if they start with `=`."""
 
     def __init__(self, handle: BinaryIO, layout: Layout, *, header: bool = True) -> None:
         self._layout = layout
@@ -62,7 +62,7 @@ class CsvWriter:
             self._csv.writerow(layout.columns)
 
     def write(self, rows: Sequence[Scored]) -> None:
-        """A record a row."""
+        """Write one record per row."""
         for row in rows:
             cells = table_row(row, self._layout).values()
             self._csv.writerow([v if v is None or type(v) in _CELLS else plain(v) for v in cells])
@@ -74,10 +74,10 @@ class CsvWriter:
 
 
 class ParquetWriter:
-    """Scores as 64-bit floats, lists as lists of structs, the input's own columns in the types they came in.
+    """Scores as 64-bit floats, lists as lists of structs, the input's own columns with their types.
 
-    JSON lines have no types: there the first rows say what a column of the input's own is, and a later value
-    that is something else goes to the column `input.others`. All else is text.
+    JSON lines have no types: the first rows decide a column's type, and a later value that doesn't fit goes
+    to the column `input.others`. All else is text.
     """
 
     def __init__(self, handle: BinaryIO, layout: Layout, *, header: bool = True) -> None:
@@ -89,7 +89,7 @@ class ParquetWriter:
         self._waiting: list[Any] = []
 
     def write(self, rows: Sequence[Scored]) -> None:
-        """Hold the rows until they fill a row group."""
+        """Buffer the rows until they fill a row group."""
         flat = [table_row(row, self._layout) for row in rows]
         for row in flat:
             self._move_misfits(row)
@@ -109,7 +109,7 @@ class ParquetWriter:
         self._waiting = []
 
     def _move_misfits(self, row: dict[str, Any]) -> None:
-        """Values of another kind than their column's into the column for the others."""
+        """Move values that don't fit their column's type into the column for others."""
         for name, kind in self._layout.kinds.items():
             if row[name] is not None and kind_of([row[name], kind()]) is not kind:
                 row[OTHERS] = {**(row[OTHERS] or {}), name: row[name]}
@@ -150,7 +150,7 @@ class ParquetWriter:
 
 
 def _utf8(value: Any) -> str:
-    """The value as text that UTF-8 can hold."""
+    """The value as text that UTF-8 can encode."""
     text = value if type(value) is str else plain(value)
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
@@ -163,7 +163,7 @@ def concatenate(parts: Sequence[Path], out: BinaryIO) -> None:
 
 
 def concatenate_parquet(parts: Sequence[Path], out: BinaryIO) -> None:
-    """Join parts in row groups of ROW_GROUP rows, however many rows a part has."""
+    """Join parts into row groups of ROW_GROUP rows."""
     pa = import_pyarrow()
     schema = pa.parquet.read_schema(parts[0])
     with pa.parquet.ParquetWriter(out, schema, compression="zstd") as joined:
@@ -178,7 +178,7 @@ def _in_groups(pa: Any, tables: Iterator[Any]) -> Iterator[Any]:
         group.append(table)
         rows += table.num_rows
         while rows >= ROW_GROUP:
-            # In one piece: how a column is cut into pieces would show in the bytes.
+            # In one chunk: how a column is chunked would change the bytes.
             whole = pa.concat_tables(group)
             yield whole.slice(0, ROW_GROUP).combine_chunks()
             rows -= ROW_GROUP
@@ -191,11 +191,11 @@ class OpenWriter(Protocol):
     """Opens a writer on a handle."""
 
     def __call__(self, handle: BinaryIO, layout: Layout, *, header: bool = True) -> Writer:
-        """A writer of this layout; `header` False leaves out a CSV's first line."""
+        """A writer of this layout; `header` False omits a CSV's first line."""
 
 
 class Join(Protocol):
-    """Joins files that such writers wrote."""
+    """Joins files from such writers."""
 
     def __call__(self, parts: Sequence[Path], out: BinaryIO) -> None:
         """Write the parts, in order, as one file to `out`."""

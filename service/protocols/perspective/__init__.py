@@ -1,12 +1,12 @@
 """Perspective's v1alpha1 protocol, for clients that change nothing but a base URL.
 
     POST /v1alpha1/comments:analyze        scores (`analyze`)
-    POST /v1alpha1/comments:suggestscore   moderators' decisions, kept (`suggest`)
-    GET  /$discovery/rest                  what Google's client libraries build themselves from (`discovery`)
+    POST /v1alpha1/comments:suggestscore   stores moderators' decisions (`suggest`)
+    GET  /$discovery/rest                  the document Google's client libraries are built from (`discovery`)
     POST /batch                            up to 100 of these calls in one multipart request (`batch`)
 
-`schemas` are the bodies, `attributes` the names that can be asked for, `context` the article and the parent,
-`spans` the sentences, `errors` Google's shape of errors.
+`schemas` has the bodies, `attributes` the names that can be requested, `context` the article and the parent,
+`spans` the sentences, `errors` Google's error format.
 """
 
 from fastapi import APIRouter

@@ -1,10 +1,10 @@
-"""POST /v1alpha1/comments:analyze: scores for one comment, a summary each and, if asked for, a sentence each.
+"""POST /v1alpha1/comments:analyze: scores for one comment and, on request, for each sentence.
 
     curl 'http://127.0.0.1:8000/v1alpha1/comments:analyze?key=KEY' -H 'Content-Type: application/json' \\
         -d '{"comment": {"text": "What nonsense."}, "requestedAttributes": {"TOXICITY": {}}}'
 
-Nothing of it is stored, unless the site keeps arriving comments for its moderators (`store.queue`), and then
-nothing with `doNotStore`.
+Nothing is stored, unless the site stores incoming comments for its moderators (`store.queue`) and the request
+has no `doNotStore`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ Site = Mapping[str, str | None]
     responses={200: {"model": AnalyzeCommentResponse}, **documented(400, 403, 429, 500, 503)},
 )
 async def analyze(request: Request, sent: AnalyzeCommentRequest, service: ServiceDep) -> Response:
-    """Attributes that can't be judged (OFF_TOPIC of a comment without words) are left out."""
+    """Attributes that can't be judged (OFF_TOPIC of a comment without words) are omitted."""
     text = check_comment(sent.comment)
     surroundings = context.read(sent.context)
     requested = {
@@ -92,7 +92,7 @@ async def analyze(request: Request, sent: AnalyzeCommentRequest, service: Servic
 
 
 def check_comment(comment: TextEntry | None) -> str:
-    """The comment's text. Raises InvalidRequest where there is none, or too much, or not plain text."""
+    """The comment's text. Raises InvalidRequest if it is empty, too long, or not plain text."""
     text = (comment and comment.text) or ""
     if not text.strip():
         raise invalid("COMMENT_EMPTY", "Comment must be non-empty.")
@@ -111,7 +111,7 @@ def check_comment(comment: TextEntry | None) -> str:
 
 
 def _dropped(drop: bool, check: Callable[[], None]) -> bool:
-    """Whether a check fails and the client wants what fails it left out. Raises InvalidRequest otherwise."""
+    """Whether a check fails and the client drops such attributes. Raises InvalidRequest if it doesn't."""
     try:
         check()
     except InvalidRequest:
@@ -122,8 +122,8 @@ def _dropped(drop: bool, check: Callable[[], None]) -> bool:
 
 
 def _check_attributes(requested: Requested, site: Site, *, with_article: bool, drop: bool) -> dict[str, str]:
-    """The path of the score behind each requested attribute that is answered: not of those that the site has
-    mapped to nothing and, with `drop`, of those that can't be. Raises InvalidRequest."""
+    """The score's path for each requested attribute, without those that the site maps to null and, with
+    `drop`, those that can't be answered. Raises InvalidRequest."""
     if not requested:
         raise invalid("NO_REQUESTED_ATTRIBUTES", "Missing requested_attributes")
     if len(requested) > MAX_ATTRIBUTES:
@@ -155,14 +155,14 @@ def _answerable(path: str | None, with_article: bool) -> bool:
 
 
 def _check_declared(service: Service, languages: Sequence[str], requested: Requested) -> None:
-    """A client that names only languages the model doesn't know is told so, unless the site wants guesses."""
+    """Refuse a comment declared only in languages that the model lacks, unless the site wants guesses."""
     ignored = not languages or service.settings.perspective.languages == "ignored"
     if not ignored and not any(_supported(service, language) for language in languages):
         raise _not_supported(next(iter(requested)), requested=languages, detected=[])
 
 
 def _check_detected(service: Service, detected: str, requested: Requested) -> None:
-    """As Perspective did, for sites that want it: no score where the model's language isn't sure."""
+    """As Perspective did, for sites that want it: refuse a comment whose language is uncertain."""
     if service.settings.perspective.languages != "detected":
         return
     if detected == UNDETERMINED:
@@ -189,7 +189,7 @@ def _not_supported(attribute: str, *, requested: Sequence[str], detected: Sequen
 
 
 def _sentences(whole: Comment, places: Iterable[tuple[int, int]]) -> list[Comment]:
-    """Each sentence as a comment of its own under the same article; its language is the whole's."""
+    """Each sentence as its own comment under the same article, in the whole's language."""
     return [
         Comment(text=whole.text[start:end], article=whole.article, language=UNDETERMINED)
         for start, end in places
@@ -203,7 +203,7 @@ def _scores(
     requested: Requested,
     paths: Mapping[str, str],
 ) -> dict[str, AttributeScores]:
-    """Of each attribute the summary and its spans: the sentences or, without any, the whole text."""
+    """Each attribute's summary and spans: the sentences or, if there are none, the whole text."""
     units = Utf16(text)
     answer = {}
     for attribute, path in paths.items():

@@ -1,9 +1,9 @@
-"""The attributes that can be asked for, and the score that answers each.
+"""The attributes that can be requested, and the score behind each.
 
     lookup("TOXICITY_FAST", site={})                                     # "abuse.toxicity"
     lookup("LIKELY_TO_REJECT", site={"LIKELY_TO_REJECT": "spam"})        # "spam"
 
-A site may map further names, or these ones anew, in its settings (`perspective.attributes`).
+A site can map further names, or remap these, in its settings (`perspective.attributes`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BUILT_IN: Mapping[str, str] = {
 NEEDS_ARTICLE = (OFF_TOPIC, "stance.favor", "stance.against")
 
 MAX_ATTRIBUTES = 100
-"""In one request; Perspective never had half as many."""
+"""Limit per request; Perspective never had half as many."""
 
 _VERSION = re.compile(r"@.*")
 
@@ -40,13 +40,13 @@ def without_version(attribute: str) -> str:
 
 
 def lookup(attribute: str, *, site: Mapping[str, str | None]) -> str | None:
-    """The path of the score that answers `attribute`; None for a name that means nothing here."""
+    """The path of the score behind `attribute`; None for an unknown name."""
     name = without_version(attribute)
     return site[name] if name in site else BUILT_IN.get(name)
 
 
 def left_out(attribute: str, *, site: Mapping[str, str | None]) -> bool:
-    """Whether the site has mapped `attribute` to nothing: it is left out of answers and fails no request."""
+    """Whether the site maps `attribute` to null: it is omitted instead of failing the request."""
     return site.get(without_version(attribute), "") is None
 
 

@@ -1,7 +1,7 @@
 """POST /batch: up to 100 calls of this protocol as the parts of one multipart/mixed request.
 
-Each part is an HTTP request of its own, with its own key, and is answered as if it had come alone, in the
-same order; its Content-ID comes back with `response-` before it.
+Each part is an HTTP request with its own key, and is answered as if it had come alone, in the same order; its
+Content-ID is returned with the prefix `response-`.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from parley.service.web.proxy import PEER
 
 MAX_PARTS = 100
 AT_ONCE = 2
-"""Parts in work: all of them would fill the queue, and most be refused as busy."""
+"""Parts processed at a time: all at once would fill the queue, and most would be refused as busy."""
 OURS = ("/v1alpha1/",)
-"""Where a part may go: never back here, and to no other protocol."""
+"""Where parts may go: not back here, and to no other protocol."""
 MAX_HEADERS = 16_384
-"""Bytes of the headers of a part, and of the call in it."""
+"""Limit of a part's headers, and of the headers of the call in it, in bytes."""
 MAX_DECLARED = 1_000
-"""Characters of the batch's Content-Type that are read; a boundary has 70 at most."""
+"""Longest Content-Type of a batch; a boundary has at most 70 characters."""
 INHERITED = (b"authorization", b"x-api-key", b"x-goog-api-key")
-"""Headers of the batch that count for each part without a key of its own."""
+"""Headers of the batch that apply to each part without a key of its own."""
 
 _REQUEST_LINE = re.compile(rb"\s*([A-Z]+) (\S+)(?: HTTP/[\d.]+)?\r?\n")
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
@@ -59,13 +59,13 @@ class Part:
 
 @router.post(
     "/batch",
-    summary="Up to 100 calls in one",
+    summary="Up to 100 calls in one request",
     openapi_extra={"requestBody": {"required": True, **_MULTIPART}},
     responses={200: _MULTIPART, **documented(400, 500)},
     response_class=Response,
 )
 async def batch(request: Request) -> Response:
-    """`multipart/mixed` of `application/http` parts; the answer has one part for each, in the same order."""
+    """`multipart/mixed` of `application/http` parts; the answer has one part per call, in the same order."""
     content_type = request.headers.get("content-type", "")
     body = await _read(request, content_type)
     parts = await run_in_threadpool(parse, content_type, body)
@@ -81,7 +81,7 @@ async def batch(request: Request) -> Response:
 
 
 async def _read(request: Request, content_type: str) -> bytes:
-    """The body; of a long one only the beginning where neither the batch nor its first call has a key.
+    """The body; only the beginning of a long one if neither the batch nor its first call has a key.
 
     Raises MissingKey, InvalidKey.
     """
@@ -102,7 +102,7 @@ def _check_key(request: Request, content_type: str, beginning: bytes) -> None:
         part = _part(_split(beginning, boundary, most=1)[0], 1) if boundary else None
         keys += [_key_of(part)] if part else []
     except (IndexError, MalformedBody):
-        pass  # no call can be seen yet: the batch's own key decides
+        pass  # no call has been read yet: the batch's own key decides
     given = [key for key in keys if key]
     for key in given[1:]:
         try:
@@ -142,9 +142,9 @@ def _boundary(content_type: str) -> bytes | None:
 
 
 def _split(body: bytes, boundary: bytes, *, most: int) -> list[bytes]:
-    """What stands between the lines of the boundary, `most` parts of it.
+    """The parts between the boundary lines, at most `most`.
 
-    email's own parser of multiparts isn't used: it takes the square of the time over a long header.
+    email's multipart parser isn't used: it takes quadratic time on a long header.
     """
     line = re.compile(rb"^--%s(--)?[ \t]*(?:\r?\n|\Z)" % re.escape(boundary), re.MULTILINE)
     parts: list[bytes] = []
@@ -156,7 +156,7 @@ def _split(body: bytes, boundary: bytes, *, most: int) -> list[bytes]:
         if start is None:
             break
     if start is not None:
-        parts.append(body[start:])  # its end is missing
+        parts.append(body[start:])  # the end is missing
     return [re.sub(rb"\r?\n\Z", b"", part) for part in parts]
 
 
@@ -171,7 +171,7 @@ def _part(raw: bytes, number: int) -> Part:
             "and begin with a line such as POST /v1alpha1/comments:analyze HTTP/1.1."
         )
     assert isinstance(payload, bytes)
-    # The line's own end belongs to what follows, so that a part without headers has its blank line too.
+    # The line's end belongs to the rest, so that a part without headers has its blank line too.
     call = b"\n" + payload[line.end() :]
     _check_headers(call, number)
     head, *bodies = _BLANK_LINE.split(call, maxsplit=1)
@@ -207,7 +207,7 @@ async def _all(request: Request, parts: Sequence[Part]) -> list[bytes]:
 
 
 async def _call(request: Request, part: Part) -> bytes:
-    """The answer to one part, as bytes of HTTP: through the whole application, keys and limits included."""
+    """The answer to one part, as HTTP bytes: through the whole application, including keys and limits."""
     try:
         url = urlsplit(part.target)
     except ValueError:

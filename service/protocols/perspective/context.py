@@ -4,8 +4,8 @@ articleAndParentComment   both by name
 entries                   the article's text, then the parent's (as OSMod does)
 entries, JSON in text     {"url", "Coral_comment_id", "reply_to_id_Coral_comment_id"} (as Coral does)
 
-An article's first line is its title, and stance is towards it. A text that is nothing but a web address names
-an article that was PUT to /v1/articles.
+An article's first line is its title, and stance is towards it. A text that is only a web address names an
+article that was PUT to /v1/articles.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from parley.service.urls import normalise
 
 MAX_BYTES = 1_000_000
 MAX_TITLE = 300
-"""Characters of a first line that is taken as a title; of a longer one its first sentence is."""
+"""Longest first line that is taken as the title; of a longer one only the first sentence is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the comment stands under, and its own id where the client tells it."""
+    """The comment's article and parent, and its id if the client sends it."""
 
     article: Article | None = None
     parent: Parent | None = None

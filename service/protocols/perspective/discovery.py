@@ -1,6 +1,7 @@
-"""GET /$discovery/rest: the document from which Google's client libraries build their methods.
+"""GET /$discovery/rest: the document that Google's client libraries are built from.
 
-build("commentanalyzer", "v1alpha1", discoveryServiceUrl="http://127.0.0.1:8000/$discovery/rest?version=v1alpha1")
+build("commentanalyzer", "v1alpha1",
+discoveryServiceUrl="http://127.0.0.1:8000/$discovery/rest?version=v1alpha1")
 """
 
 from __future__ import annotations
@@ -31,21 +32,21 @@ router = APIRouter()
 
 @router.get(
     PATH,
-    summary="What Google's client libraries build themselves from",
+    summary="The document that Google's client libraries are built from",
     responses={
         200: {"content": {"application/json": {"schema": {"type": "object"}}}},
         **documented(400, 404, 429),
     },
 )
 async def discovery(request: Request, service: ServiceDep, version: str = VERSION) -> Response:
-    """Its `rootUrl` is the setting `public_url`, or the address that was asked."""
+    """Its `rootUrl` is the setting `public_url`, or the requested address."""
     if version != VERSION:
         raise NotFound(f"there is no version {version[:20]!r} of this API: ask for version={VERSION}")
     return JSON(document(service.settings.public_url or str(request.base_url)))
 
 
 def document(root_url: str) -> dict[str, Any]:
-    """The discovery document of a service that is reached at `root_url`."""
+    """The discovery document of a service at `root_url`."""
     root = root_url.rstrip("/") + "/"
     return {
         "kind": "discovery#restDescription",
@@ -66,7 +67,7 @@ def document(root_url: str) -> dict[str, Any]:
             "comments": {
                 "methods": {
                     "analyze": _method("analyze", "AnalyzeComment", "Scores a comment."),
-                    "suggestscore": _method("suggestscore", "SuggestCommentScore", "Keeps a decision."),
+                    "suggestscore": _method("suggestscore", "SuggestCommentScore", "Stores a decision."),
                 }
             }
         },
@@ -89,7 +90,7 @@ def _method(name: str, message: str, description: str) -> dict[str, Any]:
 
 
 def _parameters() -> dict[str, Any]:
-    """The query parameters that Google's clients may send with any method."""
+    """Query parameters that Google's clients may send with any method."""
     names = ("access_token", "alt", "fields", "key", "oauth_token", "quotaUser", "$.xgafv")
     described: dict[str, Any] = {name: {"type": "string", "location": "query"} for name in names}
     described["prettyPrint"] = {"type": "boolean", "default": "true", "location": "query"}
@@ -108,7 +109,7 @@ def _schemas() -> dict[str, Any]:
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:
-    """A property's schema without null, which discovery doesn't know."""
+    """A property's schema without null, which discovery lacks."""
     given = next((s for s in schema.get("anyOf", ()) if s.get("type") != "null"), schema)
     plain: dict[str, Any] = {key: given[key] for key in ("type", "$ref") if key in given}
     if "items" in given:

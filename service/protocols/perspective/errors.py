@@ -28,11 +28,11 @@ STATUS_NAMES = {
     500: "INTERNAL",
     503: "UNAVAILABLE",
 }
-"""HTTP status to Google's name of it; every error of this protocol has one of these."""
+"""HTTP status to Google's name for it; every error of this protocol has one of these."""
 
 
 class GoogleStatus(BaseModel):
-    """What went wrong: `details[].errorType` says it to machines."""
+    """What went wrong; `details[].errorType` is for machines."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -56,7 +56,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def invalid(error_type: str, message: str, **more: Any) -> InvalidRequest:
-    """An error in Perspective's words; `more` goes into its detail beside `errorType`."""
+    """An error in Perspective's words; `more` is added to its detail, beside `errorType`."""
     return InvalidRequest(message, details=[_detail(error_type) | more])
 
 

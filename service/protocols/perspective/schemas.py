@@ -1,6 +1,6 @@
-"""The bodies of the protocol. Keys that Parley doesn't know are ignored, as clients of ten years send them.
+"""The bodies of the protocol. Unknown keys are ignored: clients of ten years send many.
 
-Everything may be missing here: `analyze` and `suggest` ask for what is needed, in Perspective's words.
+Everything is optional here: `analyze` and `suggest` check what is required, in Perspective's words.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class _Message(BaseModel):
 
 
 class TextEntry(_Message):
-    """A text and how it is written."""
+    """A text and its type."""
 
     text: str | None = None
     type: str | None = Field(default=None, description="`PLAIN_TEXT`, or absent.")
 
 
 class ArticleAndParentComment(_Message):
-    """What the comment stands under and what it replies to."""
+    """The comment's article and parent."""
 
     article: TextEntry | None = Field(
         default=None, description="Text or summary; its first line is the title."
@@ -51,12 +51,10 @@ class Context(_Message):
 
 
 class AttributeParameters(_Message):
-    """How an attribute is answered."""
+    """How to answer an attribute."""
 
     score_type: str | None = Field(default=None, description="`PROBABILITY`, or absent.")
-    score_threshold: float | None = Field(
-        default=None, description="Leave the attribute out below this score."
-    )
+    score_threshold: float | None = Field(default=None, description="Omit the attribute below this score.")
 
 
 class Score(_Message):
@@ -125,7 +123,7 @@ class AnalyzeCommentRequest(_Request):
         dict[str, AttributeParameters | None] | None, BeforeValidator(_opened)
     ] = None
     drop_unsupported_attributes: bool | None = Field(
-        default=None, description="Leave out what can't be judged, where the request would fail."
+        default=None, description="Omit attributes that can't be judged instead of failing the request."
     )
     span_annotations: bool | None = Field(default=None, description="Score each sentence as well.")
 
@@ -140,7 +138,7 @@ class AnalyzeCommentResponse(_Message):
 
 
 class SuggestCommentScoreRequest(_Request):
-    """A comment, and what a moderator says of it: 0 not so, 1 so."""
+    """A comment and a moderator's scores: 0 no, 1 yes."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -160,7 +158,7 @@ class SuggestCommentScoreRequest(_Request):
 
 
 class SuggestCommentScoreResponse(_Message):
-    """What was understood."""
+    """Acknowledges the scores."""
 
     client_token: str | None = None
     requested_languages: list[str]
@@ -168,5 +166,5 @@ class SuggestCommentScoreResponse(_Message):
 
 
 def to_answer(message: BaseModel) -> dict[str, Any]:
-    """The message as JSON-ready values; what is absent has no key."""
+    """The message as JSON-ready values, without keys for absent ones."""
     return message.model_dump(by_alias=True, exclude_none=True)

@@ -1,10 +1,9 @@
-"""Sentences of a comment, and their places in UTF-16 code units.
+"""A comment's sentences and their offsets in UTF-16 code units.
 
     sentences("Is that so? I doubt it.")          # [(0, 11), (12, 23)]
 
-A sentence ends at a line break, or at . ! ? … (and their Chinese and Japanese kin) with what closes quotes
-and brackets, before white space and anything but a small letter; not after an initial or a common
-abbreviation.
+A sentence ends at a line break, or at . ! ? … (or the Chinese and Japanese equivalents) with closing quotes
+and brackets, before white space that no small letter follows; not after an initial or a common abbreviation.
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ import re
 from itertools import accumulate
 
 MAX_SPANS = 100
-"""Of one comment; where there are more sentences, neighbours are joined."""
+"""Most spans of one comment; with more sentences, neighbours are joined."""
 
-# A row of marks is tried from its start only and never given back: else thousands of them take minutes.
+# A run of marks is matched only from its start, without backtracking: else thousands of them take minutes.
 _END = re.compile(
     r"""(?<![.!?…])[.!?…]++["'”’»)\]]*+(?=\s++[^a-z])|[。！？]+["'”’»」』）\])]*|[\r\n\v\f\x85\u2028\u2029]"""
 )
@@ -26,7 +25,7 @@ _LOOK_BACK = 8
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """Start and end of each sentence in characters, without the white space around; at most MAX_SPANS."""
+    """Start and end of each sentence in characters, without surrounding white space; at most MAX_SPANS."""
     ends = [
         found.end() for found in _END.finditer(text)
         if not _NO_END.search(text, max(0, found.end() - _LOOK_BACK), found.end())
@@ -45,11 +44,11 @@ def sentences(text: str) -> list[tuple[int, int]]:
 
 
 class Utf16:
-    """Places of a text in UTF-16 code units, in which JavaScript and Java count."""
+    """Offsets in UTF-16 code units, as in JavaScript and Java."""
 
     def __init__(self, text: str) -> None:
         self._offsets = None if text.isascii() else [0, *accumulate(1 + (char > "\uffff") for char in text)]
 
     def __call__(self, place: int) -> int:
-        """The place in code units of a place in characters."""
+        """Convert an offset in characters to code units."""
         return place if self._offsets is None else self._offsets[place]

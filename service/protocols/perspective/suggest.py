@@ -1,7 +1,7 @@
-"""POST /v1alpha1/comments:suggestscore: what moderators decided, kept as rows that a later fine-tune reads.
+"""POST /v1alpha1/comments:suggestscore: stores moderators' decisions for later fine-tuning.
 
-Coral sends each approval (0) and rejection (1) here; its comment id, parent id and story URL come as JSON in
-the text of the context, other clients send the article itself. `parley feedback export` writes what was kept.
+Coral sends each approval (0) and rejection (1) here, with comment id, parent id and story URL as JSON in the
+context's text; other clients send the article itself. `parley feedback export` writes what was stored.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ from parley.service.web.context import ServiceDep, token_of
 from parley.service.web.wire import JSON, LenientJsonRoute
 
 _COMMENT = "comment:"
-"""What Coral's client token begins with, before the comment's id."""
+"""The prefix of Coral's client token, before the comment's id."""
 _ATTRIBUTE = re.compile(r"[\w.@:/-]{1,100}")
-"""What names an attribute, and can't hold a text."""
+"""Valid attribute names; a text doesn't match."""
 
 router = APIRouter(route_class=LenientJsonRoute)
 
 
 @router.post(
     "/v1alpha1/comments:suggestscore",
-    summary="Keep a moderator's decision, as Perspective does",
+    summary="Store a moderator's decision, as Perspective does",
     responses={200: {"model": SuggestCommentScoreResponse}, **documented(400, 403, 429, 500, 503)},
 )
 async def suggest(request: Request, sent: SuggestCommentScoreRequest, service: ServiceDep) -> Response:
-    """The text is kept only where the site has turned that on, and nothing with `doNotStore`."""
+    """The text is stored only if the site turns that on; nothing is stored with `doNotStore`."""
     text = check_comment(sent.comment)
     surroundings = context.read(sent.context)
     values = _values(sent.attribute_scores or {})
     languages = [language for language in sent.languages or [] if language]
     detected = await run_in_threadpool(detect_language, text)
-    # Coral declares English wherever its locale is none of five.
+    # Coral declares English if its locale isn't one of five.
     language = languages[0] if languages and detected == UNDETERMINED else detected
     article = surroundings.article or Article()
-    token = sent.client_token or None  # a blank one would replace all others of its kind
+    token = sent.client_token or None  # a blank one would replace all other blank ones
     token_id = token.removeprefix(_COMMENT) if token and token.startswith(_COMMENT) else None
     comment_id = surroundings.comment_id or token_id or None
     _check_names(client_token=token, community_id=sent.community_id, comment_id=comment_id)
@@ -81,7 +81,7 @@ async def suggest(request: Request, sent: SuggestCommentScoreRequest, service: S
 
 
 def _values(sent: Mapping[str, AttributeScores | None]) -> dict[str, float]:
-    """The value suggested for each attribute: its summary or, without one, its highest span."""
+    """The value suggested for each attribute: its summary or, if missing, its highest span."""
     if not sent:
         raise invalid("INVALID_REQUEST", "Missing attribute_scores")
     if len(sent) > MAX_ATTRIBUTES:
@@ -122,9 +122,9 @@ def _value(attribute: str, score: Score | None) -> float:
 
 
 def _label(attribute: str) -> str:
-    """The name under which a decision is kept: the label it is about or, where it is none, the attribute's.
+    """The name under which a decision is stored: its label or, if there is none, the attribute's name.
 
-    A site's own mapping doesn't count: that a comment is likely to be rejected says nothing of its toxicity.
+    A site's own mapping is ignored: that a comment is likely to be rejected says nothing about its toxicity.
     """
     path = lookup(attribute, site={})
     return path.removeprefix("abuse.") if path else without_version(attribute).lower()

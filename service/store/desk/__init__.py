@@ -1,5 +1,5 @@
-"""What the desk keeps: queues and the comments in them, decisions, people, policy versions, closed stories.
+"""The desk's data: queues and their comments, decisions, people, policy versions, closed stories.
 
-`tables` are the columns. `items` are comments, `listing` finds them, `leases` gives them out; `decisions` is
-the log, `deliveries` what it owes to webhooks.
+`tables` defines the columns. `items` are comments, `listing` finds them, `leases` assigns them; `decisions`
+is the log, `deliveries` its pending webhook calls.
 """

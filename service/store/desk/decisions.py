@@ -1,9 +1,9 @@
-"""Moderators' decisions: taken, undone, listed, exported, and sent on.
+"""Moderators' decisions: made, undone, listed, exported, and sent to webhooks.
 
     decide(store, item_id, Choice(action="reject", reason="SPAM"), By(who="Ada", session="…"), urls=[])
 
-The log is only ever added to: an undo is a row of its own, and nothing here changes or removes one. A
-decision and the deliveries it owes are one transaction, so that none is lost and each goes out at least once.
+The log is append-only: an undo is a row of its own, and nothing here changes or removes one. A decision and
+its deliveries are one transaction, so that each goes out at least once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Action = Literal["approve", "reject", "escalate", "note"]
 AFTER: Mapping[str, str] = {"approve": "approved", "reject": "rejected", "escalate": "escalated"}
 
 LONGEST_LOOK = timedelta(hours=1)
-"""A comment that lay before a moderator for longer says nothing of how long a decision takes."""
+"""Longer times are not counted in how long a decision takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class By:
-    """Who decides, and in which session; a decision by the API has none."""
+    """Who decides, and in which session; decisions through the API have none."""
 
     who: str
     session: str | None = None
@@ -59,15 +59,15 @@ def decide(
     seen: str | None = None,
     urls: Sequence[str] = (),
 ) -> int:
-    """Decide on a comment; the decision's id. `seen` is the hash of what lay before the moderator.
+    """Decide on a comment; returns the decision's id. `seen` is the hash of what the moderator saw.
 
-    Raises NotFound where the comment is gone, Conflict where another has decided or has it before them, or
-    where it was edited since; StoreError.
+    Raises NotFound if the comment was deleted, Conflict if another has decided or is reading it, or if it was
+    edited since; StoreError.
     """
     with store.write() as connection:
         item = _locked(connection, queue_items.c.id == item_id)
         if item is None:
-            raise NotFound("this comment is no longer kept")
+            raise NotFound("this comment was deleted")
         if seen is not None and seen != item.input_hash:
             raise Conflict("this comment was edited since you saw it: read it again")
         return _decide(connection, item, choice, by, urls)
@@ -76,9 +76,9 @@ def decide(
 def decide_by_comment(
     store: Store, comment_id: str, choice: Choice, by: By, *, key: str | None = None, urls: Sequence[str] = ()
 ) -> int:
-    """Decide on a comment by the site's own id, whether the desk has it or not; the decision's id.
+    """Decide on a comment by the site's id, whether the desk has it or not; returns the decision's id.
 
-    A `key` that was used before changes nothing and gives that decision again. Raises StoreError.
+    A `key` that was used before changes nothing and returns the earlier decision. Raises StoreError.
     """
     key = storable(key) if key is not None else None
     with store.write() as connection:
@@ -95,9 +95,9 @@ def decide_by_comment(
 
 
 def undo(store: Store, by: By, *, urls: Sequence[str] = ()) -> Item | None:
-    """Take back the session's last decision; the comment, leased again, or None where there is nothing.
+    """Undo the session's last decision; returns the comment, leased again, or None if there is none.
 
-    Raises Conflict where the comment was decided on again since, StoreError.
+    Raises Conflict if the comment was decided on again since, StoreError.
     """
     undone = sa.select(decisions.c.undoes).where(decisions.c.undoes.is_not(None))
     own = (decisions.c.session == by.session) & decisions.c.action.in_(tuple(AFTER))
@@ -118,10 +118,10 @@ def undo(store: Store, by: By, *, urls: Sequence[str] = ()) -> Item | None:
         newest = sa.select(sa.func.max(decisions.c.id)).where(standing, decisions.c.id.not_in(undone))
         if item.state != found.after or connection.scalar(newest) != found.id:
             raise Conflict(
-                "this comment was decided on again since: look at its decisions, then change it there"
+                "this comment was decided on again since: look at its decisions and change it there"
             )
         if by.session is not None and item.leased_to_another(by.session):
-            raise Conflict("another moderator has this comment before them just now")
+            raise Conflict("another moderator is reading this comment")
         now = datetime.now(UTC)
         values = {"state": found.before, "decided": None, "lease_by": by.session, "lease_until": now + LEASE}
         connection.execute(sa.update(queue_items).where(queue_items.c.id == item.id).values(**values))
@@ -142,9 +142,9 @@ def _decide(
 ) -> int:
     if by.source == "desk":
         if choice.action != "note" and item.state not in OPEN:
-            raise Conflict(f"another moderator was sooner: this comment is {item.state} already")
+            raise Conflict(f"another moderator was faster: this comment is already {item.state}")
         if by.session is not None and item.leased_to_another(by.session):
-            raise Conflict("another moderator has this comment before them just now")
+            raise Conflict("another moderator is reading this comment")
     now = datetime.now(UTC)
     after = AFTER.get(choice.action, item.state)
     values: dict[str, Any] = {"state": after}
@@ -204,11 +204,11 @@ def _write(connection: sa.Connection, row: Mapping[str, Any], urls: Sequence[str
 # The log
 
 LOGGED = [column.name for column in decisions.columns if column.name != "session"]
-"""What of a decision is told: all but the session."""
+"""A decision's public columns: all but the session."""
 
 
 def log(store: Store, *, after: int = 0) -> Iterator[dict[str, Any]]:
-    """Every decision, the oldest first. Raises StoreError."""
+    """Every decision, oldest first. Raises StoreError."""
     columns = [decisions.c[name] for name in LOGGED]
     query = sa.select(*columns).where(decisions.c.id > after).order_by(decisions.c.id)
     with store.read() as connection:
@@ -230,7 +230,7 @@ def latest(
 
 
 def standing(store: Store, *, since: datetime | None = None) -> list[dict[str, Any]]:
-    """Decisions that stand, approve or reject, one a comment, with its scores; the oldest first.
+    """Effective decisions (approve or reject), one per comment, with its scores; oldest first.
 
     Raises StoreError.
     """
@@ -250,7 +250,7 @@ def standing(store: Store, *, since: datetime | None = None) -> list[dict[str, A
 
 
 def scores_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The scores that a decision was taken on."""
+    """The scores at the time of a decision."""
     return dict(json.loads(row["scores"])) if row["scores"] else {}
 
 
@@ -263,11 +263,11 @@ LABELS_OF: Mapping[str, tuple[str, ...]] = {
     "AD": ("spam",),
     "IRRELEVANT_CONTENT": ("off_topic",),
 }
-"""What a rejection says of the model's labels; the other reasons say nothing of them."""
+"""The labels that each reason of a rejection implies; other reasons imply none."""
 
 
 def labels_of(action: str, reason: str | None, label: str | None = None) -> dict[str, float]:
-    """What a decision teaches: an approval that neither abuse nor spam is right, nor what was suspected."""
+    """The labels that a decision implies: an approval, no abuse, no spam, and not what was suspected."""
     if action == "approve":
         known = {"toxicity": 0.0, "spam": 0.0}
         return {**known, label: 0.0} if label in SCORES else known
@@ -278,7 +278,7 @@ def labels_of(action: str, reason: str | None, label: str | None = None) -> dict
 
 
 def training_rows(store: Store) -> list[dict[str, Any]]:
-    """Decisions at the desk as rows to train from, the comments that are still kept. Raises StoreError."""
+    """Decisions at the desk as training rows, for comments that are still stored. Raises StoreError."""
     found = {row["item_id"]: row for row in standing(store) if row["item_id"] is not None}
     rows = []
     ids = list(found)

@@ -1,4 +1,4 @@
-"""What decisions owe to webhooks: noted with each decision, until it has arrived or is given up."""
+"""Pending webhook deliveries: stored with each decision, until delivered or given up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from parley.service.store.desk.tables import decisions, deliveries
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A decision that is owed to a webhook."""
+    """A decision to send to a webhook."""
 
     id: int
     url: str
@@ -25,7 +25,7 @@ class Delivery:
 
 
 def due(store: Store, *, size: int = 20) -> list[Delivery]:
-    """Deliveries whose time has come, the longest owed first. Raises StoreError."""
+    """Deliveries that are due, oldest first. Raises StoreError."""
     columns = [decisions.c[name].label(f"d_{name}") for name in LOGGED]
     query = (
         sa.select(deliveries.c.id, deliveries.c.url, deliveries.c.attempts, *columns)
@@ -47,7 +47,7 @@ def due(store: Store, *, size: int = 20) -> list[Delivery]:
 
 
 def delivered(store: Store, delivery: Delivery) -> None:
-    """Note that a delivery arrived. Raises StoreError."""
+    """Record a successful delivery. Raises StoreError."""
     values = {
         "attempts": delivery.attempts + 1,
         "delivered": datetime.now(UTC),
@@ -58,13 +58,13 @@ def delivered(store: Store, delivery: Delivery) -> None:
 
 
 def failed(store: Store, delivery: Delivery, problem: str, *, again_in: timedelta | None) -> None:
-    """Note why a delivery failed and when to try again; None gives it up. Raises StoreError."""
+    """Record why a delivery failed and when to retry; None gives up. Raises StoreError."""
     next_at = None if again_in is None else datetime.now(UTC) + again_in
     _note(store, delivery, {"attempts": delivery.attempts + 1, "problem": problem, "next_at": next_at})
 
 
 def owed(store: Store) -> tuple[int, int, str | None]:
-    """Deliveries on their way, those given up, and the newest problem. Raises StoreError."""
+    """Pending deliveries, those given up, and the newest problem. Raises StoreError."""
     waiting = sa.select(sa.func.count()).where(deliveries.c.next_at.is_not(None))
     lost = sa.select(sa.func.count()).where(deliveries.c.next_at.is_(None), deliveries.c.delivered.is_(None))
     newest = (

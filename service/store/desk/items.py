@@ -1,4 +1,4 @@
-"""A comment in a queue, as kept: put there, looked up, and forgotten."""
+"""Comments in queues: added, looked up, and deleted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OPEN = ("waiting", "escalated")
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A comment in a queue, as kept."""
+    """A stored comment in a queue."""
 
     id: int
     queue_id: int
@@ -71,11 +71,11 @@ class Item:
 
     @property
     def scores(self) -> dict[str, float | None]:
-        """The scores kept, by name; None where one was not judged."""
+        """The stored scores by name; None if not judged."""
         return {score: getattr(self, score) for score in SCORES}
 
     def leased_to_another(self, session: str) -> bool:
-        """Whether another session has it before it just now."""
+        """Whether another session has leased it."""
         now = datetime.now(UTC)
         return (
             self.lease_by not in (None, session) and self.lease_until is not None and self.lease_until > now
@@ -86,12 +86,12 @@ COLUMNS = [queue_items.c[field.name] for field in fields(Item)]
 
 
 def item_of(row: sa.Row[Any]) -> Item:
-    """The item that a row of COLUMNS holds."""
+    """The item in a row of COLUMNS."""
     return Item(**row._mapping)
 
 
 def add(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add comments. One of a key that is known replaces it where its text is another, as after an edit."""
+    """Add comments. One with a known key replaces the stored one if its text differs, as after an edit."""
     for row in rows:
         same = (queue_items.c.queue_id == row["queue_id"]) & (queue_items.c.key == row["key"])
         known = connection.execute(sa.select(queue_items.c.id, queue_items.c.input_hash).where(same)).first()
@@ -111,7 +111,7 @@ def add(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def known_authors(connection: sa.Connection, authors: set[str]) -> set[str]:
-    """Those of the authors' hashes of whom a queue has a comment."""
+    """The authors' hashes that occur in a queue."""
     query = sa.select(queue_items.c.author).where(queue_items.c.author.in_(authors)).distinct()
     return set(connection.scalars(query)) if authors else set()
 
@@ -124,7 +124,7 @@ def get(store: Store, item_id: int) -> Item | None:
 
 
 def thread(store: Store, item: Item) -> tuple[Item | None, list[Item]]:
-    """The comment that this one replies to, where the queue has it, and up to ten of its replies."""
+    """The comment's parent, if the queue has it, and up to ten of its replies."""
     around = queue_items.c.queue_id == item.queue_id
     with store.read() as connection:
         parent = None
@@ -150,7 +150,7 @@ def author_history(store: Store, item: Item) -> dict[str, int]:
 
 
 def forget(store: Store, *, author: str | None = None, comment_id: str | None = None) -> int:
-    """Remove the comments of an author (by keyed hash) or one by its id. Raises StoreError."""
+    """Delete an author's comments (by keyed hash) or one by its id. Raises StoreError."""
     conditions = []
     if author:
         conditions.append(queue_items.c.author == author)

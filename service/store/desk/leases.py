@@ -1,7 +1,7 @@
-"""Comments given out one by one, so that two moderators never read the same.
+"""Leases of comments, so that two moderators never read the same one.
 
-A comment that a moderator has before them is leased to their session: nobody else is given it, nor may decide
-on it, until the lease ends or they go on. Leases run out by themselves.
+The comment that a moderator is reading is leased to their session: nobody else gets it or can decide on it,
+until they go on or the lease expires.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from parley.service.store.desk.tables import queue_items
 
 LEASE = timedelta(minutes=10)
 SKIP = timedelta(hours=1)
-"""For so long a moderator isn't given again what they skipped."""
+"""How long a moderator doesn't get a skipped comment again."""
 
 
 def take_next(store: Store, wanted: Filter, session: str) -> Item | None:
-    """The first comment that nobody else has before them, leased to the session; None when none is left.
+    """The first comment that nobody else is reading, leased to the session, or None.
 
     Raises StoreError.
     """
@@ -41,7 +41,7 @@ def take_next(store: Store, wanted: Filter, session: str) -> Item | None:
 
 
 def take(store: Store, item_id: int, session: str) -> Item | None:
-    """The comment, leased to the session where it waits and is free, else as it is. Raises StoreError."""
+    """The comment, leased to the session if it is waiting and free. Raises StoreError."""
     now = datetime.now(UTC)
     here = queue_items.c.id == item_id
     with store.write() as connection:
@@ -55,7 +55,7 @@ def take(store: Store, item_id: int, session: str) -> Item | None:
 
 
 def skip(store: Store, item_id: int, session: str) -> None:
-    """Give the comment back, and not to this session again for an hour. Raises StoreError."""
+    """Return the comment, and keep it from this session for an hour. Raises StoreError."""
     mine = (queue_items.c.id == item_id) & (queue_items.c.lease_by == session)
     values = {"lease_by": None, "lease_until": None, "skipped_by": session}
     with store.write() as connection:
@@ -65,7 +65,7 @@ def skip(store: Store, item_id: int, session: str) -> None:
 
 
 def release(store: Store, session: str) -> None:
-    """Give back whatever the session has before it. Raises StoreError."""
+    """Return whatever the session has leased. Raises StoreError."""
     mine = queue_items.c.lease_by == session
     with store.write() as connection:
         connection.execute(sa.update(queue_items).where(mine).values(lease_by=None, lease_until=None))
@@ -75,7 +75,7 @@ def _lease(connection: sa.Connection, item_id: int, session: str, now: datetime)
     here = queue_items.c.id == item_id
     values = {"lease_by": session, "lease_until": now + LEASE}
     looked = sa.func.coalesce(queue_items.c.looked, now)
-    # One comment a session: what it had before goes back to the others.
+    # One comment per session: the previous one is returned.
     had = (queue_items.c.lease_by == session) & (queue_items.c.id != item_id)
     connection.execute(sa.update(queue_items).where(had).values(lease_by=None, lease_until=None))
     connection.execute(sa.update(queue_items).where(here).values(**values, looked=looked))

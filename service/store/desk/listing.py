@@ -1,4 +1,4 @@
-"""A queue's comments by a filter: pages of them in order of need or age, and how many there are."""
+"""A queue's comments by a filter: pages in order of urgency or age, and counts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from parley.service.store.desk.items import COLUMNS, Item, item_of
 from parley.service.store.desk.tables import ARRIVALS, queue_items
 
 FLAGGED = 1.0
-"""The need from which the policy asks for a moderator."""
+"""The urgency from which the policy asks for a moderator."""
 MOST_COUNTED = 10_000
-"""No count of comments goes on beyond."""
+"""Counts stop here."""
 PAGE = 25
 FACETS = 30
 SORTS = ("need", "newest", "oldest")
@@ -28,7 +28,7 @@ class Filter:
     queue: int = ARRIVALS
     state: str = "waiting"
     flagged: bool = True
-    """Only those that the policy marks, or rejects."""
+    """Only those that the policy marks or rejects."""
     label: str | None = None
     story: str | None = None
     language: str | None = None
@@ -50,21 +50,21 @@ def page(
 
 
 def place(item: Item, wanted: Filter) -> tuple[float, int]:
-    """Where an item stands in the filter's order."""
+    """An item's place in the filter's order."""
     return (item.need if wanted.sort == "need" else item.received.timestamp()), item.id
 
 
 def count(store: Store, wanted: Filter) -> int:
-    """How many comments the filter finds, MOST_COUNTED at most. Raises StoreError."""
+    """The number of comments that match, at most MOST_COUNTED. Raises StoreError."""
     some = sa.select(queue_items.c.id).where(*conditions(wanted)).limit(MOST_COUNTED).subquery()
     with store.read() as connection:
         return int(connection.scalar(sa.select(sa.func.count()).select_from(some)) or 0)
 
 
 def facets(store: Store, wanted: Filter, column: str) -> list[tuple[str, int]]:
-    """The commonest values of label, story or language among the comments of the filter's queue and state.
+    """The most frequent values of label, story or language in the filter's queue and state.
 
-    An index holds all that this asks of a row. Raises StoreError.
+    An index covers the query. Raises StoreError.
     """
     of = queue_items.c[column]
     every = Filter(queue=wanted.queue, state=wanted.state, flagged=wanted.flagged)
@@ -81,7 +81,7 @@ def facets(store: Store, wanted: Filter, column: str) -> list[tuple[str, int]]:
 
 
 def conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
-    """What a comment must fulfil."""
+    """The conditions on a comment."""
     of = queue_items.c
     where = [of.queue_id == wanted.queue, of.state == wanted.state]
     if wanted.flagged:
@@ -102,7 +102,7 @@ def conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
 
 
 def order(wanted: Filter) -> tuple[sa.ColumnElement[Any], ...]:
-    """In which order comments come."""
+    """The order of comments."""
     of = queue_items.c
     if wanted.sort == "need":
         return of.need.desc(), of.id.desc()
@@ -110,7 +110,7 @@ def order(wanted: Filter) -> tuple[sa.ColumnElement[Any], ...]:
 
 
 def _beyond(wanted: Filter, after: tuple[float, int]) -> sa.ColumnElement[bool]:
-    """Behind a place in the order, as a comparison of rows: an index leads there at once."""
+    """After a place in the order, as a row comparison, which an index supports."""
     of, last = queue_items.c, sa.literal(after[1])
     if wanted.sort == "need":
         return sa.tuple_(of.need, of.id) < sa.tuple_(sa.literal(after[0]), last)

@@ -1,4 +1,4 @@
-"""What the desk's figures are counted from: scores of the comments that came lately, and days of a queue."""
+"""Data for the desk's figures: scores of recent comments, and a queue's days."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from parley.service.store.desk.listing import FLAGGED
 from parley.service.store.desk.tables import queue_items
 
 NEWEST = 20_000
-"""Of longer queues the newest comments are counted: enough for an estimate, and quick."""
+"""At most this many of the newest comments are counted: enough for an estimate, and fast."""
 WINDOW = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """How the scores of one label stand to a threshold."""
+    """How one label's scores compare with a threshold."""
 
     comments: int
     over: int
     expected: float
-    """Comments that have the label, as the model's calibration expects."""
+    """Comments with the label, as expected from the model's calibration."""
     expected_over: float
     days: float
 
@@ -69,7 +69,7 @@ def spread(store: Store, queue: int, label: str, threshold: float) -> Spread:
 def near(
     store: Store, queue: int, label: str, threshold: float, *, size: int = 3
 ) -> tuple[list[Item], list[Item]]:
-    """The comments just above the line and just below it, nearest first. Raises StoreError."""
+    """The comments just above and just below the threshold, nearest first. Raises StoreError."""
     score = queue_items.c[label]
     newest = sa.select(_newest(queue, score, queue_items.c.id).c.id)
     here = queue_items.c.id.in_(newest)
@@ -97,7 +97,7 @@ def lately(store: Store, queue: int, *, days: int = 7, size: int = 2000) -> list
 
 
 def by_day(store: Store, queue: int, *, days: int = 28) -> list[Day]:
-    """The days of a queue on which comments came, the oldest first. Raises StoreError."""
+    """The days on which a queue got comments, oldest first. Raises StoreError."""
     of, since = queue_items.c, datetime.now(UTC) - timedelta(days=days)
     day = sa.func.date(of.received).label("day")
     query = (
@@ -119,7 +119,7 @@ def by_day(store: Store, queue: int, *, days: int = 28) -> list[Day]:
 
 
 def waits(store: Store, queue: int, *, size: int = 5000) -> list[float]:
-    """Seconds from arrival to decision of the comments decided last. Raises StoreError."""
+    """Seconds from arrival to decision of the most recently decided comments. Raises StoreError."""
     of = queue_items.c
     query = (
         sa.select(of.received, of.decided)

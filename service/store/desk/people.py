@@ -1,7 +1,7 @@
 """The people at the desk: moderators and admins with a personal key each, and their sessions.
 
-A personal key is `desk_ID_SECRET`: the id finds the user, Argon2 checks the rest. It is seen once, when it is
-made. A session is a random cookie of which only the SHA-256 is kept.
+A personal key is `desk_ID_SECRET`: the id finds the user, Argon2 checks the rest. It is shown once, when
+created. A session is a random cookie of which only the SHA-256 is stored.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ PREFIX = "desk_"
 SESSION = timedelta(hours=12)
 _hasher = PasswordHasher()
 _NOBODY = _hasher.hash(secrets.token_urlsafe(8))
-"""Checked in place of a user there is not, so that the time an answer takes tells nothing."""
+"""Checked for unknown users, so that response times reveal nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """A person at the desk; not the key."""
+    """A user of the desk, without the key."""
 
     id: str
     name: str
@@ -41,7 +41,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A browser that is signed in; `user` None is whoever sits at this machine. `id` is the cookie's hash."""
+    """A signed-in browser; `user` None is whoever uses this machine. `id` is the cookie's hash."""
 
     id: str
     csrf: str
@@ -49,17 +49,17 @@ class Session:
 
     @property
     def name(self) -> str:
-        """What the log calls whoever acts."""
+        """The name in the log."""
         return self.user.name if self.user else "this machine"
 
     @property
     def is_admin(self) -> bool:
-        """Whether they may do what admins alone may."""
+        """Whether they have admin rights."""
         return self.user is None or self.user.role == "admin"
 
 
 def create(store: Store, name: str, *, role: Role) -> tuple[User, str]:
-    """A new user, and the personal key to hand out. Raises StoreError."""
+    """Create a user; returns it and the personal key. Raises StoreError."""
     user_id, secret = secrets.token_hex(4), secrets.token_urlsafe(24)
     user = User(id=user_id, name=name, role=role, created=datetime.now(UTC), revoked=None)
     values = {field: getattr(user, field) for field in user.__slots__} | {"hash": _hasher.hash(secret)}
@@ -69,13 +69,13 @@ def create(store: Store, name: str, *, role: Role) -> tuple[User, str]:
 
 
 def all_users(store: Store) -> list[User]:
-    """Every user, the oldest first. Raises StoreError."""
+    """Every user, oldest first. Raises StoreError."""
     with store.read() as connection:
         return [_user(row) for row in connection.execute(sa.select(users).order_by(users.c.created))]
 
 
 def revoke(store: Store, user_id: str) -> bool:
-    """Close a user's key and end their sessions; false where no open key has this id. Raises StoreError."""
+    """Revoke a user's key and end their sessions; false if no active user has this id. Raises StoreError."""
     here = (users.c.id == user_id) & users.c.revoked.is_(None)
     with store.write() as connection:
         _end(connection, sessions.c.user_id == user_id)
@@ -83,7 +83,7 @@ def revoke(store: Store, user_id: str) -> bool:
 
 
 def check(store: Store, key: str) -> User | None:
-    """The user whose personal key this is, else None. Slow on purpose. Raises StoreError."""
+    """The user with this personal key, or None. Slow on purpose. Raises StoreError."""
     user_id, _, secret = key.strip().removeprefix(PREFIX).partition("_")
     query = sa.select(users).where(users.c.id == storable(user_id), users.c.revoked.is_(None))
     with store.read() as connection:
@@ -107,7 +107,7 @@ def begin(store: Store, user: User | None) -> tuple[Session, str]:
 
 
 def find(store: Store, cookie: str) -> Session | None:
-    """The session of a cookie, unless it has run out or its user's key was revoked. Raises StoreError."""
+    """The session of a cookie, unless it has expired or its user's key was revoked. Raises StoreError."""
     query = (
         sa.select(sessions, users.c.name, users.c.role, users.c.created.label("since"), users.c.revoked)
         .outerjoin(users, users.c.id == sessions.c.user_id)
@@ -124,7 +124,7 @@ def find(store: Store, cookie: str) -> Session | None:
 
 
 def end(store: Store, session: Session, *, everywhere: bool = False) -> None:
-    """Sign out, or sign the user out of every browser. Raises StoreError."""
+    """Sign out of this browser, or of all. Raises StoreError."""
     with store.write() as connection:
         own = sessions.c.id == session.id
         all_own = sessions.c.user_id == session.user.id if everywhere and session.user else own

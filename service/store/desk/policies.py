@@ -1,7 +1,7 @@
-"""Versions of the site's policy as the desk made them: a file's rules with thresholds of its own.
+"""Versions of the site's policy made at the desk: the file's rules with other thresholds.
 
-Version 0 is the file. A new version watches first: it decides nothing, and the desk shows what it would have
-done. One version at most is active, and any may be made so again.
+Version 0 is the file. A new version is on trial ("watching") first: it decides nothing, and the desk shows
+what it would have done. At most one version is active, and any can be activated again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class PolicyVersion:
 
 
 def all_versions(store: Store, policy: str) -> list[PolicyVersion]:
-    """Every version of a policy, the newest first. Raises StoreError."""
+    """Every version of a policy, newest first. Raises StoreError."""
     query = (
         sa.select(policy_versions)
         .where(policy_versions.c.policy == policy)
@@ -43,7 +43,7 @@ def all_versions(store: Store, policy: str) -> list[PolicyVersion]:
 
 
 def active(store: Store, policy: str) -> PolicyVersion | None:
-    """The version that decides; None is the file. Raises StoreError."""
+    """The active version; None is the file. Raises StoreError."""
     here = (policy_versions.c.policy == policy) & (policy_versions.c.state == "active")
     with store.read() as connection:
         row = connection.execute(sa.select(policy_versions).where(here)).first()
@@ -51,7 +51,7 @@ def active(store: Store, policy: str) -> PolicyVersion | None:
 
 
 def save(store: Store, policy: str, *, thresholds: Mapping[str, float], base: str, by: str) -> int:
-    """A new version that watches, in place of one that watched; its number. Raises StoreError."""
+    """Save a new version on trial, replacing any other; returns its number. Raises StoreError."""
     of = policy_versions.c
     with store.write() as connection:
         last = connection.scalar(sa.select(sa.func.max(of.version)).where(of.policy == policy)) or 0
@@ -70,7 +70,7 @@ def save(store: Store, policy: str, *, thresholds: Mapping[str, float], base: st
 
 
 def activate(store: Store, policy: str, version: int) -> None:
-    """Let a version decide; 0 is the file. Raises StoreError."""
+    """Activate a version; 0 is the file. Raises StoreError."""
     of = policy_versions.c
     with store.write() as connection:
         _change(connection, (of.policy == policy) & (of.state == "active"), "former")

@@ -1,4 +1,4 @@
-"""Queues: that of the comments that arrive, and one for each uploaded file."""
+"""Queues: one for incoming comments, and one for each uploaded file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READABLE = ("open", "ready")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """A queue, and how far the scoring of its file has come."""
+    """A queue, and the progress of scoring its file."""
 
     id: int
     name: str
@@ -34,13 +34,13 @@ class Queue:
 
 
 def all_queues(store: Store) -> list[Queue]:
-    """Every queue, the arrivals first. Raises StoreError."""
+    """Every queue, incoming comments first. Raises StoreError."""
     with store.read() as connection:
         return [Queue(**row._mapping) for row in connection.execute(sa.select(queues).order_by(queues.c.id))]
 
 
 def readable(store: Store) -> list[Queue]:
-    """The queues that can be read, the arrivals first. Raises StoreError."""
+    """The queues that can be read, incoming comments first. Raises StoreError."""
     return [queue for queue in all_queues(store) if queue.state in READABLE]
 
 
@@ -52,7 +52,7 @@ def get_queue(store: Store, queue_id: int) -> Queue | None:
 
 
 def new_queue(store: Store, *, name: str, by: str, file: str) -> int:
-    """A queue for an uploaded file, whose columns are to be confirmed; its id. Raises StoreError."""
+    """Create a queue for an uploaded file with unconfirmed columns; returns its id. Raises StoreError."""
     values = {"name": name, "created": datetime.now(UTC), "created_by": by, "state": "columns", "file": file}
     with store.write() as connection:
         made = connection.execute(sa.insert(queues).values(**values))
@@ -61,7 +61,7 @@ def new_queue(store: Store, *, name: str, by: str, file: str) -> int:
 
 
 def update_queue(connection: sa.Connection, queue_id: int, **values: Any) -> None:
-    """Note what became of a queue."""
+    """Update a queue's state."""
     connection.execute(sa.update(queues).where(queues.c.id == queue_id).values(**values))
 
 
@@ -73,7 +73,7 @@ def delete_queue(store: Store, queue_id: int) -> None:
 
 
 def purge(store: Store, *, older_than: timedelta) -> int:
-    """Remove comments that came longer ago, whatever became of them; decisions stay. Raises StoreError."""
+    """Delete older comments, whatever their state; decisions stay. Raises StoreError."""
     before = datetime.now(UTC) - older_than
     with store.write() as connection:
         gone = connection.execute(sa.delete(queue_items).where(queue_items.c.received < before)).rowcount

@@ -1,7 +1,7 @@
-"""Stories that take comments or no longer do: closed and opened by a person or the site, or closed by age.
+"""Open and closed stories: set by a person or the site, or closed by age.
 
-A story goes by the id and the URL of its article; each name is a row, and what was said last of any of them
-counts for all.
+A story is identified by its article's id and URL; each name is a row, and the last change to any of them
+counts.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from parley.service.urls import MAX_SENT
 
 State = Literal["closed", "open"]
 MAX_BYTES = 2000
-"""Of a name: a database's index takes no long ones, and a longer URL is normalised to none."""
+"""Longest name: database indexes limit it, and longer URLs aren't normalised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """What is known of one name. `state` None: nobody has said, and its age decides."""
+    """The record of one name. `state` None: not set, so its age decides."""
 
     story: str
     since: datetime
@@ -37,14 +37,14 @@ class Story:
 
 
 def names_of(article: Article | None) -> list[str]:
-    """The names under which an article's story is kept; none for an article without id and URL."""
+    """The names of an article's story; none for an article without id and URL."""
     given = (article.id, article.url) if article else ()
     keys = (key_of(name) for name in given if name and name.strip() and len(name) <= MAX_SENT)
     return list(dict.fromkeys(key for key in keys if len(key.encode()) <= MAX_BYTES))
 
 
 def find(store: Store, names: Collection[str]) -> dict[str, Story]:
-    """Those of the names that are known. Raises StoreError."""
+    """The records of these names. Raises StoreError."""
     found: dict[str, Story] = {}
     every = list(names)
     with store.read() as connection:
@@ -56,7 +56,7 @@ def find(store: Store, names: Collection[str]) -> dict[str, Story]:
 
 
 def is_closed(known: Iterable[Story | None], *, days: int | None) -> bool:
-    """Whether a story takes no comments, by what is known of its names; `days` is the age that closes it."""
+    """Whether a story is closed, from its names' records; `days` is the age that closes it."""
     rows = [story for story in known if story is not None]
     said = [(story.changed, story.state) for story in rows if story.changed and story.state]
     if said:
@@ -67,7 +67,7 @@ def is_closed(known: Iterable[Story | None], *, days: int | None) -> bool:
 
 
 def change(store: Store, names: Iterable[str], state: State | None, *, by: str) -> None:
-    """Close or open a story; None leaves it to its age. Raises StoreError."""
+    """Close or open a story; None lets it close by age. Raises StoreError."""
     now = datetime.now(UTC)
     said = {"state": state, "changed": now, "changed_by": by}
     with store.write() as connection:
@@ -76,14 +76,14 @@ def change(store: Store, names: Iterable[str], state: State | None, *, by: str) 
 
 
 def published(store: Store, names: Iterable[str], moment: datetime) -> None:
-    """Note when a story was published: its age counts from there. Raises StoreError."""
+    """Record when a story was published: its age counts from then. Raises StoreError."""
     with store.write() as connection:
         for name in names:
             _put(connection, {"story": name, "since": moment}, {"since": moment})
 
 
 def saw(store: Store, names: Iterable[str]) -> None:
-    """Note the stories that are new: their age counts from now. Raises StoreError."""
+    """Record new stories: their age counts from now. Raises StoreError."""
     now = datetime.now(UTC)
     with store.write() as connection:
         for name in names:
@@ -91,14 +91,14 @@ def saw(store: Store, names: Iterable[str]) -> None:
 
 
 def latest(store: Store, *, size: int = 200) -> list[Story]:
-    """The stories that somebody closed or opened, the newest change first. Raises StoreError."""
+    """The stories closed or opened by hand, newest change first. Raises StoreError."""
     query = sa.select(stories).where(stories.c.state.is_not(None)).order_by(stories.c.changed.desc())
     with store.read() as connection:
         return [Story(**row._mapping) for row in connection.execute(query.limit(size))]
 
 
 def _put(connection: sa.Connection, row: dict[str, Any], known: dict[str, Any]) -> None:
-    """Insert a row, or change of a known one what `known` has."""
+    """Insert a row, or update an existing one with `known`."""
     insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     made = insert(stories).values(row)
     key = [stories.c.story]

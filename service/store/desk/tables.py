@@ -8,9 +8,9 @@ from parley.model.labels import COMMENT_LABELS, OFF_TOPIC
 from parley.service.store.tables import AnyText, UtcDateTime, metadata
 
 ARRIVALS = 1
-"""The queue of comments that arrive by REST, Coral or Perspective; the migration makes it."""
+"""The queue of comments that arrive by REST, Coral or Perspective; created by the migration."""
 SCORES = (*COMMENT_LABELS, OFF_TOPIC)
-"""Columns of a comment's scores, so that a threshold can be counted by the database."""
+"""Columns of a comment's scores, so that the database can count by threshold."""
 
 queues = Table(
     "queues",
@@ -108,7 +108,7 @@ decisions = Table(
     Column("input_hash", String(64)),
     Column("seconds", Float, comment="from the first look to the decision"),
 )
-"""Only ever added to: an undo is a row of its own."""
+"""Append-only: an undo is a row of its own."""
 
 deliveries = Table(
     "deliveries",

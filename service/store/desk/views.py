@@ -11,7 +11,7 @@ from parley.service.store.database import Store
 from parley.service.store.desk.tables import views
 
 MOST = 100
-"""Each page of the queue shows them all."""
+"""Limit, since each page of the queue shows them all."""
 
 
 def all_views(store: Store) -> list[tuple[int, str, str]]:
@@ -22,16 +22,16 @@ def all_views(store: Store) -> list[tuple[int, str, str]]:
 
 
 def save_view(store: Store, *, name: str, query: str, by: str) -> None:
-    """Keep a filter under a name, in place of one of that name. Raises InvalidRequest, StoreError."""
+    """Save a filter under a name, replacing one of that name. Raises InvalidRequest, StoreError."""
     with store.write() as connection:
         connection.execute(sa.delete(views).where(views.c.name == name))
         if (connection.scalar(sa.select(sa.func.count()).select_from(views)) or 0) >= MOST:
-            raise InvalidRequest(f"there are {MOST} saved filters already: forget one first")
+            raise InvalidRequest(f"there are already {MOST} saved filters: delete one first")
         values = {"name": name, "query": query, "created_by": by, "created": datetime.now(UTC)}
         connection.execute(sa.insert(views).values(**values))
 
 
 def delete_view(store: Store, view_id: int) -> None:
-    """Forget a saved view. Raises StoreError."""
+    """Delete a saved view. Raises StoreError."""
     with store.write() as connection:
         connection.execute(sa.delete(views).where(views.c.id == view_id))

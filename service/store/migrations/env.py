@@ -1,4 +1,4 @@
-"""Alembic's environment: migrates over the connection, and in the transaction, of `store.database`.
+"""Alembic's environment: migrates with the connection and transaction of `store.database`.
 
 To write a migration, copy the newest file of `versions`, and set HEAD there.
 """

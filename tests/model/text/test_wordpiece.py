@@ -80,9 +80,9 @@ def test_a_lone_surrogate_is_left_out(both: tuple[WordPiece, HuggingFace]) -> No
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda content: content["model"].update(type="BPE"), "of the kind BPE/"),
-        (lambda content: content.update(normalizer=None), "of another kind"),
-        (lambda content: content["model"].pop("unk_token"), "missing or of another kind.*unk_token"),
+        (lambda content: content["model"].update(type="BPE"), "it is BPE/"),
+        (lambda content: content.update(normalizer=None), "unsupported"),
+        (lambda content: content["model"].pop("unk_token"), "missing or unsupported.*unk_token"),
         (lambda content: content["normalizer"].update(clean_text=False), "its clean_text is False"),
     ],
 )

@@ -38,7 +38,7 @@ def test_disqus(tmp_path: Path) -> None:
         ("Why was that removed?", "0", "0"),
     ]
     assert rows[0]["article.title"] == "Bridge & tunnel to close"
-    assert "4 comments with decisions (spam=0 3, spam=1 1, toxicity=0 3)" in said
+    assert "Wrote 4 comments with decisions (spam=0 3, spam=1 1, toxicity=0 3)" in said
 
 
 def test_wordpress(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_summary_fits_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatc
         ),
         (["out.csv", "-o", "folder.html"], "folder.html is a folder; give a file name"),
         (["out.csv", "--policy", "lenient"], "lenient: no such policy"),
-        (["out.csv", "--model", "folder.html"], "is not a whole artifact"),
+        (["out.csv", "--model", "folder.html"], "is incomplete"),
         (["out.csv", "--top", "0"], "Invalid value for '--top'"),
     ],
 )
@@ -133,7 +133,7 @@ def test_rows_that_cannot_be_read_are_told(run: Run, tmp_path: Path) -> None:
 def test_another_policy_is_told(run: Run, tmp_path: Path) -> None:
     (tmp_path / "house.yaml").write_text("rules: [{code: spam, when: spam, at_least: 0.5, action: review}]")
     result = run("out.jsonl", "--summary", "--policy", "house.yaml")
-    told = "Warning: the file was decided by another policy than house, which has no rule for toxic"
+    told = "Warning: the file was scored with another policy than house, which has no rule for toxic"
     assert told in result.stderr
 
 

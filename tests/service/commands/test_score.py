@@ -61,14 +61,14 @@ def test_bad_rows_are_told_and_listed(run: Run, tmp_path: Path) -> None:
     result = run("in.csv", "-o", "out.jsonl", "--map", "text=body", "--map", "target=body")
     assert result.exit_code == 0, result.output
     assert "1 rows could not be scored, listed in out.jsonl.errors.jsonl" in result.stderr
-    assert "the first of them, line 3: a quotation mark" in result.stderr
+    assert "the first: line 3: a quotation mark" in result.stderr
     assert names(tmp_path) == ["in.csv", "out.jsonl", "out.jsonl.errors.jsonl"]
     assert json.loads((tmp_path / "out.jsonl.errors.jsonl").read_text())["raw"] == '"broken,2'
 
 
 BAD_CALLS = {
     "no file": (("none.csv", "-o", "out.csv"), 2, "none.csv can't be opened: No such file"),
-    "a folder": ((".", "-o", "out.csv"), 2, "out.csv lies in the input"),
+    "a folder": ((".", "-o", "out.csv"), 2, "out.csv is inside the input folder"),
     "output a folder": (("in.csv", "-o", "folder.csv"), 2, "folder.csv is a folder; give the name of a file"),
     "output unknown": (("in.csv", "-o", "out.xlsx"), 2, "must end in one of .jsonl, .ndjson, .csv, .parquet"),
     "output exists": (("in.csv", "-o", "old.csv"), 2, "old.csv exists; give another name, or --overwrite"),
@@ -115,7 +115,7 @@ def test_a_model_that_is_none(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("text\nfine\n")
     result = run("in.csv", "-o", "out.csv", model=tmp_path)
     assert result.exit_code == 2
-    assert "is not a whole artifact" in result.stderr
+    assert "is incomplete" in result.stderr
 
 
 def test_overwrite(run: Run, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_folder_of_parts_of_someone_else_stays(run: Run, tmp_path: Path) -> No
     for name in ("part-of-a-book.txt", "errors-I-made.txt", "manifest.jsonl"):
         (parts / name).write_text("mine")
     result = run("in.jsonl", "-o", "out.jsonl")
-    assert (result.exit_code, "holds files that are not Parley's" in result.stderr) == (2, True)
+    assert (result.exit_code, "has files that Parley did not create" in result.stderr) == (2, True)
     assert sorted(path.name for path in parts.iterdir()) == [
         "errors-I-made.txt",
         "manifest.jsonl",
@@ -205,7 +205,7 @@ def test_nothing_of_a_dump_reaches_the_terminal_as_an_order(run: Run, tmp_path: 
     rows = [{f"text{evil}": "fine"}, {"text": "fine"}]
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     result = run("in.jsonl", "-o", "out.jsonl")
-    assert "the first of them, line 1" in result.stderr
+    assert "the first: line 1" in result.stderr
     (tmp_path / "in.csv").write_text(f"id,a{evil[:6]}\n1,x\n", encoding="utf-8")
     refused = run("in.csv", "-o", "out.csv", "--format", "csv")
     mapped = run("in.jsonl", "-o", "b.jsonl", "--map", f"target={evil}", "--where", f"{evil}=1")
@@ -216,7 +216,7 @@ def test_nothing_of_a_dump_reaches_the_terminal_as_an_order(run: Run, tmp_path: 
 def test_what_is_odd_but_no_error_is_told(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_bytes('{"text": "café"}\n'.encode("cp1252"))
     result = run("in.jsonl", "-o", "out.csv", "--map", "article.title=headline")
-    assert "no row has 'headline', which --map says is the article.title" in result.stderr
+    assert "no row has the column 'headline', which --map reads article.title from" in result.stderr
     assert "1 lines are not UTF-8 and were read as Windows-1252" in result.stderr
     assert "café" in (tmp_path / "out.csv").read_text(encoding="utf-8")
 

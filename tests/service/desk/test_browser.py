@@ -178,7 +178,7 @@ def test_a_file_is_read_by_keyboard_alone(site: Site, browser: Any, tmp_path: Pa
     before = find(browser, ".slider [aria-live]").text
     slider.send_keys(Keys.END)
     until(browser, lambda b: find(b, ".slider [aria-live]").text != before, "the estimate did not follow")
-    until(browser, lambda b: "0 of 40 comments of this file to read" in find(b, ".slider [aria-live]").text)
+    until(browser, lambda b: "0 of the 40 comments in this file" in find(b, ".slider [aria-live]").text)
     assert find(browser, ".slider output").text == "very likely (100 of 100)"
     find(browser, "#sliders > button").click()
     until(browser, lambda b: b.find_elements(Find.CSS_SELECTOR, "button[name=version][value='1']"))

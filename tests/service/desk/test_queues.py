@@ -115,7 +115,7 @@ def test_a_lease_keeps_others_away_until_it_runs_out(any_store: Store, hashes: K
     seen = leases.take(any_store, item.id, "g")
     assert seen
     assert seen.leased_to_another("g")
-    with pytest.raises(Conflict, match="another moderator has"):
+    with pytest.raises(Conflict, match="another moderator is reading"):
         decisions.decide(any_store, item.id, APPROVE, GRACE)
     with any_store.write() as connection:
         past = datetime.now(UTC) - timedelta(seconds=1)
@@ -124,7 +124,7 @@ def test_a_lease_keeps_others_away_until_it_runs_out(any_store: Store, hashes: K
     assert taken
     assert taken.id == item.id
     decisions.decide(any_store, item.id, APPROVE, GRACE)
-    with pytest.raises(Conflict, match="approved already"):
+    with pytest.raises(Conflict, match="already approved"):
         decisions.decide(any_store, item.id, SPAM, ADA)
     with pytest.raises(NotFound):
         decisions.decide(any_store, 12345, SPAM, ADA)
@@ -185,7 +185,7 @@ def test_an_undo_takes_no_comment_from_before_another(any_store: Store, hashes: 
     (item,) = fill(any_store, hashes, [arrived("one")])
     decisions.decide(any_store, item.id, Choice(action="escalate"), ADA)
     assert leases.take(any_store, item.id, "g")
-    with pytest.raises(Conflict, match="has this comment before them"):
+    with pytest.raises(Conflict, match="is reading this comment"):
         decisions.undo(any_store, ADA)
     decisions.decide(any_store, item.id, SPAM, GRACE)
 

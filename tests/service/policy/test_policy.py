@@ -226,7 +226,7 @@ RULE = "rules:\n  - {code: a, when: spam, at_least: 0.5, action: review, REST}\n
     [
         (
             "rules:\n  - {code: a, when: stance.against, at_least: 0.5, action: review}",
-            "rules[0]: stance never acts",
+            "rules[0]: a policy can't act on stance",
         ),
         ("rules:\n  - {code: a, when: toxicity, at_least: 0.5, action: review}", "one of abuse.toxicity"),
         ("rules:\n  - {code: a, when: spam, at_least: 90, action: review}", "between 0 and 1"),
@@ -244,9 +244,9 @@ RULE = "rules:\n  - {code: a, when: spam, at_least: 0.5, action: review, REST}\n
         ),
         (RULE.replace("REST", "min_letters: 4"), "min_letters goes with"),
         (RULE.replace("REST", "ignore_hosts: [a.com]"), "ignore_hosts goes with"),
-        (RULE.replace("REST", "unless: [{when: word_list.x, at_least: 1}]"), "word list 'x'"),
+        (RULE.replace("REST", "unless: [{when: word_list.x, at_least: 1}]"), "word list, 'x'"),
         ("rulse: []", "rulse: unknown key; did you mean 'rules'?"),
-        ("word_lists: {x: [yes]}\nrules: []", "put it in quotes"),
+        ("word_lists: {x: [yes]}\nrules: []", "quote it"),
         ("word_lists: {x: none.txt}\nrules: []", "word_lists.x: "),
         ("word_lists: {x: [good, '!?']}\nrules: []", "word_lists.x: '!?' has no letter or digit"),
         ("rules: [", "is not YAML"),

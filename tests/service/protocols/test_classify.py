@@ -213,7 +213,7 @@ BAD_REQUESTS: list[tuple[object, str, str]] = [
     ({"comments": [{"text": "a", "target": []}]}, "comments[0].target", "must be text"),
     ({"comments": [{"text": "a", "format": "rtf"}]}, "comments[0].format", "'markdown'"),
     ({"comments": [{"text": "a"}], "polciy": "strict"}, "polciy", "unknown key"),
-    ({"comments": [{"text": "a"}], "policy": "nope"}, "policy", "there are coinspeaker, default, strict"),
+    ({"comments": [{"text": "a"}], "policy": "nope"}, "policy", "choose one of coinspeaker, default, strict"),
     ({"comments": [{"text": "a"}], "policy": "/etc/passwd"}, "policy", "no such policy"),
     ({"comments": [{"text": "a"}], "policy": "configs/policies/strict.yaml"}, "policy", "no such policy"),
 ]

@@ -174,7 +174,7 @@ def test_without_texts_there_is_nothing_to_train_from(
         send(client, DECISION)
     output = tmp_path / "out.csv"
     status, told = call(config, "feedback", "export", "-o", str(output))
-    assert (status, "1 decisions have no text" in told) == (0, True)
+    assert (status, "Skipped 1 decisions without a text" in told) == (0, True)
     status, told = call(config, "feedback", "export", "-o", str(output))
     assert (status, "--overwrite" in told) == (2, True)
     assert call(config, "feedback", "export", "-o", str(tmp_path / "no" / "out.csv"))[0] == 2

@@ -170,7 +170,7 @@ def test_pages_of_listed_origins_may_call(site: TestClient, client: TestClient) 
 
 @pytest.mark.parametrize("origin", ["lum.example", "https://lum.example/", "https://*.example", "ftp://a"])
 def test_what_is_no_origin_is_refused(origin: str) -> None:
-    with pytest.raises(ValueError, match="is no origin"):
+    with pytest.raises(ValueError, match="is not an origin"):
         Access(origins=[origin])
 
 

@@ -153,8 +153,8 @@ def test_empty_sections_say_why(tmp_path: Path) -> None:
         "No comment is held for review or rejected.",
         "No comment has a readable date",
         "No stance was judged: a comment needs",
-        "No comment has an article",
-        "No comment has an author",
+        "No comments have an article",
+        "No comments have an author",
         "No stance was judged: no comment has a target",
         "No rule fired on any comment",
     ):

@@ -187,7 +187,7 @@ def test_lines_are_those_of_the_policy(tmp_path: Path) -> None:
     assert found.codes == {"toxic", "cheer", "short"}
     if not DEFAULT.is_dir():
         assert found.cuts["spam"].value == EVEN_ODDS
-        assert "even odds" in found.cuts["spam"].origin
+        assert "0.5: neither" in found.cuts["spam"].origin
 
 
 def test_lines_of_a_model(tiny_artifact: Path) -> None:

@@ -60,8 +60,8 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
         ("limits:\n  comments: 0", "service.yaml: limits.comments: .*greater than or equal to 1"),
         ("log_level: loud", "service.yaml: log_level: .*'debug'"),
         ("fetch:\n  hosts: [https://news.example]", "fetch.hosts: .*no https://"),
-        ("fetch:\n  hosts: ['*.news.example']", "fetch.hosts: .*no host"),
-        ("fetch:\n  hosts: ['']", "fetch.hosts: .*no host"),
+        ("fetch:\n  hosts: ['*.news.example']", "fetch.hosts: .*not a host"),
+        ("fetch:\n  hosts: ['']", "fetch.hosts: .*not a host"),
         ("- port", "must hold keys"),
         ("port: [1", "is not YAML.*line 1"),
     ],
@@ -126,4 +126,4 @@ def test_what_kubernetes_sets_for_a_service_called_parley_is_not_ours(
 def test_a_text_over_the_limit_is_named_with_both_lengths() -> None:
     limits = Limits(text=3)
     assert limits.too_long("abc") is None
-    assert limits.too_long("abcd") == "has 4 characters, the limit is 3: send a part of it"
+    assert limits.too_long("abcd") == "has 4 characters, the limit is 3: shorten it"

@@ -355,7 +355,7 @@ def test_commands_say_what_is_wrong(config: Path, tmp_path: Path) -> None:
     for arguments, message in (
         (("backup", out, "--config", config), "exists"),
         (("backup", tmp_path / "none" / "out.zip", "--config", config), "No such file"),
-        (("restore", out, "--config", config), "no backup of Parley's"),
+        (("restore", out, "--config", config), "not a Parley backup"),
         (("restore", tmp_path / "none.zip", "--config", config), "No such file"),
     ):
         status, told = call(*arguments)

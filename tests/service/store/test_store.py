@@ -175,7 +175,7 @@ def test_authors_are_not_looked_for_without_their_secret(store: Store, tmp_path:
     assert elsewhere.forget(author="reader-17") == 0
     feedback = Feedback(store, KeyedHashes(tmp_path / "author-secret"), comments=True)
     feedback.keep([TOXIC])
-    with pytest.raises(StoreError, match="not here the secret"):
+    with pytest.raises(StoreError, match="the secret for finding them is not here"):
         elsewhere.forget(author="reader-17")
     assert not (tmp_path / "elsewhere").exists()
     assert elsewhere.forget(comment_id="1") == 1
@@ -377,7 +377,7 @@ def test_an_error_rolls_back_and_never_quotes_what_was_sent(store: Store) -> Non
     [
         ("parley.db", "not a database URL"),
         ("postgresql://parley:hidden@127.0.0.1:port/parley", "not a database URL"),
-        ("mysql://root@127.0.0.1/parley", "sqlite or postgresql"),
+        ("mysql://root@127.0.0.1/parley", "sqlite and postgresql"),
         ("sqlite:////proc/nowhere/parley.db", "can't be created"),
         ("postgresql://parley:hidden@127.0.0.1:1/parley", "can't be used"),
     ],
@@ -394,7 +394,7 @@ def test_a_store_of_a_newer_parley_is_left_alone(tmp_path: Path) -> None:
     with store.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     store.close()
-    with pytest.raises(StoreError, match="install a newer one"):
+    with pytest.raises(StoreError, match="install that version"):
         Store.open(url)
 
 

@@ -318,12 +318,12 @@ def test_proxy_works_around_any_application() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("server: {trusted_proxies: ['*']}", "no address and no network"),
-        ("server: {trusted_proxies: [proxy.example]}", "no address and no network"),
-        ("server: {root_path: parley}", "must start with /"),
-        ("server: {root_path: /parley/}", "must start with /"),
-        ("server: {root_path: '/par ley'}", "must start with /"),
-        ("server: {root_path: '/..'}", "must start with /"),
+        ("server: {trusted_proxies: ['*']}", "not an address or a network"),
+        ("server: {trusted_proxies: [proxy.example]}", "not an address or a network"),
+        ("server: {root_path: parley}", "must start, not end, with /"),
+        ("server: {root_path: /parley/}", "must start, not end, with /"),
+        ("server: {root_path: '/par ley'}", "must start, not end, with /"),
+        ("server: {root_path: '/..'}", "must start, not end, with /"),
         ("metrics: {port: 70000}", "65535"),
     ],
 )

@@ -38,7 +38,7 @@ def test_reads_labels_article_and_stance_and_leaves_the_rest_missing(tmp_path: P
     assert (second.labels, second.off_topic) == ({"spam": 1.0}, None), "off_topic of no article is no label"
     assert (third.stance, third.target, third.labels) == ("against", "new trams", {})
     notes = " ".join(read_own(file, None).notes)
-    assert "1 rows say off_topic" in notes
+    assert "1 rows have off_topic" in notes
     assert "columns not used: mood" in notes
 
 

@@ -133,6 +133,6 @@ def test_the_table_shows_every_source(capsys: pytest.CaptureFixture[str]) -> Non
     show_table(
         "Calibrated on", {"toxicity": find_threshold("toxicity", OperatingPoint(false_positives=0.1), rows)}
     )
-    out = capsys.readouterr().out.partition("% of dev rows found")[2]
+    out = capsys.readouterr().out.partition("% of dev rows flagged")[2]
     assert out.index("harmless:") < out.index("c3") < out.index("toxicity:") < out.rindex("c3")
     assert "100" in out

@@ -108,7 +108,7 @@ def test_a_second_stage_keeps_the_record_of_the_first(
     assert after["started_from"] == {k: first.info[k] for k in ("name", "version", "created", "commit")}
 
     first.info_file.write_text(json.dumps(first.info | {"version": "9.9.9"}))
-    with pytest.raises(RunError, match=r"9\.9\.9 .* put that back"):
+    with pytest.raises(RunError, match=r"9\.9\.9 .* restore that"):
         train(load_config(config_file), data_dir=data_dir, run_dir=tmp_path / "second", resume=True)
 
 

@@ -127,7 +127,7 @@ def test_the_walk_through_runs(tiny_artifact: Path, decisions: Path, tmp_path: P
         ([*train, "--run-dir", str(run), "--epochs", "1", "--name", "our-site"], "taught"),
         (["compare", str(tiny_artifact), artifact, *data], "B: our-site"),
         (["calibrate", artifact, *data, "--whole", *spare, "--html", str(page)], "harmless"),
-        (["calibrate", artifact, *data, "--whole", *spare], "calibration.json: as it was"),
+        (["calibrate", artifact, *data, "--whole", *spare], "calibration.json: unchanged"),
         (["calibrate", artifact, *data, "--whole", "--precision", "toxicity=0.6"], "finds"),
         (["evaluate", artifact, *data, "--html", str(page)], "own data"),
     ):
@@ -157,7 +157,7 @@ def test_the_walk_through_runs(tiny_artifact: Path, decisions: Path, tmp_path: P
         (["calibrate", "TINY", "--data", "OWN", "--precision", "rudeness=0.9"], "labels are"),
         (["calibrate", "TINY", "--data", "OWN", "--precision", "spam=9"], "a share above 0"),
         (["calibrate", "TINY", "--data", "OWN", "--precision", "spam=.9@c3"], "a share above 0"),
-        (["calibrate", "TINY", "--data", "OWN", "--false-positives", "spam=.1@c3"], "leave @SOURCE out"),
+        (["calibrate", "TINY", "--data", "OWN", "--false-positives", "spam=.1@c3"], "omit @SOURCE"),
         (["calibrate", "TINY", "--data", "OWN", "--false-positives", "spam=.1@c33"], "did you mean 'c3'"),
         (["calibrate", "TINY", "--data", "OWN", "--false-positives", "spam=.1@"], "unknown source ''"),
         (
@@ -193,10 +193,10 @@ def test_calibrate_says_what_it_changed_and_when_the_whole_file_would_do(
     assert result.exit_code == 0, result.output
     after = Artifact.open(copy).thresholds["toxicity"]
     assert f"thresholds.json: changed: toxicity {before:.3f} → {after:.3f}" in shown
-    assert "calibration.json: as it was" in shown
-    assert "probabilities left as they were" in " ".join(shown.replace("│", " ").split())
-    assert "The whole file has rows enough for toxicity" in shown
-    assert "left as it was" not in shown
+    assert "calibration.json: unchanged" in shown
+    assert "probabilities unchanged" in " ".join(shown.replace("│", " ").split())
+    assert "The whole file has enough rows for toxicity" in shown
+    assert "threshold unchanged" not in shown
 
 
 def test_two_artifacts_are_compared_row_by_row(tiny_artifact: Path, classifier: Classifier) -> None:

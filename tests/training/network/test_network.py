@@ -91,7 +91,7 @@ def test_an_older_artifact_is_a_base(network: Network, tmp_path: Path) -> None:
     assert torch.equal(found["reply_logits"], stance)
     assert found["off_topic_logits"].tolist() == [0.0, 0.0]
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(BaseModelError, match="can't be trained on"):
+    with pytest.raises(BaseModelError, match="training can't start from it"):
         Network.from_base(str(tmp_path))
 
 

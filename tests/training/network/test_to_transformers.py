@@ -77,7 +77,7 @@ def test_a_folder_that_holds_something_is_left_alone(tiny_artifact: Path, tmp_pa
     call = ["export", str(tiny_artifact), str(tmp_path)]
     refused = CliRunner().invoke(app, call)
     assert refused.exit_code != 0
-    assert "holds something already" in refused.output
+    assert "is not empty" in refused.output
     assert [file.name for file in tmp_path.iterdir()] == ["kept.txt"]
     assert CliRunner().invoke(app, [*call, "--overwrite"]).exit_code == 0
     assert kept.read_text() == "mine"
@@ -87,4 +87,4 @@ def test_a_folder_that_holds_something_is_left_alone(tiny_artifact: Path, tmp_pa
 def test_a_folder_that_is_no_artifact_is_told(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["export", str(tmp_path), str(tmp_path / "out")])
     assert result.exit_code != 0
-    assert "is not a whole artifact" in result.output
+    assert "is incomplete" in result.output

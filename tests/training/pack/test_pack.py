@@ -161,7 +161,7 @@ def test_what_was_run_is_unpacked(config: TrainConfig, ran: Path, data_dir: Path
     assert artifact.info["training"]["sources"]["nli"]["train"] > 200
     found = Classifier.load(artifact.path).predict([Comment(text="You fool.", target="a plan")])[0]
     assert found.stance is not None
-    with pytest.raises(RunError, match="already holds an artifact"):
+    with pytest.raises(RunError, match="already has an artifact"):
         unpack(config, [ran], data_dir=data_dir, run_dir=tmp_path / "run")
 
 
@@ -204,11 +204,11 @@ def test_interrupted_and_resumed_is_as_if_uninterrupted(
         return loss(self, *given)
 
     monkeypatch.setattr(Task, "loss", interrupted)
-    with pytest.raises(SystemExit, match="--resume goes on"):
+    with pytest.raises(SystemExit, match="--resume continues"):
         run_here(folder)
-    with pytest.raises(SystemExit, match="holds a job: add --resume"):
+    with pytest.raises(SystemExit, match="has an unfinished job: add --resume"):
         run_here(folder)
-    with pytest.raises(SystemExit, match="--resume goes on"):
+    with pytest.raises(SystemExit, match="--resume continues"):
         run_here(folder, resume=True)
     run_here(folder, resume=True)
     one, two = result(ran), result(folder)

@@ -1,1 +1,1 @@
-"""Data augmentation: rows made of other rows by a change whose effect on the label is known."""
+"""Data augmentation: rows made from others by a change whose effect on the label is known."""

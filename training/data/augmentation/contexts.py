@@ -1,9 +1,9 @@
-"""What a comment is compared with, varied: other titles, turned targets, parts left out.
+"""Varies what a comment is compared with: other titles, negated targets, parts omitted.
 
     train += under_other_titles(train, seed=13, near=1.0, far=0.4)      off topic
-    train = turned(train, seed=13, share=0.3)          "X is bad." for X, and the other side
+   train = turned(train, seed=13, share=0.3)          "X is bad." for X, and the opposite side
     train = partly(train, seed=13, untitled=0.3)       the target alone, the title alone
-    train = without_lede(train, seed=13, share=0.4)    of an article its title alone
+   train = without_lede(train, seed=13, share=0.4)    an article's title alone
 
 Near negatives are titles of the same beat (a forum, a day, a pair of stories on one subject), far ones any
 other. Without the first, a shared subject would pass for the article itself.
@@ -20,17 +20,17 @@ from parley.training.data.examples import TURNED, Example, alone
 
 _SENTENCE_ENDS = (".", "!", "?", '"')
 _WEIGHTS = {"near": 0.75, "far": 1.0}
-"""A near title may fit the comment by chance."""
+"""Off-topic target of a near title, which may fit the comment by chance."""
 _SHORT = 6
 _SHORT_SHARE = 0.4
 """Comments of fewer words are paired less often: a bare "So true!" fits any title."""
 
 
 def under_other_titles(examples: Iterable[Example], *, seed: int, near: float, far: float) -> list[Example]:
-    """Off-topic pairs: of each true pair with a beat, `near` and `far` are the chances of one of each kind.
+    """Off-topic pairs: for each true pair with a beat, `near` and `far` are the chances of one of each kind.
 
-    Every second one has a target of the other title beside it, where there is one; a comment takes no side on
-    a target far from it. `slice` names the kind.
+    Every second one also has a target of the other title, if there is one; a comment takes no side on a far
+    target. `slice` names the kind.
     """
     rng = random.Random(f"{seed}:titles")
     pairs = [e for e in examples if e.article and e.off_topic is not None and e.beat]
@@ -60,7 +60,7 @@ def under_other_titles(examples: Iterable[Example], *, seed: int, near: float, f
 
 
 def _other(articles: Sequence[str], than: Iterable[str | None], rng: random.Random) -> str | None:
-    """One of the articles that is not among `than`; None where chance finds none."""
+    """A random article that isn't in `than`; None if none was found."""
     for _ in range(8):
         if articles and (found := rng.choice(articles)) not in than:
             return found
@@ -81,9 +81,9 @@ def _beside(example: Example, article: str, targets: Sequence[str], kind: str, r
 
 
 def turned(examples: Iterable[Example], *, seed: int, share: float) -> list[Example]:
-    """The examples, `share` of those with a stance asked for "X is bad." in place of X: the side turns.
+    """The examples, `share` of those with a stance with "X is bad." in place of X and the opposite side.
 
-    Targets that are sentences stay as they are.
+    Targets that are sentences stay unchanged.
     """
     rng = random.Random(f"{seed}:turned")
     found = []

@@ -1,6 +1,6 @@
-"""Counterfactual rows: one thing of a true row is changed, and the label must follow it, or must not.
+"""Counterfactual rows: one thing in a real row is changed, and the label must change with it, or must not.
 
-    train += negated_targets(train, seed=13, share=0.5)       the target turned round: the side turns too
+    train += negated_targets(train, seed=13, share=0.5)       the target negated: the side changes too
     train += exchanged_identities(train, seed=13, share=0.5)  another group named: the labels stay
     train += quoted(train, seed=13, share=0.1)                abuse quoted to complain of it: no abuse
 
@@ -23,9 +23,9 @@ OPPOSED = (
     *("no {}", "no more {}", "not {}", "against {}", "opposition to {}", "opposing {}", "a ban on {}"),
     *("stop {}", "an end to {}", "getting rid of {}", "rejecting {}", "the case against {}"),
 )
-"""What turns a target that is a thing: who is for X is against each of these."""
+"""Negations of a target that is a thing: whoever is for X is against these."""
 SUPPORTED = ("support for {}", "yes to {}", "in favor of {}", "being for {}", "more {}", "the case for {}")
-"""Words around a target that leave the side as it is, lest any such word turn it."""
+"""Phrases around a target that keep the side, so that not every phrase changes it."""
 DENIED = ("It is not true that {}", "It is wrong to say that {}", "I disagree that {}")
 AFFIRMED = ("It is true that {}", "I agree that {}", "It is right to say that {}")
 """The same for a target that is a claim."""
@@ -39,7 +39,7 @@ DENOUNCED = (
     'The mayor gets letters that say "{}". Is this who we have become?',
     'They sprayed "{}" on the wall of the school, and the children had to read it.',
 )
-"""Who quotes a comment in these words complains of it."""
+"""Quoting a comment in these words complains about it."""
 ENDORSED = (
     'As I have said before: "{}"',
     '"{}" Exactly.',
@@ -48,7 +48,7 @@ ENDORSED = (
     'Let me say it again, "{}", and I mean it.',
     'Like the man says: "{}".',
 )
-"""Who quotes a comment in these says it, too."""
+"""Quoting a comment in these words agrees with it."""
 _LONGEST_QUOTE = 40
 _OTHER_SIDE = {"favor": "against", "against": "favor", "none": "none"}
 VERB = re.compile(r"\b(is|are|was|were|be|do|does|did|has|have|can|could|should|must|will|would|needs?)\b")
@@ -58,10 +58,10 @@ _NEGATION = re.compile(
 
 
 def negated_targets(examples: Iterable[Example], *, seed: int, share: float) -> list[Example]:
-    """`share` of the rows with a stance once more, towards their target turned round: the other side.
+    """Copies of `share` of the rows with a stance, with their target negated and the opposite side.
 
-    Every third stands towards a target of other words and the same meaning, with the same side. `none` stays
-    `none` either way. Targets that hold a negation already are left out: two of them confuse people, too.
+    Every third has a paraphrased target and the same side. `none` stays `none` either way. Targets with a
+    negation are skipped: a double one confuses people, too.
     """
     rng = random.Random(f"{seed}:negated")
     made = []
@@ -82,10 +82,10 @@ def negated_targets(examples: Iterable[Example], *, seed: int, share: float) -> 
 
 
 def exchanged_identities(examples: Iterable[Example], *, seed: int, share: float) -> list[Example]:
-    """`share` of the rows with a toxicity label that name an identity once more, naming another one.
+    """Copies of `share` of the rows with a toxicity label that name an identity, naming another one.
 
-    Toxic and harmless rows alike, each towards any term as likely as any other, so that no term goes with
-    one label. Only what the comment pass learns is kept, and no spans: their places move.
+    Toxic and harmless rows alike, with all terms equally likely, so that no term predicts a label. Only
+    labels of the comment pass are kept, and no spans: their places move.
     """
     rng = random.Random(f"{seed}:identities")
     made = []
@@ -99,10 +99,10 @@ def exchanged_identities(examples: Iterable[Example], *, seed: int, share: float
 
 
 def quoted(examples: Iterable[Example], *, seed: int, share: float) -> list[Example]:
-    """`share` of the rows with a toxicity label, of 40 words at most, once more as a quotation in a comment.
+    """`share` of the rows with a toxicity label, of at most 40 words, as a quotation in a comment.
 
-    Every second one complains of what it quotes and is harmless; the others agree with it, and keep its
-    labels: quotation marks alone excuse nothing. Only what the comment pass learns is kept, and no spans.
+    Every second one complains about the quotation and is harmless; the others agree with it and keep its
+    labels: quotation marks alone excuse nothing. Only labels of the comment pass are kept, and no spans.
     """
     rng = random.Random(f"{seed}:quoted")
     made = []
@@ -120,7 +120,7 @@ def quoted(examples: Iterable[Example], *, seed: int, share: float) -> list[Exam
 
 
 def quotation(text: str) -> str:
-    """`text` as it may stand between quotation marks: in one line, with none of its own."""
+    """`text` for use between quotation marks: on one line, without its own."""
     return " ".join(text.replace('"', "'").split())
 
 

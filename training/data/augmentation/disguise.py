@@ -1,10 +1,10 @@
-"""Words in disguise: what people do to get an insult past a filter, as training rows and as a test.
+"""Disguised words, as people write to get an insult past a filter, as training rows and as a test.
 
     disguise("You fool", ((4, 8),), "leetspeak", random.Random(1))    # ("You f00l", ((4, 8),))
     train += disguised_copies(train, seed=13, share=0.1)
 
-A toxic comment hides the words that raters marked in it, or those that the training rows themselves tell as
-abusive; a harmless one hides words at random, as often. Or odd spelling itself would become abuse.
+A toxic comment hides the words that raters marked, or those that predict abuse in the training rows; a
+harmless one hides random words, equally often, so that odd spelling itself doesn't become abuse.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ALIKE = str.maketrans("aceiopsxyABCEHKMOPTX", "асеіорѕхуАВСЕНКМ
 _STYLED = {ord(c): 0x1D41A + i for i, c in enumerate("abcdefghijklmnopqrstuvwxyz")}
 _EMOJI = "😂🤡💩🔥🙃😡🤣👏🐍💀"
 _TELLING_ROWS, _TELLING_ODDS = 5, 4.0
-"""A word tells abuse if so many toxic rows have it, and so many times the share of harmless ones."""
+"""A word predicts abuse if this many toxic rows have it, at this multiple of its share in harmless ones."""
 
 
 def _stars(word: str, rng: random.Random) -> str:
@@ -65,7 +65,7 @@ TRAINED = ("spacing", "stars", "leetspeak", "look-alikes", "stretched", "emoji")
 def disguise(
     text: str, spans: Sequence[tuple[int, int]], kind: str, rng: random.Random
 ) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """`text` with each word of `spans` (three letters or more) disguised, and where the spans then lie."""
+    """`text` with each word of `spans` (three letters or more) disguised, and the spans' new places."""
     parts, moved, done, length = [], [], 0, 0
     for start, end in sorted(spans):
         inside = _WORD.sub(lambda match: KINDS[kind](match.group(), rng), text[start:end])
@@ -78,10 +78,10 @@ def disguise(
 
 
 def disguised_copies(examples: Iterable[Example], *, seed: int, share: float) -> list[Example]:
-    """`share` of the comments that have a toxicity label once more, with words in disguise.
+    """Copies of `share` of the comments with a toxicity label, with disguised words.
 
-    The kinds take turns, and `slice` names them. Toxic and harmless rows are drawn alike. A copy keeps the
-    labels of the comment pass, and the spans where the words hidden are those marked; no article, no target.
+    The kinds alternate, and `slice` names them. Toxic and harmless rows are drawn alike. A copy keeps the
+    labels of the comment pass, and the spans if the marked words were disguised; no article, no target.
     """
     judged = [e for e in examples if "toxicity" in e.labels]
     telling = _telling_words(judged)
@@ -104,12 +104,12 @@ def disguised_copies(examples: Iterable[Example], *, seed: int, share: float) ->
 
 
 def _marked(example: Example) -> bool:
-    """Whether raters marked a word of it."""
+    """Whether raters marked a word in it."""
     return any(_WORD.search(example.text[start:end]) for start, end in example.spans or ())
 
 
 def _telling_words(examples: Sequence[Example]) -> set[str]:
-    """The words that toxic rows have far more often than harmless ones."""
+    """The words that are far more frequent in toxic rows than in harmless ones."""
     rows: Counter[bool] = Counter()
     found: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     for example in examples:
@@ -139,7 +139,7 @@ def _disguised(example: Example, places: Sequence[tuple[int, int]], kind: str, r
     note="test: toxic_spans' test comments with their marked words spelt to get past a filter",
 )
 def disguised(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads what toxic_spans reads; the kinds take turns, and `slice` names them.
+    """Reads what toxic_spans reads; the kinds alternate, and `slice` names them.
 
     To train on such rows, set `swaps.disguised`: copies are made of every source's training rows.
     """

@@ -1,10 +1,10 @@
-"""Statements that say their side outright, over the targets of other rows: what a side looks like.
+"""Statements with an explicit side on the targets of other rows, to teach what a side looks like.
 
     train += explicit(train, seed=13, rows=9000)
 
-Corpora are subtle and their targets few; these are plain and their targets many. A few have a neighbour's
-idle remark around them, some ask for a target turned round, some for one that the statement is not about.
-The wording is in statements.yaml beside this file.
+Corpora are subtle and have few targets; these are explicit and have many. A few are surrounded by another
+comment's remark, some have a negated target, some a target that the statement is not about. The wording is in
+statements.yaml beside this file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from parley.training.data.examples import TURNED, Example, alone
 
 _FILE = Path(__file__).with_name("statements.yaml")
 _SIDES = {"favor": 4, "against": 4, "none": 2}
-"""How often each is drawn."""
+"""Probability of each kind."""
 _DECORATED = 0.35
 _SLOPPY = 0.15
 _OPPOSED, _SUPPORTED, _UNRELATED = 0.18, 0.08, 0.06
@@ -29,13 +29,13 @@ _WEIGHT = 0.6
 _SENTENCE_ENDS = (".", "!", "?", '"')
 _LONGEST_TARGET = 8
 _REMARK = 14
-"""Words of a remark at most."""
+"""Most words of a remark."""
 
 
 def explicit(examples: Sequence[Example], *, seed: int, rows: int) -> list[Example]:
-    """So many statements about the targets of `examples` that are noun phrases.
+    """`rows` statements about the targets of `examples` that are noun phrases.
 
-    Remarks around them are short comments of `examples` that are off their article's topic.
+    Remarks around them are short off-topic comments of `examples`.
     """
     rng = random.Random(f"{seed}:explicit")
     about = {e.target: e for e in examples if e.target and e.stance and _is_thing(e.target)}
@@ -71,7 +71,7 @@ def _is_thing(target: str) -> bool:
 def _ask(
     target: str, stance: str, targets: Sequence[str], wording: dict[str, list[str]], rng: random.Random
 ) -> tuple[str, str]:
-    """The target to ask for, and the side on it."""
+    """The row's target, and the side on it."""
     draw = rng.random()
     if draw < _OPPOSED:
         return rng.choice(wording["opposed"]).format(x=target), TURNED[stance]

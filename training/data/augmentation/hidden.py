@@ -1,10 +1,10 @@
-"""Abuse hidden in length: a toxic comment between the halves of a long harmless one is still toxic.
+"""Abuse hidden in long comments: a toxic comment between the halves of a harmless one is still toxic.
 
     train += hidden(train, seed=13, rows=2000)
 
-The mean over a long comment drowns a short insult; the network judges windows too, and learns from these
-rows that one window is enough. Beside them go twice as many long comments alone: with fewer, the network
-learnt that a long comment hides something.
+The mean over a long comment drowns a short insult; the network also scores windows, and learns from these
+rows that one window is enough. They come with twice as many long comments alone: with fewer, the network
+learnt that long comments are abusive.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _LONG, _LONGEST = 60, 160
 _SHORTEST, _SHORT = 3, 40
 """Words of the toxic one."""
 _ALONE = 2
-"""Long comments alone for each that hides something."""
+"""Long comments alone per one that hides abuse."""
 _WEIGHT = 0.8
 
 
 def hidden(examples: Sequence[Example], *, seed: int, rows: int) -> list[Example]:
-    """So many toxic comments inside long harmless ones, and twice as many of the long ones alone.
+    """`rows` toxic comments inside long harmless ones, and twice as many of the long ones alone.
 
-    The whole has the toxic part's labels, and its spans where they are marked.
+    The whole has the toxic part's labels, and its spans if marked.
     """
     rng = random.Random(f"{seed}:hidden")
     judged = [e for e in examples if "toxicity" in e.labels]

@@ -1,11 +1,12 @@
-"""Made pairs: a comment under an article, or towards a target, that is not its own.
+"""Augmented pairs: a comment under an article, or towards a target, that is not its own.
 
-    train += swapped(train, seed=13, headlines=headlines(data_dir, "train"))
-    train += cut_short(train, seed=13, share=0.5, headlines=headlines(data_dir, "train"))
-    train += unrelated_targets(train, seed=13, share=0.2)
-    train += unlabelled(train, seed=13, pairs=20_000, articles=5_000)      for a teacher to answer
+train += swapped(train, seed=13, headlines=headlines(data_dir, "train"))
+train += cut_short(train, seed=13, share=0.5, headlines=headlines(data_dir, "train"))
+train += unrelated_targets(train, seed=13, share=0.2)
+train += unlabelled(train, seed=13, pairs=20_000, articles=5_000)      for a teacher
 
-Swapped pairs are easier than what readers really write beside the point: report them apart from human labels.
+Swapped pairs are easier than what readers really write off topic: report them separately from human
+labels.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from parley.training.data.files import table, unmark
 from parley.training.data.registry import Split, part
 
 OFF_TOPIC = {"other debate": 1.0, "headline": 1.0, "near debate": 0.8}
-"""How far off each kind of made pair is: a near debate's article may share the comment's subject."""
+"""Off-topic target of each kind of pair: a near debate's article may share the comment's subject."""
 
 _NEAREST = 3
 _NEAR = 10
@@ -36,9 +37,9 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 def swapped(
     examples: Iterable[Example], *, seed: int, share: float = 1.0, headlines: Sequence[str] = ()
 ) -> list[Example]:
-    """Off-topic pairs made of true ones: `share` of them (1.0: as many as comment–article pairs there are).
+    """Off-topic pairs from true ones: `share` of them (1.0: as many as there are comment–article pairs).
 
-    The kinds take turns: another debate's article, one of the three most alike, and a headline where
+    The kinds alternate: another debate's article, one of the three most similar, and a headline if
     `headlines` are given. `slice` names the kind. Only comment and article are kept: no label, no stance.
     """
     rng = random.Random(seed)
@@ -67,9 +68,9 @@ def cut_short(
 ) -> list[Example]:
     """Short comments, cut from `share` of the true pairs, under their own article and under others.
 
-    Readers write a line; the debates' comments run to a hundred words, so that brevity alone would look off
-    topic. Every second cut that has something of the subject left in it comes under another article too; a
-    bare "I agree" only under its own.
+    Readers write one line, but the debates' comments have a hundred words, so brevity alone would look
+    off-topic. Every second cut that still mentions the subject also comes under another article; a bare "I
+    agree" only under its own.
     """
     rng = random.Random(f"{seed}:short")
     made = []
@@ -95,12 +96,12 @@ def cut(text: str, rng: random.Random) -> str:
 
 
 def _true_pairs(examples: Iterable[Example]) -> list[Example]:
-    """Each comment once with each article that it really stands under."""
+    """Each comment once with each of its own articles."""
     return list({(e.text, e.article): e for e in examples if e.article and e.off_topic == 0.0}.values())
 
 
 def _times(share: float, rng: random.Random) -> int:
-    """How often one row is taken where `share` of them are: 2.5 is two or three times."""
+    """How often a row is used for a `share`: 2.5 means two or three times."""
     whole, rest = divmod(share, 1.0)
     return int(whole) + (rng.random() < rest)
 
@@ -119,13 +120,13 @@ def _pair(example: Example, *, article: str, off_topic: float, slice: str) -> Ex
 
 
 def _nearest(articles: Sequence[str]) -> dict[str, list[str]]:
-    """For each article the few whose titles and descriptions are most alike."""
+    """For each article the few with the most similar titles and descriptions."""
     near = _most_alike(articles, articles, _NEAREST + 1)
     return {a: [n for n in of if n != a][:_NEAREST] for a, of in zip(articles, near, strict=True)}
 
 
 def _most_alike(texts: Sequence[str], contexts: Sequence[str], most: int) -> list[list[str]]:
-    """For each text the `most` contexts that are most like it (TF-IDF cosine), the nearest first."""
+    """For each text the `most` most similar contexts (TF-IDF cosine), nearest first."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectorizer = TfidfVectorizer(token_pattern=r"\w+", sublinear_tf=True)
@@ -139,7 +140,7 @@ def _most_alike(texts: Sequence[str], contexts: Sequence[str], most: int) -> lis
 
 
 def unrelated_targets(examples: Iterable[Example], *, seed: int, share: float = 0.2) -> list[Example]:
-    """Stance `none` made by giving `share` of the comments another group's target they have no word of."""
+    """Stance `none`: `share` of the comments with another group's target that shares no word with them."""
     rng = random.Random(seed)
     pool = [e for e in examples if e.target and e.stance]
     made = []
@@ -157,17 +158,17 @@ def unrelated_targets(examples: Iterable[Example], *, seed: int, share: float = 
 
 
 def unlabelled(examples: Iterable[Example], *, seed: int, pairs: int, articles: int) -> list[Example]:
-    """At most so many comments beside a target, and beside an article, that nobody judged: of weight 0.
+    """Unlabelled pairs of weight 0: at most `pairs` with a target and `articles` with an article.
 
-    Any comment beside any target or article; every second one is from a discussion, beside one of the few
-    most like it: two at random mostly have nothing to do with one another, and would teach that alone.
+    Any comment with any target or article; every second one is from a discussion, with one of the few most
+    similar: random pairs are mostly unrelated, and would teach only that.
     """
     examples = list(examples)
     rng = random.Random(f"{seed}:unlabelled")
     judged = {(e.text, context) for e in examples for context in (e.target, e.article)}
     targets = list(dict.fromkeys(e.target for e in examples if e.target and e.stance))
     titles = list(dict.fromkeys(e.article for e in examples if e.article))
-    # What stands for stance and off_topic here is a place-holder that weight 0 takes out of the loss.
+    # Stance and off_topic are placeholders here, which weight 0 removes from the loss.
     made = [
         replace(e, target=target, stance="none", article=None, off_topic=None)
         for e, target in _beside(examples, targets, pairs, rng)

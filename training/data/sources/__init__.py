@@ -1,4 +1,4 @@
-"""Where training's examples come from: one reader a corpus, found by name.
+"""The sources of training examples: one reader per corpus, found by name.
 
     python -m parley.training.data --data-dir ../shared/data    # every source: rows, labels, licence
 
@@ -41,6 +41,6 @@ REGISTERED = (
     tweets,
     wikipedia,
 )
-"""The modules that register sources when they are imported."""
+"""The modules that register sources on import."""
 
 __all__ = ["REGISTERED", "SOURCES", "SPLITS", "Corpus", "Split", "get", "read"]

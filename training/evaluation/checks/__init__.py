@@ -1,4 +1,4 @@
-"""Checks of one test set each, beyond the figures of its labels: bias, dialect, swapped and disguised words.
+"""Checks for particular test sets, beyond their labels' figures: bias, dialect, swapped and disguised words.
 
 A check is a function of `Tested` and gives its figures as JSON; `parley.training.evaluation.suite` says
 which test has which.
@@ -25,11 +25,11 @@ from parley.training.evaluation import metrics
 from parley.training.evaluation.figures import Row, figure, judge, truths, value
 
 FEWEST = 20
-"""Rows of each class below which a group's AUC would say nothing."""
+"""Least rows of each class for a group's AUC."""
 NEGATED = ("no {}", "opposition to {}", "disapproval of {}")
-"""Targets turned round. Training knows the first two; the last is in no row of it."""
+"""Negated targets. The first two are in training, the last is not."""
 AFFIRMED = ("support for {}", "approval of {}")
-"""Targets that mean the same. Training knows the first."""
+"""Paraphrased targets. The first is in training."""
 QUOTED = {
     "complained of": (
         'I reported whoever wrote "{}".',
@@ -38,12 +38,12 @@ QUOTED = {
     ),
     "agreed with": ('"{}" Well said!', 'Here is what I think of you: "{}".', 'It bears repeating: "{}"'),
 }
-"""Comments that quote another; the first are harmless whatever it says. No training row has these words."""
+"""Comments that quote another; the first are harmless whatever they quote. None is in training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """Rows of one test; `predict` asks the same model about altered ones."""
+    """Rows of one test; `predict` runs the same model on altered ones."""
 
     rows: Sequence[Row]
     thresholds: Mapping[str, float]
@@ -62,7 +62,7 @@ def flagged(rows: Sequence[Row], threshold: float, *, intervals: bool) -> dict[s
 
 
 def harmless_flagged(slice_: str | None) -> Check:
-    """False positives of toxicity on what people find harmless: a slice, or every negative."""
+    """False positives of toxicity on harmless comments: a slice, or every negative."""
 
     def check(tested: Tested) -> dict[str, Any]:
         harmless = [
@@ -123,7 +123,7 @@ def dialect_gap(tested: Tested) -> dict[str, Any]:
 
 
 def sentiment_swapped(tested: Tested) -> dict[str, Any]:
-    """Side accuracy before and after the swap, and the share of comments whose side stays as it was."""
+    """Side accuracy before and after the swap, and the share of comments whose side stays."""
     side: dict[str, dict[str | None, list[bool]]] = {
         "original": defaultdict(list),
         "swapped": defaultdict(list),
@@ -149,7 +149,7 @@ def sentiment_swapped(tested: Tested) -> dict[str, Any]:
 
 
 def target_worded(forms: Sequence[str], *, turns: bool) -> Check:
-    """Whether the side follows a target in other words: it `turns` with "no X", not with "support for X"."""
+    """Whether the side follows a reworded target: it `turns` with "no X", not with "support for X"."""
 
     def check(tested: Tested) -> dict[str, Any]:
         rows = [(e, p) for e, p in tested.rows if p.stance and e.target and e.stance != "none"]
@@ -174,7 +174,7 @@ def _favors(prediction: Prediction) -> bool:
 
 
 def disguise_kept(tested: Tested) -> dict[str, Any]:
-    """Recall of toxicity on disguised comments against the same ones as written, in all and by kind."""
+    """Recall of toxicity on disguised comments relative to the originals, in total and by kind."""
     rows = [row for row in tested.rows if row[0].made_from and row[0].labels.get("toxicity", 0.0) >= 0.5]
     plain = tested.predict([replace(e, text=e.made_from or "", spans=None) for e, _ in rows])
     threshold = tested.thresholds["toxicity"]
@@ -197,7 +197,7 @@ def _kept(found: Sequence[tuple[bool, bool]]) -> dict[str, Any]:
 
 
 def abuse_quoted(tested: Tested) -> dict[str, Any]:
-    """The share of toxic comments found as written, quoted to complain (none should be), quoted to agree."""
+    """The share of toxic comments flagged as written, quoted to complain (should be 0), quoted to agree."""
     toxic = [row for row in tested.rows if row[0].labels.get("toxicity", 0.0) >= 0.5]
     kinds = {"as written": toxic}
     for kind, frames in QUOTED.items():
@@ -218,7 +218,7 @@ def context_cut(tested: Tested) -> dict[str, Any]:
 
 
 def comment_cut(tested: Tested) -> dict[str, Any]:
-    """Off-topic where a sentence or 5 to 25 words are left of the comment: do short ones look wrong?"""
+    """Off-topic on comments cut to a sentence or 5 to 25 words: do short ones look off-topic?"""
     rows = [e for e, _ in tested.rows if e.off_topic is not None and e.article]
     short = [replace(e, text=cut(e.text, random.Random(e.text)), labels={}, stance=None) for e in rows]
     found = list(zip(short, tested.predict(short), strict=True))
@@ -228,7 +228,7 @@ def comment_cut(tested: Tested) -> dict[str, Any]:
 
 
 def against_each_kind(tested: Tested) -> dict[str, Any]:
-    """Off-topic AUC of the true pairs against each kind of made pair alone: headline, other, near debate."""
+    """Off-topic AUC of true pairs against each kind of augmented pair: headline, other, near debate."""
     kinds: dict[str | None, list[Row]] = defaultdict(list)
     for row in tested.rows:
         kinds[row[0].slice].append(row)
@@ -241,7 +241,7 @@ def against_each_kind(tested: Tested) -> dict[str, Any]:
 
 
 def any_rater(tested: Tested) -> dict[str, Any]:
-    """Off-topic where at least one rater found it so, not the majority."""
+    """Off-topic by any rater instead of the majority."""
     rows = [(replace(e, off_topic=float(bool(e.off_topic))), p) for e, p in tested.rows]
     figures = judge(rows, tested.thresholds, intervals=tested.intervals).get(OFF_TOPIC, {})
     return {name: figures[name] for name in ("rows", "positives", "auc") if name in figures}
@@ -268,7 +268,7 @@ SENTENCES = (
 def names_swapped(
     predict: Callable[[Sequence[Example]], list[Prediction]], threshold: float
 ) -> dict[str, float]:
-    """Counterfactuals: how far toxicity of the same sentence moves when only a first name changes."""
+    """Counterfactuals: how far a sentence's toxicity moves if only a first name changes."""
     texts = [Example(text=s.format(n), source="names") for s in SENTENCES for n in NAMES]
     scores = np.array([p.abuse["toxicity"] for p in predict(texts)]).reshape(len(SENTENCES), len(NAMES))
     flags = scores >= threshold

@@ -20,11 +20,11 @@ from parley.training.evaluation.figures import Row, figure, judge
 
 SIDES = ("favor", "against")
 AROUND = 200
-"""Harmless words before a hidden insult, and as many after it."""
+"""Harmless words before a hidden insult, and after it."""
 
 
 def named_sides(tested: Tested) -> dict[str, Any]:
-    """How often a side that is named (`stance.label`) is right, and of how many comments with a side it is.
+    """How often a named side (`stance.label`) is right, and for what share of comments with a side it is.
 
     Naming a side where there is none is wrong.
     """
@@ -54,7 +54,7 @@ def own_against(tested: Tested) -> dict[str, Any]:
 
 
 def as_labelled(tested: Tested) -> dict[str, Any]:
-    """Off-topic as people labelled it, asked with the article alone, no target: each comment once."""
+    """Off-topic as labelled by people, with the article and no target: each comment once."""
     rows = {
         (e.text, e.article): replace(e, target=None, stance=None)
         for e, _ in tested.rows
@@ -75,13 +75,13 @@ def flagged_kinds(tested: Tested) -> dict[str, Any]:
 
 
 def insults_kept(tested: Tested) -> dict[str, Any]:
-    """Of the insults that are found alone, how many are found between two long harmless comments."""
+    """The share of insults found alone that are also found between two long harmless comments."""
     return _kept(tested, [e for e, _ in tested.rows], _texts("harmless_long", "alone"))
 
 
 def insults_kept_in(slice_: str) -> Check:
-    """The same, hidden in long comments of a slice of the test, which is harmless; and how many of these are
-    called abusive as they are."""
+    """The same, hidden in long comments of a harmless slice of the test; and how many of these are called
+    abusive without the insult."""
 
     def check(tested: Tested) -> dict[str, Any]:
         frames = [e.text for e, _ in tested.rows if e.slice == slice_ and len(e.text.split()) >= AROUND]

@@ -1,1 +1,1 @@
-"""What evaluation shows: the model card, the HTML page and its plots."""
+"""The reports of evaluation: the model card, the HTML page and its plots."""

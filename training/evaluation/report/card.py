@@ -1,4 +1,4 @@
-"""The model card: written from the artifact's own files, so that it can't say what wasn't measured.
+"""The model card: written from the artifact's own files, so that it only states what was measured.
 
 write_card(Artifact.open("model/artifacts/parley-minilm"))
 """
@@ -19,11 +19,11 @@ WEAK = {
 }
 
 LEADING = ("macro_f1", "character_f1", "auc")
-"""The figure that a row leads with: the first of these that it has."""
+"""A row's main figure: the first of these that it has."""
 
 
 def write_card(artifact: Artifact) -> None:
-    """Writes README.md of the artifact. Raises RunError where it was not evaluated yet."""
+    """Write the artifact's README.md. Raises RunError if it was not evaluated yet."""
     if not artifact.evaluation_file.is_file():
         raise RunError(f"{artifact.path} was not evaluated yet: run parley evaluate {artifact.path} --save")
     artifact.card_file.write_text(_text(artifact), encoding="utf-8")
@@ -100,7 +100,7 @@ def _text(artifact: Artifact) -> str:
 
 
 def _started(training: dict[str, Any]) -> str:
-    """Which artifact the last stage of training went on from, where there was one."""
+    """The artifact that the last stage of training started from, if any."""
     if not (first := training.get("started_from")):
         return ""
     return (
@@ -110,7 +110,7 @@ def _started(training: dict[str, Any]) -> str:
 
 
 def _taught(training: dict[str, Any]) -> str:
-    """Whose answers it learnt from, and what those had learnt from."""
+    """The teacher, and its training data."""
     return "".join(
         f" It learnt from the answers of {of['name']} {of['version']} too (base {of['base']}, commit "
         f"{of['commit']}), which was trained on {', '.join(of['sources'])}."
@@ -185,7 +185,7 @@ def _test(name: str, test: dict[str, Any]) -> str:
 
 
 def _drawn(test: dict[str, Any]) -> str:
-    """Which rows were scored, where not all were."""
+    """Which rows were scored, if not all."""
     most = [f"at most {count} of {part}" for part, count in test.get("most", {}).items()]
     fewer = [
         f"{name} on {of['rows']}"
@@ -196,14 +196,14 @@ def _drawn(test: dict[str, Any]) -> str:
 
 
 def _other(other: dict[str, Any], part: str, label: str, mine: dict[str, Any]) -> str:
-    """The other system's number for the figure that this row leads with."""
+    """The other system's value of this row's main figure."""
     name = next((n for n in LEADING if n in mine), "")
     number = other["slices"].get(part, {}).get(label, {}).get(name)
     return "" if number is None else f"{number:.3f}"
 
 
 def _check(found: dict[str, Any]) -> str:
-    """A check's figures in a line; long lists (each identity term) stay in evaluation.json."""
+    """A check's figures on one line; long lists (each identity term) stay in evaluation.json."""
     parts = []
     for name, value in found.items():
         if name == "terms":

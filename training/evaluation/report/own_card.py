@@ -47,7 +47,7 @@ Meant for what the base is meant for, and weak where it is: see the base's own c
 
 
 def write_own_card(artifact: Artifact, *, base: Artifact, found: Mapping[str, Any], digest: str) -> None:
-    """Writes README.md of the artifact from what `fine_tune_on` found."""
+    """Write the artifact's README.md from the result of `fine_tune_on`."""
     rows = found["rows"]
     text = TEMPLATE.format(
         name=artifact.info["name"],

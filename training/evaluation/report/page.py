@@ -2,8 +2,8 @@
 
     write_report(Path("report.html"), evaluation)
 
-One file that needs no network. It quotes comments: it is for the machine that the comments are on, and the
-only place where evaluation writes their texts.
+One file that needs no network. It quotes comments, and is the only place where evaluation writes their texts:
+keep it on the comments' machine.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from parley.training.evaluation.report import plots
 from parley.training.evaluation.served_path import known
 
 WORST = 8
-"""Errors shown of each kind, for each label of each test."""
+"""Errors shown per kind, for each label of each test."""
 HEADLINE = ("macro_f1", "character_f1", "auc", "accuracy")
-"""The figure that a table leads with: the first of these that a label has."""
+"""A table's main figure: the first of these that a label has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """A comment that the model got wrong; `sure` orders them, the surest wrong first."""
+    """A comment that the model got wrong; `sure` sorts them, the most confident first."""
 
     kind: str
     text: str
@@ -42,7 +42,7 @@ class Error:
 
 
 def write_report(path: Path, evaluation: Evaluation) -> None:
-    """Writes the report of an evaluation. Raises RunError where the extra `report` is missing."""
+    """Write the report of an evaluation. Raises RunError if the extra `report` is missing."""
     report = evaluation.report
     tests = [
         {
@@ -79,7 +79,7 @@ def write_report(path: Path, evaluation: Evaluation) -> None:
 
 
 def write_calibration(path: Path, figures: Mapping[str, Any], *, name: str) -> None:
-    """Writes reliability before and after a calibration."""
+    """Write a report on reliability before and after a calibration."""
     bins = {
         label: {"before": of["reliability_before"], "after": of["reliability"]}
         for label, of in figures.items()
@@ -92,7 +92,7 @@ def write_calibration(path: Path, figures: Mapping[str, Any], *, name: str) -> N
 
 
 def table(test: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A row for each slice, cut and label, other systems' figures beside the artifact's own."""
+    """A row for each slice, cut and label, with other systems' figures beside the artifact's."""
     for kind in ("slices", "cuts"):
         for part, labels in test[kind].items():
             for label, figures in labels.items():
@@ -127,7 +127,7 @@ def _labels(rows: Sequence[Row]) -> list[str]:
 
 
 def worst(rows: Sequence[Row], label: str, thresholds: Mapping[str, float]) -> list[Error]:
-    """The surest of the wrong answers, at most WORST of each kind."""
+    """The most confident errors, at most WORST of each kind."""
     errors = sorted(
         _stance_errors(rows) if label == "stance" else _errors(rows, label, thresholds), key=_surest
     )
@@ -176,7 +176,7 @@ def _write(path: Path, template: str, **values: Any) -> None:
     )
     environment.filters["number"] = cell
     text = environment.get_template(template).render(**values)
-    # For the owner's eyes: it quotes readers.
+    # Readable by the owner only: it quotes readers.
     descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)

@@ -1,6 +1,6 @@
 """The plots of calibration and evaluation, by Plotly: reliability of each label, figures with intervals.
 
-Needs the extra `report`. Each function gives a piece of HTML; `script()` is what draws them, once a page.
+Needs the extra `report`. Each function returns a piece of HTML; `script()` draws them, once per page.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def script() -> str:
 
 
 def reliability(bins: Mapping[str, Mapping[str, Bins]]) -> str:
-    """One small plot a title: share of positives over mean score; `bins`: title -> line's name -> bins."""
+    """One small plot per title: share of positives over mean score; `bins`: title -> line's name -> bins."""
     go, subplots = _plotly()
     columns = 4
     rows = max(1, -(-len(bins) // columns))
@@ -70,7 +70,7 @@ def reliability(bins: Mapping[str, Mapping[str, Bins]]) -> str:
 
 
 def intervals(figures: Sequence[tuple[str, Mapping[str, float]]]) -> str:
-    """A line a figure, from its low to its high, with the value marked."""
+    """One line per figure, from low to high, with the value marked."""
     go, _ = _plotly()
     names = [name for name, _ in reversed(figures)]
     values = [of["value"] for _, of in reversed(figures)]

@@ -55,7 +55,7 @@ class Job:
         _check(folder, self.plan["files"])
         planned = sum(stage["minutes"] or 0 for stage in self.plan["stages"])
         if minutes is not None and not planned:
-            raise SystemExit("--minutes: the stages of this plan have epochs and no minutes")
+            raise SystemExit("--minutes: the stages of this plan are set in epochs")
         self.share, self.pace = share, share if minutes is None else minutes / planned
         weights = {name: w.to(self.device) for name, w in read_weights(folder / "weights.npz").items()}
         self.network = PackedNetwork(weights, self.plan["encoders"], half=half)
@@ -65,12 +65,12 @@ class Job:
         if resume and saved.is_file():
             values = torch.load(saved, map_location=self.device, weights_only=True)
             if values["share"] != share:
-                raise SystemExit(f"{saved} was begun with --share {values['share']}; resume with that")
+                raise SystemExit(f"{saved} was started with --share {values['share']}; resume with that")
             weights.update(values["weights"])
             self.state, self.optimiser_state = State(**values["state"]), values["optimiser"]
         elif saved.is_file():
             raise SystemExit(
-                f"{saved} holds a job: add --resume to go on with it, or delete it to begin anew"
+                f"{saved} has an unfinished job: add --resume to continue it, or delete it to start over"
             )
 
     def run(self) -> None:
@@ -141,7 +141,7 @@ class Job:
                 self._save(optimiser)
                 saved = now
             if self._interrupted:
-                raise SystemExit("interrupted; --resume goes on from here")
+                raise SystemExit("interrupted; --resume continues from here")
         self._print(stage, 1.0, rows / max(1e-9, time.monotonic() - printed), losses)
 
     def _parameters(self, stage: Mapping[str, Any], tasks: Sequence[Task]) -> list[dict[str, Any]]:
@@ -247,16 +247,18 @@ def _check(folder: Path, files: Mapping[str, str]) -> None:
 
 def main(folder: Path, arguments: Sequence[str] | None = None) -> None:
     """Runs the job of `folder` as the command line says."""
-    parser = argparse.ArgumentParser(prog="job.py", description="Train what lies in this folder.")
-    parser.add_argument("--resume", action="store_true", help="go on from checkpoint.pt")
-    parser.add_argument("--minutes", type=float, help="time for all stages, shared out as planned")
+    parser = argparse.ArgumentParser(prog="job.py", description="Run the training packed in this folder.")
+    parser.add_argument("--resume", action="store_true", help="continue from checkpoint.pt")
+    parser.add_argument("--minutes", type=float, help="time for all stages, divided as planned")
     parser.add_argument(
         "--share",
         type=float,
         default=1.0,
-        help="of the rows and of the time; what comes of it goes into trial/",
+        help="share of the rows and of the time; results go into trial/",
     )
-    parser.add_argument("--float32", action="store_true", help="for processors that are slow at bfloat16")
+    parser.add_argument(
+        "--float32", action="store_true", help="don't use bfloat16, which is slow on some processors"
+    )
     given = parser.parse_args(arguments)
     if not 0 < given.share <= 1:
         parser.error("--share must be above 0 and at most 1")

@@ -1,1 +1,1 @@
-"""Tables, JSON and text that no single system has made."""
+"""Tables, JSON and text that aren't specific to a system."""

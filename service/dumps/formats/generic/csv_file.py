@@ -1,10 +1,10 @@
 """CSV and TSV with a header row; the columns are the fields of the REST request with dots, or mapped.
 
-A row that fails is tried once more with quotation marks behind backslashes, and in TSV as plain cells.
+A row that fails is tried again with backslash-escaped quotation marks, and in TSV as plain cells.
 
-A quotation mark that is never closed would swallow every row after it, silently. So each row is parsed on
-its own, strictly, and must have as many cells as the header; where a row that spans lines fails, only its
-first line is bad, and reading goes on with the line below.
+A quotation mark that is never closed would silently swallow all following rows. So each row is parsed
+strictly by itself and must have as many cells as the header; if a row that spans lines fails, only its first
+line is bad, and reading continues with the next line.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ _NOT_DOUBLED = 'a quotation mark inside a quoted cell must be doubled (""), or t
 
 
 class Rows:
-    """The rows of a delimited file, each read strictly and on its own."""
+    """The rows of a delimited file, each parsed strictly by itself."""
 
     def __init__(self, source: Source, delimiter: str) -> None:
         csv.field_size_limit(MAX_LINE)
         self.width: int | None = None
-        """How many cells a row has to have; a row that hasn't is tried as other programs write it."""
+        """The required number of cells; other rows are tried in other dialects."""
         self._lines = source.lines()
         self._again: deque[tuple[int, str]] = deque()
         self._delimiter = delimiter
 
     def next(self) -> Row | None:
-        """The next row that isn't blank, read strictly; None at the end. Raises DumpError."""
+        """The next row that isn't blank, parsed strictly; None at the end. Raises DumpError."""
         while (first := self._next_line()) is not None:
             if first[1].strip("\r\n"):
                 return self._parse([first])
         return None
 
     def _parse(self, taken: list[tuple[int, str]]) -> Row:
-        """The row that starts with the one line in `taken`, to which the lines it spans are added."""
+        """The row that starts with the line in `taken`; the lines it spans are added there."""
         row = self._read(taken)
         if self.width is None or (row.problem is None and len(row.cells) == self.width):
             return row
@@ -85,12 +85,12 @@ class Rows:
         return self._again.popleft() if self._again else next(self._lines, None)
 
     def again(self, row: Row) -> None:
-        """Read the lines below a broken row's first again, as rows of their own."""
+        """Read the lines after a broken row's first again, as separate rows."""
         self._again.extendleft(reversed(row.lines[1:]))
 
 
 class CsvReader:
-    """Records of a delimited file. The delimiter is whichever of `,` `;` tab `|` the header uses."""
+    """Records of a delimited file. The delimiter is the one of `,` `;` tab `|` that the header uses."""
 
     def __init__(self, source: Source, columns: Columns) -> None:
         self._source, self._columns = source, columns
@@ -140,14 +140,14 @@ class CsvReader:
         self._rows.width = len(names)
         if not all(map(str.isprintable, names)):
             raise DumpError(
-                f"{self._source.place} is no text; save a spreadsheet as CSV, or say its --format"
+                f"{self._source.place} is not text; save a spreadsheet as CSV, or give its --format"
             )
         return tuple(names)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row as it stands in the file: its numbered lines, its cells, and what is wrong with it."""
+    """A row of the file: its numbered lines, its cells, and its problem."""
 
     lines: list[tuple[int, str]]
     cells: list[str]
@@ -165,8 +165,8 @@ class Row:
 
 
 def checked_rows(source: Source, widths: Collection[int] = ()) -> Iterator[Row]:
-    """The rows of a file with commas, each with its problem; of a broken one that spans lines only the first
-    line is lost. A row may have as many cells as `widths` says (empty: any number)."""
+    """The rows of a comma-separated file, each with its problem; of a broken one that spans lines only the
+    first line is lost. `widths` are the allowed numbers of cells (empty: any)."""
     rows = Rows(source, ",")
     while (row := rows.next()) is not None:
         if row.problem is None and widths and len(row.cells) not in widths:
@@ -177,7 +177,7 @@ def checked_rows(source: Source, widths: Collection[int] = ()) -> Iterator[Row]:
 
 
 def delimiter(head: str) -> str:
-    """What Excel's line `sep=;` says, or whichever of DELIMITERS the first line uses most."""
+    """The delimiter of Excel's line `sep=;`, or the one of DELIMITERS that the first line uses most."""
     first = next((line for line in head.splitlines() if line.strip()), "")
     told = _SEPARATOR.fullmatch(first)
     return told[1] if told else max(DELIMITERS, key=first.count)

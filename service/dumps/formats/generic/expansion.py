@@ -1,8 +1,8 @@
-"""What a column of an Arrow or Parquet file grows to, told before it grows.
+"""The expanded size of a column of an Arrow or Parquet file, found before it is expanded.
 
 A few bytes can stand for any number: a compressed buffer, a text that many rows point to, a list of a billion
-nulls. `Unpacked` tells the sizes that an Arrow message states, before pyarrow unpacks it; `sizes` tells what
-the rows of a batch take as Python's values beyond their own bytes in the file.
+nulls. `Unpacked` reports the sizes that an Arrow message states, before pyarrow unpacks it; `sizes` says how
+much a batch's rows take as Python values beyond their bytes in the file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NOT_COMPRESSED = -1
 
 
 class Unpacked(io.RawIOBase):
-    """An Arrow stream, the same again; `weigh` hears each message's unpacked size before it is handed on."""
+    """An Arrow stream, passed through; `weigh` gets each message's unpacked size first."""
 
     def __init__(self, pa: Any, stream: Any, weigh: Callable[[int], None]) -> None:
         self._messages = pa.ipc.MessageReader.open_stream(stream)
@@ -31,11 +31,11 @@ class Unpacked(io.RawIOBase):
         self._left = memoryview(b"")
 
     def readable(self) -> bool:
-        """True, as io.RawIOBase asks."""
+        """True, as io.RawIOBase requires."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer with what comes next; 0 at the end."""
+        """Fill the buffer; 0 at the end."""
         if not self._left:
             message = next(self._messages, None)
             if message is None:
@@ -64,7 +64,7 @@ def _unpacked_size(message: Any) -> int:
         places = struct.iter_unpack("<qq", metadata[buffers + 4 : buffers + 4 + 16 * count])
         return sum(_size(message.body, offset, length, is_compressed) for offset, length in places)
     except (struct.error, TypeError, ValueError):
-        return 0  # pyarrow says what is wrong with it
+        return 0  # pyarrow reports the problem
 
 
 def _size(body: Any, offset: int, length: int, is_compressed: bool) -> int:
@@ -75,7 +75,7 @@ def _size(body: Any, offset: int, length: int, is_compressed: bool) -> int:
 
 
 def _field(flat: bytes, table: int, number: int) -> int | None:
-    """Where the field of a flatbuffer's table stands, if it is there."""
+    """The offset of a field of a flatbuffer's table, if present."""
     (back,) = struct.unpack_from("<i", flat, table)
     start = table - back
     (size,) = struct.unpack_from("<H", flat, start)
@@ -85,7 +85,7 @@ def _field(flat: bytes, table: int, number: int) -> int | None:
 
 
 def _pointed(flat: bytes, table: int, number: int) -> int:
-    """Where the table or vector stands that a field points to."""
+    """The offset of the table or vector that a field points to."""
     at = _field(flat, table, number)
     if at is None:
         raise ValueError("the field is missing")
@@ -93,14 +93,14 @@ def _pointed(flat: bytes, table: int, number: int) -> int:
 
 
 def sizes(pa: Any, column: Any, afford: Callable[[int], None]) -> NDArray[np.int64]:
-    """Bytes that each row takes beyond its own in the file. Raises DumpError for unions.
+    """Bytes that each row takes beyond its bytes in the file. Raises DumpError for unions.
 
-    `afford` is asked, before anything is made for them, about a number of elements.
+    `afford` is called with a number of elements before they are created.
     """
     types, kind = pa.types, column.type
     nothing = np.zeros(len(column), dtype=np.int64)
     if types.is_union(kind):
-        raise DumpError("a column is a union of types, which no export of comments has: write it as text")
+        raise DumpError("a column is a union of types, which is not supported: write it as text")
     if isinstance(kind, pa.BaseExtensionType):
         return sizes(pa, column.storage, afford)
     if types.is_struct(kind):
@@ -121,7 +121,7 @@ def sizes(pa: Any, column: Any, afford: Callable[[int], None]) -> NDArray[np.int
 
 
 def _lengths(pa: Any, values: Any, afford: Callable[[int], None]) -> NDArray[np.int64]:
-    """Bytes of each of the values, which more than one row may have."""
+    """Bytes of each value; several rows may share one."""
     kind = values.type
     if _is_view(pa.types, kind):
         views = np.frombuffer(values.buffers()[1] or b"", dtype=np.int32)
@@ -139,7 +139,7 @@ def _is_view(types: Any, kind: Any) -> bool:
 
 
 def _of_lists(pa: Any, column: Any, afford: Callable[[int], None]) -> NDArray[np.int64]:
-    """One for each element, and what the elements take."""
+    """One for each element, plus the elements' sizes."""
     if pa.types.is_map(column.type):
         offsets = column.offsets.to_numpy(zero_copy_only=False)
         counts = np.diff(offsets)

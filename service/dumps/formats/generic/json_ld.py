@@ -1,6 +1,6 @@
-"""A saved web page whose comments stand in it as schema.org's data, which search engines read too.
+"""A saved web page with its comments as schema.org data, as for search engines.
 
-An `Article` or a `DiscussionForumPosting` with its comments: as JSON-LD, or else as microdata or RDFa.
+An `Article` or a `DiscussionForumPosting` with comments: as JSON-LD, or else as microdata or RDFa.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SCRIPT = re.compile(r"<script\b(?P<attributes>[^<>]*+)>", re.IGNORECASE)
 _JSON_LD = re.compile(r"\bapplication/ld\+json\b", re.IGNORECASE)
 _OPENING = re.compile(r"(?:\s|//|/\*|\*/|<!--|<!\[CDATA\[)*+")
 _CLOSING = ("//", "/*", "*/", "-->", "]]>")
-"""What hides a script from old browsers and from XML."""
+"""Markers that hide a script from old browsers and from XML."""
 _END = re.compile(r"</script", re.IGNORECASE)
 
 
@@ -35,7 +35,7 @@ def looks(head: str) -> bool:
 
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
-    """The comments of every article on the page, in its order. The page is read whole: it is small."""
+    """The comments of every article on the page, in order, read at once: the page is small."""
     page, broken = _page(source)
     roots, problems = _data(page)
     found = comments(roots) or comments(items(page))
@@ -53,13 +53,13 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
         raise broken
     if not found and not problems:
         raise NothingToScore(
-            f"{source.place}: no comments found: the page holds none as schema.org describes them (Comment), "
-            "neither as JSON-LD nor as microdata or RDFa"
+            f"{source.place}: no comments found: the page has no schema.org Comment as JSON-LD, microdata or "
+            "RDFa"
         )
 
 
 def _data(page: str) -> tuple[list[Any], list[RawComment]]:
-    """What the JSON-LD scripts hold, and those that break off: as far as they go."""
+    """The contents of the JSON-LD scripts; broken ones as far as readable."""
     roots, problems = [], []
     for line, block in _blocks(page):
         try:
@@ -87,7 +87,7 @@ def _page(source: Source) -> tuple[str, DumpError | None]:
 
 
 def _as_far_as_it_goes(block: str, error: Exception) -> Any:
-    """What the JSON holds before the place where it is none."""
+    """The JSON's content up to the first error."""
     try:
         return from_json(block[: getattr(error, "pos", 0)], allow_partial=True)
     except ValueError:
@@ -111,7 +111,7 @@ def _blocks(page: str) -> Iterator[tuple[int, str]]:
 def _unwrapped(script: str) -> str:
     opening = _OPENING.match(script)
     start, end = opening.end() if opening else 0, len(script)
-    while end > start:  # from behind, mark by mark: a pattern would begin anew at each of them
+    while end > start:  # from the end, mark by mark: a pattern would restart at each of them
         if script[end - 1].isspace():
             end -= 1
         elif mark := next((mark for mark in _CLOSING if script.endswith(mark, start, end)), None):

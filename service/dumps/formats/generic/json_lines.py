@@ -1,4 +1,4 @@
-"""JSON with the fields of the REST request, nested or with dots: one comment a line, or one document.
+"""JSON with the fields of the REST request, nested or dotted: one comment per line, or one document.
 
     {"id": "7", "text": "Well said.", "article": {"title": "Bridge"}, "parent": {"text": "Close it."}}
 
@@ -18,11 +18,11 @@ from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProb
 from parley.service.dumps.reading.source import Source
 
 _DEPTH = 3
-"""Objects within each other in which a document's list is looked for."""
+"""How deep a document's list is searched for."""
 
 
 class JsonLinesReader:
-    """Records of a JSON file. `columns` is empty: only the rows know what they hold."""
+    """Records of a JSON file. `columns` is empty: only the rows have them."""
 
     columns: tuple[str, ...] = ()
 
@@ -60,7 +60,7 @@ class JsonLinesReader:
 
 
 def document_path(head: str, text: str) -> str | None:
-    """Where in one JSON document the comments stand, as ijson writes it; None for a comment a line.
+    """The comments' path in one JSON document, as in ijson; None for one comment per line.
 
     `text` is the key of a comment's text.
     """
@@ -70,7 +70,7 @@ def document_path(head: str, text: str) -> str | None:
     first, line_end, _ = start.partition("\n")
     begun = _first_object(start)
     if begun is None or text in begun:
-        # A line that is no whole object is one of a document in several; but a long line is just long.
+        # An incomplete object means a document over several lines, unless the line is just long.
         return "" if begun is not None and line_end and not _is_whole(first) else None
     found = _list_in(begun, text, _DEPTH) or _list_in(begun, None, _DEPTH)
     if found is not None:
@@ -79,7 +79,7 @@ def document_path(head: str, text: str) -> str | None:
 
 
 def _first_object(start: str) -> dict[str, Any] | None:
-    """The first object as far as it is there."""
+    """The first object as far as it was read."""
     try:
         value = json.JSONDecoder(strict=False).raw_decode(start)[0]
     except (ValueError, RecursionError):
@@ -99,7 +99,7 @@ def _is_whole(line: str) -> bool:
 
 
 def _list_in(value: Mapping[str, Any], text: str | None, depth: int) -> str | None:
-    """The path of the first list of objects (that have the key `text`, unless that is None)."""
+    """The path of the first list of objects (with the key `text`, unless that is None)."""
     for key, inner in value.items():
         if "." in key:
             continue

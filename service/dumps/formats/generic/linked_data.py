@@ -1,9 +1,10 @@
-"""Comments of schema.org in linked data, however a page writes them: nested, by reference, or the other way.
+"""schema.org's comments in linked data, in any form: nested, by reference, or reversed.
 
     comments([{"@type": "NewsArticle", "comment": [{"@type": "Comment", "text": "Close it."}]}])
 
-A node is a mapping with `@type`, `@id` and properties. `{"@id": ...}` stands for the node of that name; a
-comment belongs to what holds it in `comment`, to its `parentItem`, or to what its `@reverse` names.
+A node is a mapping with `@type`, `@id` and properties. `{"@id": ...}` refers to the node of that name; a
+comment belongs to the node that has it in `comment`, to its `parentItem`, or to the node that its `@reverse`
+names.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ _OLDER = {
     "commentTime": "dateCreated",
     "replyToUrl": "parentItem",
 }
-"""What schema.org once called the properties of `UserComments`."""
+"""schema.org's former names of the properties of `UserComments`."""
 _NOT_BELOW = ("author", "creator", "parentItem", "publisher")
 
 Node = dict[str, Any]
 
 
 def comments(roots: Sequence[Any]) -> list[Node]:
-    """The comments in their order, as fields of a record; a reply's `parent` is the fields of its parent.
+    """The comments in order, as fields of a record; a reply's `parent` has its parent's fields.
 
-    An `id` is None where the page gives none; `article` holds fields too.
+    An `id` is None if the page has none; `article` has fields too.
     """
     return _Graph([_normal(root, 0) for root in roots]).comments()
 
@@ -47,7 +48,7 @@ class _Graph:
         self._above: dict[int, Node] = {}
 
     def comments(self) -> list[Node]:
-        """Each once, at its first place."""
+        """Each one once, in order of first appearance."""
         for root in self._roots:
             self._walk(root, None, 0)
         fields = {id(node): made for node, made in self._found}
@@ -56,12 +57,12 @@ class _Graph:
             made["parent"] = fields.get(id(above)) if above is not None and _is_comment(above) else None
             told = self._first(node, "parentItem")
             if made["parent"] is None and not (isinstance(told, dict) and _is_article(told)):
-                made["parent.id"] = _name(told)  # a comment that the page doesn't hold
+                made["parent.id"] = _name(told)  # a comment that isn't on the page
             made["article"] = self._article(node)
         return [made for _, made in self._found]
 
     def _collect(self, node: Any, depth: int) -> None:
-        """Nodes by name; what several places say of one is put together."""
+        """Nodes by name; parts of a node in several places are merged."""
         for inner in _inside(node, depth):
             self._collect(inner, depth + 1)
         if isinstance(node, dict) and isinstance(name := node.get("@id"), str) and len(node) > 1:
@@ -77,7 +78,7 @@ class _Graph:
         return self._full(next(iter(entries(node.get(key))), None))
 
     def _walk(self, node: Any, above: Node | None, depth: int) -> None:
-        """Note the comments, and what holds each: `above` is the comment or article around."""
+        """Collect the comments and their owners: `above` is the enclosing comment or article."""
         if depth > MAX_DEPTH:
             return
         if isinstance(node, list):
@@ -100,7 +101,7 @@ class _Graph:
                 self._walk(value, here, depth + 1)
 
     def _container(self, node: Node) -> Node | None:
-        """What a comment answers or stands under: what it says itself goes before where it stands."""
+        """A comment's parent or article: its own properties override its position."""
         told = self._first(node, "parentItem")
         if told is None:
             told = self._full(next(iter(entries(dig(node, "@reverse", "comment"))), None))
@@ -186,14 +187,14 @@ def _article_fields(node: Mapping[str, Any]) -> Node:
 
 
 def _count(value: Any) -> int | None:
-    """A number, which many pages write in quotes."""
+    """A number, which many pages quote."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
     return value if isinstance(value, int) else None
 
 
 def _name(node: Any) -> str | None:
-    """What a thing is called: itself, its @id, identifier or address."""
+    """A node's name: itself, its @id, identifier or address."""
     if isinstance(node, str):
         return node or None
     values = (dig(node, key) for key in ("@id", "identifier", "url"))

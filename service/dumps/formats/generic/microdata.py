@@ -1,4 +1,4 @@
-"""The items of a web page that its elements describe: microdata (`itemscope`) and RDFa Lite (`typeof`).
+"""A web page's items in microdata (`itemscope`) and RDFa Lite (`typeof`).
 
 Each becomes a node as in JSON-LD: `@type`, `@id`, and properties.
 """
@@ -22,11 +22,11 @@ _ADDRESSES = {
     "video": "src",
 }
 _TEXTS = ("text", "articleBody", "commentText", "description")
-"""Properties whose markup is kept."""
+"""Properties that keep their markup."""
 
 
 def items(page: str) -> list[dict[str, Any]]:
-    """The outermost items of the page, others within them. Raises DumpError where lxml is missing."""
+    """The page's outermost items, with the others inside them. Raises DumpError if lxml is missing."""
     if not _MARKED.search(page):
         return []
     try:
@@ -44,7 +44,7 @@ def items(page: str) -> list[dict[str, Any]]:
 
 
 def _below(element: Any) -> Iterator[dict[str, Any]]:
-    """The items below an element, without those within them."""
+    """The outermost items below an element."""
     for child in element.iterchildren(tag="*"):
         if _is_item(child):
             yield _item(child)
@@ -76,7 +76,7 @@ def _fill(node: dict[str, Any], element: Any) -> None:
     for child in element.iterchildren(tag="*"):
         names = (child.attrib.get("itemprop") or child.attrib.get("property") or "").split()
         if _is_item(child):
-            # An item that is nobody's property still stands where it stands.
+            # An item that is nobody's property still belongs to its position.
             for name in names or ["hasPart"]:
                 _add(node, name, _item(child))
             continue

@@ -1,17 +1,17 @@
-"""The plain text of an article's web page with its comments under it, as copied out of a browser.
+"""The plain text of an article's web page with its comments, as copied from a browser.
 
-    News / Region                          breadcrumb, navigation and by-lines: left out
+   News / Region                          breadcrumb, navigation and by-lines: skipped
     Bridge over the Lum to Close           the first headline is the title
     The council voted ...                  the paragraphs up to the comments are the article
-    by: Anna from: Lower Lum               a comment starts with who wrote it, and whence
-    March 31, 2014 12:51 PM                then when (no zone is told: taken as UTC)
+    by: Anna from: Lower Lum               a comment starts with its author and place
+    March 31, 2014 12:51 PM                then the time (without a zone: taken as UTC)
     Close it, then.
-    In Response                            the comment below answers the last one that is no answer itself
+    In Response                            the comment below answers the last one that isn't a reply
     by: Ben
 
-A page repeats headlines, sells videos and ends in boilerplate, and plain text says nowhere which line is
-which. So paragraphs are told from furniture by their shape (length, closing punctuation) and by the
-headings that such pages use.
+A page repeats headlines, advertises videos and ends in boilerplate, and plain text doesn't say which line is
+which. So paragraphs are recognised by their shape (length, closing punctuation) and by the headings that such
+pages use.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ _AFTER_COMMENTS = (
 
 @dataclass(slots=True)
 class _Header:
-    """Where a comment starts: the index of its `by:` line and of its first line of text."""
+    """A comment's start: the indices of its `by:` line and of its first line of text."""
 
     at: int
     text_at: int
@@ -109,7 +109,7 @@ class _Header:
 
 
 class PageReader:
-    """The comments of one page. The page is read whole: it is small. Ids are made: file name and position."""
+    """The comments of one page, read at once: it is small. Ids are file name and position."""
 
     columns: tuple[str, ...] = (
         *("id", "parent.id", "parent.text", "article.title"),
@@ -127,7 +127,7 @@ class PageReader:
         if not self._headers:
             raise NothingToScore(
                 f"{source.place}: no comments found. On an article's page a comment starts with a line like "
-                "'by: NAME from: PLACE' and its date below. If this is no such page, say --format"
+                "'by: NAME from: PLACE' and its date below. If this is not such a page, give --format"
             )
         self.article = read_article(self._lines[: self._headers[0].at])
 
@@ -154,7 +154,7 @@ class PageReader:
             raise self._broken
 
     def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
-        """The rows, whose parents stand on the same page."""
+        """The rows; parents are on the same page."""
         return iter(self)
 
     def _record(self, header: _Header, this: Parent, parent: Parent | None, row: int) -> Record:
@@ -172,7 +172,7 @@ class PageReader:
         )
 
     def _ends(self) -> list[int]:
-        """For each comment the index of the line that no longer belongs to it."""
+        """For each comment the index of the line after its end."""
         return [*(_start(self._lines, header.at) for header in self._headers[1:]), len(self._lines)]
 
     def _read(self) -> list[str]:
@@ -186,7 +186,7 @@ class PageReader:
         except DumpError as error:
             self._broken = error
         if size > MAX_PAGE:
-            raise DumpError(f"{self._source.place} is too long for an article's page: say its --format")
+            raise DumpError(f"{self._source.place} is too long for an article's page: give its --format")
         return lines
 
 
@@ -196,7 +196,7 @@ def looks_like_page(head: str) -> bool:
 
 
 def read_article(lines: Sequence[str]) -> Article:
-    """The article above the comments: its headline as title, its paragraphs as text; None where missing."""
+    """The article above the comments: headline as title, paragraphs as text; None if missing."""
     title_at = next((i for i, line in enumerate(lines) if _is_headline(line)), -1)
     title = lines[title_at].strip() if title_at >= 0 else None
     paragraphs: dict[str, None] = {}
@@ -226,7 +226,7 @@ def _headers(lines: Sequence[str]) -> list[_Header]:
 
 
 def _who(line: str) -> tuple[str, str | None]:
-    """Name and place of "NAME from: PLACE"; None where no place is told."""
+    """Name and place in "NAME from: PLACE"; the place is None if missing."""
     found = _FROM.search(line)
     if found is None:
         return line.strip(), None
@@ -234,13 +234,13 @@ def _who(line: str) -> tuple[str, str | None]:
 
 
 def _start(lines: Sequence[str], at: int) -> int:
-    """Where the comment whose `by:` line is at `at` begins: there, or at the `In Response` above it."""
+    """The first line of the comment whose `by:` line is at `at`: that, or the `In Response` above it."""
     above = next((i for i in range(at - 1, -1, -1) if lines[i].strip()), None)
     return above if above is not None and lines[above].strip().lower() == _ANSWER else at
 
 
 def _last_text(body: Sequence[str]) -> str:
-    """The last comment's text: nothing on the page says where it ends, so a heading or two empty lines do."""
+    """The last comment's text: the page doesn't mark its end, so a heading or two empty lines do."""
     kept: list[str] = []
     for i, line in enumerate(body):
         after_gap = bool(kept) and i > 0 and not body[i - 1].strip()

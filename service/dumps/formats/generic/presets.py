@@ -1,6 +1,6 @@
-"""CSV files with known headers: research corpora and the archives of forums, as they are downloaded.
+"""CSV files with known headers: research corpora and forums' archives, as downloaded.
 
-A `Preset` says which column holds which field, as `--map` would, and what else is to do with a row.
+A `Preset` says which column holds which field, as `--map` would, and how to finish a row.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _NO_COLUMN = "\0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """A CSV format: the columns that only it `has`, and which of its columns hold which fields.
+    """A CSV format: the columns that only it `has`, and the columns of its fields.
 
-    `renamed` are columns of its own with better names. `finish` changes a record or leaves it out. `articles`
-    are the names of the file of articles beside, and `article` says which of its columns hold what.
+    `renamed` are its own columns with better names. `finish` changes or skips a record. `articles` are names
+    of the articles' file beside it, and `article` maps that file's columns.
     """
 
     has: frozenset[str]
@@ -48,7 +48,7 @@ class Preset:
 
 
 class PresetReader:
-    """The records of a CSV file by its `Preset`, joined."""
+    """The records of a CSV file read with its `Preset`, joined."""
 
     def __init__(self, source: Source, columns: Columns, preset: Preset) -> None:
         self._source, self._preset = source, preset
@@ -76,7 +76,7 @@ class PresetReader:
             yield from self._joined
 
     def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
-        """The rows as they stand, for an `Index` that other files share."""
+        """The unjoined rows, for an `Index` shared by several files."""
         self._add_articles(index)
         return self._rows()
 
@@ -117,14 +117,14 @@ class PresetReader:
 
 
 class _PresetColumns(Columns):
-    """Columns of which a file may lack some: formats change from version to version."""
+    """Optional columns: formats change between versions."""
 
     def check(self, found: object, *, place: str) -> None:
         self.unseen.clear()
 
 
 def _first_of(column: str, there: Collection[str]) -> str:
-    """The first of `a|b` that the file has: a corpus and its annotated part name columns differently."""
+    """The first of `a|b` that the file has: a corpus and its annotated part have different names."""
     return next((name for name in column.split("|") if name in there), column)
 
 
@@ -149,7 +149,7 @@ def _socc(record: Record) -> Record:
 
 
 def _discourse_archive(record: Record) -> Record | Skip:
-    """A post's address holds its topic and its number there; what it answers isn't told."""
+    """A post's address has its topic and number; its parent isn't stated."""
     extra = dict(record.extra)
     private = str(extra.pop("is_pm", "")).strip().lower()
     if private in ("yes", "true", "t", "1"):
@@ -164,7 +164,7 @@ def _discourse_archive(record: Record) -> Record | Skip:
 
 
 def _discourse_posts(record: Record) -> Record | Skip:
-    """Rows of the table `posts`: a reply names the number of a post in its topic."""
+    """Rows of the table `posts`: a reply names its parent's number in the topic."""
     extra = dict(record.extra)
     topic, number = (record.article.id if record.article else None), extra.pop("post_number", None)
     id = f"{topic}/{number}" if topic and number else record.id
@@ -176,7 +176,7 @@ def _discourse_posts(record: Record) -> Record | Skip:
 
 
 def _takeout(record: Record) -> Record:
-    """A comment's text comes as JSON objects, a piece each; they are one text."""
+    """Join a comment's text, which comes in pieces as JSON objects."""
     article = record.article.id if record.article else None
     url = f"https://www.youtube.com/watch?v={article}" if article else None
     record = replace(record, article=Article(id=article, url=url) if article else None)
@@ -190,7 +190,7 @@ def _takeout(record: Record) -> Record:
 
 
 def _reddit_own(record: Record) -> Record:
-    """Ids as Reddit's archives write them; the link holds that of the submission."""
+    """Ids as in Reddit's archives; the link has the submission's."""
     parent, link = record.parent and record.parent.id, record.article and record.article.url
     found = _SUBMISSION.search(link or "")
     article = Article(id=f"t3_{found[1]}" if found else None, url=link) if link else None
@@ -205,7 +205,7 @@ def _reddit_own(record: Record) -> Record:
 
 
 def _unused(columns: Mapping[str, str]) -> dict[str, str]:
-    """The mapping, with the fields that it doesn't mention taken from no column."""
+    """The mapping, with all other fields mapped to nothing."""
     return {name: columns.get(name, _NO_COLUMN) for name in FIELDS}
 
 
@@ -221,7 +221,7 @@ PRESETS: dict[str, Preset] = {
                 "created_at": "created_date",
             }
         ),
-        renamed={"target": "toxicity"},  # the share of people who found it toxic, not what it is about
+        renamed={"target": "toxicity"},  # the share of raters who found it toxic, not the stance's target
         finish=_civil,
     ),
     "jigsaw": Preset(

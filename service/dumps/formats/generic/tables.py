@@ -22,10 +22,10 @@ from parley.service.errors import DumpError
 
 ROWS_AT_ONCE = 1000
 BYTES_AT_ONCE = 32 * 2**20
-"""Bytes of text that are made at a time of what stands in the file once."""
+"""Bytes of text expanded at a time from values that are in the file once."""
 _BEFORE_STREAM = 8
 BUFFER = 2**18
-"""Bytes of each column that are read at a time."""
+"""Bytes read at a time per column."""
 
 
 def import_pyarrow() -> Any:
@@ -69,19 +69,19 @@ class TableReader:
         if source.head.startswith(b"PAR1"):
             return self._open_parquet(source)
         if source.head.startswith(b"ARROW1"):
-            source.stream.read(_BEFORE_STREAM)  # a file is a stream behind its name, and an index
+            source.stream.read(_BEFORE_STREAM)  # a file is a stream after a magic number, plus an index
         unpacked = io.BufferedReader(Unpacked(self._pa, source.stream, self._weigh))
         stream = self._pa.ipc.open_stream(unpacked)
         self._found = self._types(stream.schema)
         return iter(stream)
 
     def _open_parquet(self, source: Source) -> Iterator[Any]:
-        # Read ahead, pyarrow would keep more of a file the longer it is.
+        # With read-ahead pyarrow would keep more in memory the longer the file is.
         options = {"pre_buffer": False, "buffer_size": BUFFER}
         plain = self._pa.parquet.ParquetFile(source.stream, **options)
         self._found = self._types(plain.schema_arrow)
         self._rows = plain.metadata.num_rows
-        # A text that stands in many rows stands in the file once: so it is read, and weighed before it is
+        # A text in many rows may be in the file once: it is read like that, and measured before it is
         # multiplied.
         columns = (plain.schema.column(n) for n in range(len(plain.schema)))
         texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
@@ -97,16 +97,16 @@ class TableReader:
         )
 
     def _weigh(self, size: int) -> None:
-        """Count bytes that come out of the file. Raises DumpError where they are too many for its size."""
+        """Count unpacked bytes. Raises DumpError if they are too many for the file's size."""
         self._afford(size)
         self._bytes += size
 
     def _afford(self, size: int) -> None:
-        """Raise DumpError where so many bytes more would be too many."""
+        """Raise DumpError if that many more bytes would be too many."""
         if self._bytes + size > max(UNPACKED_FREELY, MAX_RATIO * self._size):
             raise DumpError(
-                f"{self._place} holds more than {MAX_RATIO} times its size, as no comments do; if it is what "
-                "you mean to score, write it as JSON lines and give that"
+                f"{self._place} expands to more than {MAX_RATIO} times its size, unlike a dump of comments; "
+                "if it is the right file, convert it to JSON lines"
             )
 
     @property
@@ -130,7 +130,7 @@ class TableReader:
             raise self._broken(error) from error
 
     def _types(self, fields: Any, prefix: str = "") -> dict[str, Any]:
-        """The Arrow types by column, with the structs that hold fields opened into dotted names."""
+        """The Arrow types by column, with structs of fields opened into dotted names."""
         types: dict[str, Any] = {}
         for column in fields:
             name = f"{prefix}{column.name}"
@@ -150,8 +150,9 @@ class TableReader:
             raise self._broken(error) from error
 
     def _rows_of(self, batch: Any) -> list[dict[str, Any]]:
-        """The rows as Python's values. A time that Python can't hold is the number that stands in the file;
-        nanoseconds, which it can't hold either, are cut to microseconds."""
+        """The rows as Python values. A time out of Python's range stays the file's number; nanoseconds are
+            cut to
+        microseconds."""
         try:
             return list(batch.to_pylist())
         except (ArithmeticError, LookupError, ValueError):
@@ -165,7 +166,7 @@ class TableReader:
         return column.cast(self._pa.timestamp("us", kind.tz), safe=False)
 
     def _storable(self, kind: Any) -> bool:
-        """Whether Parquet has the type: Arrow has more of them."""
+        """Whether Parquet has the type: Arrow has more."""
         schema = self._pa.schema([("column", kind)])
         try:
             self._pa.parquet.ParquetWriter(self._pa.BufferOutputStream(), schema).close()

@@ -1,8 +1,8 @@
-"""ActivityStreams 2: an `outbox.json` as Mastodon and others hand it out, a collection of activities.
+"""ActivityStreams 2: an `outbox.json` of Mastodon and others, a collection of activities.
 
-A note that replies belongs to what its thread begins with: an `Article` or `Page` of the collection where it
-holds one. `to` and `cc` say who may read a note: direct messages are left out, and so are notes for followers
-only, unless the caller asks for them.
+A reply belongs to the root of its thread: an `Article` or `Page` of the collection, if it is one. `to` and
+`cc` say who may read a note: direct messages are skipped, and so are followers-only notes, unless the caller
+includes them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _AUDIENCE = ("to", "cc", "bto", "bcc", "audience")
 _PUBLIC = ("www.w3.org/ns/activitystreams#Public", "as:Public", "Public")
 PUBLIC, UNLISTED, FOLLOWERS, DIRECT = "public", "unlisted", "followers", "direct"
 PRIVATE = {FOLLOWERS: "for followers only", DIRECT: "a private message"}
-"""Why a note of that visibility is left out."""
+"""Why a note of that visibility is skipped."""
 
 
 def looks(head: str) -> bool:
@@ -45,7 +45,7 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
 
 
 def left_out(visibility: str | None, source: Source) -> str | None:
-    """Why a post of this visibility isn't scored; None where it is."""
+    """Why a post of this visibility isn't scored; None if it is."""
     wanted = source.followers_only and visibility == FOLLOWERS
     return None if wanted or visibility is None else PRIVATE.get(visibility)
 
@@ -73,7 +73,7 @@ def _activity(activity: Any, source: Source, index: Index) -> Iterator[RawCommen
 
 
 def _visibility(thing: Mapping[str, Any]) -> str | None:
-    """Who may read it; None where it isn't addressed at all."""
+    """Who may read it; None if it has no addressees."""
     if not any(key in thing for key in _AUDIENCE):
         return None
     to, others = _addresses(thing, "to"), _addresses(thing, *_AUDIENCE[1:])
@@ -106,7 +106,7 @@ def _values(note: Mapping[str, Any], id: Any) -> dict[str, Any]:
 
 
 def _content(note: Mapping[str, Any]) -> Any:
-    """What is written, in its first language where it is there in several."""
+    """The content, in its first language if there are several."""
     content = note.get("content")
     if content is None and isinstance(by_language := note.get("contentMap"), Mapping):
         content = next(iter(by_language.values()), None)

@@ -1,4 +1,4 @@
-"""Discourse: a topic as its forum hands it out, `/t/SLUG/ID.json?print=true`, posts with their HTML."""
+"""Discourse: a topic as served by its forum, `/t/SLUG/ID.json?print=true`, posts with their HTML."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def looks(head: str) -> bool:
 
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
-    """The posts; the topic's title stands behind them, so the file is read twice."""
+    """The posts; the topic's title comes after them, so the file is read twice."""
     title = next((words(value) for value in stream_again(source, "title")), None)
     for post in stream_items(source, "post_stream.posts.item"):
         topic, slug, number = (dig(post, key) for key in ("topic_id", "topic_slug", "post_number"))

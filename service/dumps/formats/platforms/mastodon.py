@@ -1,6 +1,6 @@
-"""Mastodon: answers of its API as saved, a list of statuses or a status's `context`.
+"""Mastodon: saved responses of its API, a list of statuses or a status's `context`.
 
-Statuses for followers only, and direct ones, are left out as in ActivityStreams.
+Followers-only and direct statuses are skipped, as in ActivityStreams.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Reddit: comments as archives hand them out (`RC_2023-01.zst`, `news_comments.zst`), an object a line.
+"""Reddit: comments from archives (`RC_2023-01.zst`, `news_comments.zst`), one object per line.
 
-The submissions, which are the articles, are taken from the file beside (`RS_2023-01.zst`,
+The submissions, which are the articles, are read from the file beside it (`RS_2023-01.zst`,
 `news_submissions.zst`) or from `--articles`.
 """
 
@@ -27,7 +27,7 @@ def looks(head: str) -> bool:
 
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
-    """The comments; archives keep them in the order of writing, so a parent stands before its replies."""
+    """The comments; archives have them in order of writing, so parents come before replies."""
     for submission in objects_beside(_submissions(source), source):
         add(submission, index)
     for found in objects(source):
@@ -63,9 +63,7 @@ def values(comment: Mapping[str, Any]) -> dict[str, Any]:
     """A comment's fields under Parley's names; an article's and a parent's id with Reddit's type prefix."""
     body, link, parent = comment.get("body"), _string(comment.get("link_id")), comment.get("parent_id")
     if isinstance(parent, int) and not isinstance(parent, bool) and parent > 0:
-        parent = (
-            f"t1_{_base36(parent)}"  # newer archives write a comment's id as the number that it stands for
-        )
+        parent = f"t1_{_base36(parent)}"  # newer archives write a comment's id as a decimal number
     id, author = _string(comment.get("id")), comment.get("author")
     author = None if author == "[deleted]" else author
     article = _full(link, "t3_") if link else None
@@ -92,7 +90,7 @@ def _base36(number: int) -> str:
 
 
 def unescape(text: str) -> str:
-    """Reddit's text as it was typed: the archives hold `<`, `>` and `&` escaped, and nothing else."""
+    """Reddit's text as typed: the archives escape only `<`, `>` and `&`."""
     for escaped, char in _ESCAPED:
         text = text.replace(escaped, char)
     return text

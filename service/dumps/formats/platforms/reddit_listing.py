@@ -1,4 +1,4 @@
-"""Reddit's own answers: the listings of `/comments/ID.json`, and arctic_shift's `{"data": [...]}`."""
+"""Reddit's own responses: the listings of `/comments/ID.json`, and arctic_shift's `{"data": [...]}`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def looks(head: str) -> bool:
 
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
-    """The comments, replies after their parents; a submission before them is their article."""
+    """The comments, replies after their parents; the preceding submission is their article."""
     head = source.head_text
     path = "data.item" if _DATA.match(head) else "data.children.item"
     for thing in stream_items(source, f"item.{path}" if head.lstrip().startswith("[") else path, many=True):
@@ -37,7 +37,7 @@ def _thing(thing: Any, index: Index, depth: int) -> Iterator[RawComment]:
         reddit.add(held, index)
     elif kind == "t1":
         if not isinstance(held, Mapping):
-            yield RawComment(problem="no comment of Reddit's")
+            yield RawComment(problem="not a Reddit comment")
             return
         yield RawComment(values=reddit.values(held))
         replies = entries(dig(held, "replies", "data", "children")) if depth < MAX_DEPTH else []

@@ -21,7 +21,7 @@ def looks(head: str) -> bool:
 
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
-    """The comments; they answer posts, not each other."""
+    """The comments; they reply to posts, not to each other."""
     posts = source.beside("Posts.xml")
     if posts is not None:
         _add(posts, source, index)

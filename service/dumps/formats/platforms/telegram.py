@@ -1,6 +1,6 @@
 """Telegram: the `result.json` of one group or channel, `Export chat history > JSON`.
 
-Chats of two people are private, and left out.
+Chats of two people are private, and skipped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def looks(head: str) -> bool:
 
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
-    """The messages; the chat's name is what they stand under."""
+    """The messages; the chat's name is their article."""
     told = _TYPE.search(source.head_text)
     kind = told["type"] if told else None
     title = next(iter(stream_again(source, "name")), None)
@@ -52,7 +52,7 @@ def _without_text(message: Any) -> str | None:
 
 
 def _text(value: Any) -> str:
-    """The text, which comes in pieces where words of it are marked."""
+    """The text, which comes in pieces if some words are formatted."""
     pieces = (piece if isinstance(piece, str) else dig(piece, "text") for piece in entries(value))
     return "".join(piece for piece in pieces if isinstance(piece, str))
 

@@ -1,4 +1,4 @@
-"""YouTube: answers of the Data API v3 (`commentThreads.list`, `comments.list`) as saved.
+"""YouTube: saved responses of the Data API v3 (`commentThreads.list`, `comments.list`).
 
 One page, a list of pages or of threads, or JSON lines of either.
 """
@@ -15,7 +15,7 @@ from parley.service.dumps.reading.source import Source
 
 _KIND = re.compile(r'(?<!\\)"kind"\s*:\s*"youtube#comment|(?<!\\)"topLevelComment"\s*:')
 _PAGES = re.compile(r'(?<!\\)"(?P<key>items|snippet)"\s*:')
-"""Which comes first: the list of a page, or what a comment holds."""
+"""Matches whichever comes first: a page's list, or a comment's key."""
 _WATCH = "https://www.youtube.com/watch?v="
 
 
@@ -25,7 +25,7 @@ def looks(head: str) -> bool:
 
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
-    """The comments: a thread's first, then those of its replies that the answer holds."""
+    """The comments: a thread's first, then its replies in the response."""
     head = source.head_text
     steps = ["item"] if head.lstrip().startswith("[") else []
     if (pages := _PAGES.search(head)) is not None and pages["key"] == "items":
@@ -48,7 +48,7 @@ def _thread(item: Any) -> Iterator[RawComment]:
 def _comment(comment: Any, video: Any) -> RawComment:
     snippet = dig(comment, "snippet")
     if not isinstance(snippet, Mapping):
-        return RawComment(problem="no comment of YouTube's: it has no snippet")
+        return RawComment(problem="not a YouTube comment: it has no snippet")
     original = snippet.get("textOriginal")
     video = video or snippet.get("videoId")
     values = {

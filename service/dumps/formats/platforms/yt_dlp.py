@@ -23,7 +23,7 @@ def looks(head: str) -> bool:
 
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
-    """The comments; the video's name stands at the file's beginning."""
+    """The comments; the video's name comes at the beginning."""
     video = _video(source.head_text)
     id = dig(video, "id")
     url = dig(video, "webpage_url") or (f"{_WATCH}{id}" if isinstance(id, str) else None)

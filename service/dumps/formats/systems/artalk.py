@@ -19,7 +19,7 @@ def looks(head: str) -> bool:
 
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
-    """The comments; numbers and flags come as texts in some versions."""
+    """The comments; numbers and flags are strings in some versions."""
     for comment in stream_items(source, "item"):
         page = dig(comment, "page_key")
         url = absolute(source.base_url, page) if isinstance(page, str) else None

@@ -22,7 +22,7 @@ def looks(head: str) -> bool:
 
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
-    """The comments; a post is their article wherever it stands."""
+    """The comments; a post is their article, anywhere in the file."""
     for node in read_nodes(source, ("entry",), prefixes=_PREFIXES):
         kind = node.text("blogger:type") or _kind(node)
         if kind == "COMMENT":
@@ -64,7 +64,7 @@ def _link(node: Node, relation: str) -> str | None:
 
 
 def _id_of(address: str | None, own: str | None) -> str | None:
-    """The id of the comment at this address: its last part is that of the id."""
+    """The id of the comment at this address, which ends like the id."""
     number = (address or "").rstrip("/").rpartition("/")[2]
     if not number.isdecimal() or own is None or ".post-" not in own:
         return None

@@ -28,7 +28,7 @@ def looks(head: str) -> bool:
 
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
-    """The comments. Names and pages stand behind them in the file, so it is read twice."""
+    """The comments. Names and pages come after them in the file, so it is read twice."""
     for commenter in stream_again(source, "commenters.item"):
         id, name = dig(commenter, "commenterHex") or dig(commenter, "id"), dig(commenter, "name")
         if isinstance(id, str) and isinstance(name, str):

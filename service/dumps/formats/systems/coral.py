@@ -1,10 +1,10 @@
-"""Coral: the folder that its download utility or mongoexport makes, and the CSV files of its importer.
+"""Coral: the folder of its download utility or mongoexport, and the CSV files of its importer.
 
-    comments.json, archivedComments.json, stories.json, users.json   an object a line, as MongoDB has it
+    comments.json, archivedComments.json, stories.json, users.json   one object per line, as in MongoDB
     comments.csv, stories.csv, users.csv                              no header rows
 
-Give the folder, or its file of comments: the others are found beside it. Moderated comments are kept, with
-their `status`.
+Give the folder, or its file of comments: the others are found beside it. Moderated comments are included,
+with their `status`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def looks(head: str) -> bool:
 
 
 def looks_csv(head: str) -> bool:
-    """Whether the first row is one of the importer's: no header, a time in the fourth place, a status in the
+    """Whether the first row is one of the importer's: no header, a time in the fourth column, a status in the
     seventh."""
     try:
         row = next(csv.reader(head.splitlines(keepends=True)), [])
@@ -129,7 +129,7 @@ def read_csv(source: Source, index: Index) -> Iterator[RawComment]:
     for found in checked_rows(source, (_CSV_COLUMNS - 1, _CSV_COLUMNS)):
         row, line = found.cells, found.line
         if tuple(row[:7]) == _CSV_HEADER:
-            continue  # as its documentation names the columns; the importer itself wants none
+            continue  # a header as in the documentation, though the importer itself has none
         if found.problem is not None:
             yield RawComment(line=line, problem=found.problem, raw=found.lines[0][1].rstrip("\r\n"))
             continue

@@ -19,7 +19,7 @@ def looks(head: str) -> bool:
 
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
-    """The posts; a thread stands before its posts, and is their article."""
+    """The posts; a thread comes before its posts, and is their article."""
     categories: dict[str, str] = {}
     of_thread: dict[str, str] = {}
     for node in read_nodes(source, ("category", "thread", "post"), prefixes={}):

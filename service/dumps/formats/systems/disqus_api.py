@@ -1,4 +1,4 @@
-"""Disqus: answers of its API as saved (`posts/list.json`, `threads/listPosts.json`)."""
+"""Disqus: saved responses of its API (`posts/list.json`, `threads/listPosts.json`)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Isso: its SQLite database, and the JSON that its generic importer takes.
+"""Isso: its SQLite database, and the JSON of its generic importer.
 
-Isso knows a page by its path only: `--base-url https://news.example` makes addresses of the paths. The
-database is opened for reading alone; nothing is written beside it.
+Isso stores only a page's path: `--base-url https://news.example` turns paths into addresses. The database is
+opened read-only; nothing is written beside it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SELECT c.id, c.parent, c.created, c.mode, c.text, c.author, c.likes, c.dislikes,
 FROM comments c LEFT JOIN threads t ON t.id = c.tid ORDER BY c.id
 """
 _SMALLEST_ROW = 8
-"""Bytes that a row takes at least: more rows than fit into the file mean that it is damaged."""
+"""Least bytes per row: more rows than fit into the file mean that it is damaged."""
 _JSON = re.compile(r'^\s*\[\s*\{[^{}\[\]]*"comments"\s*:\s*\[')
 
 
@@ -34,9 +34,9 @@ def looks(head: str) -> bool:
 
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
-    """The comments of the database, by their numbers, which are those of their writing."""
+    """The comments of the database, by number, which is the order of writing."""
     if source.packed:
-        raise DumpError(f"{source.place} is a packed database: unpack it and give the file")
+        raise DumpError(f"{source.place} is a compressed database: unpack it and give the file")
     for journal in ("-wal", "-journal"):
         beside = source.path.with_name(source.path.name + journal)
         if beside.exists() and beside.stat().st_size:
@@ -49,7 +49,7 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
         for found in _database(source):
             yield found
             count += 1
-    except UnicodeDecodeError as error:  # what SQLite says may quote bytes of the file that are no text
+    except UnicodeDecodeError as error:  # SQLite's message may quote bytes that aren't text
         raise DumpError(f"{source.place} is damaged: its tables can't be read; copy it again") from error
     except sqlite3.Error as error:
         after = f" past its comment {count:,}" if count else ""
@@ -61,14 +61,14 @@ def _database(source: Source) -> Iterator[RawComment]:
     try:
         base.text_factory = lambda text: text.decode("utf-8", "replace")
         base.execute("PRAGMA trusted_schema=OFF")
-        base.execute("PRAGMA writable_schema=ON")  # or a file that is cut short would not be opened at all
+        base.execute("PRAGMA writable_schema=ON")  # otherwise a truncated file would not open at all
         base.execute("PRAGMA cell_size_check=ON")
         kinds = dict(base.execute("SELECT name, type FROM sqlite_master").fetchall())
         if kinds.get("comments") != "table" or kinds.get("threads") != "table":
             raise DumpError(f"{source.place} is a database, but not Isso's: it has no comments and threads")
         for count, row in enumerate(base.execute(_COMMENTS)):
             if count * _SMALLEST_ROW > source.size:
-                raise DumpError(f"{source.place} is damaged: it yields more rows than it can hold")
+                raise DumpError(f"{source.place} is damaged: it has more rows than fit into it")
             yield _comment(source, *row)
     finally:
         base.close()
@@ -95,7 +95,7 @@ def _comment(
 
 
 def read_json(source: Source, index: Index) -> Iterator[RawComment]:
-    """The comments, page by page. Numbers count within a page, so the page's path goes before them."""
+    """The comments, page by page. Numbers are per page, so ids are prefixed with the page's path."""
     for page in stream_items(source, "item"):
         uri, title = dig(page, "id"), dig(page, "title")
         for comment in entries(dig(page, "comments")):
@@ -117,7 +117,7 @@ def _page(source: Source, uri: Any, title: Any) -> dict[str, Any]:
 
 
 def absolute(base: str | None, path: str) -> str:
-    """The address of `path` on the site at `base`; as it is where that isn't told or makes no sense."""
+    """The address of `path` on the site at `base`; unchanged if there is no base or it doesn't fit."""
     try:
         return urljoin(base, path) if base else path
     except ValueError:

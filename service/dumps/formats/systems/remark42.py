@@ -1,4 +1,4 @@
-"""Remark42: its native backup, a line that says the version and then a comment a line."""
+"""Remark42: its native backup, a line with the version and then one comment per line."""
 
 from __future__ import annotations
 

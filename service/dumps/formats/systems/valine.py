@@ -1,6 +1,6 @@
-"""Valine and its kin: LeanCloud's export of Valine, Waline's own JSON, Twikoo's list of comments.
+"""Valine and its forks: LeanCloud's export of Valine, Waline's own JSON, Twikoo's list of comments.
 
-All name a comment's text `comment`, its page `url` and its parent `pid`.
+All call a comment's text `comment`, its page `url` and its parent `pid`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def looks(head: str) -> bool:
 
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
-    """The comments; they hold HTML, or Markdown where their writers typed it (Waline)."""
+    """The comments, in HTML, or in Markdown as typed (Waline)."""
     head = source.head_text.lstrip("\ufeff \t\r\n")
     waline = bool(_WALINE.match(head))
     path = "data.Comment.item" if waline else "item" if head.startswith("[") else "results.item"

@@ -19,7 +19,7 @@ _STATUS = {"1": "approved", "0": "pending"}
 _NO_COMMENTS = re.compile(
     r"pingback|trackback|webmention|.*note|.*log|likes?|reposts?|reactions?|bookmarks?|mentions?"
 )
-"""Types of what plugins keep in the place of comments: a shop's order notes, say. Reviews are comments."""
+"""Types of entries that plugins store as comments, such as a shop's order notes. Reviews are comments."""
 _NO_TIME = "0000-00-00 00:00:00"
 
 
@@ -29,7 +29,7 @@ def looks(head: str) -> bool:
 
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
-    """The comments; a post's title, address and body stand before its comments."""
+    """The comments; a post's title, address and body come before its comments."""
     post: dict[str, str | None] = {}
     known = False
     for node in read_nodes(source, (*_POST, "comment"), marks=("item",), prefixes=_PREFIXES):
@@ -66,7 +66,7 @@ def _comment(node: Node, article: str | None) -> RawComment:
 
 
 def _time(node: Node) -> dict[str, str | None]:
-    """The time in UTC; where only the site's local time is there, that as it is: its zone isn't told."""
+    """The time in UTC; the site's local time unchanged if there is no other, since its zone is unknown."""
     in_utc, local = node.text("comment_date_gmt"), node.text("comment_date")
     if in_utc not in (None, _NO_TIME):
         return {"created_at": in_utc}

@@ -138,7 +138,7 @@ def test_parquet_goes_on_where_its_driver_died(
 
     with pytest.raises(KeyboardInterrupt):
         score_on_cluster(str(source), str(out), wanted, call={"a": 1}, on_piece=die)
-    with pytest.raises(DumpError, match="another call"):
+    with pytest.raises(DumpError, match="a different command"):
         score_on_cluster(str(source), str(out), wanted, call={"a": 2})
     written = receipts(out)
     assert 0 < len(written) < total
@@ -165,7 +165,7 @@ def test_parquet_goes_on_where_its_driver_died(
 
 def test_what_the_cluster_cannot_read(tmp_path: Path) -> None:
     (tmp_path / "in.xml").write_text("<disqus/>")
-    with pytest.raises(DumpError, match="holds no file that the ray engine reads"):
+    with pytest.raises(DumpError, match="has no file that the ray engine reads"):
         score_on_cluster(str(tmp_path), str(tmp_path / "out"), Job(form="jsonl"), call={})
     with pytest.raises(DumpError, match="nowhere://x can't be reached"):
         score_on_cluster("nowhere://x", str(tmp_path / "out"), Job(form="jsonl"), call={})

@@ -111,7 +111,7 @@ def test_a_missing_column_is_named_with_the_flag(read: Read) -> None:
 
 
 def test_a_spreadsheet_is_no_text(read: Read) -> None:
-    with pytest.raises(DumpError, match=r"a.csv is no text; save a spreadsheet as CSV"):
+    with pytest.raises(DumpError, match=r"a.csv is not text; save a spreadsheet as CSV"):
         read("a.csv", b"PK\x03\x04\x14\x00\x06\x00,more\n")
 
 

@@ -139,5 +139,5 @@ def test_json_ld_goes_before_what_says_the_same_again(tmp_path: Path) -> None:
 
 
 def test_a_page_without_any_says_what_was_looked_for(tmp_path: Path) -> None:
-    with pytest.raises(NothingToScore, match="neither as JSON-LD nor as microdata or RDFa"):
+    with pytest.raises(NothingToScore, match=r"no schema\.org Comment as JSON-LD, microdata or RDFa"):
         read(tmp_path, "<p>Bridge</p>")

@@ -60,7 +60,7 @@ def test_a_folder_an_archive_and_arguments_are_one_dump(tmp_path: Path) -> None:
     (folder / "README.md").write_text("How to import this.")
     rows, remarks = read(folder)
     check_wordpress(rows)
-    assert remarks == ["files passed over as no wordpress: README.md"]
+    assert remarks == ["files skipped as no wordpress: README.md"]
     check_wordpress(read(*paths)[0])
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for path in reversed(paths):
@@ -139,7 +139,7 @@ def test_what_is_no_dump(tmp_path: Path) -> None:
         read(tmp_path)
     for name in ("a", "b"):
         (tmp_path / name).write_text("prose")
-    with pytest.raises(DumpError, match=r"can't tell the format of .*: say --format"):
+    with pytest.raises(DumpError, match=r"can't detect the format of .*: give --format"):
         read(tmp_path)
 
 
@@ -190,4 +190,4 @@ def test_an_output_within_the_input_is_refused(tmp_path: Path) -> None:
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "lies in the input" in done.stderr
+    assert "is inside the input folder" in done.stderr

@@ -56,7 +56,7 @@ def test_bombs(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> No
     with closing(Source(path)) as source:
         reader = open_reader(source, name="jsonl")
         with pytest.raises(
-            DumpError, match=r"unpacks to more than 200 times its size.*unpack it and give the file"
+            DumpError, match=r"unpacks to more than 200 times its size.*unpack it and give the result"
         ):
             list(reader)
 

@@ -64,7 +64,7 @@ def test_detection(tmp_path: Path, name: str, content: bytes, format: str) -> No
 def test_what_fits_no_format(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"prose")
     source = Source(tmp_path / "a")
-    with pytest.raises(DumpError, match="can't tell its format; say --format"):
+    with pytest.raises(DumpError, match="can't detect its format; give --format"):
         open_reader(source)
     with pytest.raises(DumpError, match="--format xml: no such format; the formats are jsonl"):
         open_reader(source, name="xml")

@@ -179,7 +179,7 @@ def test_a_full_disk_is_told_and_the_same_command_goes_on(tmp_path: Path, suffix
     full = subprocess.run([*words, str(out)], preexec_fn=small_files, capture_output=True, text=True)
     assert full.returncode == 2, full.stderr
     assert not out.exists()
-    assert "make room" in full.stderr
+    assert "free some space" in full.stderr
     assert "Traceback" not in full.stderr
     subprocess.run([*words, str(out)], check=True)
     subprocess.run([*words, str(tmp_path / f"whole{suffix}")], check=True)

@@ -270,7 +270,7 @@ def test_an_input_cut_short_gives_what_it_holds(scorer: Scorer, tmp_path: Path) 
     assert 0 < summary.scored < 1000
     assert summary.cut_short
     assert len(read_output(out)) == summary.scored
-    assert "nothing is read from here on" in errors_file(out).read_text()
+    assert "the rest of the input is not read" in errors_file(out).read_text()
 
 
 def test_an_errors_file_of_an_earlier_run_goes(scorer: Scorer, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_all_conditions_must_hold_and_the_limit_counts_what_fits() -> None:
     [
         ("likes", "give FIELD=VALUE"),
         ("=3", "give FIELD=VALUE"),
-        ("text~(", "is no regular expression"),
+        ("text~(", "is not a regular expression"),
         ("created_at>=May", "give a date such as"),
     ],
 )
@@ -102,7 +102,7 @@ def test_conditions_that_say_nothing(given: str, message: str) -> None:
 
 
 def test_a_field_that_the_input_lacks() -> None:
-    with pytest.raises(DumpError, match=r"asks for 'like', which the input lacks; it has text, likes"):
+    with pytest.raises(DumpError, match=r"names 'like', which the input lacks; it has text, likes"):
         Selection(Rows("text", "likes"), where=[Filter.parse("like>3")])
     selection = Selection(Rows(), where=[Filter.parse("like>3"), Filter.parse("likes>3")])
     list(selection)

@@ -54,8 +54,8 @@ wheel: $(BUILD)/.installed  ## build dist/*.whl and its source distribution
 wheel-check: wheel  ## install that wheel into an empty environment, serve from it, ask it once
 	$(BUILD)/bin/python -m benchmarks.wheel dist/*.whl
 
-deploy-check: wheel install-dev  ## install, upgrade, back up, restore and roll back in a booted empty Debian (root, mmdebstrap, systemd-container)
-	deploy/systemd/check dist/*.whl $(DEV)/bin/python
+deploy-check: wheel  ## install, upgrade, back up, restore and roll back in a booted empty Debian (root, mmdebstrap, systemd-container)
+	deploy/systemd/check dist/*.whl $(BUILD)/bin/python
 
 bench: install-dev  ## comments a second against a plain transformers pipeline; memory, start and size
 	$(DEV)/bin/python -m benchmarks.speed $(ARGS)

@@ -101,13 +101,13 @@ class Site:
 
 @pytest.fixture
 def serve(tmp_path: Path, tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Starts a server with these settings, with a key; it ends with the test."""
+    """Starts a server with these settings, on the tiny artifact or another; it ends with the test."""
     for name in [name for name in os.environ if name.startswith("PARLEY_")]:
         monkeypatch.delenv(name)
     sites: list[Site] = []
 
-    def start(**settings: object) -> Site:
-        site = Site(tmp_path, tiny_artifact, **settings)
+    def start(model: Path = tiny_artifact, **settings: object) -> Site:
+        site = Site(tmp_path, model, **settings)
         sites.append(site)
         wait_for(f"{site.url}/health", site.process)
         return site

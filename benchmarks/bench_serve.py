@@ -1,6 +1,7 @@
 """How the server stands a steady load, and four times what it can carry.
 
     python -m benchmarks.bench_serve --seconds 30        # or: make bench-serve
+    python -m benchmarks.bench_serve --cores 1 2 4       # the capacity table: comments a second by cores
 
 Single comments, all different, under articles that the server knows, with title and text, go to Coral's phase
 (signed) and to Perspective's analyze: toxicity, off-topic and stance are judged. At 50 requests a second: p50
@@ -10,6 +11,10 @@ times that: how many requests are refused (429) and how soon, and the p99 of tho
 Requests leave at even distances, whether or not earlier ones are answered, so that a slow answer doesn't hold
 the load back; those of the first two seconds are not counted. They come from autocannon (`npm ci --prefix
 tests/clients`) on the same machine, which takes its share of the cores.
+
+`--cores` starts a server for each number of cores, held to so many of this machine (Linux), and asks them in
+turn, over and over: what else runs on the machine then slows all of them alike. The table has the median of
+the rounds, and the processor time of a comment, which a busy machine changes less.
 """
 
 from __future__ import annotations
@@ -20,14 +25,17 @@ import hmac
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.comments import made_comments, sentences
@@ -160,6 +168,63 @@ def _verdict(met: bool) -> str:
     return f"target p99 < {TARGET_MS} ms {'met' if met else 'MISSED'}"
 
 
+@contextmanager
+def server(folder: Path, model: Path | None, *, cores: int | None = None) -> Iterator[int]:
+    """A server with the stories' articles, on so many cores or all; its port."""
+    port = free_port()
+    config = folder / f"service-{port}.yaml"
+    settings = {"port": port, "store": {"folder": str(folder / str(port))}, "coral": {"secrets": [SECRET]}}
+    config.write_text(json.dumps(settings), encoding="utf-8")
+    command = [] if cores is None else ["taskset", "--cpu-list", _first(cores)]
+    command += [sys.executable, "-m", "parley.service.commands.cli", "serve", "--config", str(config)]
+    command += ["--model", str(model)] if model else []
+    with served(command, port, cwd=HERE.parent, patience=120):
+        put_articles(port)
+        yield port
+
+
+def _first(cores: int) -> str:
+    """The first of the processors that this process may use, for taskset."""
+    return ",".join(map(str, sorted(os.sched_getaffinity(0))[:cores]))
+
+
+def show_capacity(folder: Path, options: argparse.Namespace, files: Mapping[str, Path]) -> None:
+    """Print what servers on so many cores each carry."""
+    carried: dict[tuple[int, str], list[float]] = {}
+    cost: dict[tuple[int, str], list[float]] = {}
+    with ExitStack() as running:
+        servers = {n: running.enter_context(server(folder, options.model, cores=n)) for n in options.cores}
+        for number in range(-1, options.rounds):  # the first warms up
+            for path, file in files.items():
+                for cores, port in servers.items():
+                    before = spent(port)
+                    load = put_load(
+                        f"http://127.0.0.1:{port}{path}",
+                        file,
+                        callers=CALLERS * cores,
+                        seconds=options.seconds,
+                    )
+                    if number >= 0:
+                        carried.setdefault((cores, path), []).append(load.carried)
+                        seconds, comments = (b - a for a, b in zip(before, spent(port), strict=True))
+                        cost.setdefault((cores, path), []).append(1000 * seconds / comments)
+    print("| path | cores | comments a second | times the first | CPU ms a comment |")
+    print("|---|---|---|---|---|")
+    for (cores, path), rates in carried.items():
+        first = median(carried[options.cores[0], path])
+        told = f"{median(rates):.0f} ({min(rates):.0f} to {max(rates):.0f})"
+        print(
+            f"| {path} | {cores} | {told} | {median(rates) / first:.2f} | {median(cost[cores, path]):.1f} |"
+        )
+
+
+def spent(port: int) -> tuple[float, float]:
+    """What a server counts of itself: the seconds of processor time it took, and the comments it was sent."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        figures = dict(re.findall(r"^(\w+) (\S+)$", answer.read().decode(), re.MULTILINE))
+    return float(figures["process_cpu_seconds_total"]), float(figures["parley_comments_total"])
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run it from the command line."""
     parser = argparse.ArgumentParser(
@@ -167,23 +232,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--seconds", type=int, default=30, help="length of each load (30)")
     parser.add_argument("--model", type=Path, help="folder of the artifact; the one that comes with Parley")
+    parser.add_argument(
+        "--cores", type=int, nargs="+", metavar="N", help="the capacity table, for these numbers of cores"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="of the capacity table (5)")
     options = parser.parse_args(arguments)
+    if options.cores and max(options.cores) > len(os.sched_getaffinity(0)):
+        sys.exit(f"--cores: this process may use {len(os.sched_getaffinity(0))} cores")
     if shutil.which("node") is None or not (MODULES / "autocannon").is_dir():
         sys.exit(
             "autocannon is not installed: install Node.js and npm, then run npm ci --prefix tests/clients"
         )
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "service.yaml"
-        settings = {"port": port, "store": {"folder": folder}, "coral": {"secrets": [SECRET]}}
-        config.write_text(json.dumps(settings), encoding="utf-8")
-        command = [sys.executable, "-m", "parley.service.commands.cli", "serve", "--config", str(config)]
-        command += ["--model", str(options.model)] if options.model else []
-        with served(command, port, cwd=HERE.parent, patience=120):
-            put_articles(port)
-            for path, sent in requests().items():
-                file = Path(folder) / "requests.json"
-                file.write_text(json.dumps(sent), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = {path: folder / f"requests-{number}.json" for number, path in enumerate(requests())}
+        for path, sent in requests().items():
+            files[path].write_text(json.dumps(sent), encoding="utf-8")
+        if options.cores:
+            show_capacity(folder, options, files)
+            return
+        with server(folder, options.model) as port:
+            for path, file in files.items():
                 print(path, flush=True)
                 measure(f"http://127.0.0.1:{port}{path}", file, seconds=options.seconds)
 

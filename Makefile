@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev serve test coverage check format wheel wheel-check deploy-check bench bench-serve bench-hostile bench-disguise bench-dump crash-test desk-test fuzz docs first-answer constraints sbom clean
+.PHONY: help install install-dev serve test coverage check format wheel wheel-check deploy-check image-check bench bench-serve bench-hostile bench-disguise bench-dump crash-test desk-test fuzz docs first-answer constraints sbom clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -54,13 +54,16 @@ wheel: $(BUILD)/.installed  ## build dist/*.whl and its source distribution
 wheel-check: wheel  ## install that wheel into an empty environment, serve from it, ask it once
 	$(BUILD)/bin/python -m benchmarks.wheel dist/*.whl
 
-deploy-check: wheel  ## install, upgrade, back up, restore and roll back in a booted empty Debian (root, mmdebstrap, systemd-container)
+deploy-check: wheel image-check  ## install, upgrade, back up, restore, roll back in a booted empty Debian (root, mmdebstrap, systemd-container)
 	deploy/systemd/check dist/*.whl $(BUILD)/bin/python
+
+image-check:  ## build the container image and run it as compose.yaml does (root, mmdebstrap, buildah, podman, runc)
+	deploy/check-image
 
 bench: install-dev  ## comments a second against a plain transformers pipeline; memory, start and size
 	$(DEV)/bin/python -m benchmarks.speed $(ARGS)
 
-bench-serve: install-dev  ## the server at 50 requests a second, and at four times what it can carry (needs Node.js)
+bench-serve: install-dev  ## the server at 50 requests a second and at four times its capacity; ARGS="--cores 1 2 4": a table (needs Node.js)
 	$(DEV)/bin/python -m benchmarks.bench_serve $(ARGS)
 
 bench-hostile: install-dev  ## 10 MB of each hostile body beside 20 polite requests a second: their p99, the server's memory
@@ -123,8 +126,10 @@ constraints: $(TOOLS)/.installed  ## add what pyproject.toml newly needs to cons
 
 sbom: install $(TOOLS)/.installed  ## what .venv holds: dist/sbom.cdx.json (CycloneDX) and dist/licences.md
 	@mkdir -p dist
-	$(TOOLS)/bin/cyclonedx-py environment $(SERVE)/bin/python --pyproject pyproject.toml --output-reproducible -o dist/sbom.cdx.json
+	$(TOOLS)/bin/cyclonedx-py environment $(SERVE)/bin/python --pyproject pyproject.toml --output-reproducible --gather-license-texts \
+	  -o dist/sbom.cdx.json
 	$(TOOLS)/bin/pip-licenses --python $(SERVE)/bin/python --from mixed --with-urls --format markdown --output-file dist/licences.md
+	@awk -F' *[|] *' '$$4 == "UNKNOWN" {print $$2 " states no licence in its metadata: read its LICENSE file"}' dist/licences.md
 
 clean:  ## remove the environments and everything that was built
 	rm -rf $(SERVE) $(DEV) $(BUILD) $(TOOLS) tests/clients/node_modules dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -59,8 +59,8 @@ def test_installed_settings_are_settings() -> None:
 
 
 def test_scripts_are_bash() -> None:
-    for script in ("install", "check", "check-inside"):
-        done = run("bash", "-n", DEPLOY / "systemd" / script)
+    for script in ("systemd/install", "systemd/check", "systemd/check-inside", "check-image"):
+        done = run("bash", "-n", DEPLOY / script)
         assert done.returncode == 0, done.stdout
     assert "deploy/systemd/install --rollback" in run("bash", DEPLOY / "systemd" / "install", "--help").stdout
 

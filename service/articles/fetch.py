@@ -1,7 +1,7 @@
 """Fetches an unknown article's page and extracts its title and main text.
 
     fetcher = Fetcher(hosts=["news.example"], seconds=5, max_bytes=2_000_000, redirects=3)
-    article = await fetcher.fetch("https://news.example/bridge")       # Article, or FetchError
+    page = await fetcher.fetch("https://news.example/bridge")       # page.article; or FetchError
 
 Readers can choose comments' URLs, so a fetch is a request that a stranger aims from inside the site's
 network. Hence only listed hosts, web ports and public addresses, also for each redirect; the connection goes
@@ -15,11 +15,13 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from parley.model.comment import Article
+from parley.service.articles.closed import says_closed
 from parley.service.errors import FetchError, StartError
 from parley.service.urls import ascii_host
 
@@ -73,6 +75,15 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast and not special
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What was taken from a page."""
+
+    article: Article
+    closed: bool
+    """Whether it says that its comments are closed."""
+
+
 class Fetcher:
     """Fetches articles from listed hosts and their subdomains."""
 
@@ -107,8 +118,8 @@ class Fetcher:
             return False
         return any(host == allowed or host.endswith("." + allowed) for allowed in self._hosts)
 
-    async def fetch(self, url: str) -> Article:
-        """The article at `url`, which stays its id. Raises FetchError."""
+    async def fetch(self, url: str) -> Page:
+        """The page at `url`, which stays its article's id. Raises FetchError."""
         import httpx
 
         try:
@@ -119,7 +130,8 @@ class Fetcher:
         title, text = await asyncio.to_thread(extract, page)
         if not (title or text):
             raise FetchError("the page has no article")
-        return Article(id=url, url=url, title=title, text=text)
+        closed = await asyncio.to_thread(says_closed, page)
+        return Page(article=Article(id=url, url=url, title=title, text=text), closed=closed)
 
     async def _fetch_page(self, url: str) -> bytes:
         import httpx

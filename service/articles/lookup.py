@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from urllib.parse import urlsplit
@@ -25,6 +25,7 @@ from parley.service.errors import StoreError
 from parley.service.logs import describe
 from parley.service.store import articles
 from parley.service.store.database import Store
+from parley.service.store.desk.stories import names_of
 from parley.service.urls import MAX_SENT, normalise
 
 RETRY_S = 600.0
@@ -41,8 +42,18 @@ log = structlog.get_logger("parley.articles")
 class Articles:
     """Finds articles in the store for the protocols, and fetches unknown ones."""
 
-    def __init__(self, store: Store, fetcher: Fetcher | None) -> None:
-        self._store, self._fetcher = store, fetcher
+    def __init__(
+        self,
+        store: Store,
+        fetcher: Fetcher | None,
+        *,
+        on_closed: Callable[[Sequence[str], bool], None] | None = None,
+    ) -> None:
+        """`on_closed` is told, by a story's names, whether its page says that comments are closed.
+
+        With it the pages of known articles are read too, and read again every RETRY_S: what they say changes.
+        """
+        self._store, self._fetcher, self._on_closed = store, fetcher, on_closed
         self._tried: dict[str, float] = {}
         """When each page was last fetched, oldest first."""
         self._queued: Counter[str] = Counter()
@@ -57,6 +68,9 @@ class Articles:
         Same order and length. Nobody waits for a fetch: the page is there for later comments. If the store
         fails, the comments stay as they are.
         """
+        if self._on_closed is not None:
+            for url in {c.article.url or c.article.id or "" for c in comments if c.article}:
+                self._fetch_later(url)
         wanted = {name for comment in comments for name in _names(comment.article)}
         known = self._known.of(wanted)
         missing = wanted - known.keys()
@@ -124,11 +138,12 @@ class Articles:
     async def _fetch(self, fetcher: Fetcher, url: str) -> None:
         try:
             async with self._turns:
-                article = await fetcher.fetch(url)
-            await run_in_threadpool(
-                articles.add, self._store, article
-            )  # the site may have stored its own by now
+                page = await fetcher.fetch(url)
+            # The site may have stored its own by now.
+            await run_in_threadpool(articles.add, self._store, page.article)
             self._known.clear()
+            if self._on_closed is not None:
+                await run_in_threadpool(self._on_closed, names_of(page.article), page.closed)
         except Exception as error:  # a task has no caller: log it
             log.warning("article_not_fetched", **describe(error))
 

@@ -63,6 +63,13 @@ class Stories:
         finally:
             self._known.clear()
 
+    def read_page(self, names: Sequence[str], closed: bool) -> None:
+        """Note whether the story's page says that it is closed. Raises StoreError."""
+        try:
+            stories.read_page(self._store, names, closed)
+        finally:
+            self._known.clear()
+
     def published(self, names: Sequence[str], moment: datetime) -> None:
         """Record when a story was published. Raises StoreError."""
         try:

@@ -139,12 +139,13 @@ class Storage(Section):
 
 
 class Fetch(Section):
-    """Whether and how unknown articles are fetched."""
+    """Whether and how articles' pages are fetched, and whether they close their stories."""
 
     hosts: list[str] = []
     seconds: float = Field(default=5.0, gt=0)
     bytes: int = Field(default=2_000_000, ge=1000)
     redirects: int = Field(default=3, ge=0)
+    closed: bool = False
 
     @field_validator("hosts")
     @classmethod

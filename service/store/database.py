@@ -26,7 +26,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from parley.service.errors import StoreError
 from parley.service.logs import describe
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; known here so that starting with a current schema needs no Alembic."""
 WAIT_S = 5.0
 """Seconds to wait for a free connection, or for a lock."""

@@ -176,14 +176,16 @@ def _make_service(
     )
     metrics.watch(waiting=lambda: batcher.waiting, up=lambda: batcher.state == "ready")
     hashes = KeyedHashes(settings.store.author_secret)
+    stories = Stories(store, days=settings.desk.close_after)
+    on_closed = stories.read_page if settings.fetch.closed else None
     return Service(
         settings=settings,
         policy_name=policy.name,
         batcher=batcher,
         metrics=metrics,
         store=store,
-        articles=Articles(store, _fetcher(settings)),
-        stories=Stories(store, days=settings.desk.close_after),
+        articles=Articles(store, _fetcher(settings), on_closed=on_closed),
+        stories=stories,
         feedback=Feedback(store, hashes, comments=settings.store.comments),
         arrivals=Arrivals(store, hashes, on=settings.store.queue),
     )

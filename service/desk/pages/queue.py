@@ -198,13 +198,16 @@ def _decide_all(
 
 def _queue_page(request: Request, service: Service, session: Session, wanted: Filter) -> Response:
     store, params = service.store, request.query_params
-    queue = queues.get_queue(store, wanted.queue)
+    every = queues.all_queues(store)
+    queue = next((each for each in every if each.id == wanted.queue), None)
     if queue is None:
         raise NotFound("there is no such queue: it may have been removed")
     if queue.state not in queues.READABLE:
         return RedirectResponse(f"/desk/uploads/{queue.id}", 303)
-    items = listing.page(store, wanted, after=_after(params.get("after")), size=listing.PAGE + 1)
-    more = None
+    size = (listing.MOST_FOUND if wanted.search else listing.PAGE) + 1
+    items = listing.page(store, wanted, after=_after(params.get("after")), size=size)
+    more, first = None, params.get("after") is None
+    whole = len(items) if first and (wanted.search or len(items) <= listing.PAGE) else None
     if len(items) > listing.PAGE:
         items = items[: listing.PAGE]
         more = "{!r}:{}".format(*listing.place(items[-1], wanted))
@@ -213,10 +216,10 @@ def _queue_page(request: Request, service: Service, session: Session, wanted: Fi
         "queue.html",
         title=queue.name,
         queue=queue,
-        queues=queues.readable(store),
+        queues=[each for each in every if each.state in queues.READABLE],
         items=items,
         more=more,
-        first=params.get("after") is None,
+        first=first,
         wanted=wanted,
         fields=fields(wanted),
         query=query,
@@ -224,7 +227,7 @@ def _queue_page(request: Request, service: Service, session: Session, wanted: Fi
         ages=AGES,
         views=views.all_views(store),
         told=_told(params),
-        counts=_count(service, wanted),
+        counts=_count(service, wanted, whole),
         most=listing.MOST_COUNTED,
         arriving=service.arrivals.on,
         policy=site_policy(service),
@@ -281,26 +284,31 @@ def _told(params: Mapping[str, str]) -> str | None:
     return known.get(told or "")
 
 
-def _count(service: Service, wanted: Filter) -> dict[str, Any]:
-    """The counts beside the list, cached briefly, and the filters' choices, cached for longer."""
+def _count(service: Service, wanted: Filter, whole: int | None) -> dict[str, Any]:
+    """The counts beside the list, cached briefly, and the filters' choices, cached for longer.
+
+    `whole` is the number of matching comments, if the page has read them all.
+    """
     store = service.store
-
-    def number(of: Filter) -> int:
-        return int(_kept(_counts, (store, of), lambda: listing.count(store, of)))
-
-    def offered(column: str) -> list[tuple[str, int]]:
-        key = (store, wanted.queue, wanted.state, wanted.flagged, column)
-        return list(_kept(_offered, key, lambda: listing.facets(store, wanted, column)))
-
-    states = {s: number(Filter(queue=wanted.queue, state=s, flagged=False)) for s in items.STATES}
+    key = (store, wanted.queue, wanted.state)
+    totals = _kept(_counts, key, lambda: listing.totals(store, wanted))
+    offered = _kept(_offered, (*key, wanted.flagged), lambda: listing.facets(store, wanted))
+    flagged, every = totals["flagged"], totals[wanted.state]
+    if whole is not None:
+        shown = min(whole, listing.most(wanted))
+    elif is_narrow(wanted):
+        some = replace(wanted, sort="need")
+        shown = _kept(_counts, (store, some), lambda: listing.count(store, some))
+    else:
+        shown = flagged if wanted.flagged else every
     return {
-        "shown": number(replace(wanted, sort="need")),
-        "flagged": number(Filter(queue=wanted.queue, state=wanted.state)),
-        "all": states[wanted.state],
-        "states": states,
-        "label": offered("label"),
-        "story": offered("story"),
-        "language": offered("language"),
+        **offered,
+        "shown": shown,
+        "most_shown": listing.most(wanted),
+        "flagged": flagged,
+        "all": every,
+        "states": totals,
+        "cut": (flagged if wanted.flagged else every) >= listing.MOST_COUNTED,
     }
 
 

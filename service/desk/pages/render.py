@@ -93,7 +93,7 @@ def _environment() -> Environment:
         "ago": words.ago,
         "label": words.label_words,
         "number": lambda value: f"{value:,}",
-        "counted": lambda value: f"{value:,}{'+' if value >= MOST_COUNTED else ''}",
+        "counted": lambda value, most=MOST_COUNTED: f"{value:,}{'+' if value >= most else ''}",
     }
     environment.globals |= {"static": _address, "words": words}
     return environment

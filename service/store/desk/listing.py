@@ -9,15 +9,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from parley.service.store.database import Store
-from parley.service.store.desk.items import COLUMNS, Item, item_of
+from parley.service.store.desk.items import COLUMNS, STATES, Item, item_of
 from parley.service.store.desk.tables import ARRIVALS, queue_items
 
 FLAGGED = 1.0
 """The urgency from which the policy asks for a moderator."""
 MOST_COUNTED = 10_000
 """Counts stop here."""
+MOST_FOUND = 100
+"""And those of a search here."""
 PAGE = 25
 FACETS = 30
+FACETED = ("label", "story", "language")
 SORTS = ("need", "newest", "oldest")
 
 
@@ -55,29 +58,47 @@ def place(item: Item, wanted: Filter) -> tuple[float, int]:
 
 
 def count(store: Store, wanted: Filter) -> int:
-    """The number of comments that match, at most MOST_COUNTED. Raises StoreError."""
-    some = sa.select(queue_items.c.id).where(*conditions(wanted)).limit(MOST_COUNTED).subquery()
+    """The number of comments that match, at most `most(wanted)`. Raises StoreError."""
     with store.read() as connection:
-        return int(connection.scalar(sa.select(sa.func.count()).select_from(some)) or 0)
+        return int(connection.scalar(_number(wanted)) or 0)
 
 
-def facets(store: Store, wanted: Filter, column: str) -> list[tuple[str, int]]:
-    """The most frequent values of label, story or language in the filter's queue and state.
+def most(wanted: Filter) -> int:
+    """Where counts of a filter's comments stop. No index helps a search, which reads the texts."""
+    return MOST_FOUND if wanted.search else MOST_COUNTED
 
-    An index covers the query. Raises StoreError.
+
+def totals(store: Store, wanted: Filter) -> dict[str, int]:
+    """The number of comments in each state of the filter's queue, and of `flagged` ones in its state.
+
+    At most MOST_COUNTED of each. Raises StoreError.
     """
-    of = queue_items.c[column]
-    every = Filter(queue=wanted.queue, state=wanted.state, flagged=wanted.flagged)
-    number = sa.func.count().label("number")
-    query = (
-        sa.select(of, number)
-        .where(*conditions(every), of.is_not(None))
-        .group_by(of)
-        .order_by(number.desc(), of)
-        .limit(FACETS)
-    )
+    asked = {state: Filter(queue=wanted.queue, state=state, flagged=False) for state in STATES}
+    asked["flagged"] = Filter(queue=wanted.queue, state=wanted.state)
     with store.read() as connection:
-        return [(str(row[0]), int(row[1])) for row in connection.execute(query)]
+        numbers = connection.execute(sa.select(*(_number(each).scalar_subquery() for each in asked.values())))
+        return dict(zip(asked, map(int, numbers.one()), strict=True))
+
+
+def facets(store: Store, wanted: Filter) -> dict[str, list[tuple[str, int]]]:
+    """The most frequent values of each of FACETED in the filter's queue and state.
+
+    Among its MOST_COUNTED most urgent comments; an index covers the query. Raises StoreError.
+    """
+    every = Filter(queue=wanted.queue, state=wanted.state, flagged=wanted.flagged)
+    columns = [queue_items.c[name] for name in FACETED]
+    urgent = (
+        sa.select(*columns)
+        .where(*conditions(every))
+        .order_by(*order(every))
+        .limit(MOST_COUNTED)
+        .cte("urgent")
+    )
+    found: dict[str, list[tuple[str, int]]] = {name: [] for name in FACETED}
+    with store.read() as connection:
+        for name, value, number in connection.execute(sa.union_all(*(_facet(urgent, n) for n in FACETED))):
+            found[name].append((str(value), int(number)))
+    return {name: sorted(values, key=lambda each: (-each[1], each[0])) for name, values in found.items()}
 
 
 def conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
@@ -117,3 +138,20 @@ def _beyond(wanted: Filter, after: tuple[float, int]) -> sa.ColumnElement[bool]:
     moment = sa.literal(datetime.fromtimestamp(after[0], UTC), of.received.type)
     here, there = sa.tuple_(of.received, of.id), sa.tuple_(moment, last)
     return here > there if wanted.sort == "oldest" else here < there
+
+
+def _number(wanted: Filter) -> sa.Select[Any]:
+    some = sa.select(queue_items.c.id).where(*conditions(wanted)).limit(most(wanted)).subquery()
+    return sa.select(sa.func.count()).select_from(some)
+
+
+def _facet(urgent: sa.CTE, name: str) -> sa.Select[Any]:
+    of, number = urgent.c[name], sa.func.count().label("number")
+    commonest = (
+        sa.select(sa.literal(name).label("name"), of.label("value"), number)
+        .where(of.is_not(None))
+        .group_by(of)
+        .order_by(number.desc(), of)
+        .limit(FACETS)
+    )
+    return sa.select(commonest.subquery())

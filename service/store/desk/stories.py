@@ -1,4 +1,4 @@
-"""Open and closed stories: set by a person or the site, or closed by age.
+"""Open and closed stories: set by a person, the site or the article's page, or closed by age.
 
 A story is identified by its article's id and URL; each name is a row, and the last change to any of them
 counts.
@@ -21,6 +21,8 @@ from parley.service.store.desk.tables import stories
 from parley.service.urls import MAX_SENT
 
 State = Literal["closed", "open"]
+BY_PAGE = "its page"
+"""Who closed a story whose page says so."""
 MAX_BYTES = 2000
 """Longest name: database indexes limit it, and longer URLs aren't normalised."""
 
@@ -71,6 +73,22 @@ def change(store: Store, names: Iterable[str], state: State | None, *, by: str) 
     now = datetime.now(UTC)
     said = {"state": state, "changed": now, "changed_by": by}
     with store.write() as connection:
+        for name in names:
+            _put(connection, {"story": name, "since": now, **said}, said)
+
+
+def read_page(store: Store, names: Collection[str], closed: bool) -> None:
+    """Close a story as its page says, or leave it to its age again; the word of a person or the site stands.
+
+    Raises StoreError.
+    """
+    here = stories.c.story.in_(list(names))
+    with store.write() as connection:
+        rows = connection.execute(sa.select(stories).where(here, stories.c.state.is_not(None))).all()
+        if any(row.changed_by != BY_PAGE for row in rows) or closed == bool(rows):
+            return
+        now = datetime.now(UTC)
+        said = {"state": "closed" if closed else None, "changed": now, "changed_by": BY_PAGE}
         for name in names:
             _put(connection, {"story": name, "since": now, **said}, said)
 

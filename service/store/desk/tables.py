@@ -70,7 +70,7 @@ queue_items = Table(
     Column("skipped_by", String(64)),
     Column("skipped_until", UtcDateTime),
     Index("ix_queue_items_key", "queue_id", "key", unique=True),
-    Index("ix_queue_items_need", "queue_id", "state", "need", "id"),
+    Index("ix_queue_items_need", "queue_id", "state", "need", "id", "label", "story", "language"),
     Index("ix_queue_items_label", "queue_id", "state", "label", "need"),
     Index("ix_queue_items_story", "queue_id", "state", "story", "need"),
     Index("ix_queue_items_language", "queue_id", "state", "language", "need"),

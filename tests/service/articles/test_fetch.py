@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from parley.model.comment import Article, Comment
 from parley.service.articles import lookup
-from parley.service.articles.fetch import Fetcher, extract, is_public, resolve
+from parley.service.articles.fetch import Fetcher, Page, extract, is_public, resolve
 from parley.service.articles.lookup import Articles
 from parley.service.errors import FetchError
 from parley.service.settings.schema import Fetch
 from parley.service.store.database import Store
+from parley.service.store.desk.stories import names_of
 
 PARAGRAPH = (
     "The city council voted on Monday to close the old bridge for two years. "
@@ -26,6 +27,7 @@ PAGE = f"""<!doctype html><html><head><title>Council votes to close the old brid
 <article><h1>Council votes to close the old bridge</h1><p>{PARAGRAPH}</p><p>{PARAGRAPH * 3}</p></article>
 <section id="comments"><div class="comment">Nobody asked me about this at all.</div></section>
 </body></html>"""
+CLOSED = PAGE.replace("</section>", '<p class="no-comments">Comments are closed.</p></section>')
 
 
 class Site(BaseHTTPRequestHandler):
@@ -60,7 +62,7 @@ class Site(BaseHTTPRequestHandler):
         elif path == "/empty":
             self.answer(200, b"<html></html>")
         else:
-            self.answer(200, PAGE.encode())
+            self.answer(200, (CLOSED if path == "/closed" else PAGE).encode())
 
     def answer(
         self, status: int, body: bytes, *, type: str = "text/html; charset=utf-8", **headers: str
@@ -113,7 +115,7 @@ def fetcher_for(
 
 def fetch(port: int, path: str, *, host: str = "news.example", **options: object) -> Article:
     fetcher = fetcher_for(port, **options)  # type: ignore[arg-type]
-    return asyncio.run(fetcher.fetch(f"http://{host}:{port}{path}"))
+    return asyncio.run(fetcher.fetch(f"http://{host}:{port}{path}")).article
 
 
 def test_title_and_main_text_are_taken_and_the_comments_are_not(port: int) -> None:
@@ -282,6 +284,29 @@ def test_international_hosts_are_one_in_every_spelling(port: int, store: Store, 
     assert Site.seen == [f"www.xn--mnchen-3ya.example:{port}/bridge"]
 
 
+def test_pages_of_known_articles_are_read_again_for_whether_they_are_closed(
+    port: int, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup, "RETRY_S", 0.0)
+    told: list[tuple[list[str], bool]] = []
+    urls = [f"http://news.example:{port}/{name}" for name in ("closed", "open", "closed")]
+    known = [Comment(text="a", article=Article(id="a-1", url=url, title="The bridge")) for url in urls]
+
+    async def comments_come_in(on_closed: Callable[[Sequence[str], bool], None] | None) -> None:
+        articles = Articles(store, fetcher_for(port), on_closed=on_closed)
+        for comment in known:
+            await articles.fill([comment])
+            await asyncio.gather(*articles._fetches)
+        await articles.close()
+
+    Site.seen.clear()
+    asyncio.run(comments_come_in(None))
+    assert Site.seen == [], "only where the site turned it on"
+    asyncio.run(comments_come_in(lambda names, closed: told.append((list(names), closed))))
+    expected = zip(urls, (True, False, True), strict=True)
+    assert told == [(names_of(Article(url=url)), closed) for url, closed in expected]
+
+
 class Endless:
     """A fetcher whose fetches never end."""
 
@@ -291,7 +316,7 @@ class Endless:
     def allows(self, url: str) -> bool:
         return True
 
-    async def fetch(self, url: str) -> Article:
+    async def fetch(self, url: str) -> Page:
         self.asked.append(url)
         await asyncio.Event().wait()
         raise AssertionError

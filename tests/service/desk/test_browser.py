@@ -10,19 +10,22 @@ import csv
 import io
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 from fastapi import FastAPI
 
+from parley.service.desk.routes import router as desk_router
 from parley.service.privacy import KeyedHashes
 from parley.service.settings.schema import Settings, Storage
-from parley.service.store.desk import decisions, listing, people, queues, views
+from parley.service.store.desk import decisions, listing, people, queues, stories, views
 from parley.service.store.desk.decisions import By, Choice
 from parley.service.store.desk.listing import Filter
 from parley.service.web.app import create_app
@@ -151,16 +154,16 @@ def test_a_file_is_read_by_keyboard_alone(site: Site, browser: Any, tmp_path: Pa
 
     press(browser, "n")
     seen = []
-    for n in range(20):
+    for n in range(28):
         seen.append(browser.current_url)
         press(browser, *(("a",), ("r", Keys.ENTER), ("e",), ("s",))[n % 4])
-    assert len(set(seen)) == 20
+    assert len(set(seen)) == 28
     log = list(decisions.log(store))
-    assert [row["action"] for row in log] == ["approve", "reject", "escalate"] * 5
+    assert [row["action"] for row in log] == ["approve", "reject", "escalate"] * 7
     assert {row["reason"] for row in log if row["action"] == "reject"} == {"ABUSIVE"}
 
     press(browser, "u")
-    assert seen[18].split("?")[0] == browser.current_url.split("?")[0], "the last one that was decided on"
+    assert seen[26].split("?")[0] == browser.current_url.split("?")[0], "the last one that was decided on"
     assert "escalate" not in find(browser, "h1").text
     press(browser, "a")
 
@@ -192,7 +195,7 @@ def test_a_file_is_read_by_keyboard_alone(site: Site, browser: Any, tmp_path: Pa
     )
     rows = list(csv.DictReader(io.StringIO(exported)))
     assert [row["action"] for row in rows] == [row["action"] for row in decisions.log(store)]
-    assert len(rows) == 15 + 2 + 2
+    assert len(rows) == 21 + 2 + 2
 
     assert hosts(browser) == {site.url}
     assert complaints(browser) == []
@@ -237,17 +240,27 @@ def test_markup_of_strangers_runs_nowhere(site: Site, browser: Any) -> None:
         )
     ]
     some += [arrived(HOSTILE, id="2", format="html", spans=[(0, 40)])]
+    some += [arrived(HOSTILE, id="3", parent=HOSTILE)]
     items = fill(store, site.hashes, some)
     decisions.decide(store, items[0].id, Choice(action="note", note=HOSTILE), By(who=HOSTILE))
+    rejected = Choice(action="reject", reason="SPAM", explanation=HOSTILE, note=HOSTILE)
+    decisions.decide(store, items[1].id, rejected, By(who=HOSTILE))
     views.save_view(store, name=HOSTILE, query="label=x", by="Ada")
-    queues.new_queue(store, name=HOSTILE, by=HOSTILE, file="none.csv")
-    pages = ["/desk/queue", *(f"/desk/comments/{item.id}" for item in items)]
+    stories.change(store, [HOSTILE, "javascript:owned=1"], "closed", by=HOSTILE)
+    folder = site.service.settings.store.path / "uploads"
+    folder.mkdir()
+    (folder / "odd.csv").write_text(f"{HOSTILE};b\n{HOSTILE};c\n")
+    upload = queues.new_queue(store, name=HOSTILE, by=HOSTILE, file="odd.csv")
+    sent = urlencode(dict.fromkeys(("label", "story", "language", "search", "told", "after"), HOSTILE))
+    pages = ["/desk/queue", f"/desk/queue?show=all&{sent}", f"/desk/uploads/{upload}"]
+    pages += [f"/desk/comments/{item.id}" for item in items]
+    pages += ["/desk/queue?state=rejected&show=all", "/desk/stories", f"/desk/{quote(HOSTILE)}"]
     for page in [*pages, "/desk/uploads", "/desk/reading", "/desk/working", "/desk/decisions"]:
         browser.get(site.url + page)
         assert browser.execute_script("return window.owned") is None, page
         assert browser.execute_script("return document.images.length") == 0, page
         assert browser.execute_script("return [...document.links].every(a => /^http/.test(a.protocol))"), page
-    assert complaints(browser) == []
+    assert [told for told in complaints(browser) if "404 (Not Found)" not in told] == []
     # Should escaping ever fail, the page's own policy holds. Leaves complaints in the log: last.
     browser.execute_script(
         "const script = document.createElement('script'); script.textContent = 'window.owned = 1';"
@@ -272,6 +285,31 @@ def test_the_basics_work_without_javascript(site: Site, browser: Any) -> None:
     assert [row["action"] for row in decisions.log(store)] == ["reject", "approve"]
 
 
+def test_every_page_asks_no_other_host_and_complains_of_nothing(site: Site, browser: Any) -> None:
+    pages = _pages(site)
+    for page in pages:
+        browser.get(site.url + page)
+        missing = page == "/desk/comments/4711"
+        assert [told for told in complaints(browser) if not (missing and "404 (Not Found)" in told)] == [], (
+            page
+        )
+    assert hosts(browser) == {site.url}
+    read = {re.sub(r"\d+", "{}", page.partition("?")[0]) for page in pages}
+    fragments = {"/desk", "/desk/static/{}", "/desk/reading/estimate", "/desk/uploads/{}/progress"}
+    exports = {"/desk/decisions.csv", "/desk/decisions.jsonl", "/desk/statements.jsonl"}
+    assert _gets(desk_router) == read | fragments | exports | {"/desk/sign-in"}
+
+
+def _gets(router: object) -> set[str]:
+    """The paths of a router's GET routes, those of routers within it too."""
+    found = set()
+    for route in getattr(router, "routes", ()):
+        if "GET" in (getattr(route, "methods", None) or ()):
+            found.add(re.sub(r"\{[^}]+\}", "{}", route.path))
+        found |= _gets(getattr(route, "original_router", None) or ())
+    return found
+
+
 def _pages(site: Site) -> list[str]:
     """Every page of the desk, with something on it."""
     store = site.service.store
@@ -294,9 +332,13 @@ def _pages(site: Site) -> list[str]:
     (folder / name).write_text("comment,user\nHello there,Ada\n")
     upload = queues.new_queue(store, name=name, by="Ada", file=name)
     failed = queues.new_queue(store, name="broken.csv", by="Ada", file="broken.csv")
+    scoring = queues.new_queue(store, name="large.csv", by="Ada", file="large.csv")
     with store.write() as connection:
         queues.update_queue(connection, failed, state="failed", problem="nothing in it", bad=3)
+        queues.update_queue(connection, scoring, state="scoring", rows=70, fraction=0.4)
+    stories.change(store, ["https://news.example/bridge"], "closed", by="Ada")
     return [
+        "/",
         "/desk/queue",
         "/desk/queue?label=toxicity",
         "/desk/queue?state=rejected&show=all",
@@ -305,6 +347,7 @@ def _pages(site: Site) -> list[str]:
         "/desk/uploads",
         f"/desk/uploads/{upload}",
         f"/desk/uploads/{failed}",
+        f"/desk/uploads/{scoring}",
         "/desk/reading",
         "/desk/stories",
         "/desk/working",

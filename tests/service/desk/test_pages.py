@@ -365,6 +365,19 @@ def test_a_list_of_long_comments_is_quick(desk: Desk) -> None:
     assert min(taken) < 0.5, "hundredths of a second; each text read whole, it was seconds"
 
 
+def test_a_search_is_counted_to_an_end(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "MOST_FOUND", 28)
+    fill(desk.service.store, desk.hashes, [arrived(f"Comment {n}") for n in range(31)])
+
+    def counted(search: str) -> str:
+        found = re.search(r'id="counted">([^ ]+) comment', desk.get(f"/desk/queue?search={search}").text)
+        assert found
+        return found[1]
+
+    assert (counted("comment"), counted("comment+2"), counted("kind")) == ("28+", "11", "0")
+    assert desk.get("/desk/queue?search=comment").text.count("data-item") == listing.PAGE
+
+
 def test_the_start_page_is_for_browsers(desk: Desk) -> None:
     answer = desk.get("/", headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     assert answer.headers["content-security-policy"] == POLICY

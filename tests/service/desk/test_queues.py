@@ -77,8 +77,29 @@ def test_filters(any_store: Store, hashes: KeyedHashes) -> None:
     assert texts(search="_") == []
     assert texts(newer_than_hours=1) == ["Drei", "One 100% sure", "Two"]
     assert texts(queue=77) == []
-    assert dict(listing.facets(any_store, Filter(), "language")) == {"en": 2, "de": 1}
+    assert listing.facets(any_store, Filter(label="spam")) == {
+        "label": [("toxicity", 2), ("spam", 1)],
+        "story": [("Council votes on bus lanes", 2), ("Bridge", 1)],
+        "language": [("en", 2), ("de", 1)],
+    }
     assert listing.count(any_store, Filter(label="toxicity")) == 2
+
+
+def test_counts_end_where_they_would_take_long(
+    any_store: Store, hashes: KeyedHashes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "MOST_COUNTED", 5)
+    monkeypatch.setattr(listing, "MOST_FOUND", 3)
+    some = [
+        arrived(f"Comment {n}", label="spam" if n < 4 else "threat", score=0.9 - n / 100) for n in range(9)
+    ]
+    fill(any_store, hashes, [*some, arrived("Kind words", action="approve")])
+    assert listing.count(any_store, Filter(label="threat")) == 5
+    assert listing.count(any_store, Filter(search="comment")) == 3
+    assert listing.facets(any_store, Filter())["label"] == [("threat", 5)], "the most urgent"
+    none = {"escalated": 0, "approved": 0, "rejected": 0}
+    assert listing.totals(any_store, Filter()) == {"waiting": 5, "flagged": 5, **none}
+    assert listing.totals(any_store, Filter(state="rejected"))["flagged"] == 0
 
 
 def test_an_edited_comment_waits_again_and_the_same_one_changes_nothing(

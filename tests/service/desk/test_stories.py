@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 
 from parley.model.comment import Article, Prediction
+from parley.service.articles.fetch import Fetcher
 from parley.service.desk.arrivals import need
 from parley.service.policy.decision import CLOSED, Decision, Reason
 from parley.service.settings.schema import Desk as DeskSettings
+from parley.service.settings.schema import Fetch
 from parley.service.store.database import Store
 from parley.service.store.desk import listing, stories
 from parley.service.store.desk.listing import Filter
@@ -61,6 +64,51 @@ def test_what_was_said_last_counts_then_the_age(any_store: Store) -> None:
     assert (shut(None), shut(14)) == (False, True)
     assert not is_closed([], days=1)
     assert names_of(Article(title="no name")) == names_of(None) == []
+
+
+def test_a_page_closes_and_opens_its_story_and_overrules_nobody(any_store: Store) -> None:
+    names = names_of(Article(url=URL))
+
+    def shut() -> bool:
+        return is_closed(stories.find(any_store, names).values(), days=None)
+
+    stories.read_page(any_store, names, False)
+    assert stories.find(any_store, names) == {}, "it says nothing new"
+    for said in (True, True, False, False, True):
+        stories.read_page(any_store, names, said)
+        assert shut() == said
+    assert [story.changed_by for story in stories.latest(any_store)] == [stories.BY_PAGE]
+    stories.change(any_store, names, "open", by="Ada")
+    stories.read_page(any_store, names, True)
+    assert not shut(), "Ada opened it"
+    stories.change(any_store, names, "closed", by="the site")
+    stories.read_page(any_store, names, False)
+    assert shut()
+    stories.change(any_store, names, None, by="Ada")
+    stories.read_page(any_store, names, True)
+    assert shut(), "Ada left it to itself"
+
+
+def test_comments_for_a_story_that_its_page_closes_are_refused(
+    make_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Site(Fetcher):
+        """Pages without a network."""
+
+        async def _fetch_page(self, url: str) -> bytes:
+            notice = '<p class="no-comments">Comments are closed.</p>'
+            text = "The council closes the bridge for two years, it said on Monday. " * 9
+            return f"<html><body><article><h1>The bridge</h1><p>{text}</p></article>{notice}</body>".encode()
+
+    monkeypatch.setattr("parley.service.web.app.Fetcher", Site)
+    desk = make_desk(fetch=Fetch(hosts=["news.example"], closed=True))
+    deadline = time.monotonic() + 60
+    while not closed(desk, {"url": URL, "title": "The bridge"}):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert "its page" in desk.get("/desk/stories").text
+    desk.post("/desk/stories", {"name": URL, "action": "open"})
+    assert not closed(desk, {"url": URL})
 
 
 def test_a_story_is_closed_and_opened_from_its_comment(desk: Desk) -> None:

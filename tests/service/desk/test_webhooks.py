@@ -49,6 +49,9 @@ class Receiver:
                 if answer == "garbage":
                     self.wfile.write(b"no HTTP at all\r\n\r\n")
                     return
+                if answer == "twice":
+                    self.wfile.write(b"HTTP/1.1 204 No Content\r\n\r\n" * 2)
+                    return
                 self.send_response(int(answer))
                 if answer == 302:
                     self.send_header("Location", f"{outer.url}/elsewhere")
@@ -86,7 +89,7 @@ def test_every_decision_arrives_with_its_key_whatever_the_receiver_does(
     for item in items:
         decisions.decide(any_store, item.id, Choice(action="approve"), ADA, urls=[receiver.url])
     decisions.undo(any_store, ADA, urls=[receiver.url])
-    receiver.answers = [500, "hang", 302, "garbage", 404]
+    receiver.answers = [500, "hang", 302, "garbage", 404, "twice"]
     work(any_store, Deliverer(any_store, [Webhook(url=receiver.url, secret=SecretStr(SECRET))]), 3)
     assert deliveries.owed(any_store)[:2] == (0, 0)
     keys = {row["key"]: row for row in decisions.log(any_store)}

@@ -3,9 +3,10 @@
     python -m benchmarks.hostile            # or: make bench-hostile (ARGS="--only numbers --megabytes 1")
 
 Each kind of body is sent again and again, over two connections, while 20 polite requests a second leave
-at even distances, whether or not earlier ones are answered. A line a kind: how the bodies and the polite
-were answered, p50 and p99 of the polite, the processor time that the server took for a body, and its highest
-memory so far. Polite callers may be answered 429; anything else but 200 is FAILED.
+at even distances, whether or not earlier ones are answered; first they leave beside nothing, for comparison.
+A line a kind: how the bodies and the polite were answered, p50 and p99 of the polite, the processor time that
+the server took for a body, and its highest memory so far. Polite callers may be answered 429; anything else
+but 200 is FAILED.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def _texts(unit: str) -> Callable[[int], bytes]:
 
     def body(size: int) -> bytes:
         text = repeated(unit, TEXT)
-        return _comments([text] * max(1, size // (len(text.encode()) + 12)))
+        return _comments([text] * max(1, size // len(_comments([text]))))
 
     return body
 
@@ -58,8 +59,11 @@ def _values(frame: bytes, item: bytes) -> Callable[[int], bytes]:
     return lambda size: frame % b",".join([item] * (size // (len(item) + 1)))
 
 
+NOTHING = "nothing"
+"""In place of a body: the polite alone, for comparison."""
 CLASSIFY, PERSPECTIVE = "/v1/classify", "/v1alpha1/comments:analyze"
 BODIES: dict[str, tuple[str, Callable[[int], bytes]]] = {
+    NOTHING: (CLASSIFY, lambda _: b""),
     "numbers": (CLASSIFY, _values(b'{"comments":[%s]}', b"0")),
     "objects": (CLASSIFY, _values(b'{"comments":[%s]}', b"{}")),
     "lists in lists": (CLASSIFY, lambda size: b"[" * size),
@@ -153,7 +157,10 @@ def attack(port: int, pid: int, name: str, *, size: int, seconds: float) -> bool
 
     def send() -> None:
         while time.monotonic() < ends:
-            answered[post(port, path, body, PATIENCE)] += 1
+            if name == NOTHING:
+                time.sleep(0.1)
+            else:
+                answered[post(port, path, body, PATIENCE)] += 1
 
     with Polite(port) as polite:
         senders = [threading.Thread(target=send) for _ in range(2)]

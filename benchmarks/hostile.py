@@ -22,11 +22,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from benchmarks.comments import made_comments
 from benchmarks.server import free_port, served
-from tests.hostile import UNITS, repeated
+from parley.service.web.server import SWITCH_S
+from tests.hostile import UNITS, longest_pause, repeated, slope
 
 RATE = 20
 TARGET_MS, TARGET_MB = 200, 400
@@ -186,6 +188,23 @@ def _told(statuses: Counter[int]) -> str:
     return " ".join(f"{count}×{status or 'cut'}" for status, count in sorted(statuses.items()))
 
 
+def print_texts() -> None:
+    """For each component that reads text: the steepest slope and the longest pause, with the text's kind."""
+    from tests.test_hostile import COMPONENTS, FLOOR_S, LARGEST, SLOPE
+
+    sys.setswitchinterval(SWITCH_S)
+    for name, work in COMPONENTS.items():
+        work("é.")  # whatever is made once
+        slopes = {unit: slope(work, UNITS[unit], LARGEST, floor=FLOOR_S, good=SLOPE) for unit in UNITS}
+        pauses = {unit: longest_pause(partial(work, repeated(of, LARGEST))) for unit, of in UNITS.items()}
+        steepest, longest = max(slopes, key=slopes.__getitem__), max(pauses, key=pauses.__getitem__)
+        print(
+            f"{name:22} slope {slopes[steepest]:4.1f} ({steepest})"
+            f"  pause {1000 * pauses[longest]:4.0f} ms ({longest})",
+            flush=True,
+        )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run it from the command line."""
     parser = argparse.ArgumentParser(
@@ -194,7 +213,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--megabytes", type=float, default=10, help="size of a body (10)")
     parser.add_argument("--seconds", type=float, default=10, help="for which each kind is sent (10)")
     parser.add_argument("--only", action="append", choices=BODIES, metavar="KIND", help=", ".join(BODIES))
+    parser.add_argument("--texts", action="store_true", help="measure what reads text instead, by component")
     options = parser.parse_args(arguments)
+    if options.texts:
+        print_texts()
+        return
     port = free_port()
     size = int(options.megabytes * 1_000_000) - 100
     with tempfile.TemporaryDirectory() as folder:

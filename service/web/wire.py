@@ -267,8 +267,12 @@ class _JsonRequest(Request):
         """One byte for a body that is not empty."""
         if self._unparsed is None:
             self._unparsed = bytearray()
-            async for chunk in self.stream():
-                self._unparsed += chunk
+            try:
+                async for chunk in self.stream():
+                    self._unparsed += chunk
+            except BaseException:
+                self._unparsed.clear()  # refused or given up: while the rest is dropped nothing need be held
+                raise
         return bytes(self._unparsed[:1])
 
     async def json(self) -> Any:

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from parley.model import Classifier, Comment
 from parley.model.artifact import DEFAULT, Artifact
-from parley.model.text.disguise import in_disguise, undisguise
+from parley.model.text.tokenization import undo_disguises
 from parley.model.text.wordpiece import WordPiece
 from parley.training.data.augmentation.disguise import KINDS as TRAINED_KINDS
 from parley.training.data.examples import Example
@@ -90,7 +90,7 @@ def measure(
         found = toxic(changed)
         kinds[kind] = {"rows": len(changed), "kept": round(sum(found) / max(1, len(found)), 3)}
     harmless = [e.text for e in rows if e.labels.get("toxicity") == 0.0]
-    rewritten = [t for t in harmless if in_disguise(t) and undisguise(t, rarity).text() != t]
+    rewritten = [t for t in harmless if any(s.text() != t for s in undo_disguises(t, rarity))]
     alarms = [text for text, called in zip(rewritten, toxic(rewritten), strict=True) if called]
     return {
         "kinds": kinds,

@@ -3,9 +3,10 @@
     python -m benchmarks.hostile            # or: make bench-hostile (ARGS="--only numbers --megabytes 1")
 
 Each kind of body is sent again and again, over two connections, while 20 polite requests a second leave
-at even distances, whether or not earlier ones are answered. A line a kind: how the bodies and the polite
-were answered, p50 and p99 of the polite, the processor time that the server took for a body, and its highest
-memory so far. Polite callers may be answered 429; anything else but 200 is FAILED.
+at even distances, whether or not earlier ones are answered; first they leave beside nothing, for comparison.
+A line a kind: how the bodies and the polite were answered, p50 and p99 of the polite, the processor time that
+the server took for a body, and its highest memory so far. Polite callers may be answered 429; anything else
+but 200 is FAILED.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from benchmarks.comments import made_comments
 from benchmarks.server import free_port, served
-from tests.hostile import UNITS, repeated
+from parley.service.web.server import SWITCH_S
+from tests.hostile import UNITS, longest_pause, repeated, slope
 
 RATE = 20
 TARGET_MS, TARGET_MB = 200, 400
@@ -41,7 +44,7 @@ def _texts(unit: str) -> Callable[[int], bytes]:
 
     def body(size: int) -> bytes:
         text = repeated(unit, TEXT)
-        return _comments([text] * max(1, size // (len(text.encode()) + 12)))
+        return _comments([text] * max(1, size // len(_comments([text]))))
 
     return body
 
@@ -58,8 +61,11 @@ def _values(frame: bytes, item: bytes) -> Callable[[int], bytes]:
     return lambda size: frame % b",".join([item] * (size // (len(item) + 1)))
 
 
+NOTHING = "nothing"
+"""In place of a body: the polite alone, for comparison."""
 CLASSIFY, PERSPECTIVE = "/v1/classify", "/v1alpha1/comments:analyze"
 BODIES: dict[str, tuple[str, Callable[[int], bytes]]] = {
+    NOTHING: (CLASSIFY, lambda _: b""),
     "numbers": (CLASSIFY, _values(b'{"comments":[%s]}', b"0")),
     "objects": (CLASSIFY, _values(b'{"comments":[%s]}', b"{}")),
     "lists in lists": (CLASSIFY, lambda size: b"[" * size),
@@ -153,7 +159,10 @@ def attack(port: int, pid: int, name: str, *, size: int, seconds: float) -> bool
 
     def send() -> None:
         while time.monotonic() < ends:
-            answered[post(port, path, body, PATIENCE)] += 1
+            if name == NOTHING:
+                time.sleep(0.1)
+            else:
+                answered[post(port, path, body, PATIENCE)] += 1
 
     with Polite(port) as polite:
         senders = [threading.Thread(target=send) for _ in range(2)]
@@ -179,6 +188,23 @@ def _told(statuses: Counter[int]) -> str:
     return " ".join(f"{count}×{status or 'cut'}" for status, count in sorted(statuses.items()))
 
 
+def print_texts() -> None:
+    """For each component that reads text: the steepest slope and the longest pause, with the text's kind."""
+    from tests.test_hostile import COMPONENTS, FLOOR_S, LARGEST, SLOPE
+
+    sys.setswitchinterval(SWITCH_S)
+    for name, work in COMPONENTS.items():
+        work("é.")  # whatever is made once
+        slopes = {unit: slope(work, UNITS[unit], LARGEST, floor=FLOOR_S, good=SLOPE) for unit in UNITS}
+        pauses = {unit: longest_pause(partial(work, repeated(of, LARGEST))) for unit, of in UNITS.items()}
+        steepest, longest = max(slopes, key=slopes.__getitem__), max(pauses, key=pauses.__getitem__)
+        print(
+            f"{name:22} slope {slopes[steepest]:4.1f} ({steepest})"
+            f"  pause {1000 * pauses[longest]:4.0f} ms ({longest})",
+            flush=True,
+        )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run it from the command line."""
     parser = argparse.ArgumentParser(
@@ -187,7 +213,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--megabytes", type=float, default=10, help="size of a body (10)")
     parser.add_argument("--seconds", type=float, default=10, help="for which each kind is sent (10)")
     parser.add_argument("--only", action="append", choices=BODIES, metavar="KIND", help=", ".join(BODIES))
+    parser.add_argument("--texts", action="store_true", help="measure what reads text instead, by component")
     options = parser.parse_args(arguments)
+    if options.texts:
+        print_texts()
+        return
     port = free_port()
     size = int(options.megabytes * 1_000_000) - 100
     with tempfile.TemporaryDirectory() as folder:

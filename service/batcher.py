@@ -186,6 +186,8 @@ class Batcher:
             self._open()
             while (parts := self._next_parts()) is not None:
                 self._answer(parts)
+                self._running = ()
+                del parts  # comments may be long, and the wait for the next ones too
             self._become("stopped")
         except BaseException as error:  # however the thread ends, nobody may wait for it
             if self.model is None and isinstance(error, Exception):

@@ -13,6 +13,7 @@ import pytest
 
 from parley.model.artifact import DEFAULT, Artifact
 from parley.model.spans import join_tokens
+from parley.model.text.blanks import rejoin
 from parley.model.text.disguise import in_disguise, undisguise
 from parley.model.text.emoji import spell_out
 from parley.model.text.language import detect_language
@@ -51,6 +52,7 @@ COMPONENTS: dict[str, Callable[[str], object]] = {
     "tokens": lambda text: TOKENIZER.comments([text]),
     "disguises": lambda text: undisguise(text, lambda word: 0.5 if len(word) % 2 else 2),
     "hints of disguises": in_disguise,
+    "blanks": lambda text: rejoin(text, lambda word: 0.5 if len(word) % 2 else 2),
     "emoji": spell_out,
     "language": detect_language,
     "span": lambda text: join_tokens(text, {(0, 1): 0.9, (len(text) // 2, len(text) // 2 + 1): 0.9}),

@@ -9,6 +9,8 @@
                      a letter a line, "f 0 0 l"                 with signs for letters, a word; or several
                                                                 words, where those are all that they make
     letters cut      "fo|ol", "fo.ol", "fo-ol"                  together, and not apart, they make a word
+    a blank inside   "fo ol", "id iot"                          (parley.model.text.blanks)
+    letters starred  "id*ot", "y*u"                             one word fits, with vowels for the stars
     emoji inside     one amid the letters of a word             without it they make a word
     leetspeak        "f00l", "a$$es"                            with letters it is a word
     stretched        "fooool"                                   thrice the same letter; not "KKK", "WWIII"
@@ -21,6 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from itertools import groupby, product
+from string import ascii_lowercase
 
 from parley.model.text.emoji import EMOJI
 from parley.model.text.plain import Runs
@@ -37,7 +40,8 @@ _SPELT_ODDLY = re.compile(
         |(?P<leet>(?:{_AMID}[013457]*+|[013457]++(?:{_AMID}[013457]*+|[a-zA-Z]++[013457]++))(?![0-9])
                  |[a-zA-Z]++\$\$(?![\w$]))
         |(?P<stretched>[a-zA-Z]*?(?P<again>[a-zA-Z])(?P=again){{2}}[a-zA-Z]*+)
-        |(?P<cut>[a-zA-Z]++(?:[|.*~·-][a-zA-Z]++)+(?![a-zA-Z0-9@/_]))
+        |(?P<starred>[a-zA-Z]++(?:\*{{1,3}}[a-zA-Z]++)+(?![a-zA-Z0-9*]))
+        |(?P<cut>[a-zA-Z]++(?:[|.~·-][a-zA-Z]++)+(?![a-zA-Z0-9@/_]))
     )""",
     re.VERBOSE,
 )
@@ -45,7 +49,7 @@ _HINTS = (
     re.compile(r"([a-zA-Z])\1\1"),
     re.compile(r"[013457@$!][a-zA-Z]|\$\$"),
     re.compile(rf"(?<![a-zA-Z0-9]){_SPELT}[^a-zA-Z0-9]{{1,3}}{_SPELT}(?![a-zA-Z0-9])"),
-    re.compile(r"[a-zA-Z][|.*~·-][a-zA-Z]"),
+    re.compile(r"[a-zA-Z][|.~·*-]{1,3}[a-zA-Z]"),
     re.compile(f"[a-zA-Z]{EMOJI}+[a-zA-Z]"),
 )
 """Characters of which every disguise has one: a fast first check."""
@@ -59,9 +63,28 @@ _MOST_RUNS = 4
 """Most repeated letters of a word whose combinations are all tried."""
 _LONGEST_RUN, _LONGEST_WORD, _MOST_PARTED = 64, 12, 20
 """Limits of splitting spaced letters into words: letters, word length, and times per text."""
-_PLAIN_MARKS = re.compile("[|*~·]")
+_SWEAR_WORDS = (  # noqa: SIM905
+    "arse arsehole asshole bastard bitch bitches bloody bollocks bugger bullshit cock crap cunt cunts damn "
+    "dick fuck fucked fucker fuckers fucking hell moron morons piss pissed prick pussy shit shitty slut "
+    "sluts tits twat wank wanker wankers whore whores"
+).split()
+"""What people mean by stars, though the vocabulary may know a commoner word that fits."""
+_MOST_STARS, _BY_FAR, _VOWELS = 3, 4, "aeiouy"
+"""Stars for which vowels are tried (any letter in a word of three); how many times as rare the next word
+that fits must be."""
+_PLAIN_MARKS = re.compile("[|~·]")
+_A_VOWEL = re.compile("[aeiouyAEIOUY]")
+_MARKED = re.compile("[a-zA-Z]++(?:[|~·][a-zA-Z]++)+")
 """No sentence ends with one and no compound has one."""
-_ONE_LETTER_WORDS = frozenset("ai")
+ONE_LETTER_WORDS = frozenset("ai")
+SHORT_WORDS = frozenset(
+    (  # noqa: SIM905
+        "a i am an as at be by do go he hi if in is it me my no of oh ok on or so to up us we"
+    ).split()
+)
+"""Of one letter or two; the vocabulary has others, such as abbreviations and syllables of names."""
+_LETTERS_A_PIECE = 2.5
+"""Of a word in several pieces at least: what has fewer is no word, but letters in a row."""
 
 Rarity = Callable[[str], float]
 
@@ -72,7 +95,10 @@ def undisguise(text: str, rarity: Rarity) -> Runs:
     start = parted = 0
     for match in _SPELT_ODDLY.finditer(text):
         word = None
-        if match["apart"] is not None and len(match[0]) > 7 and parted < _MOST_PARTED:
+        if "*" in match[0] and parted < _MOST_PARTED:
+            parted += 1
+            word = _filled(match[0], rarity)
+        elif match["apart"] is not None and len(match[0]) > 7 and parted < _MOST_PARTED:
             parted += 1
             word = _parted(_BETWEEN.sub("", match[0]), rarity)
         word = word or _word(match, rarity)
@@ -93,8 +119,14 @@ def _word(match: re.Match[str], rarity: Rarity) -> str | None:
     """The disguised word, or None."""
     found = match[0]
     match match.lastgroup:
+        case "cut" if _PLAIN_MARKS.search(found):
+            return _unmarked(found, rarity)
         case "cut":
             return _rejoined(found, rarity)
+        case "starred":
+            return None
+        case "apart" if "*" in found and not _A_VOWEL.search(found):
+            return None
         case "apart" if not _LETTERS.fullmatch(_BETWEEN.sub("", found)):
             return _leet_apart(_BETWEEN.sub("", found), rarity)
         case "leet":
@@ -117,6 +149,56 @@ def _leet_apart(spelt: str, rarity: Rarity) -> str | None:
     return word if rarity(word) < (3 if letters > 1 else 1) else None
 
 
+def _filled(found: str, rarity: Rarity) -> str | None:
+    """The word with letters for its stars: a swear word, the only one that fits, or the commonest by far.
+
+    Where none fits, the word without stars, if it is one.
+    """
+    hidden_so = re.compile(found.replace("*", "[a-z]"), re.IGNORECASE)
+    if swear_word := next(filter(hidden_so.fullmatch, _SWEAR_WORDS), None):
+        return swear_word
+    parts = found.split("*")
+    stars, bare = len(parts) - 1, "".join(parts)
+    if stars > _MOST_STARS:
+        return None
+    for letters in (
+        (_VOWELS, ascii_lowercase)
+        if stars == 1 and len(found) > 3
+        else ((ascii_lowercase if stars == 1 else _VOWELS),)
+    ):
+        fitting = sorted(
+            (rarity(word), word)
+            for hidden in product(letters, repeat=stars)
+            if (word := "".join(map(str.__add__, parts, (*hidden, ""))))
+        )
+        (best, word), (next_best, _) = fitting[:2]
+        if best < 1:
+            commonest = rarity("the")  # the vocabulary begins with signs
+            by_far = next_best >= 1 or _BY_FAR * (best - commonest) < next_best - commonest
+            return word if by_far else None
+    return bare if len(bare) > 3 and rarity(bare) < 1 else None
+
+
+def _unmarked(found: str, rarity: Rarity) -> str | None:
+    """As `_rejoined`, for marks that stand between words at most: one part at least is no word."""
+    read = _MARKED.sub(lambda marked: _marked_word(marked[0], rarity), found)
+    return read if read != found else None
+
+
+def _marked_word(marked: str, rarity: Rarity) -> str:
+    parts = _LETTERS.findall(marked)
+    word = "".join(parts)
+    known = rarity(word)
+    if len(word) < 3 or all(is_word(part, rarity) for part in parts):
+        return word if known < 1 and len(word) > 3 else marked
+    return word if known <= max(1, len(word) / _LETTERS_A_PIECE) else marked
+
+
+def is_word(part: str, rarity: Rarity) -> bool:
+    """Whether the vocabulary has `part` whole and, where it is short, English has it too."""
+    return part.lower() in SHORT_WORDS if len(part) < 3 else rarity(part) < 1
+
+
 def _rejoined(found: str, rarity: Rarity) -> str | None:
     """The word that one or two marks split: a known one, unless every part is a common word."""
     parts = _LETTERS.findall(found)
@@ -125,11 +207,11 @@ def _rejoined(found: str, rarity: Rarity) -> str | None:
         return None  # a name, or the next sentence
     rarities = list(map(rarity, parts))
     known = rarity(word)
-    if max(rarities) < _COMMON and not (known < 1 and _PLAIN_MARKS.search(found)):
+    if max(rarities) < _COMMON:
         return None
-    if known >= 1 and not _PLAIN_MARKS.search(found):
+    if known >= 1:
         words = [
-            of for part, of in zip(parts, rarities, strict=True) if len(part) > 1 or part in _ONE_LETTER_WORDS
+            of for part, of in zip(parts, rarities, strict=True) if len(part) > 1 or part in ONE_LETTER_WORDS
         ]
         rarest = min(words, default=2.0)
         if parts[-1].lower() in _DOMAINS or rarest < (1 if "-" in found else _COMMON):
@@ -149,7 +231,7 @@ def _parted(spelt: str, rarity: Rarity) -> str | None:
         key=lambda found: found[0],
     )
     words = read[1]
-    is_told = words and len(words) > 1 and 3 * len(words) <= len(spelt) + 2
+    is_told = words and 3 * len(words) <= len(spelt) + 2
     return " ".join(words) if is_told else None
 
 
@@ -173,12 +255,13 @@ def _words(letters: str, rarity: Rarity) -> tuple[float, list[str]]:
 
 
 def _cost_of(word: str, rarity: Rarity) -> float:
-    if len(word) < 3 and not (
-        word.lower() in _ONE_LETTER_WORDS or (len(word) == 2 and rarity(word) < _COMMON)
-    ):
-        return float("inf")
     rare = rarity(word)
-    return 2.0 + rare if rare < 1 else float("inf")
+    if len(word) < 3:
+        return 2.5 if word.lower() in SHORT_WORDS else float("inf")
+    if rare < 1:
+        return 2.0 + 2 * rare
+    # Dearer than two words that are known, so that none are run together.
+    return 5.9 + 3.6 * (rare - 2) if rare <= len(word) / _LETTERS_A_PIECE else float("inf")
 
 
 def _meant_so(word: str, rarity: Rarity) -> bool:

@@ -40,6 +40,11 @@ _UNNAMED = frozenset(
 """Emoji of nations, peoples and faiths. Their names alone would change a score: in training texts, those
 named are often those attacked."""
 
+_OF_GROUPS = re.compile(
+    r"\b(CROSS|FLAG|TURBAN|HEADSCARF|PRAYER|WORSHIP|TRANSGENDER|SYNAGOGUE|MOSQUE|CHURCH)\b"
+)
+"""The same, in the names of others."""
+
 
 def spell_out(text: str) -> Runs:
     """`text` with each emoji replaced by its name between blanks, and a map back for spans."""
@@ -64,4 +69,5 @@ def has_emoji(text: str) -> bool:
 
 @cache
 def _name(emoji: str) -> str:
-    return _PLAINER.get(emoji) or unicodedata.name(emoji, "").lower().replace("-", " ")
+    name = unicodedata.name(emoji, "")
+    return "" if _OF_GROUPS.search(name) else _PLAINER.get(emoji) or name.lower().replace("-", " ")

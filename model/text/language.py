@@ -61,6 +61,11 @@ def detect_language(text: str) -> str:
     return str(language) if len(letters) >= needed and found >= confidence else UNDETERMINED
 
 
+def load_identifier() -> None:
+    """Read what tells languages apart: half a second, and for a moment 100 MB, at the first call only."""
+    _identifier()
+
+
 def _is_plainly_english(text: str) -> bool:
     text = text.translate(_PLAIN_MARKS)
     words = _WORD.findall(text.lower()) if text.isascii() else []

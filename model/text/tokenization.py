@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parley.model.errors import ArtifactError
+from parley.model.text.blanks import rejoin
 from parley.model.text.context import Context
-from parley.model.text.disguise import in_disguise, undisguise
+from parley.model.text.disguise import Rarity, in_disguise, undisguise
 from parley.model.text.emoji import has_emoji, spell_out
 from parley.model.text.plain import Runs
 from parley.model.text.wordpiece import Split, WordPiece
@@ -41,6 +42,16 @@ class Tokens:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def undo_disguises(text: str, rarity: Rarity) -> list[Runs]:
+    """What reads `text` as it is meant, one step after the other; none for most text."""
+    steps: list[Runs] = []
+    if in_disguise(text):
+        steps.append(undisguise(text, rarity))
+        text = steps[-1].text()
+    joined = rejoin(text, rarity)
+    return steps if joined.text() == text else [*steps, joined]
 
 
 class Tokenizer:
@@ -73,10 +84,8 @@ class Tokenizer:
 
     def _split(self, text: str) -> Split:
         """Ids and places of the pieces of `text`, disguises undone."""
-        steps: list[Runs] = []
-        if in_disguise(text):
-            steps.append(undisguise(text, self._pieces.rarity))
-            text = steps[-1].text()
+        steps = undo_disguises(text, self._pieces.rarity)
+        text = steps[-1].text() if steps else text
         if has_emoji(text):
             steps.append(spell_out(text))
             text = steps[-1].text()

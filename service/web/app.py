@@ -210,7 +210,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _load_model(settings: Settings) -> Classifier:
     from parley.model import Classifier
+    from parley.model.text.language import load_identifier
 
+    load_identifier()  # not at the first comment that isn't plainly English, and before the networks are held
     return Classifier.load(settings.model, threads=settings.threads)
 
 

@@ -6,10 +6,13 @@ A protocol is a `Wire`: its router, the paths whose errors are its own, and the 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, NoReturn, cast
 
 import pyjson5
@@ -47,6 +50,10 @@ _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[,\[{]', re.DOTALL)
 MAX_LENIENT = 1_000_000
 """Largest body that is parsed leniently; Perspective allows 20,480 bytes for the comment."""
 MAX_NESTED = 32
+INLINE_BYTES = 100_000
+"""A body of so many is parsed in a millisecond; a longer one in a thread, so that others are answered."""
+_PARSER = ThreadPoolExecutor(1, thread_name_prefix="parley-json")
+"""One body at a time: parsing takes several times its size, which many at once would take together."""
 
 
 class JSON(Response):
@@ -149,7 +156,7 @@ class FirstError:
         return cast(CoreSchema, {**schema, "fail_fast": True})
 
 
-def parse_json(body: bytes, *, comments: int = LEAST_COMMENTS) -> Any:
+def parse_json(body: bytes | bytearray, *, comments: int = LEAST_COMMENTS) -> Any:
     """The JSON value of `body`, which may have `comments` comments.
 
     Raises MalformedBody (not UTF-8, not JSON, NaN, nested too deeply) and BodyTooLarge: each value becomes a
@@ -157,21 +164,24 @@ def parse_json(body: bytes, *, comments: int = LEAST_COMMENTS) -> Any:
     """
     _check_tokens(body, most=TOKENS_A_COMMENT * max(comments, LEAST_COMMENTS))
     try:
-        text = body.decode("utf-8-sig")
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
+        return json.loads(
+            body.decode("utf-8-sig"), parse_constant=_refuse_constant, object_pairs_hook=_object
+        )
     except UnicodeDecodeError as error:
-        raise MalformedBody(f"the body is not UTF-8 at byte {error.start}: encode it as UTF-8") from error
+        problem = MalformedBody(f"the body is not UTF-8 at byte {error.start}: encode it as UTF-8")
     except json.JSONDecodeError as error:
-        raise MalformedBody(
+        problem = MalformedBody(
             f"the body is not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
-        ) from error
-    except RecursionError as error:
-        raise MalformedBody("the body is nested too deeply: a request needs four levels") from error
-    except ValueError as error:  # a number of thousands of digits
-        raise MalformedBody("the body holds a number that can't be read") from error
+        )
+        problem.__cause__ = json.JSONDecodeError(error.msg, "", 0)
+    except RecursionError:
+        problem = MalformedBody("the body is nested too deeply: a request needs four levels")
+    except ValueError:  # a number of thousands of digits
+        problem = MalformedBody("the body holds a number that can't be read")
+    raise problem  # here, since json's errors and their frames hold the whole text
 
 
-def _check_tokens(body: bytes, *, most: int) -> None:
+def _check_tokens(body: bytes | bytearray, *, most: int) -> None:
     if sum(body.count(sign) for sign in (b'"', b",", b"[", b"{")) <= most:
         return  # fast, and enough for most bodies: characters within texts count here too
     for number, _ in enumerate(_TOKENS.finditer(body)):
@@ -189,7 +199,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise MalformedBody(f"the body holds {name}, which is not JSON: leave the key out or send null")
 
 
-def parse_lenient(body: bytes) -> Any:
+def parse_lenient(body: bytes | bytearray) -> Any:
     """As `parse_json`, but also bare keys, single quotes and trailing commas. Raises MalformedBody."""
     try:
         return parse_json(body)
@@ -197,7 +207,7 @@ def parse_lenient(body: bytes) -> Any:
         if not isinstance(error.__cause__, json.JSONDecodeError) or len(body) > MAX_LENIENT:
             raise
         try:
-            value = pyjson5.decode_utf8(body, MAX_NESTED)
+            value = pyjson5.decode_utf8(bytes(body), MAX_NESTED)
             json.dumps(value, allow_nan=False)
         except (pyjson5.Json5Exception, ValueError, RecursionError):
             raise error from error.__cause__
@@ -243,14 +253,40 @@ def _declare_json(request: Request) -> None:
 
 
 class _JsonRequest(Request):
+    """Reads its body once, lets go of it once it is parsed, and parses long ones beside the event loop.
+
+    FastAPI keeps what `body` returns until the answer has gone out, and only asks whether it is empty.
+    """
+
     def __init__(self, scope: Scope, receive: Receive, *, lenient: bool) -> None:
         super().__init__(scope, receive)
         self._lenient = lenient
+        self._unparsed: bytearray | None = None
+
+    async def body(self) -> bytes:
+        """One byte for a body that is not empty."""
+        if self._unparsed is None:
+            self._unparsed = bytearray()
+            try:
+                async for chunk in self.stream():
+                    self._unparsed += chunk
+            except BaseException:
+                self._unparsed.clear()  # refused or given up: while the rest is dropped nothing need be held
+                raise
+        return bytes(self._unparsed[:1])
 
     async def json(self) -> Any:
-        body = await self.body()
+        """The body's value, once."""
+        await self.body()
+        body, self._unparsed = self._unparsed or bytearray(), bytearray()
         comments = self.app.state.service.settings.limits.comments
-        return parse_lenient(body) if self._lenient else parse_json(body, comments=comments)
+        parse = parse_lenient if self._lenient else partial(parse_json, comments=comments)
+        try:
+            if len(body) <= INLINE_BYTES:
+                return parse(body)
+            return await asyncio.get_running_loop().run_in_executor(_PARSER, parse, body)
+        finally:
+            body.clear()  # an error's frames may hold it for long
 
 
 def problem_of_validation(error: RequestValidationError) -> Problem:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parley.model.artifact import DEFAULT, Artifact
+from parley.model.text.blanks import rejoin
 from parley.model.text.disguise import in_disguise, undisguise
 from parley.model.text.plain import plain_text
 from parley.model.text.tokenization import Tokenizer
@@ -48,6 +49,10 @@ def words() -> WordPiece:
         ("y 0 u l y 1 n g l 1 t t l 3 t 0 4 d", "you lying little toad"),
         ("W O R L D C U P", "WORLD CUP"),
         ("use|less, m|oron, s.cum, m-oron", "useless, moron, scum, moron"),
+        ("t|oo d|umb", "too dumb"),
+        ("m 0 r 0 n, f 1 l t h y c r 0 0 k 5", "moron, filthy crooks"),
+        ("id*ots, cl*wn, tr*sh and don*key", "idiots, clown, trash and donkey"),
+        ("p*ss off, cr*p", "piss off, crap"),  # not "pass", which is commoner
     ],
 )
 def test_read_as_what_it_hides(words: WordPiece, text: str, read: str) -> None:
@@ -65,12 +70,49 @@ def test_read_as_what_it_hides(words: WordPiece, text: str, read: str) -> None:
         "zzzzz FFFFFF",
         "the end.It was late, go.to the well-known shop, re-elect him/her, and/or bbc.co.uk or youtu.be/a",
         "1 2 3 4 5, 3 - 4 - 5, A\nB, 4 x 4, yes|no",
+        "the w*tch, 2*3*4, *so* good, **bold**",
         "1 a 2 b 3 c, x-ray, t-shirt, vice-president, so.good, this|that",
         "A plain comment, with nothing odd about it: 3 of 4 agree.",
     ],
 )
 def test_left_alone(words: WordPiece, text: str) -> None:
     assert undisguise(text, words.rarity).text() == text
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("an id iot and a clo wn", "an idiot and a clown"),
+        ("k ill y ou", "kill you"),
+        ("g oing t hat way", "going that way"),
+        ("T hey said so. Mo ney!", "They said so. Money!"),
+        ("ver min, moro n", "ver min, moron"),  # "ver" may be a name
+    ],
+)
+def test_a_blank_inside_a_word(words: WordPiece, text: str, read: str) -> None:
+    assert rejoin(text, words.rarity).text() == read
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "it s hit the wall, don t rust me, she s lapping it up",
+        "plan B ring, Dr Own, St Ill, vitamin C an hour",
+        "a farce, a fiver, i dont, theres a way, a mend",
+        "to day and so on, per son, an other, use less",
+        "B and C are right. A and B too",
+        "see x.y or www.a b, #id iot, m*r on",
+    ],
+)
+def test_two_words_stay_two(words: WordPiece, text: str) -> None:
+    assert rejoin(text, words.rarity).text() == text
+
+
+def test_a_blank_inside_is_scored_as_the_word() -> None:
+    tokenizer = Tokenizer(Artifact(DEFAULT).tokenizer_file, max_tokens=64, stride=8)
+    (cut,), (whole,) = tokenizer.comments(["what an id iot", "what an idiot"])
+    assert cut.ids == whole.ids
+    assert cut.offsets[3] == (8, 14)
 
 
 def test_no_second_look_at_plain_text() -> None:
@@ -118,12 +160,32 @@ def test_every_span_lies_inside_the_text(words: WordPiece, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["a", "a.", "a1", "a!", "1a", f"a{GRIN}", GRIN, "a ", "ab1", "$$", "aab", "a1b2"]
+    "piece",
+    [
+        "a",
+        "a.",
+        "a1",
+        "a!",
+        "1a",
+        f"a{GRIN}",
+        GRIN,
+        "a ",
+        "ab1",
+        "$$",
+        "aab",
+        "a1b2",
+        "a*",
+        "a*b ",
+        "a|",
+        "q z ",
+        "qz ",
+    ],
 )
 def test_linear_in_the_length(words: WordPiece, piece: str) -> None:
     def read(text: str) -> None:
         undisguise(f"x{text}", words.rarity)
         in_disguise(text)
+        rejoin(text, words.rarity)
 
     assert slope(read, piece, 100_000, floor=0.06, good=3.0) <= 3.0
 

@@ -1,5 +1,7 @@
 """Emoji are read by their names, and spans come back to the emoji."""
 
+import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parley.model.artifact import Artifact
+from parley.model.classifier import Classifier
+from parley.model.comment import Comment
 from parley.model.text.emoji import has_emoji, spell_out
 from parley.model.text.plain import plain_text
 from parley.model.text.tokenization import Tokenizer
@@ -73,3 +77,37 @@ def test_tokens_point_at_the_emoji(tiny_artifact: Path) -> None:
 )
 def test_letters_of_another_script_amid_latin_ones(text: str, plain: str) -> None:
     assert plain_text(text).text == plain
+
+
+OF_GROUPS = re.compile(
+    r"\b(FLAG|RAINBOW|STATUE OF LIBERTY|SILHOUETTE OF JAPAN|CROSS|STAR OF DAVID|STAR AND CRESCENT|MENORAH"
+    r"|KHANDA|MOSQUE|SYNAGOGUE|CHURCH|TEMPLE|KAABA|SHRINE|PRAYER|WORSHIP|OM SYMBOL|DHARMA|YIN YANG"
+    r"|TURBAN|HEADSCARF|GUA PI MAO|OLDER|TRANSGENDER|HOLDING HANDS|PEACE SYMBOL|FITZPATRICK)\b"
+)
+"""Names of emoji that stand for nations, peoples, faiths and other groups."""
+HARMLESS = ("Thank you for this article.", "The bridge was late again today.", "I voted for the other plan.")
+
+
+def test_no_emoji_of_a_group_moves_a_score() -> None:
+    emoji = [
+        *(
+            c
+            for c in map(chr, range(0x2600, 0x1FB00))
+            if OF_GROUPS.search(unicodedata.name(c, "")) and has_emoji(c)
+        ),
+        *(chr(0x1F1E6 + ord(a) - 97) + chr(0x1F1E6 + ord(b) - 97) for a in "ugfirtnc" for b in "saneru"),
+        *("\U0001f3f3\ufe0f\u200d\U0001f308", "\U0001f3f3\ufe0f\u200d\u26a7\ufe0f"),
+        "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+    ]
+    assert len(emoji) > 70
+    classifier = Classifier.load()
+    moved = {}
+    for text in HARMLESS:
+        plain, *others = classifier.predict(
+            [Comment(text=f"{text}{' ' + e * 3 if e else ''}") for e in ("", *emoji)]
+        )
+        for e, other in zip(emoji, others, strict=True):
+            most = max(abs(other.abuse[label] - plain.abuse[label]) for label in plain.abuse)
+            if max(most, abs(other.spam - plain.spam)) > 0.05:
+                moved[unicodedata.name(e[0])] = most
+    assert moved == {}

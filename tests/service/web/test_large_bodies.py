@@ -1,0 +1,121 @@
+"""Bodies of megabytes: nobody waits for their parsing, and nothing of them is kept."""
+
+from __future__ import annotations
+
+import gc
+import http.client
+import json
+import subprocess
+import sys
+import threading
+import tracemalloc
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from parley.model.comment import Comment, Prediction
+from parley.model.text import language
+from parley.service.settings.schema import Settings
+from parley.service.web import wire
+from parley.service.web.app import create_app
+from tests.service.web.live import serving
+from tests.service.web.test_operation import Fake
+
+SMALL = json.dumps({"comments": [{"text": "Thank you."}]}).encode()
+LARGE = json.dumps({"comments": [{"text": 'said "no" ' * 9_000}] * 50}).encode()
+
+
+class Forgetful(Fake):
+    """Keeps nothing of what it has predicted."""
+
+    def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
+        predictions = super().predict(comments)
+        self.seen.clear()
+        return predictions
+
+    def beside(self) -> Forgetful:
+        return self
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with serving(create_app(Settings(), load=Forgetful)) as port:
+        yield port
+
+
+def classify(port: int, body: bytes) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("POST", "/v1/classify", body, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    return response.status
+
+
+def test_nobody_waits_while_large_bodies_are_parsed_one_by_one(port: int) -> None:
+    parsed = threading.Event()
+    wire._PARSER.submit(parsed.wait, 20)  # another large body, which takes its time
+    with ThreadPoolExecutor(2) as callers:
+        large = [callers.submit(classify, port, LARGE) for _ in range(2)]
+        assert [classify(port, SMALL) for _ in range(20)] == [200] * 20
+        assert not any(answer.done() for answer in large)
+        parsed.set()
+        assert [answer.result() for answer in large] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (LARGE, 200),
+        (b" " * len(LARGE), 400),
+        (LARGE[:-1] + b"\xff", 400),
+        (b'{"comments":[%s0]}' % (b"0," * (len(LARGE) // 2)), 413),
+        (b'{"comments":[{"text":"%s"}]}' % (b"a" * len(LARGE)), 422),
+    ],
+    ids=["answered", "no JSON", "no UTF-8", "too many values", "too long a text"],
+)
+def test_nothing_of_a_body_is_kept_once_it_is_answered(port: int, body: bytes, status: int) -> None:
+    assert classify(port, body) == status  # whatever is made once
+    gc.collect()
+    gc.disable()  # what only a collection frees stays for long: most of the heap is frozen at the start
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            assert classify(port, body) == status
+        assert classify(port, SMALL) == 200
+        assert tracemalloc.get_traced_memory()[0] < len(body) / 2
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+
+
+def test_the_start_loads_what_tells_languages_apart(tiny_artifact: Path) -> None:
+    language._identifier.cache_clear()
+    with serving(create_app(Settings(model=tiny_artifact))):
+        assert language._identifier.cache_info().currsize == 1
+
+
+FREED = """
+from parley.service.web.server import return_large_buffers
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+return_large_buffers()
+before = resident()
+for _ in range(3):
+    kept, large = [], []
+    for size in range(2_000_000, 12_000_000, 1_000_000):
+        large.append(b"x" * size)
+        kept.append(b"x" * 10_000)
+    large.clear()
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_freed_buffers_go_back_to_the_system() -> None:
+    grown = subprocess.run([sys.executable, "-c", FREED], capture_output=True, text=True, check=True).stdout
+    assert int(grown) < 2_000_000

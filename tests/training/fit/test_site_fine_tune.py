@@ -128,7 +128,7 @@ def test_the_walk_through_runs(tiny_artifact: Path, decisions: Path, tmp_path: P
         (["compare", str(tiny_artifact), artifact, *data], "B: our-site"),
         (["calibrate", artifact, *data, "--whole", *spare, "--html", str(page)], "harmless"),
         (["calibrate", artifact, *data, "--whole", *spare], "calibration.json: unchanged"),
-        (["calibrate", artifact, *data, "--whole", "--precision", "toxicity=0.6"], "finds"),
+        (["calibrate", artifact, *data, "--whole", "--precision", "toxicity=0.6"], "flags"),
         (["evaluate", artifact, *data, "--html", str(page)], "own data"),
     ):
         corpora = [] if arguments[0] == "compare" else ["--data-dir", str(tmp_path)]

@@ -179,7 +179,7 @@ def refused_without_expanding(path: Path) -> None:
     before = pa.total_allocated_bytes()
     with (
         closing(Source(path)) as source,
-        pytest.raises(DumpError, match="holds more than 200 times its size"),
+        pytest.raises(DumpError, match="expands to more than 200 times its size"),
     ):
         list(open_reader(source))
     assert pa.total_allocated_bytes() - before < 50_000_000

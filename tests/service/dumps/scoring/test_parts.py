@@ -159,7 +159,7 @@ def test_another_call_does_not_go_on(counting: Counting, source: Path, tmp_path:
     out = tmp_path / "out.jsonl"
     with pytest.raises(KeyboardInterrupt):
         score(counting, source, out, stop_after=40, call={"target": "one", "policy": "default"})
-    with pytest.raises(DumpError, match=r"another call \(its target differ\).*--no-resume"):
+    with pytest.raises(DumpError, match=r"a different command \(different target\).*--no-resume"):
         score(counting, source, out, call={"target": "two", "policy": "default"})
     assert score(counting, source, out, call={"target": "two"}, resume=False).earlier == 0
 
@@ -169,7 +169,7 @@ def test_a_part_that_was_changed_is_noticed(counting: Counting, source: Path, tm
     with pytest.raises(KeyboardInterrupt):
         score(counting, source, out, stop_after=40)
     (parts_folder(out) / "part-00000.jsonl").write_text("")
-    with pytest.raises(DumpError, match=r"part-00000.jsonl is not as it was written"):
+    with pytest.raises(DumpError, match=r"part-00000.jsonl was changed since it was written"):
         score(counting, source, out)
 
 

@@ -65,7 +65,7 @@ _LONGEST_RUN, _LONGEST_WORD, _MOST_PARTED = 64, 12, 20
 """Limits of splitting spaced letters into words: letters, word length, and times per text."""
 _SWEAR_WORDS = (  # noqa: SIM905
     "arse arsehole asshole bastard bitch bitches bloody bollocks bugger bullshit cock crap cunt cunts damn "
-    "dick fuck fucked fucker fuckers fucking hell moron morons piss pissed prick pussy shit shitty slut "
+    "dick fuck fucked fucker fuckers fucking hell piss pissed prick pussy shit shitty slut "
     "sluts tits twat wank wanker wankers whore whores"
 ).split()
 """What people mean by stars, though the vocabulary may know a commoner word that fits."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from pydantic_core import from_json
 
 from parley.model.text.plain import plain_text
 from parley.service.dumps.formats.reply_tree import Index, Joined, Skip, placeholder
@@ -121,7 +122,7 @@ def _typed(value: Any, kind: str) -> Any:
 
 def objects(source: Source) -> Iterator[RawComment]:
     """The objects of JSON lines as they stand there: `values` by the file's own names, until a format names
-    the fields. What is no object has a problem."""
+    the fields. What is no object has a problem. Raises DumpError where the file ends inside an object."""
     for number, line in source.lines():
         if not line.strip():
             continue
@@ -129,7 +130,26 @@ def objects(source: Source) -> Iterator[RawComment]:
         try:
             yield RawComment(values=parse_object(line), line=number, raw=raw)
         except RowProblem as problem:
+            if raw == line and _is_begun(line):
+                raise DumpError(
+                    f"{source.place} ends inside line {number:,}: copy or export it again"
+                ) from problem
             yield RawComment(line=number, raw=raw, problem=str(problem))
+
+
+def _is_begun(line: str) -> bool:
+    """Whether a last line that is not JSON is the beginning of an object."""
+    if len(line) >= MAX_LINE or not line.lstrip().startswith("{"):
+        return False
+    try:
+        from_json(line, allow_partial=True)  # also takes an object with more behind it
+    except ValueError:
+        return False
+    try:
+        json.JSONDecoder(strict=False).raw_decode(line.lstrip())
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def objects_beside(beside: Source | None, source: Source) -> Iterator[Mapping[str, Any]]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -192,12 +193,25 @@ def test_links_among_the_parts_are_not_followed(run: Run, tmp_path: Path) -> Non
 
 
 def test_a_dump_cut_short_says_so_whatever_was_asked(run: Run, tmp_path: Path) -> None:
-    whole = gzip.compress(b"".join(b'{"text": "number %d"}\n' % n for n in range(2000)))
-    (tmp_path / "in.jsonl.gz").write_bytes(whole[: len(whole) // 2])
-    for quiet in ([], ["-q"]):
-        result = run("in.jsonl.gz", "-o", "out.jsonl", "--overwrite", *quiet)
-        assert result.exit_code == 3
+    whole = b"".join(b'{"text": "number %d"}\n' % n for n in range(2000))
+    packed = gzip.compress(whole)
+    (tmp_path / "in.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    (tmp_path / "in.jsonl").write_bytes(whole[:-9])
+    (tmp_path / "in.json").write_bytes(b"[" + whole[:-9].replace(b"\n", b","))
+    for name, quiet in product(("in.jsonl.gz", "in.jsonl", "in.json"), ([], ["-q"])):
+        result = run(name, "-o", "out.jsonl", "--overwrite", *quiet)
+        assert result.exit_code == 3, name
         assert "The input could not be read to its end" in result.stderr
+
+
+@pytest.mark.parametrize("last", ["not JSON", '{"text": "a"} and more', "[1, 2"])
+def test_a_last_line_that_is_no_beginning_of_an_object_is_a_bad_row(
+    run: Run, tmp_path: Path, last: str
+) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "fine"}\n' + last)
+    result = run("in.jsonl", "-o", "out.jsonl")
+    assert result.exit_code == 0
+    assert "the first: line 2: not" in result.stderr
 
 
 def test_nothing_of_a_dump_reaches_the_terminal_as_an_order(run: Run, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from parley.service.dumps.formats.native import parse_object, stream_items
+from parley.service.dumps.formats.native import objects, stream_items
 from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem, raw_json
 from parley.service.dumps.reading.source import Source
 
@@ -39,15 +39,13 @@ class JsonLinesReader:
         return self._of_lines() if self._path is None else self._of_document(self._path)
 
     def _of_lines(self) -> Iterator[Record | BadRow]:
-        row = 0
-        for number, line in self._source.lines():
-            if not line.strip():
-                continue
-            row += 1
+        for row, found in enumerate(objects(self._source), start=1):
             try:
-                yield self._columns.record(parse_object(line), row=row, line=number)
+                if found.problem:
+                    raise RowProblem(found.problem)
+                yield self._columns.record(found.values, row=row, line=found.line)
             except RowProblem as problem:
-                yield BadRow(reason=str(problem), row=row, line=number, raw=line.rstrip("\r\n"))
+                yield BadRow(reason=str(problem), row=row, line=found.line, raw=found.raw)
 
     def _of_document(self, path: str) -> Iterator[Record | BadRow]:
         for row, values in enumerate(stream_items(self._source, path, many=True), start=1):

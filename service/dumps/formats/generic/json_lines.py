@@ -45,7 +45,7 @@ class JsonLinesReader:
                     raise RowProblem(found.problem)
                 yield self._columns.record(found.values, row=row, line=found.line)
             except RowProblem as problem:
-                yield BadRow(reason=str(problem), row=row, line=found.line, raw=found.raw)
+                yield BadRow(reason=str(problem), row=row, line=found.line, raw=found.raw or "")
 
     def _of_document(self, path: str) -> Iterator[Record | BadRow]:
         for row, values in enumerate(stream_items(self._source, path, many=True), start=1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import threading
 import time
@@ -45,3 +46,13 @@ def ask(port: int, request: bytes) -> bytes:
     with connect(port) as connection:
         connection.sendall(request.replace(b"\r\n", b"\r\nHost: localhost\r\n", 1))
         return connection.recv(65536)
+
+
+def classify(port: int, body: bytes) -> int:
+    """The status of the answer to `body`, sent to /v1/classify."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    connection.request("POST", "/v1/classify", body, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    return response.status

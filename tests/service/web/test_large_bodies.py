@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import http.client
 import json
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from parley.model.text import language
 from parley.service.settings.schema import Settings
 from parley.service.web import wire
 from parley.service.web.app import create_app
-from tests.service.web.live import serving
+from tests.service.web.live import classify, serving
 from tests.service.web.test_operation import Fake
 
 SMALL = json.dumps({"comments": [{"text": "Thank you."}]}).encode()
@@ -43,15 +42,6 @@ class Forgetful(Fake):
 def port() -> Iterator[int]:
     with serving(create_app(Settings(), load=Forgetful)) as port:
         yield port
-
-
-def classify(port: int, body: bytes) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.request("POST", "/v1/classify", body, {"Content-Type": "application/json"})
-    response = connection.getresponse()
-    response.read()
-    connection.close()
-    return response.status
 
 
 def test_nobody_waits_while_large_bodies_are_parsed_one_by_one(port: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import threading
 import time
@@ -10,19 +9,15 @@ from pathlib import Path
 
 from parley.service.settings.schema import Settings
 from parley.service.web.app import create_app
-from tests.service.web.live import serving
+from tests.service.web.live import classify, serving
 
 RARE = "".join(chr(0x20000 + i) for i in range(42_000)) + "".join(chr(0xF0000 + i) for i in range(58_000))
 
 
-def classify(port: int, text: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    body = json.dumps({"comments": [{"text": text}]})
-    connection.request("POST", "/v1/classify", body, {"Content-Type": "application/json"})
-    response = connection.getresponse()
-    response.read()
-    connection.close()
-    return response.status
+LONG, POLITE = (
+    json.dumps({"comments": [{"text": text}]}).encode()
+    for text in (RARE, "Thanks, the bridge was a good idea.")
+)
 
 
 def test_polite_callers_are_answered_beside_a_comment_of_rare_characters(tiny_artifact: Path) -> None:
@@ -35,12 +30,12 @@ def test_polite_callers_are_answered_beside_a_comment_of_rare_characters(tiny_ar
 def answered_beside(port: int) -> int:
     """How many polite callers have an answer before the long comment has its own."""
     long: list[int] = []
-    hostile = threading.Thread(target=lambda: long.append(classify(port, RARE)))
+    hostile = threading.Thread(target=lambda: long.append(classify(port, LONG)))
     hostile.start()
     polite: list[int] = []
     beside = 0
     while hostile.is_alive():
-        polite.append(classify(port, "Thanks, the bridge was a good idea."))
+        polite.append(classify(port, POLITE))
         beside += hostile.is_alive()
         time.sleep(0.01)
     hostile.join()

@@ -33,6 +33,9 @@ class Task(BaseModel):
     article: bool = Field(
         default=True, description="false leaves the article out of pairs, which then ask for stance alone"
     )
+    first_target: bool = Field(
+        default=False, description="true takes each comment once, with the first of its targets"
+    )
     rows: int = Field(default=32, ge=1, description="of a batch")
     every: int = Field(default=1, ge=1, description="a batch every so many steps")
     tokens: int = Field(default=128, ge=16, le=512, description="of a row at most")
@@ -47,6 +50,8 @@ class Task(BaseModel):
             raise ValueError(f"task {self.name!r} needs sources, made, or both")
         if not self.article and self.read != "pairs":
             raise ValueError(f"task {self.name!r}: article: false is for read: pairs")
+        if self.first_target and self.read != "pairs":
+            raise ValueError(f"task {self.name!r}: first_target is for read: pairs")
         if self.fill and self.read != "comments":
             raise ValueError(f"task {self.name!r}: fill is for read: comments")
         return self

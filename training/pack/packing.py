@@ -134,6 +134,9 @@ def rows_of(task: Task, prepared: Prepared, *, seed: int) -> list[Example]:
     rows = [e for e in prepared.own if e.source in task.sources]
     rows += [e for name in task.made for e in prepared.made[name]]
     rows = [e for e in rows if _is_read(e, task)]
+    if task.first_target:
+        firsts = {(e.group, e.article, e.text): e.target for e in reversed(rows) if e.target}
+        rows = [e for e in rows if e.target and e.target == firsts[e.group, e.article, e.text]]
     if not task.article:
         rows = [replace(e, article=None, off_topic=None) for e in rows if e.target and e.stance]
     if task.sideless < 1:

@@ -256,6 +256,20 @@ def test_a_task_without_articles_asks_for_stance_alone() -> None:
     assert rows == [replace(asked, article=None, off_topic=None)]
 
 
+def test_a_task_may_read_each_comment_with_its_first_target_alone() -> None:
+    about = Example(text="Open it.", source="ours", article="Council votes on the bridge", off_topic=0.0)
+    asked = [
+        replace(about, text=text, target=target, stance=stance)
+        for text in ("Open it.", "Close it.")
+        for target, stance in (("the bridge", "none"), ("closing the bridge", "against"))
+    ]
+    values = {"name": "sides", "read": "pairs", "sources": ["ours"], "first_target": True}
+    rows = rows_of(stages.Task.model_validate(values), Prepared([about, *asked], {}, [], [], {}), seed=1)
+    assert rows == [asked[0], asked[2]]
+    with pytest.raises(ValueError, match="first_target is for read: pairs"):
+        stages.Task.model_validate(values | {"read": "replies"})
+
+
 def test_what_a_row_lacks_is_filled_with_the_networks_own_answer(ran: Path) -> None:
     filled = np.load(ran / "filled-kept.npy")
     with np.load(ran / "rows-kept.npz") as rows:

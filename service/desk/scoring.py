@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
@@ -105,8 +105,8 @@ class Scoring:
             taken, bad = queue.rows, queue.bad
             while batch := await self._call(lambda: list(islice(rows, BATCH))):
                 started = time.monotonic()
-                good = [row for row in batch if isinstance(row, Record)]
-                judged = await self._judge([row.comment(target=queue.target) for row in good])
+                good = [row.asked(target=queue.target) for row in batch if isinstance(row, Record)]
+                judged = await self._judge(good)
                 pairs = [(row, found) for row, found in zip(good, judged, strict=True) if found is not None]
                 taken, bad = taken + len(batch), bad + len(batch) - len(pairs)
                 progress = {"rows": taken, "bad": bad, "fraction": min(reader.fraction, 0.99)}
@@ -122,12 +122,11 @@ class Scoring:
         policy = service.policy()
         arrived, keys = [], []
         for record, prediction in pairs:
-            comment = record.comment(target=queue.target)
-            decision = policy.decide(comment, prediction)
+            decision = policy.decide(record, prediction)
             author = record.author_id or record.author_name
             arrived.append(
                 Arrived(
-                    comment=comment,
+                    comment=record,
                     prediction=prediction,
                     decision=decision,
                     author=author,
@@ -149,7 +148,7 @@ class Scoring:
             queues.update_queue(connection, queue.id, **progress)
         return True
 
-    async def _judge(self, comments: list[Comment]) -> list[Prediction | None]:
+    async def _judge(self, comments: Sequence[Comment]) -> list[Prediction | None]:
         """One prediction per comment; None if the model can't read it."""
         found: list[Prediction | None] = []
         for start in range(0, len(comments), AT_ONCE):
@@ -164,7 +163,7 @@ class Scoring:
                         found.append(None)
         return found
 
-    async def _predict(self, comments: list[Comment]) -> list[Prediction]:
+    async def _predict(self, comments: Sequence[Comment]) -> list[Prediction]:
         """Predictions, retried for as long as the model is busy."""
         while True:
             try:

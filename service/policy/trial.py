@@ -93,12 +93,12 @@ def try_policy(
         unknown = [record for record in records if record.row not in known]
         trial.scored_before += len(known)
         if unknown:
-            predictions = predict([record.comment() for record in unknown])
+            predictions = predict(unknown)
             known |= {record.row: found for record, found in zip(unknown, predictions, strict=True)}
         for record in records:
-            comment, prediction = record.comment(), known[record.row]
-            nearly = policy.nearly(comment, prediction) if examples else ()
-            trial.add(record, policy.decide(comment, prediction), nearly, examples=examples)
+            prediction = known[record.row]
+            nearly = policy.nearly(record, prediction) if examples else ()
+            trial.add(record, policy.decide(record, prediction), nearly, examples=examples)
     return trial
 
 

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any, get_args
 
@@ -40,38 +40,24 @@ _NO_PARENT = ("", "0.0", "root", "null", "none", "nan", "undefined", "false", "-
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Comment):
     """A comment and where it came from. `row` counts from 1; `line` is None where the format has no lines."""
 
-    text: str
     row: int
     line: int | None = None
-    id: str | None = None
-    parent: Parent | None = None
-    article: Article | None = None
     author_id: str | None = None
     author_name: str | None = None
     created_at: datetime | None = None
-    format: TextFormat = "plain"
-    target: str | None = None
-    language: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     """The dump's own columns, by dotted name; copied to the output."""
     parent_author: tuple[str, ...] = ()
     """The parent's author's name, if the dump has it: pseudonyms look for it in ids."""
 
-    def comment(self, *, target: str | None = None, ask: tuple[Question, ...] = ()) -> Comment:
-        """The model's input; `target` is for records without one."""
-        return Comment(
-            text=self.text,
-            id=self.id,
-            article=self.article,
-            parent=self.parent,
-            target=self.target or target,
-            language=self.language,
-            format=self.format,
-            ask=ask,
-        )
+    def asked(self, *, target: str | None = None, ask: tuple[Question, ...] = ()) -> Record:
+        """The record with `ask`, and with `target` if it has none of its own."""
+        target = self.target or target
+        same = target == self.target and ask == self.ask
+        return self if same else replace(self, target=target, ask=ask)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

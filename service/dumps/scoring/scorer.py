@@ -71,12 +71,12 @@ class Scorer:
 
         With a shared `seen`, wait in the order of starting.
         """
-        comments = [record.comment(target=self._target, ask=self._ask) for record in records]
-        keys = [key_of(comment) for comment in comments]
-        unique = dict(zip(keys, comments, strict=True))
+        records = [record.asked(target=self._target, ask=self._ask) for record in records]
+        keys = [key_of(record) for record in records]
+        unique = dict(zip(keys, records, strict=True))
         known = seen.find(list(unique)) if seen else {}
         awaited = seen.awaited & unique.keys() if seen else set()
-        new = {key: comment for key, comment in unique.items() if key not in known and key not in awaited}
+        new = {key: record for key, record in unique.items() if key not in known and key not in awaited}
         if seen:
             seen.awaited.update(new)
         running = self._classifier.start(list(new.values()))
@@ -87,10 +87,10 @@ class Scorer:
             if seen:
                 seen.keep({key: known[key] for key in new})
                 known.update(seen.find(list(awaited)))
-            predictions = [with_id(known[key], comment) for key, comment in zip(keys, comments, strict=True)]
+            predictions = [with_id(known[key], record) for key, record in zip(keys, records, strict=True)]
             return [
-                Scored(record, prediction, self._policy.decide(comment, prediction))
-                for record, comment, prediction in zip(records, comments, predictions, strict=True)
+                Scored(record, prediction, self._policy.decide(record, prediction))
+                for record, prediction in zip(records, predictions, strict=True)
             ]
 
         return await_scored

@@ -66,7 +66,7 @@ def scored(
         language="en",
         notes=tuple(notes),
     )
-    return Scored(record, prediction, policy.decide(record.comment(), prediction))
+    return Scored(record, prediction, policy.decide(record, prediction))
 
 
 def write(path: Path, rows: Sequence[Scored]) -> Path:

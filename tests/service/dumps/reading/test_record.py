@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
-from parley.model.comment import Article, Comment, Parent
+from parley.model.comment import Article, Parent
 from parley.service.dumps.reading.record import Columns, Record, RowProblem, to_utc
 from parley.service.errors import DumpError
 
@@ -67,18 +68,11 @@ def test_every_field_is_found(values: dict[str, Any]) -> None:
     )
 
 
-def test_comment_carries_what_the_model_reads() -> None:
+def test_what_is_asked_of_all_leaves_a_target_of_ones_own() -> None:
     record = Columns().record({**FLAT, "target": None}, row=1)
-    assert record.comment(target="ours") == Comment(
-        text="Well said.",
-        id="7",
-        article=record.article,
-        parent=record.parent,
-        target="ours",
-        language="en",
-        format="html",
-    )
-    assert Columns().record(FLAT, row=1).comment(target="ours").target == "the closing"
+    assert record.asked(target="ours", ask=("reply",)) == replace(record, target="ours", ask=("reply",))
+    assert Columns().record(FLAT, row=1).asked(target="ours").target == "the closing"
+    assert record.asked() is record
 
 
 def test_mapped_columns_and_paths() -> None:

@@ -152,7 +152,7 @@ def test_json_lines_equal_the_rest_answer(scorer: Scorer, classifier: Classifier
     source = write_input(tmp_path / "in.jsonl", COMMENTS)
     score(scorer, source, tmp_path / "out.jsonl")
     with closing(Source(source)) as opened:
-        comments = [row.comment(target="the plan") for row in open_reader(opened) if isinstance(row, Record)]
+        comments = [row.asked(target="the plan") for row in open_reader(opened) if isinstance(row, Record)]
     policy = Policy.load("default", thresholds=classifier.thresholds)
     lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
     for line, comment, prediction in zip(lines, comments, classifier.predict(comments), strict=True):

@@ -11,7 +11,6 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from struct import Struct
@@ -61,7 +60,7 @@ class Seen:
         )
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Prediction]:
-        """The stored predictions of these keys, without the comments' ids."""
+        """The stored predictions of these keys, with the id of the first comment that has the key."""
         found: dict[bytes, Prediction] = {}
         halves = [_HALVES.unpack(key) for key in keys]
         for start in range(0, len(keys), _AT_ONCE):
@@ -127,11 +126,6 @@ def key_of(comment: Comment) -> bytes:
         data = b"" if text is None else text.encode("utf-8", "surrogatepass")
         digest.update(b"%d:" % (-1 if text is None else len(data)) + data)
     return digest.digest()
-
-
-def with_id(prediction: Prediction, comment: Comment) -> Prediction:
-    """The prediction of a duplicate, for this comment."""
-    return prediction if prediction.id == comment.id else replace(prediction, id=comment.id)
 
 
 def _read(data: bytes) -> Prediction:

@@ -22,23 +22,25 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from parley.model.comment import Prediction
+from parley.model.labels import ABUSE, REPLIES, STANCES
 from parley.service.dumps.reading.names import AS_SENT, OTHERS, PREDICTED, REPEATED, nest, own_name
 from parley.service.dumps.reading.record import Record
 from parley.service.policy.decision import Decision
 from parley.service.policy.result import to_result
 
-_PLACES = [(name, name.partition(".")[0], name.partition(".")[2]) for name in PREDICTED]
-"""The path in the nested form for each column of the table."""
+_OF_STANCE = attrgetter("target", "label", *STANCES)
+_OF_REPLY = attrgetter("label", *REPLIES)
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A record, its prediction, and its decision."""
+    """A record, its prediction (of a duplicate: the first one's, with that one's id), and its decision."""
 
     record: Record
     prediction: Prediction
@@ -112,20 +114,31 @@ def kind_of(values: Sequence[Any]) -> type | None:
 
 def json_row(scored: Scored) -> dict[str, Any]:
     """The nested form."""
-    return nest(inputs_of(scored.record)) | to_result(scored.prediction, scored.decision)
-
-
-def table_row(scored: Scored, layout: Layout) -> dict[str, Any]:
-    """The flat form: every column of `layout`, lists as they are."""
-    values = inputs_of(scored.record)
-    row = {name: values.pop(name, None) for name in layout.inputs}
-    if layout.others:
-        row[OTHERS] = values or None
-    outputs = to_result(scored.prediction, scored.decision)
-    for name, group, inner in _PLACES:
-        value = outputs[group]
-        row[name] = value[inner] if inner and value is not None else value
+    row = nest(inputs_of(scored.record))
+    row.update(to_result(scored.prediction, scored.decision), id=scored.record.id)
     return row
+
+
+def table_row(scored: Scored, layout: Layout) -> list[Any]:
+    """The flat form: the value of every column of `layout`, lists as they are."""
+    values = inputs_of(scored.record)
+    cells = [values.pop(name, None) for name in layout.inputs]
+    if layout.others:
+        cells.append(values or None)
+    said, decision = scored.prediction, scored.decision
+    return [
+        *cells,
+        *(said.abuse[label] for label in ABUSE),
+        said.spam,
+        said.off_topic,
+        *((None,) * 5 if said.stance is None else _OF_STANCE(said.stance)),
+        *((None,) * 4 if said.reply is None else _OF_REPLY(said.reply)),
+        [span.to_dict() for span in said.spans],
+        said.language,
+        decision.action,
+        [reason.to_dict() for reason in decision.reasons],
+        list(said.notes),
+    ]
 
 
 def to_json(value: object) -> bytes:

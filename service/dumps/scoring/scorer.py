@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from parley.model.comment import Question
 from parley.model.labels import COMMENT_LABELS, OFF_TOPIC, UNSURE
 from parley.service.dumps.reading.record import Record
-from parley.service.dumps.scoring.deduplication import Seen, key_of, with_id
+from parley.service.dumps.scoring.deduplication import Seen, key_of
 from parley.service.dumps.scoring.null import NullClassifier
 from parley.service.dumps.scoring.rows import Scored
 from parley.service.policy.decision import Policy
@@ -87,10 +87,9 @@ class Scorer:
             if seen:
                 seen.keep({key: known[key] for key in new})
                 known.update(seen.find(list(awaited)))
-            predictions = [with_id(known[key], record) for key, record in zip(keys, records, strict=True)]
             return [
-                Scored(record, prediction, self._policy.decide(record, prediction))
-                for record, prediction in zip(records, predictions, strict=True)
+                Scored(record, known[key], self._policy.decide(record, known[key]))
+                for key, record in zip(keys, records, strict=True)
             ]
 
         return await_scored

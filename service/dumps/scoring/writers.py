@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from parley.service.dumps.formats.generic.tables import import_pyarrow
-from parley.service.dumps.reading.names import LISTS, OTHERS, PREDICTED
+from parley.service.dumps.reading.names import LISTS, PREDICTED
 from parley.service.dumps.scoring.rows import Layout, Scored, json_row, kind_of, plain, table_row, to_json
 
 ROW_GROUP = 20_000
@@ -64,7 +64,7 @@ class CsvWriter:
     def write(self, rows: Sequence[Scored]) -> None:
         """Write one record per row."""
         for row in rows:
-            cells = table_row(row, self._layout).values()
+            cells = table_row(row, self._layout)
             self._csv.writerow([v if v is None or type(v) in _CELLS else plain(v) for v in cells])
 
     def close(self) -> None:
@@ -83,6 +83,8 @@ class ParquetWriter:
     def __init__(self, handle: BinaryIO, layout: Layout, *, header: bool = True) -> None:
         self._pa = import_pyarrow()
         self._layout = layout
+        kinds = layout.kinds
+        self._kinds = [(at, name, kinds[name]) for at, name in enumerate(layout.inputs) if name in kinds]
         self._schema = self._pa.schema([(name, self._type(name)) for name in layout.columns])
         self._texts = {column.name for column in self._schema if column.type == self._pa.string()}
         self._parquet = self._pa.parquet.ParquetWriter(handle, self._schema, compression="zstd")
@@ -93,7 +95,8 @@ class ParquetWriter:
         flat = [table_row(row, self._layout) for row in rows]
         for row in flat:
             self._move_misfits(row)
-        table = {name: self._column(name, flat) for name in self._layout.columns}
+        columns = zip(self._layout.columns, zip(*flat, strict=True), strict=True)
+        table = {name: self._column(name, values) for name, values in columns}
         self._waiting.append(self._pa.table(table, schema=self._schema))
         if sum(table.num_rows for table in self._waiting) >= ROW_GROUP:
             self._flush()
@@ -108,12 +111,13 @@ class ParquetWriter:
             self._parquet.write_table(self._pa.concat_tables(self._waiting))
         self._waiting = []
 
-    def _move_misfits(self, row: dict[str, Any]) -> None:
+    def _move_misfits(self, row: list[Any]) -> None:
         """Move values that don't fit their column's type into the column for others."""
-        for name, kind in self._layout.kinds.items():
-            if row[name] is not None and kind_of([row[name], kind()]) is not kind:
-                row[OTHERS] = {**(row[OTHERS] or {}), name: row[name]}
-                row[name] = None
+        others = len(self._layout.inputs)
+        for at, name, kind in self._kinds:
+            if row[at] is not None and kind_of([row[at], kind()]) is not kind:
+                row[others] = {**(row[others] or {}), name: row[at]}
+                row[at] = None
 
     def _type(self, name: str) -> Any:
         pa = self._pa
@@ -142,8 +146,7 @@ class ParquetWriter:
             return pa.list_(lists[name])
         return pa.string() if name in _TEXTS else pa.float64()
 
-    def _column(self, name: str, rows: Sequence[dict[str, Any]]) -> list[Any]:
-        values = [row[name] for row in rows]
+    def _column(self, name: str, values: Sequence[Any]) -> Sequence[Any]:
         if name not in self._texts:
             return values
         return [value if value is None else _utf8(value) for value in values]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from parley.service.dumps.formats.registry import Reader
-    from parley.service.dumps.reading.record import BadRow, Record
+    from parley.service.dumps.reading.record import RawRow, Record
     from parley.service.policy.decision import Policy
     from parley.service.policy.rules import Condition
     from parley.service.policy.trial import Predict, Trial
@@ -121,7 +121,7 @@ def _predictor(artifact: Path) -> Predict:
     return lambda comments: load(artifact).predict(comments)
 
 
-def _watched(reader: Reader, name: str) -> Iterator[Record | BadRow]:
+def _watched(reader: Reader, name: str) -> Iterator[Record | RawRow]:
     """The rows of `reader`, with a progress bar while they are read."""
     from rich.console import Console
     from rich.progress import Progress
@@ -181,7 +181,7 @@ def _show_trial(policy: Policy, trial: Trial, console: Console) -> None:
         first = trial.bad[0]
         place = first.line or first.row
         console.print(
-            f"{len(trial.bad):,} rows can't be used; the first is in line or row {place}: {first.reason}"
+            f"{len(trial.bad):,} rows can't be used; the first is in line or row {place}: {first.problem}"
         )
 
 

@@ -20,7 +20,7 @@ from parley.model.comment import Comment, Prediction
 from parley.model.errors import CommentError
 from parley.service.desk.arrivals import Arrived
 from parley.service.desk.pages.uploads import open_records, path_of
-from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.dumps.reading.record import RawRow, Record
 from parley.service.errors import Busy, DumpError, NotReady, PredictionFailed, ServiceError
 from parley.service.logs import describe
 from parley.service.store.desk import queues
@@ -100,7 +100,7 @@ class Scoring:
         path = path_of(self._service, queue)
         source, reader = await self._call(open_records, path, json.loads(queue.columns or "{}"))
         try:
-            rows: Iterator[Record | BadRow] = await self._call(iter, reader)
+            rows: Iterator[Record | RawRow] = await self._call(iter, reader)
             await self._call(lambda: list(islice(rows, queue.rows)))
             taken, bad = queue.rows, queue.bad
             while batch := await self._call(lambda: list(islice(rows, BATCH))):

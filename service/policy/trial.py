@@ -17,7 +17,7 @@ from typing import Any
 
 from parley.model.comment import Comment, Prediction
 from parley.model.labels import ABUSE, OFF_TOPIC, SPAM
-from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.dumps.reading.record import RawRow, Record
 from parley.service.policy.decision import Decision, Policy, Reason
 
 BATCH = 256
@@ -56,7 +56,7 @@ class Trial:
     actions: Counter[str] = field(default_factory=Counter)
     rules: dict[str, Fired] = field(default_factory=dict)
     scored_before: int = 0
-    bad: list[BadRow] = field(default_factory=list)
+    bad: list[RawRow] = field(default_factory=list)
 
     @property
     def comments(self) -> int:
@@ -82,13 +82,13 @@ def _keep_closest(kept: list[Firing], record: Record, reason: Reason, most: int)
 
 
 def try_policy(
-    policy: Policy, rows: Iterable[Record | BadRow], predict: Predict, *, examples: int = 3
+    policy: Policy, rows: Iterable[Record | RawRow], predict: Predict, *, examples: int = 3
 ) -> Trial:
     """Decide on every row; `predict` scores rows without scores. Raises what reading `rows` raises."""
     trial = Trial()
     for batch in _batches(rows):
         records = [row for row in batch if isinstance(row, Record)]
-        trial.bad += [row for row in batch if isinstance(row, BadRow)]
+        trial.bad += [row for row in batch if isinstance(row, RawRow)]
         known = {record.row: found for record in records if (found := scores_of(record))}
         unknown = [record for record in records if record.row not in known]
         trial.scored_before += len(known)
@@ -125,7 +125,7 @@ def _probability(value: Any) -> float | None:
     return score if math.isfinite(score) else None
 
 
-def _batches(rows: Iterable[Record | BadRow]) -> Iterator[list[Record | BadRow]]:
+def _batches(rows: Iterable[Record | RawRow]) -> Iterator[list[Record | RawRow]]:
     iterator = iter(rows)
     for first in iterator:
         yield list(chain([first], islice(iterator, BATCH - 1)))

@@ -18,7 +18,7 @@ from typing import Any, Self
 from parley.service.dumps.formats.generic.json_lines import JsonLinesReader
 from parley.service.dumps.formats.generic.tables import TableReader, import_pyarrow
 from parley.service.dumps.formats.registry import Reader
-from parley.service.dumps.reading.record import BadRow, Columns, Record
+from parley.service.dumps.reading.record import Columns
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError
 
@@ -206,26 +206,14 @@ def fetch(store: Location, piece: Piece, folder: Path) -> Path | None:
         return file if out.tell() else None
 
 
-class PieceReader:
-    """The rows of a fetched piece, numbered as in the whole dump. Threads aren't joined across pieces."""
+def open_piece(file: Path, piece: Piece) -> Source:
+    """A fetched piece; its rows and lines are numbered as in the whole dump. Raises DumpError."""
+    return Source(file, rows_before=piece.rows_before, lines_before=piece.lines_before)
 
-    def __init__(self, piece: Piece, source: Source, columns: Columns) -> None:
-        mapped = Columns(columns.mapped, rows_before=piece.rows_before)
-        opener: Any = JsonLinesReader if piece.group is None else TableReader
-        self._piece = piece
-        self._reader: Reader = opener(source, mapped)
-        self.columns = self._reader.columns
-        self.types: dict[str, Any] = getattr(self._reader, "types", {})
 
-    @property
-    def fraction(self) -> float:
-        """How much of the input has been read, in [0, 1]."""
-        return self._reader.fraction
-
-    def __iter__(self) -> Iterator[Record | BadRow]:
-        for row in self._reader:
-            line = None if row.line is None else row.line + self._piece.lines_before
-            yield replace(row, row=row.row + self._piece.rows_before, line=line)
+def read_piece(source: Source, piece: Piece, columns: Columns) -> Reader:
+    """The rows of a piece. Threads aren't joined across pieces."""
+    return (JsonLinesReader if piece.group is None else TableReader)(source, columns)
 
 
 def _cut_table(filesystem: Any, path: str, most: int) -> Iterator[tuple[Piece, int]]:

@@ -28,7 +28,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from parley.service.dumps.cluster.pieces import Location, Piece, PieceReader, count, counted, cut, fetch
+from parley.service.dumps.cluster.pieces import (
+    Location,
+    Piece,
+    count,
+    counted,
+    cut,
+    fetch,
+    open_piece,
+    read_piece,
+)
 from parley.service.dumps.reading.record import Columns, Record
 from parley.service.dumps.reading.source import Source
 from parley.service.dumps.scoring.deduplication import Seen
@@ -73,8 +82,9 @@ class Job:
             null=self.null,
         )
 
-    def selection(self, reader: PieceReader) -> Selection:
-        """The rows of a piece to score."""
+    def selection(self, source: Source, piece: Piece) -> Selection:
+        """The rows of an opened piece to score."""
+        reader = read_piece(source, piece, Columns(self.mapped))
         return Selection(reader, where=self.where, pseudonyms=self.pseudonyms)
 
 
@@ -146,8 +156,8 @@ class PieceScorer:
         file = fetch(self._dump, piece, local)
         if file is None:
             return Summary()
-        with closing(Source(file)) as source, closing(Seen(local / "seen.sqlite")) as seen:
-            selection = self._job.selection(PieceReader(piece, source, Columns(self._job.mapped)))
+        with closing(open_piece(file, piece)) as source, closing(Seen(local / "seen.sqlite")) as seen:
+            selection = self._job.selection(source, piece)
             run = Run(
                 selection,
                 self._scorer,
@@ -199,10 +209,10 @@ def _first_layout(dump: Location, pieces: Sequence[Piece], job: Job) -> Layout:
         def records(piece: Piece) -> Iterator[Record]:
             if (file := fetch(dump, piece, Path(temporary))) is None:
                 return
-            with closing(Source(file)) as source:
+            with closing(open_piece(file, piece)) as source:
                 if source.encoding != "utf-8-sig" and piece.group is None:
                     raise DumpError(f"{piece.path} is {source.encoding}: the ray engine reads UTF-8")
-                selections.append(job.selection(PieceReader(piece, source, Columns(job.mapped))))
+                selections.append(job.selection(source, piece))
                 yield from (row for row in selections[-1] if isinstance(row, Record))
 
         first = list(islice(chain.from_iterable(map(records, pieces)), job.batch))

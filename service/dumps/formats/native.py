@@ -1,6 +1,6 @@
 """Dumps of comment systems: their description (`Native`) and reader (`NativeReader`).
 
-A format is a function from a `Source` to its comments (`RawComment`), with the REST request's names; ids are
+A format is a function from a `Source` to its comments (`RawRow`), with the REST request's names; ids are
 joined afterwards (`parley.service.dumps.formats.reply_tree`). What the function puts into the `Index`
 (articles, authors) is added to the comments.
 """
@@ -11,32 +11,18 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 from pydantic_core import from_json
 
 from parley.model.text.plain import plain_text
-from parley.service.dumps.formats.reply_tree import Index, Joined, Skip, placeholder
+from parley.service.dumps.formats.reply_tree import Index, Joined, placeholder
 from parley.service.dumps.reading.names import REPEATED
-from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem, raw_json
+from parley.service.dumps.reading.record import Columns, RawRow, Record, RowProblem
 from parley.service.dumps.reading.source import MAX_LINE, Source
 from parley.service.errors import DumpError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawComment:
-    """A comment as in the dump: `values` by field name, and the dump's own columns.
-
-    `skip` says why it is skipped, `problem` why it can't be read; `raw` is the original (None: `values`).
-    """
-
-    values: Mapping[str, Any] = field(default_factory=dict)
-    line: int | None = None
-    raw: str | None = None
-    skip: str | None = None
-    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +32,7 @@ class Native:
     `parents_first`: parents always come before their replies. `rooted`: a thread's root is its article.
     """
 
-    read: Callable[[Source, Index], Iterator[RawComment]]
+    read: Callable[[Source, Index], Iterator[RawRow]]
     extras: Mapping[str, str] = field(default_factory=dict)
     parents_first: bool = False
     rooted: bool = False
@@ -73,7 +59,7 @@ class NativeReader:
         """The names of the Arrow types of the dump's own columns."""
         return self._native.extras
 
-    def __iter__(self) -> Iterator[Record | BadRow]:
+    def __iter__(self) -> Iterator[Record | RawRow]:
         native, source = self._native, self._source
         with closing(Index()) as index:
             self._joined = Joined(
@@ -85,31 +71,27 @@ class NativeReader:
             )
             yield from self._joined
 
-    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+    def rows(self, index: Index) -> Iterator[Record | RawRow]:
         """The unjoined rows, for an `Index` shared by several files."""
-        return self._rows(self._native.read(self._source, index))
-
-    def _rows(self, items: Iterator[RawComment]) -> Iterator[Record | BadRow | Skip]:
-        columns = Columns(rows_before=self._source.rows_before)
-        for row, found in enumerate(items, start=1):
-            try:
-                yield _row(found, columns, self._native.extras, row)
-            except RowProblem as problem:
-                raw = found.raw
-                if raw is None:
-                    raw = raw_json(dict(found.values))
-                yield BadRow(reason=str(problem), row=row, line=found.line, raw=raw)
+        columns, before = _NativeColumns(self._native.extras), self._source.rows_before
+        for row, found in enumerate(self._native.read(self._source, index), start=before + 1):
+            skip = found.skip or placeholder(found.values.get("text"))
+            if skip is not None and found.problem is None:
+                yield replace(found, row=row, skip=skip)
+            else:
+                yield columns.read(found, row=row)
 
 
-def _row(found: RawComment, columns: Columns, extras: Mapping[str, str], row: int) -> Record | Skip:
-    if found.problem is not None:
-        raise RowProblem(found.problem)
-    skip = found.skip or placeholder(found.values.get("text"))
-    if skip is not None:
-        id = found.values.get("id")
-        return Skip(reason=skip, id=str(id) if isinstance(id, str | int) else None)
-    own = {name: _typed(found.values.get(name), kind) for name, kind in extras.items()}
-    return columns.record({"text": None, **found.values, **own}, row=row, line=found.line)
+class _NativeColumns(Columns):
+    """Columns named as Parley's fields, and the dump's own with their types."""
+
+    def __init__(self, types: Mapping[str, str]) -> None:
+        super().__init__()
+        self._types = types
+
+    def record(self, values: Mapping[str, Any], *, row: int, line: int | None = None) -> Record:
+        own = {name: _typed(values.get(name), kind) for name, kind in self._types.items()}
+        return super().record({"text": None, **values, **own}, row=row, line=line)
 
 
 def _typed(value: Any, kind: str) -> Any:
@@ -120,7 +102,7 @@ def _typed(value: Any, kind: str) -> Any:
     return value if isinstance(value, str | None) else str(value)
 
 
-def objects(source: Source) -> Iterator[RawComment]:
+def objects(source: Source) -> Iterator[RawRow]:
     """The objects of JSON lines as they stand there: `values` by the file's own names, until a format names
     the fields. What is no object has a problem. Raises DumpError where the file ends inside an object."""
     for number, line in source.lines():
@@ -128,13 +110,13 @@ def objects(source: Source) -> Iterator[RawComment]:
             continue
         raw = line.rstrip("\r\n")
         try:
-            yield RawComment(values=parse_object(line), line=number, raw=raw)
+            yield RawRow(values=parse_object(line), line=number, raw=raw)
         except RowProblem as problem:
             if raw == line and _is_begun(line):
                 raise DumpError(
                     f"{source.place} ends inside line {number:,}: copy or export it again"
                 ) from problem
-            yield RawComment(line=number, raw=raw, problem=str(problem))
+            yield RawRow(line=number, raw=raw, problem=str(problem))
 
 
 def _is_begun(line: str) -> bool:
@@ -163,6 +145,9 @@ def objects_beside(beside: Source | None, source: Source) -> Iterator[Mapping[st
         source.remarks.append(str(error))
 
 
+NO_OBJECT = 'not a JSON object; a comment is {"text": "..."}'
+
+
 def parse_object(line: str) -> dict[str, Any]:
     """The JSON object on a line. Raises RowProblem."""
     if len(line) >= MAX_LINE:
@@ -172,7 +157,7 @@ def parse_object(line: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         values = _decode_all(line)
     if not isinstance(values, dict):
-        raise RowProblem('not a JSON object; a comment is {"text": "..."}')
+        raise RowProblem(NO_OBJECT)
     return values
 
 

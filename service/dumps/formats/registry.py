@@ -31,7 +31,7 @@ from parley.service.dumps.formats.platforms import (
     youtube,
     yt_dlp,
 )
-from parley.service.dumps.formats.reply_tree import Index, JoinedTable, Skip
+from parley.service.dumps.formats.reply_tree import Index, JoinedTable
 from parley.service.dumps.formats.systems import (
     artalk,
     blogger,
@@ -46,7 +46,7 @@ from parley.service.dumps.formats.systems import (
     valine,
     wordpress,
 )
-from parley.service.dumps.reading.record import BadRow, Columns, Record
+from parley.service.dumps.reading.record import Columns, RawRow, Record
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError
 
@@ -54,8 +54,8 @@ from parley.service.errors import DumpError
 class Reader(Protocol):
     """Yields every row of a dump once, in order.
 
-    A row that can't be used is a BadRow, never an exception; DumpError, raised on opening or in the middle,
-    means that nothing more can be read.
+    A row that can't be used stays a RawRow, and is never an exception; DumpError, raised on opening or in the
+    middle, means that nothing more can be read.
     """
 
     @property
@@ -66,13 +66,13 @@ class Reader(Protocol):
     def fraction(self) -> float:
         """How much of the input has been read, in [0, 1]."""
 
-    def __iter__(self) -> Iterator[Record | BadRow]: ...
+    def __iter__(self) -> Iterator[Record | RawRow]: ...
 
 
 class PartReader(Reader, Protocol):
     """A reader whose rows can be joined with those of other files: `rows` gives them unjoined."""
 
-    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+    def rows(self, index: Index) -> Iterator[Record | RawRow]:
         """The records, joined with the `index` of all files."""
 
 

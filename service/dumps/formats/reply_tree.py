@@ -15,12 +15,12 @@ import sqlite3
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Protocol
 
 from parley.model.comment import Article, Parent
-from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.dumps.reading.record import RawRow, Record
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError
 
@@ -54,14 +54,6 @@ CREATE TABLE articles (id BLOB PRIMARY KEY, url BLOB, title BLOB, text BLOB);
 CREATE TABLE authors (id BLOB PRIMARY KEY, name BLOB);
 CREATE TABLE waiting (nr INTEGER PRIMARY KEY, row BLOB);
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skip:
-    """A skipped entry (deleted, private, or not a comment) and the reason."""
-
-    reason: str
-    id: str | None = None
 
 
 _Kept = tuple[str | None, str | None, str | None]
@@ -161,12 +153,12 @@ class Index:
         found = self._get("authors", "name", id)
         return None if found is None else _string(found[0])
 
-    def wait(self, nr: int, row: Record | BadRow) -> None:
+    def wait(self, nr: int, row: Record | RawRow) -> None:
         """Store a row that waits."""
         with _full_disk():
             self._base.execute("INSERT INTO waiting VALUES (?, ?)", (nr, pickle.dumps(row)))
 
-    def waited(self, first: int) -> list[Record | BadRow]:
+    def waited(self, first: int) -> list[Record | RawRow]:
         """Take out the waiting rows from number `first` on, at most a thousand."""
         last = first + WAITING
         found = self._base.execute(
@@ -196,7 +188,7 @@ class Joined:
 
     def __init__(
         self,
-        items: Iterable[Record | BadRow | Skip],
+        items: Iterable[Record | RawRow],
         index: Index,
         *,
         skipped: Counter[str],
@@ -205,17 +197,17 @@ class Joined:
     ) -> None:
         self._items, self._index, self._skipped = items, index, skipped
         self._read_ahead, self._rooted = read_ahead, rooted
-        self._first: deque[Record | BadRow] = deque()
+        self._first: deque[Record | RawRow] = deque()
         self._put, self._taken = 0, 0
         self._came, self._gone = 0, 0
         self._broken: DumpError | None = None
 
-    def __iter__(self) -> Iterator[Record | BadRow]:
+    def __iter__(self) -> Iterator[Record | RawRow]:
         for item in self._whole():
-            if isinstance(item, Skip):
-                self._skipped[item.reason] += 1
-                if item.id is not None:
-                    self._index.add_comment(item.id, None)
+            if isinstance(item, RawRow) and item.skip is not None:
+                self._skipped[item.skip] += 1
+                if isinstance(id := item.values.get("id"), str | int):
+                    self._index.add_comment(str(id), None)
             else:
                 self._push(item)
             while self._first and self._ready(self._first[0]):
@@ -225,7 +217,7 @@ class Joined:
         if self._broken is not None:
             raise self._broken
 
-    def _whole(self) -> Iterator[Record | BadRow | Skip]:
+    def _whole(self) -> Iterator[Record | RawRow]:
         """The items up to where the dump breaks off: waiting rows are then returned before the error."""
         try:
             yield from self._items
@@ -237,7 +229,7 @@ class Joined:
         """How many of the rows that came have been handed on, in [0, 1]: the others wait for a parent."""
         return self._gone / self._came if self._came else 1.0
 
-    def _push(self, row: Record | BadRow) -> None:
+    def _push(self, row: Record | RawRow) -> None:
         self._came += 1
         if isinstance(row, Record) and row.id is not None:
             names = [name for name in (row.author_id, row.author_name) if name]
@@ -248,7 +240,7 @@ class Joined:
             self._index.wait(self._put, row)
             self._put += 1
 
-    def _pop(self) -> Record | BadRow:
+    def _pop(self) -> Record | RawRow:
         row = self._first.popleft()
         self._gone += 1
         if not self._first and self._taken < self._put:
@@ -256,7 +248,7 @@ class Joined:
             self._taken = min(self._taken + WAITING, self._put)
         return row
 
-    def _ready(self, row: Record | BadRow) -> bool:
+    def _ready(self, row: Record | RawRow) -> bool:
         parent = row.parent if isinstance(row, Record) else None
         if not self._read_ahead or parent is None or parent.id is None or parent.text is not None:
             return True
@@ -264,8 +256,8 @@ class Joined:
             return True
         return self._index.knows(self._index.root(parent.id) if self._rooted else parent.id)
 
-    def _join(self, row: Record | BadRow) -> Record | BadRow:
-        if isinstance(row, BadRow):
+    def _join(self, row: Record | RawRow) -> Record | RawRow:
+        if isinstance(row, RawRow):
             return row
         parent, article, name = self._parent(row), self._article(row), row.author_name
         if name is None and row.author_id is not None:
@@ -309,7 +301,7 @@ class _Table(Protocol):
     @property
     def fraction(self) -> float: ...
 
-    def __iter__(self) -> Iterator[Record | BadRow]: ...
+    def __iter__(self) -> Iterator[Record | RawRow]: ...
 
 
 class JoinedTable:
@@ -334,12 +326,12 @@ class JoinedTable:
         types: Mapping[str, Any] = getattr(self._reader, "types", {})
         return types
 
-    def __iter__(self) -> Iterator[Record | BadRow]:
+    def __iter__(self) -> Iterator[Record | RawRow]:
         skipped = self._source.skipped
         if not self._joined:
             for row in self._rows():
-                if isinstance(row, Skip):
-                    skipped[row.reason] += 1
+                if isinstance(row, RawRow) and row.skip is not None:
+                    skipped[row.skip] += 1
                 else:
                     yield row
             return
@@ -348,14 +340,14 @@ class JoinedTable:
             self._rows_joined = joined
             yield from joined
 
-    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+    def rows(self, index: Index) -> Iterator[Record | RawRow]:
         """The unjoined rows, for an `Index` shared by several files."""
         return self._rows()
 
-    def _rows(self) -> Iterator[Record | BadRow | Skip]:
+    def _rows(self) -> Iterator[Record | RawRow]:
         for row in self._reader:
             gone = placeholder(row.text) if isinstance(row, Record) else None
-            yield row if gone is None or isinstance(row, BadRow) else Skip(reason=gone, id=row.id)
+            yield row if gone is None or isinstance(row, RawRow) else RawRow(skip=gone, values={"id": row.id})
 
 
 def placeholder(text: object) -> str | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,9 +27,9 @@ from parley.service.dumps.formats.registry import (
     known_format,
     open_reader,
 )
-from parley.service.dumps.formats.reply_tree import Index, Joined, Skip
+from parley.service.dumps.formats.reply_tree import Index, Joined
 from parley.service.dumps.reading.packing import continued, main_file, members, natural
-from parley.service.dumps.reading.record import BadRow, Columns, Record
+from parley.service.dumps.reading.record import Columns, RawRow, Record
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError, NothingToScore
 
@@ -111,7 +112,7 @@ class Several:
         read = min(1.0, (sum(sizes[: self._done]) + current) / max(sum(sizes), 1))
         return read * (self._joined.share if self._joined else 1.0)
 
-    def __iter__(self) -> Iterator[Record | BadRow]:
+    def __iter__(self) -> Iterator[Record | RawRow]:
         with closing(Index()) as index:
             self._joined = Joined(
                 self._rows(index),
@@ -151,7 +152,7 @@ class Several:
         for part in parts:
             try:
                 with closing(self._open(part.path, member=part.member)) as source:
-                    reader = self._form.open(source, self._given_columns.of_part(0))
+                    reader = self._form.open(source, copy(self._given_columns))
                     names.update(dict.fromkeys(reader.columns))
                     self.types.update(getattr(reader, "types", {}))
                 opened.append(part)
@@ -171,7 +172,7 @@ class Several:
             named = ", ".join(part.member or part.path.name for part in parts[:3])
             self.remarks.append(f"files skipped as {why}: {named}{more}")
 
-    def _rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+    def _rows(self, index: Index) -> Iterator[Record | RawRow]:
         before = 0
         for number, part in enumerate(self._parts):
             self._done = number
@@ -180,20 +181,16 @@ class Several:
                 yield row
         self._done = len(self._parts)
 
-    def _of_part(self, part: Part, index: Index, before: int) -> Iterator[Record | BadRow | Skip]:
+    def _of_part(self, part: Part, index: Index, before: int) -> Iterator[Record | RawRow]:
         number = 0
         try:
             with closing(self._open(part.path, member=part.member, rows_before=before)) as source:
                 self._source = source
-                reader = self._form.open(source, self._given_columns.of_part(before))
+                reader = self._form.open(source, copy(self._given_columns))
                 try:
                     for row in reader.rows(index):
                         number += 1
-                        if isinstance(row, Skip):
-                            yield row
-                        else:
-                            row = replace(row, row=before + row.row)
-                            yield replace(row, file=part.name) if isinstance(row, BadRow) else row
+                        yield replace(row, file=part.name) if isinstance(row, RawRow) else row
                 finally:
                     self.repaired += source.repaired
                     self.remarks += source.remarks
@@ -203,7 +200,7 @@ class Several:
         except DumpError as error:
             self.remarks.append(f"a file could not be read to its end: {error}")
             reason = f"the rest of this file is not read: {error}"
-            yield BadRow(reason=reason, row=before + number + 1, file=part.name)
+            yield RawRow(problem=reason, row=before + number + 1, file=part.name)
         finally:
             self._source = None
 

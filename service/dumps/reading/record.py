@@ -1,16 +1,15 @@
-"""One comment of a dump, in any format: `Record`, or `BadRow` if a row can't be used.
+"""One comment of a dump, in any format: a `RawRow` becomes a `Record`, or stays one if it can't be used.
 
-Every reader yields only these two. Readers of tables and JSON build records from a mapping by
-`Columns.record`: a dotted field name is either a column of that name or a path into nested objects, so
-`article.title` is found in `{"article": {"title": ...}}` and in a CSV column `article.title`.
+Every reader yields only these two. `Columns.read` makes the record from the row's values: a dotted field name
+is either a column of that name or a path into nested objects, so `article.title` is found in
+`{"article": {"title": ...}}` and in a CSV column `article.title`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any, get_args
@@ -60,38 +59,44 @@ class Record(Comment):
         return self if same else replace(self, target=target, ask=ask)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BadRow:
-    """A row that can't be scored: its place, the reason, and the row itself, so that nothing is lost."""
+@dataclass(slots=True, kw_only=True)  # not frozen: that takes 1 µs more, for each row of a dump
+class RawRow:
+    """A row as its dump has it: `values` by field or column, or `raw`, its text.
 
-    reason: str
-    row: int
+    A row that isn't scored stays one. `skip` says why it is left out (deleted, private, not a comment);
+    such rows are only counted. `problem` says why it can't be scored; the errors file lists it.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    row: int = 0
     line: int | None = None
-    raw: str = ""
+    raw: str | None = None
+    skip: str | None = None
+    problem: str | None = None
     file: str | None = None
     """The file, if the dump has several."""
 
     def to_dict(self) -> dict[str, Any]:
         """One line of the errors file."""
         where = {"file": self.file} if self.file is not None else {}
-        return {**where, "line": self.line, "row": self.row, "reason": self.reason, "raw": self.raw}
+        return {**where, "line": self.line, "row": self.row, "reason": self.problem, "raw": self.raw or ""}
 
 
 def raw_json(values: object) -> str:
-    """A parsed row for `BadRow.raw`, with any content."""
+    """A parsed row for `RawRow.raw`, with any content."""
     return json.dumps(values, ensure_ascii=False, default=str)
 
 
 class RowProblem(ValueError):
-    """The reason why a row can't be used; a reader turns it into a BadRow."""
+    """The reason why a row can't be used; `Columns.read` gives it to the row."""
 
 
 class Columns:
     """Which column holds which field; an unmapped field is looked up by its own name.
 
     A field mapped to nothing is ignored. `text_format` is for rows without a format. With `guesses`, a field
-    that is neither mapped nor present is read from a column with a likely name; `guessed` says which.
-    `rows_before` counts the dump's rows in earlier files: a comment without an id gets its row's number.
+    that is neither mapped nor present is read from a column with a likely name; `guessed` says which. A
+    comment without an id gets its row's number.
     """
 
     def __init__(
@@ -100,14 +105,13 @@ class Columns:
         *,
         text_format: TextFormat | None = None,
         guesses: bool = False,
-        rows_before: int = 0,
     ) -> None:
         self.mapped = {name: column for name, column in (mapped or {}).items() if column}
         self.text_format = text_format
         self.guessed: dict[str, str] = {}
         """The guessed columns by field."""
         self._nowhere = {name for name, column in (mapped or {}).items() if not column}
-        self._guesses, self._rows_before = guesses, rows_before
+        self._guesses = guesses
         self.unseen = {column: name for name, column in self.mapped.items()}
         """Mapped columns that no row has had so far, with their fields."""
         self._of = {name: self.mapped.get(name, name) for name in FIELDS if name not in self._nowhere}
@@ -132,12 +136,6 @@ class Columns:
                 )
             mapped[name] = column
         return cls(mapped, **options)
-
-    def of_part(self, rows_before: int) -> Columns:
-        """The same columns for a file after that many rows of the dump; `unseen` is shared."""
-        part = copy(self)
-        part._rows_before = rows_before
-        return part
 
     @property
     def text_column(self) -> str:
@@ -191,6 +189,20 @@ class Columns:
             f"--map {name}={likely[0] if likely else 'COLUMN'}"
         )
 
+    def read_all(self, found: Iterable[RawRow], *, before: int = 0) -> Iterator[Record | RawRow]:
+        """The rows read, numbered after the `before` rows of earlier files."""
+        return (self.read(row, row=number) for number, row in enumerate(found, start=before + 1))
+
+    def read(self, found: RawRow, *, row: int) -> Record | RawRow:
+        """The row's record, or the row with its problem."""
+        try:
+            if found.problem is not None:
+                raise RowProblem(found.problem)
+            return self.record(found.values, row=row, line=found.line)
+        except RowProblem as problem:
+            raw = raw_json(found.values) if found.raw is None else found.raw
+            return replace(found, values={}, row=row, raw=raw, problem=str(problem))
+
     def record(self, values: Mapping[str, Any], *, row: int, line: int | None = None) -> Record:
         """The record in a row of `values`. Raises RowProblem."""
         found: dict[str, Any] = {}
@@ -226,7 +238,7 @@ class Columns:
             text=_text(text),
             row=row,
             line=line,
-            id=get("id") or str(self._rows_before + row),
+            id=get("id") or str(row),
             parent=Parent(id=parent[0], text=parent[1]) if any(parent) else None,
             article=Article(id=article[0], url=article[1], title=article[2], text=article[3])
             if any(article)

@@ -35,7 +35,7 @@ class Source:
 
     `articles` and `base_url` complete a dump: the file of its articles, and the base of its relative
     addresses. `followers_only` includes posts for the author's followers. `rows_before` counts the dump's
-    rows in earlier files.
+    rows in earlier files, `lines_before` the lines before a piece of one.
     """
 
     def __init__(
@@ -47,11 +47,12 @@ class Source:
         base_url: str | None = None,
         followers_only: bool = False,
         rows_before: int = 0,
+        lines_before: int = 0,
     ) -> None:
         self.path = _file_in(path) if path.is_dir() else path
         self.member = member
         self.articles, self.base_url, self.followers_only = articles, base_url, followers_only
-        self.rows_before = rows_before
+        self.rows_before, self._lines_before = rows_before, lines_before
         self.repaired = 0
         self.remarks: list[str] = []
         """Remarks for the run's summary; readers add to it."""
@@ -150,7 +151,7 @@ class Source:
         r"""Line number from 1 and the line with its end; `\n`, `\r\n` and `\r` end a line. Raises
         DumpError."""
         text = self._decoded()
-        number = 0
+        number = self._lines_before
         try:
             while line := text.readline(MAX_LINE):
                 number += 1

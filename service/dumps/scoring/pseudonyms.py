@@ -21,7 +21,7 @@ from functools import lru_cache
 from typing import Any
 
 from parley.model.comment import Article, Parent
-from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.dumps.reading.record import RawRow, Record
 from parley.service.privacy import KeyedHashes
 
 DIGITS = 16
@@ -92,9 +92,9 @@ class Pseudonyms:
         return tuple(name for name in names if name in _RENAMED or not self._is_personal(name))
 
     @staticmethod
-    def bad_row(row: BadRow) -> BadRow:
+    def bad_row(row: RawRow) -> RawRow:
         """The row with only its place and problem."""
-        return replace(row, raw="")
+        return replace(row, raw=None)
 
     def _name(self, value: str) -> str:
         return self._hashes.author(value)[:DIGITS]

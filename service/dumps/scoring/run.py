@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from parley.service.dumps.formats.registry import output_format
-from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.dumps.reading.record import RawRow, Record
 from parley.service.dumps.scoring.deduplication import Seen
 from parley.service.dumps.scoring.parts import Parts
 from parley.service.dumps.scoring.rows import Layout, Scored, to_json
@@ -47,7 +47,7 @@ class Batch:
     to and including them, `taken` is the share of the dump read by then."""
 
     good: list[Record]
-    bad: list[BadRow]
+    bad: list[RawRow]
     rows: int
     taken: int
     scored: Callable[[], list[Scored]]
@@ -213,7 +213,7 @@ class Run:
     def _begin(self, *, after: Mapping[str, Any] | None = None, pace: Pace | None = None) -> Iterator[Batch]:
         """The rows of the selection, in groups of the size that `pace` says (None: a batch), without those
             counted by
-        the receipt `after`. A dump that breaks off ends with a BadRow that says so.
+        the receipt `after`. A dump that breaks off ends with a bad row that says so.
 
         The layout comes from the first full batch with a good row, even if groups are smaller.
         """
@@ -234,7 +234,7 @@ class Run:
                 good = [row for row, _ in some if isinstance(row, Record)]
                 yield Batch(
                     good=good,
-                    bad=[row for row, _ in some if isinstance(row, BadRow)],
+                    bad=[row for row, _ in some if isinstance(row, RawRow)],
                     rows=number + at,
                     taken=some[-1][1],
                     scored=self._scorer.start(good, seen=self._seen),
@@ -257,13 +257,13 @@ class Run:
         self.summary.add(scored, self._scorer.thresholds)
         return scored
 
-    def _list_bad(self, rows: Sequence[BadRow], errors: BinaryIO | None) -> None:
+    def _list_bad(self, rows: Sequence[RawRow], errors: BinaryIO | None) -> None:
         if errors is not None:
             errors.writelines(to_json(row.to_dict()) + b"\n" for row in rows)
         self.summary.bad += len(rows)
         if rows and not self.summary.first_problem:
             place = f"line {rows[0].line}" if rows[0].line is not None else f"row {rows[0].row}"
-            self.summary.first_problem = f"{place}: {rows[0].reason}"
+            self.summary.first_problem = f"{place}: {rows[0].problem}"
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -273,14 +273,14 @@ class Run:
         self.summary.share = self._written / max(self._read, 1)
         self._on_batch(self.summary)
 
-    def _rows(self) -> Iterator[Record | BadRow]:
+    def _rows(self) -> Iterator[Record | RawRow]:
         try:
             yield from self._selection
         except DumpError as error:
             if self._selection.taken == 0:
                 raise
             self.summary.cut_short = str(error)
-            yield BadRow(reason=f"the rest of the input is not read: {error}", row=self._selection.taken + 1)
+            yield RawRow(problem=f"the rest of the input is not read: {error}", row=self._selection.taken + 1)
 
 
 def _one_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from parley.service.dumps.formats.registry import Reader
 from parley.service.dumps.reading.names import FIELDS
-from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.dumps.reading.record import RawRow, Record
 from parley.service.dumps.scoring.pseudonyms import Pseudonyms
 from parley.service.errors import DumpError
 
@@ -92,7 +92,7 @@ class OneRecord:
     def __init__(self, record: Record) -> None:
         self._record = record
 
-    def __iter__(self) -> Iterator[Record | BadRow]:
+    def __iter__(self) -> Iterator[Record | RawRow]:
         yield self._record
 
 
@@ -138,12 +138,12 @@ class Selection:
         done = self.chosen / self._limit if self._limit else 0.0
         return max(done, self._reader.fraction)
 
-    def __iter__(self) -> Iterator[Record | BadRow]:
+    def __iter__(self) -> Iterator[Record | RawRow]:
         if self._limit == 0:
             return
         for row in self._reader:
             self.taken += 1
-            if isinstance(row, BadRow):
+            if isinstance(row, RawRow):
                 yield self._pseudonyms.bad_row(row) if self._pseudonyms else row
                 continue
             if self._where and not self._fits(row):

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from parley.model.comment import Comment, Prediction
 from parley.model.labels import ABUSE
 from parley.service.commands.policy import app
-from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.dumps.reading.record import RawRow, Record
 from parley.service.policy.decision import Policy
 from parley.service.policy.trial import BATCH, scores_of, try_policy
 
@@ -52,7 +52,7 @@ def scored(toxicity: float, row: int = 1) -> Record:
 def test_trial_counts_and_keeps_the_closest_calls(policy_file: Path) -> None:
     scores = [0.1, 0.99, 0.51, 0.7, 0.52, 0.49]
     rows = [Record(text=str(score), row=row) for row, score in enumerate(scores, start=1)]
-    trial = try_policy(Policy.load(policy_file), [*rows, BadRow(reason="empty", row=7)], predict, examples=2)
+    trial = try_policy(Policy.load(policy_file), [*rows, RawRow(problem="empty", row=7)], predict, examples=2)
     assert trial.actions == {"approve": 2, "reject": 4}
     assert [example.text for example in trial.rules["toxic"].examples] == ["0.51", "0.52"]
     assert [example.text for example in trial.rules["toxic"].below] == ["0.49", "0.1"]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from parley.service.dumps.formats.registry import open_reader
-from parley.service.dumps.reading.record import BadRow, Columns, Record
+from parley.service.dumps.reading.record import Columns, RawRow, Record
 from parley.service.dumps.reading.source import Source
 
-Rows = list[Record | BadRow]
+Rows = list[Record | RawRow]
 Read = Callable[..., Rows]
 
 

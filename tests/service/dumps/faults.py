@@ -23,7 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from parley.service.dumps.formats.registry import open_reader
-from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.dumps.reading.record import RawRow, Record
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError
 from tests.service.dumps import exports
@@ -276,14 +276,14 @@ def try_out(name: str, fault: str, folder: Path) -> Outcome:
 
 def read(path: Path, name: str, expected: int) -> Outcome:
     """The rows of the dump at `path`, and what was said of it."""
-    rows: list[Record | BadRow] = []
+    rows: list[Record | RawRow] = []
     said: list[str] = []
     with closing(Source(path)) as source:
         try:
             rows.extend(open_reader(source, name=name))
         except DumpError as error:
             said.append(str(error).removeprefix(f"{path} "))
-        said += [f"{row.reason} (line {row.line})" for row in rows if isinstance(row, BadRow)]
+        said += [f"{row.problem} (line {row.line})" for row in rows if isinstance(row, RawRow)]
     return Outcome(sum(isinstance(row, Record) for row in rows), expected, "; ".join(said))
 
 

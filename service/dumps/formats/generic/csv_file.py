@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem
+from parley.service.dumps.reading.record import Columns, RawRow, Record
 from parley.service.dumps.reading.source import MAX_LINE, Source
 from parley.service.errors import DumpError
 
@@ -104,10 +104,12 @@ class CsvReader:
         """How much of the input has been read, in [0, 1]."""
         return self._source.fraction
 
-    def __iter__(self) -> Iterator[Record | BadRow]:
-        row, recovering = 0, False
+    def __iter__(self) -> Iterator[Record | RawRow]:
+        return self._columns.read_all(self._raw_rows(), before=self._source.rows_before)
+
+    def _raw_rows(self) -> Iterator[RawRow]:
+        recovering = False
         while (found := self._rows.next()) is not None:
-            row += 1
             problem = found.problem
             if problem is None and len(found.cells) != len(self._header):
                 problem = f"{len(found.cells)} cells, where the header has {len(self._header)}"
@@ -116,13 +118,10 @@ class CsvReader:
             recovering = problem is not None and (recovering or '"' in found.raw)
             if problem is not None:
                 self._rows.again(found)
-                yield BadRow(reason=problem, row=row, line=found.line, raw=found.lines[0][1].rstrip("\r\n"))
-                continue
-            try:
+                yield RawRow(problem=problem, line=found.line, raw=found.lines[0][1].rstrip("\r\n"))
+            else:
                 values = dict(zip(self._header, found.cells, strict=True))
-                yield self._columns.record(values, row=row, line=found.line)
-            except RowProblem as reason:
-                yield BadRow(reason=str(reason), row=row, line=found.line, raw=found.raw.rstrip("\r\n"))
+                yield RawRow(values=values, line=found.line, raw=found.raw.rstrip("\r\n"))
 
     def _read_header(self) -> tuple[str, ...]:
         header = self._rows.next()
@@ -161,7 +160,7 @@ class Row:
     @property
     def raw(self) -> str:
         """Its text, line ends included."""
-        return "".join(text for _, text in self.lines)
+        return "".join([text for _, text in self.lines])
 
 
 def checked_rows(source: Source, widths: Collection[int] = ()) -> Iterator[Row]:

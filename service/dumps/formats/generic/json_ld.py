@@ -14,8 +14,9 @@ from pydantic_core import from_json
 
 from parley.service.dumps.formats.generic.linked_data import comments
 from parley.service.dumps.formats.generic.microdata import items
-from parley.service.dumps.formats.native import Native, RawComment
+from parley.service.dumps.formats.native import Native
 from parley.service.dumps.formats.reply_tree import Index
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError, NothingToScore
 
@@ -34,7 +35,7 @@ def looks(head: str) -> bool:
     return bool(_HTML.match(head))
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments of every article on the page, in order, read at once: the page is small."""
     page, broken = _page(source)
     roots, problems = _data(page)
@@ -47,7 +48,7 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
         parent, article = comment.pop("parent"), comment.pop("article")
         if parent is not None:
             comment["parent.id"] = parent["id"]
-        yield RawComment(values={**comment, **article})
+        yield RawRow(values={**comment, **article})
     yield from problems
     if broken is not None:
         raise broken
@@ -58,7 +59,7 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
         )
 
 
-def _data(page: str) -> tuple[list[Any], list[RawComment]]:
+def _data(page: str) -> tuple[list[Any], list[RawRow]]:
     """The contents of the JSON-LD scripts; broken ones as far as readable."""
     roots, problems = [], []
     for line, block in _blocks(page):
@@ -66,7 +67,7 @@ def _data(page: str) -> tuple[list[Any], list[RawComment]]:
             roots.append(json.loads(block, strict=False))
         except (ValueError, RecursionError) as error:
             roots.append(_as_far_as_it_goes(block, error))
-            problems.append(RawComment(line=line, raw=block, problem=f"JSON-LD that is not JSON: {error}"))
+            problems.append(RawRow(line=line, raw=block, problem=f"JSON-LD that is not JSON: {error}"))
     return roots, problems
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from parley.service.dumps.formats.native import objects, stream_items
-from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem, raw_json
+from parley.service.dumps.formats.native import NO_OBJECT, objects, stream_items
+from parley.service.dumps.reading.record import Columns, RawRow, Record, raw_json
 from parley.service.dumps.reading.source import Source
 
 _DEPTH = 3
@@ -35,26 +35,16 @@ class JsonLinesReader:
         """How much of the input has been read, in [0, 1]."""
         return self._source.fraction
 
-    def __iter__(self) -> Iterator[Record | BadRow]:
-        return self._of_lines() if self._path is None else self._of_document(self._path)
+    def __iter__(self) -> Iterator[Record | RawRow]:
+        found = objects(self._source) if self._path is None else self._of_document(self._path)
+        return self._columns.read_all(found, before=self._source.rows_before)
 
-    def _of_lines(self) -> Iterator[Record | BadRow]:
-        for row, found in enumerate(objects(self._source), start=1):
-            try:
-                if found.problem:
-                    raise RowProblem(found.problem)
-                yield self._columns.record(found.values, row=row, line=found.line)
-            except RowProblem as problem:
-                yield BadRow(reason=str(problem), row=row, line=found.line, raw=found.raw or "")
-
-    def _of_document(self, path: str) -> Iterator[Record | BadRow]:
-        for row, values in enumerate(stream_items(self._source, path, many=True), start=1):
-            try:
-                if not isinstance(values, Mapping):
-                    raise RowProblem('not a JSON object; a comment is {"text": "..."}')
-                yield self._columns.record(values, row=row)
-            except RowProblem as problem:
-                yield BadRow(reason=str(problem), row=row, raw=raw_json(values))
+    def _of_document(self, path: str) -> Iterator[RawRow]:
+        for values in stream_items(self._source, path, many=True):
+            if isinstance(values, Mapping):
+                yield RawRow(values=values)
+            else:
+                yield RawRow(raw=raw_json(values), problem=NO_OBJECT)
 
 
 def document_path(head: str, text: str) -> str | None:

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from parley.model.comment import Article, Parent
-from parley.service.dumps.formats.reply_tree import Index, Skip
-from parley.service.dumps.reading.record import EMPTY_TEXT, BadRow, Columns, Record, to_utc
+from parley.service.dumps.formats.reply_tree import Index
+from parley.service.dumps.reading.record import EMPTY_TEXT, Columns, RawRow, Record, to_utc
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError, NothingToScore
 
@@ -136,24 +136,25 @@ class PageReader:
         """1.0: the page is read at once."""
         return 1.0
 
-    def __iter__(self) -> Iterator[Record | BadRow]:
+    def __iter__(self) -> Iterator[Record | RawRow]:
         parent: Parent | None = None
         name = self._source.name.partition(".")[0]
-        for row, (header, end) in enumerate(zip(self._headers, self._ends(), strict=True), start=1):
+        for number, (header, end) in enumerate(zip(self._headers, self._ends(), strict=True), start=1):
             body = self._lines[header.text_at : end]
-            text = _last_text(body) if row == len(self._headers) else _joined(body)
-            this = Parent(id=f"{name}-{row}", text=text)
+            text = _last_text(body) if number == len(self._headers) else _joined(body)
+            this = Parent(id=f"{name}-{number}", text=text)
+            row = self._source.rows_before + number
             if text:
                 yield self._record(header, this, parent if header.answer else None, row)
             else:
                 raw = "\n".join(self._lines[header.at : end])
-                yield BadRow(reason=EMPTY_TEXT, row=row, line=header.at + 1, raw=raw)
+                yield RawRow(problem=EMPTY_TEXT, row=row, line=header.at + 1, raw=raw)
             if not header.answer:
                 parent = this
         if self._broken is not None:
             raise self._broken
 
-    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+    def rows(self, index: Index) -> Iterator[Record | RawRow]:
         """The rows; parents are on the same page."""
         return iter(self)
 

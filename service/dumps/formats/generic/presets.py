@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from parley.model.comment import Article, Parent, TextFormat
 from parley.service.dumps.formats.generic.csv_file import CsvReader, Row, checked_rows, delimiter, header_line
 from parley.service.dumps.formats.native import words
-from parley.service.dumps.formats.reply_tree import Index, Joined, Skip, placeholder
+from parley.service.dumps.formats.reply_tree import Index, Joined, placeholder
 from parley.service.dumps.reading.names import FIELDS, own_name
-from parley.service.dumps.reading.record import BadRow, Columns, Record
+from parley.service.dumps.reading.record import Columns, RawRow, Record
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError
 
@@ -38,7 +38,7 @@ class Preset:
     columns: Mapping[str, str]
     format: TextFormat = "plain"
     renamed: Mapping[str, str] = field(default_factory=dict)
-    finish: Callable[[Record], Record | Skip] = lambda record: record
+    finish: Callable[[Record], Record | RawRow] = lambda record: record
     articles: tuple[str, ...] = ()
     article: Mapping[str, str] = field(default_factory=dict)
 
@@ -56,9 +56,7 @@ class PresetReader:
         columns.check_own(source.place)
         there = header(source.head_text)
         chosen = {name: _first_of(column, there) for name, column in preset.columns.items()}
-        self._reader = CsvReader(
-            source, _PresetColumns({**chosen, **columns.mapped}, rows_before=source.rows_before)
-        )
+        self._reader = CsvReader(source, _PresetColumns({**chosen, **columns.mapped}))
         better = {own_name(name): new for name, new in preset.renamed.items()}
         known = [better.get(name, name) for name in self._reader.columns]
         added = ("id", "parent.id", "parent.text", "article.id", "article.url", "article.title", "format")
@@ -69,23 +67,23 @@ class PresetReader:
         """How much of the input has been read, in [0, 1]."""
         return self._reader.fraction * (self._joined.share if self._joined else 1.0)
 
-    def __iter__(self) -> Iterator[Record | BadRow]:
+    def __iter__(self) -> Iterator[Record | RawRow]:
         source = self._source
         with closing(Index()) as index:
             self._joined = Joined(self.rows(index), index, skipped=source.skipped, read_ahead=source.ends)
             yield from self._joined
 
-    def rows(self, index: Index) -> Iterator[Record | BadRow | Skip]:
+    def rows(self, index: Index) -> Iterator[Record | RawRow]:
         """The unjoined rows, for an `Index` shared by several files."""
         self._add_articles(index)
         return self._rows()
 
-    def _rows(self) -> Iterator[Record | BadRow | Skip]:
+    def _rows(self) -> Iterator[Record | RawRow]:
         for row in self._reader:
-            if isinstance(row, BadRow):
+            if isinstance(row, RawRow):
                 yield row
             elif (gone := placeholder(row.text)) is not None:
-                yield Skip(reason=gone, id=row.id)
+                yield RawRow(skip=gone, values={"id": row.id})
             else:
                 yield self._preset.finish(self._own(row))
 
@@ -148,12 +146,12 @@ def _socc(record: Record) -> Record:
     return replace(record, parent=None if record.parent == Parent(id="0") else record.parent)
 
 
-def _discourse_archive(record: Record) -> Record | Skip:
+def _discourse_archive(record: Record) -> Record | RawRow:
     """A post's address has its topic and number; its parent isn't stated."""
     extra = dict(record.extra)
     private = str(extra.pop("is_pm", "")).strip().lower()
     if private in ("yes", "true", "t", "1"):
-        return Skip(reason="a private message", id=record.id)
+        return RawRow(skip="a private message", values={"id": record.id})
     extra.pop("post_cooked", None)
     url = record.article.url if record.article else None
     found = _TOPIC.match(url or "")
@@ -163,13 +161,13 @@ def _discourse_archive(record: Record) -> Record | Skip:
     return replace(record, id=id, article=article, extra=extra)
 
 
-def _discourse_posts(record: Record) -> Record | Skip:
+def _discourse_posts(record: Record) -> Record | RawRow:
     """Rows of the table `posts`: a reply names its parent's number in the topic."""
     extra = dict(record.extra)
     topic, number = (record.article.id if record.article else None), extra.pop("post_number", None)
     id = f"{topic}/{number}" if topic and number else record.id
     if extra.pop("deleted_at", None):
-        return Skip(reason="deleted", id=id)
+        return RawRow(skip="deleted", values={"id": id})
     extra.pop("cooked", None)
     parent = record.parent.id if record.parent else None
     return replace(record, id=id, parent=Parent(id=f"{topic}/{parent}") if parent else None, extra=extra)

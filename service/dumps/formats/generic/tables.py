@@ -16,7 +16,7 @@ from parley.service.dumps.formats.generic.expansion import Unpacked
 from parley.service.dumps.formats.generic.expansion import sizes as sizes_of
 from parley.service.dumps.reading.names import REPEATED
 from parley.service.dumps.reading.packing import MAX_RATIO, UNPACKED_FREELY
-from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProblem, raw_json
+from parley.service.dumps.reading.record import Columns, RawRow, Record
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError
 
@@ -49,7 +49,7 @@ class TableReader:
     def __init__(self, source: Source, columns: Columns) -> None:
         self._columns = columns
         self._pa = import_pyarrow()
-        self._place = source.place
+        self._place, self._before = source.place, source.rows_before
         self._row, self._rows = 0, 0
         self._bytes, self._size = 0, max(source.size, 1)
         try:
@@ -114,14 +114,19 @@ class TableReader:
         """How much of the input has been read, in [0, 1]."""
         return self._row / self._rows if self._rows else 0.0
 
-    def __iter__(self) -> Iterator[Record | BadRow]:
+    def __iter__(self) -> Iterator[Record | RawRow]:
+        return self._columns.read_all(self._raw_rows(), before=self._before)
+
+    def _raw_rows(self) -> Iterator[RawRow]:
         while (batch := self._next_batch()) is not None:
             self._afford(batch.num_rows)
             sizes = sum((self._sizes(column) for column in batch.columns), np.ones(batch.num_rows, np.int64))
             at_once = max(1, min(ROWS_AT_ONCE, BYTES_AT_ONCE // int(sizes.max(initial=1))))
             for start in range(0, batch.num_rows, at_once):
                 self._weigh(int(sizes[start : start + at_once].sum()))
-                yield from self._records(self._rows_of(batch.slice(start, at_once)))
+                for values in self._rows_of(batch.slice(start, at_once)):
+                    self._row += 1
+                    yield RawRow(values=values)
 
     def _sizes(self, column: Any) -> Any:
         try:
@@ -173,18 +178,6 @@ class TableReader:
         except self._pa.ArrowNotImplementedError:
             return False
         return True
-
-    def _records(self, rows: list[dict[str, Any]]) -> Iterator[Record | BadRow]:
-        for values in rows:
-            self._row += 1
-            try:
-                yield self._columns.record(values, row=self._row)
-            except RowProblem as problem:
-                yield BadRow(
-                    reason=str(problem),
-                    row=self._row,
-                    raw=raw_json(values),
-                )
 
     def _broken(self, error: Exception) -> DumpError:
         after = f" past row {self._row}" if self._row else ""

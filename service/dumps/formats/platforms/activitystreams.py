@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from parley.service.dumps.formats.native import Native, RawComment, dig, entries, stream_items, words
+from parley.service.dumps.formats.native import Native, dig, entries, stream_items, words
 from parley.service.dumps.formats.reply_tree import Index
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 _KEYS = re.compile(r'(?<!\\)"(?:orderedItems|https?://www\.w3\.org/ns/activitystreams)"')
@@ -37,7 +38,7 @@ def looks(head: str) -> bool:
     return start and bool(_KEYS.search(head)) and bool(_COLLECTION.search(head))
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The notes of the collection."""
     path = "orderedItems.item" if '"orderedItems"' in source.head_text else "items.item"
     for activity in stream_items(source, path):
@@ -50,26 +51,26 @@ def left_out(visibility: str | None, source: Source) -> str | None:
     return None if wanted or visibility is None else PRIVATE.get(visibility)
 
 
-def _activity(activity: Any, source: Source, index: Index) -> Iterator[RawComment]:
+def _activity(activity: Any, source: Source, index: Index) -> Iterator[RawRow]:
     kind = dig(activity, "type")
     note = activity if kind in ("Note", "Question", *_ARTICLES) else dig(activity, "object")
     id = dig(note, "id") or dig(activity, "id")
     if not isinstance(note, Mapping) or kind in _NO_COMMENTS:
         reason = _NO_COMMENTS.get(kind, "only an address") if isinstance(kind, str) else "no activity"
-        yield RawComment(values={"id": id}, skip=reason)
+        yield RawRow(values={"id": id}, skip=reason)
         return
     visibility = _visibility(note) or _visibility(activity)
     if (private := left_out(visibility, source)) is not None:
-        yield RawComment(values={"id": id}, skip=private)
+        yield RawRow(values={"id": id}, skip=private)
     elif note.get("type") in _ARTICLES:
         if isinstance(id, str):
             url, title, text = _address(note), words(note.get("name")), words(_content(note))
             index.add_article(id, url=url or id, title=title, text=text)
-        yield RawComment(values={"id": id}, skip="an article")
+        yield RawRow(values={"id": id}, skip="an article")
     else:
         gone = note.get("type") in _NO_COMMENTS
         values = {**_values(note, id), "visibility": visibility}
-        yield RawComment(values=values, skip="deleted" if gone else None)
+        yield RawRow(values=values, skip="deleted" if gone else None)
 
 
 def _visibility(thing: Mapping[str, Any]) -> str | None:

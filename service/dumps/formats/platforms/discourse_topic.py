@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from parley.service.dumps.formats.native import Native, RawComment, dig, stream_again, stream_items, words
+from parley.service.dumps.formats.native import Native, dig, stream_again, stream_items, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.formats.systems.isso import absolute
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 _FIRST = re.compile(r'^\s*\{\s*"post_stream"\s*:')
@@ -19,13 +20,13 @@ def looks(head: str) -> bool:
     return bool(_FIRST.match(head))
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The posts; the topic's title comes after them, so the file is read twice."""
     title = next((words(value) for value in stream_again(source, "title")), None)
     for post in stream_items(source, "post_stream.posts.item"):
         topic, slug, number = (dig(post, key) for key in ("topic_id", "topic_slug", "post_number"))
         answered = dig(post, "reply_to_post_number")
-        yield RawComment(
+        yield RawRow(
             values={
                 "id": f"{topic}/{number}",
                 "parent.id": f"{topic}/{answered}" if answered else None,

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from parley.service.dumps.formats.native import Native, RawComment, dig, entries, stream_items, words
+from parley.service.dumps.formats.native import Native, dig, entries, stream_items, words
 from parley.service.dumps.formats.reply_tree import Index
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 SITE = "https://news.ycombinator.com/item?id="
@@ -24,7 +25,7 @@ def looks(head: str) -> bool:
     return hits or bool(_TREE.match(start) or _ITEM.match(start))
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments, replies after their parents."""
     if '"hits"' in source.head_text and _HITS.search(source.head_text):
         for hit in stream_items(source, "hits.item", many=True):
@@ -34,7 +35,7 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
         yield from _item(item, index, 0)
 
 
-def _hit(hit: Any) -> RawComment:
+def _hit(hit: Any) -> RawRow:
     story, parent = dig(hit, "story_id"), dig(hit, "parent_id")
     values = {
         "id": dig(hit, "objectID"),
@@ -44,10 +45,10 @@ def _hit(hit: Any) -> RawComment:
         "article.title": dig(hit, "story_title"),
         **_said(hit, text="comment_text", author="author", time="created_at"),
     }
-    return RawComment(values=values)
+    return RawRow(values=values)
 
 
-def _item(item: Any, index: Index, depth: int) -> Iterator[RawComment]:
+def _item(item: Any, index: Index, depth: int) -> Iterator[RawRow]:
     kind, id = dig(item, "type"), dig(item, "id")
     story = dig(item, "story_id")
     if kind == "comment" or (kind is None and dig(item, "text")):
@@ -60,7 +61,7 @@ def _item(item: Any, index: Index, depth: int) -> Iterator[RawComment]:
             **_said(item, text="text", author="author", time="created_at"),
         }
         gone = dig(item, "deleted") is True or (depth > 0 and not dig(item, "text"))
-        yield RawComment(values=values, skip="deleted" if gone else None)
+        yield RawRow(values=values, skip="deleted" if gone else None)
     elif id is not None:
         url, title = dig(item, "url"), words(dig(item, "title"))
         url = url if isinstance(url, str) else f"{SITE}{id}"

@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from parley.service.dumps.formats.native import Native, RawComment, dig, stream_again, stream_items
+from parley.service.dumps.formats.native import Native, dig, stream_again, stream_items
 from parley.service.dumps.formats.platforms.activitystreams import left_out
 from parley.service.dumps.formats.reply_tree import Index
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 _KEYS = [re.compile(rf'(?<!\\)"{key}"\s*:') for key in ("in_reply_to_id", "visibility", "content")]
@@ -24,7 +25,7 @@ def looks(head: str) -> bool:
     return head.lstrip().startswith(("[", "{")) and all(key.search(head) for key in _KEYS)
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The statuses, ancestors before descendants."""
     head = source.head_text
     if _CONTEXT.match(head):
@@ -37,11 +38,11 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
         yield _status(status, source)
 
 
-def _status(status: Any, source: Source) -> RawComment:
+def _status(status: Any, source: Source) -> RawRow:
     told = dig(status, "visibility")
     visibility = _VISIBILITY.get(told, told) if isinstance(told, str) else None
     skip = "shared from elsewhere" if dig(status, "reblog") else left_out(visibility, source)
-    return RawComment(
+    return RawRow(
         values={
             "id": dig(status, "id"),
             "parent.id": dig(status, "in_reply_to_id"),

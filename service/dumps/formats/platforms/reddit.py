@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from parley.model.text.plain import plain_text
-from parley.service.dumps.formats.native import Native, RawComment, objects, objects_beside
+from parley.service.dumps.formats.native import Native, objects, objects_beside
 from parley.service.dumps.formats.reply_tree import Index, placeholder
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 SITE = "https://www.reddit.com"
@@ -26,7 +27,7 @@ def looks(head: str) -> bool:
     return head.lstrip().startswith("{") and all(key.search(head) for key in _KEYS)
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments; archives have them in order of writing, so parents come before replies."""
     for submission in objects_beside(_submissions(source), source):
         add(submission, index)

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from parley.service.dumps.formats.native import Native, RawComment, dig, entries, stream_items
+from parley.service.dumps.formats.native import Native, dig, entries, stream_items
 from parley.service.dumps.formats.platforms import reddit
 from parley.service.dumps.formats.reply_tree import Index
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 _LISTING = re.compile(r'^\s*\[?\s*\{\s*"kind"\s*:\s*"Listing"')
@@ -22,7 +23,7 @@ def looks(head: str) -> bool:
     return bool(_LISTING.match(head)) or (bool(_DATA.match(head)) and all(key.search(head) for key in _KEYS))
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments, replies after their parents; the preceding submission is their article."""
     head = source.head_text
     path = "data.item" if _DATA.match(head) else "data.children.item"
@@ -30,16 +31,16 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
         yield from _thing(thing, index, 0)
 
 
-def _thing(thing: Any, index: Index, depth: int) -> Iterator[RawComment]:
+def _thing(thing: Any, index: Index, depth: int) -> Iterator[RawRow]:
     wrapped = isinstance(dig(thing, "data"), Mapping)
     kind, held = (dig(thing, "kind"), thing["data"]) if wrapped else ("t1", thing)
     if kind == "t3":
         reddit.add(held, index)
     elif kind == "t1":
         if not isinstance(held, Mapping):
-            yield RawComment(problem="not a Reddit comment")
+            yield RawRow(problem="not a Reddit comment")
             return
-        yield RawComment(values=reddit.values(held))
+        yield RawRow(values=reddit.values(held))
         replies = entries(dig(held, "replies", "data", "children")) if depth < MAX_DEPTH else []
         for reply in replies:
             yield from _thing(reply, index, depth + 1)

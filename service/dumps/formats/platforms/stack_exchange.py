@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from contextlib import closing
 
-from parley.service.dumps.formats.native import Native, RawComment, words
+from parley.service.dumps.formats.native import Native, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.formats.xml_stream import read_nodes
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError
 
@@ -20,14 +21,14 @@ def looks(head: str) -> bool:
     return bool(_ROOT.search(head[:2000]))
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments; they reply to posts, not to each other."""
     posts = source.beside("Posts.xml")
     if posts is not None:
         _add(posts, source, index)
     for node in read_nodes(source, ("row",), prefixes={}):
         row = node.attributes
-        yield RawComment(
+        yield RawRow(
             values={
                 "id": row.get("Id"),
                 "article.id": row.get("PostId"),

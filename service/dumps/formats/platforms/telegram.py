@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from parley.service.dumps.formats.native import Native, RawComment, dig, entries, stream_again, stream_items
+from parley.service.dumps.formats.native import Native, dig, entries, stream_again, stream_items
 from parley.service.dumps.formats.reply_tree import Index
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 _TYPE = re.compile(r'(?<!\\)"type"\s*:\s*"(?P<type>\w+_(?:chat|group|supergroup|channel)|saved_messages)"')
@@ -23,7 +24,7 @@ def looks(head: str) -> bool:
     return head.lstrip().startswith("{") and bool(_TYPE.search(head) and _MESSAGES.search(head))
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The messages; the chat's name is their article."""
     told = _TYPE.search(source.head_text)
     kind = told["type"] if told else None
@@ -32,7 +33,7 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
     for message in stream_items(source, "messages.item"):
         answered = dig(message, "reply_to_message_id")
         skip = "a private message" if kind in _PRIVATE else None
-        yield RawComment(
+        yield RawRow(
             values={
                 "id": dig(message, "id"),
                 "parent.id": answered,

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from parley.service.dumps.formats.native import Native, RawComment, dig, entries, stream_items
+from parley.service.dumps.formats.native import Native, dig, entries, stream_items
 from parley.service.dumps.formats.reply_tree import Index
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 _KIND = re.compile(r'(?<!\\)"kind"\s*:\s*"youtube#comment|(?<!\\)"topLevelComment"\s*:')
@@ -24,7 +25,7 @@ def looks(head: str) -> bool:
     return head.lstrip().startswith(("{", "[")) and bool(_KIND.search(head))
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments: a thread's first, then its replies in the response."""
     head = source.head_text
     steps = ["item"] if head.lstrip().startswith("[") else []
@@ -34,7 +35,7 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
         yield from _thread(item)
 
 
-def _thread(item: Any) -> Iterator[RawComment]:
+def _thread(item: Any) -> Iterator[RawRow]:
     top = dig(item, "snippet", "topLevelComment")
     if top is None:
         yield _comment(item, None)
@@ -45,10 +46,10 @@ def _thread(item: Any) -> Iterator[RawComment]:
         yield _comment(reply, video)
 
 
-def _comment(comment: Any, video: Any) -> RawComment:
+def _comment(comment: Any, video: Any) -> RawRow:
     snippet = dig(comment, "snippet")
     if not isinstance(snippet, Mapping):
-        return RawComment(problem="not a YouTube comment: it has no snippet")
+        return RawRow(problem="not a YouTube comment: it has no snippet")
     original = snippet.get("textOriginal")
     video = video or snippet.get("videoId")
     values = {
@@ -64,7 +65,7 @@ def _comment(comment: Any, video: Any) -> RawComment:
         "status": snippet.get("moderationStatus"),
         "likes": snippet.get("likeCount"),
     }
-    return RawComment(values=values)
+    return RawRow(values=values)
 
 
 FORMAT = Native(read=read, extras={"status": "string", "likes": "int64"})

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from parley.service.dumps.formats.native import Native, RawComment, dig, stream_items
+from parley.service.dumps.formats.native import Native, dig, stream_items
 from parley.service.dumps.formats.reply_tree import Index
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 _FIRST = re.compile(r'^\s*\{\s*"id"\s*:\s*"[^"]+"\s*,\s*"title"\s*:')
@@ -22,14 +23,14 @@ def looks(head: str) -> bool:
     return bool(_FIRST.match(head) and _KEYS.search(head))
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments; the video's name comes at the beginning."""
     video = _video(source.head_text)
     id = dig(video, "id")
     url = dig(video, "webpage_url") or (f"{_WATCH}{id}" if isinstance(id, str) else None)
     for comment in stream_items(source, "comments.item"):
         parent = dig(comment, "parent")
-        yield RawComment(
+        yield RawRow(
             values={
                 "id": dig(comment, "id"),
                 "parent.id": None if parent == "root" else parent,

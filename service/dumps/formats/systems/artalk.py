@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from parley.service.dumps.formats.native import Native, RawComment, dig, stream_items, words
+from parley.service.dumps.formats.native import Native, dig, stream_items, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.formats.systems.isso import absolute
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 _KEYS = [re.compile(rf'(?<!\\)"{key}"\s*:') for key in ("page_key", "content", "rid")]
@@ -18,13 +19,13 @@ def looks(head: str) -> bool:
     return head.lstrip().startswith("[") and all(key.search(head) for key in _KEYS)
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments; numbers and flags are strings in some versions."""
     for comment in stream_items(source, "item"):
         page = dig(comment, "page_key")
         url = absolute(source.base_url, page) if isinstance(page, str) else None
         pending = dig(comment, "is_pending") in (True, "true")
-        yield RawComment(
+        yield RawRow(
             values={
                 "id": dig(comment, "id"),
                 "parent.id": dig(comment, "rid"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from parley.service.dumps.formats.native import Native, RawComment, words
+from parley.service.dumps.formats.native import Native, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.formats.xml_stream import Node, read_nodes
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 _FEED = re.compile(r"<feed\b[^<>]*http://www\.w3\.org/2005/Atom")
@@ -21,7 +22,7 @@ def looks(head: str) -> bool:
     return bool(_FEED.search(head[:4000]) and _BLOGGER.search(head))
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments; a post is their article, anywhere in the file."""
     for node in read_nodes(source, ("entry",), prefixes=_PREFIXES):
         kind = node.text("blogger:type") or _kind(node)
@@ -40,7 +41,7 @@ def _kind(node: Node) -> str | None:
     return None
 
 
-def _comment(node: Node) -> RawComment:
+def _comment(node: Node) -> RawRow:
     post = node.attribute("ref", "thr:in-reply-to") or node.text("blogger:parent")
     status = (node.text("blogger:status") or "").lower()
     above = _link(node, "related")
@@ -55,7 +56,7 @@ def _comment(node: Node) -> RawComment:
         "format": "html",
         "status": {"live": "approved"}.get(status, status) or None,
     }
-    return RawComment(values=values, line=node.line)
+    return RawRow(values=values, line=node.line)
 
 
 def _link(node: Node, relation: str) -> str | None:

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from parley.service.dumps.formats.native import Native, RawComment, dig, stream_again, stream_items, words
+from parley.service.dumps.formats.native import Native, dig, stream_again, stream_items, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.formats.systems.isso import absolute
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 _KEYS = re.compile(r'(?<!\\)"(?:comments|commenters|pages|version)"\s*:')
@@ -27,7 +28,7 @@ def looks(head: str) -> bool:
     return start and bool(_HEX.search(head) or _COMENTARIO.match(head))
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments. Names and pages come after them in the file, so it is read twice."""
     for commenter in stream_again(source, "commenters.item"):
         id, name = dig(commenter, "commenterHex") or dig(commenter, "id"), dig(commenter, "name")
@@ -42,7 +43,7 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
         yield _comment(comment, source)
 
 
-def _comment(comment: Any, source: Source) -> RawComment:
+def _comment(comment: Any, source: Source) -> RawRow:
     author, parent = (
         _either(comment, "commenterHex", "userCreated"),
         _either(comment, "parentHex", "parentId"),
@@ -61,7 +62,7 @@ def _comment(comment: Any, source: Source) -> RawComment:
         "score": dig(comment, "score"),
     }
     gone = dig(comment, "deleted") is True or dig(comment, "isDeleted") is True
-    return RawComment(values=values, skip="deleted" if gone else None)
+    return RawRow(values=values, skip="deleted" if gone else None)
 
 
 def _article(comment: Any, source: Source) -> dict[str, Any]:

@@ -17,17 +17,9 @@ from dataclasses import replace
 from typing import Any
 
 from parley.service.dumps.formats.generic.csv_file import checked_rows
-from parley.service.dumps.formats.native import (
-    Native,
-    RawComment,
-    dig,
-    entries,
-    objects,
-    objects_beside,
-    words,
-)
+from parley.service.dumps.formats.native import Native, dig, entries, objects, objects_beside, words
 from parley.service.dumps.formats.reply_tree import Index
-from parley.service.dumps.reading.record import to_utc
+from parley.service.dumps.reading.record import RawRow, to_utc
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError
 
@@ -55,7 +47,7 @@ def looks_csv(head: str) -> bool:
     return len(row) in (7, 8) and "T" in row[3] and to_utc(row[3]) is not None and row[6] in _CSV_STATUS
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments and then the archived ones."""
     _add_beside(source, index)
     broken: DumpError | None = None
@@ -87,7 +79,7 @@ def add_users(source: Source, index: Index) -> None:
             index.add_author(id, name)
 
 
-def _comments(source: Source) -> Iterator[RawComment]:
+def _comments(source: Source) -> Iterator[RawRow]:
     for found in objects(source):
         if found.problem:
             yield found
@@ -120,7 +112,7 @@ def unwrapped(value: Any) -> Any:
     return value
 
 
-def read_csv(source: Source, index: Index) -> Iterator[RawComment]:
+def read_csv(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments of the importer's CSV."""
     for story in _rows_beside(source, "stories.csv", least=3):
         index.add_article(story[0], url=story[1] or None, title=words(story[2]), text=None)
@@ -131,7 +123,7 @@ def read_csv(source: Source, index: Index) -> Iterator[RawComment]:
         if tuple(row[:7]) == _CSV_HEADER:
             continue  # a header as in the documentation, though the importer itself has none
         if found.problem is not None:
-            yield RawComment(line=line, problem=found.problem, raw=found.lines[0][1].rstrip("\r\n"))
+            yield RawRow(line=line, problem=found.problem, raw=found.lines[0][1].rstrip("\r\n"))
             continue
         id, author, story_id, created, body, parent, status = row[:7]
         values = {
@@ -145,7 +137,7 @@ def read_csv(source: Source, index: Index) -> Iterator[RawComment]:
             "status": status or None,
             "rating": row[7] or None if len(row) == _CSV_COLUMNS else None,
         }
-        yield RawComment(values=values, line=line)
+        yield RawRow(values=values, line=line)
 
 
 def _rows_beside(source: Source, name: str, *, least: int) -> Iterator[list[str]]:

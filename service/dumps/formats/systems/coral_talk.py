@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from parley.service.dumps.formats.native import Native, RawComment, objects, objects_beside, words
+from parley.service.dumps.formats.native import Native, objects, objects_beside, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.formats.systems.coral import add_users, unwrapped
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 _KEYS = [re.compile(rf'(?<!\\)"{key}"\s*:') for key in ("asset_id", "body", "author_id")]
@@ -20,7 +21,7 @@ def looks(head: str) -> bool:
     return head.lstrip().startswith("{") and all(key.search(head) for key in _KEYS)
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments, with the statuses of later versions."""
     for asset in objects_beside(source.beside("assets.json"), source):
         if isinstance(id := asset.get("id"), str):

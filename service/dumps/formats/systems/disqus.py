@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from parley.service.dumps.formats.native import Native, RawComment, words
+from parley.service.dumps.formats.native import Native, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.formats.xml_stream import Node, read_nodes
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 _ROOT = re.compile(r"<disqus[\s>]")
@@ -18,7 +19,7 @@ def looks(head: str) -> bool:
     return bool(_ROOT.search(head)) and not head.lstrip().startswith(("{", "["))
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The posts; a thread comes before its posts, and is their article."""
     categories: dict[str, str] = {}
     of_thread: dict[str, str] = {}
@@ -35,7 +36,7 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
                 of_thread[id] = category
 
 
-def _post(node: Node, of_thread: dict[str, str]) -> RawComment:
+def _post(node: Node, of_thread: dict[str, str]) -> RawRow:
     thread = node.attribute("id", "thread")
     skip = "deleted" if node.text("isDeleted") == "true" else None
     spam = node.text("isSpam") == "true"
@@ -51,7 +52,7 @@ def _post(node: Node, of_thread: dict[str, str]) -> RawComment:
         "category": of_thread.get(thread or ""),
         "status": "spam" if spam else "approved",
     }
-    return RawComment(values=values, line=node.line, skip=skip)
+    return RawRow(values=values, line=node.line, skip=skip)
 
 
 FORMAT = Native(read=read, extras={"category": "string", "status": "string"})

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from parley.service.dumps.formats.native import Native, RawComment, dig, stream_items, words
+from parley.service.dumps.formats.native import Native, dig, stream_items, words
 from parley.service.dumps.formats.reply_tree import Index
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 _KEYS = [re.compile(rf'(?<!\\)"{key}"\s*:') for key in ("response", "message", "thread", "createdAt")]
@@ -18,11 +19,11 @@ def looks(head: str) -> bool:
     return head.lstrip().startswith("{") and all(key.search(head) for key in _KEYS)
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The posts of one or several answers."""
     for post in stream_items(source, "response.item", many=True):
         thread = dig(post, "thread")
-        yield RawComment(
+        yield RawRow(
             values={
                 "id": dig(post, "id"),
                 "parent.id": dig(post, "parent"),

@@ -6,16 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from parley.service.dumps.formats.native import (
-    Native,
-    RawComment,
-    dig,
-    entries,
-    stream_again,
-    stream_items,
-    words,
-)
+from parley.service.dumps.formats.native import Native, dig, entries, stream_again, stream_items, words
 from parley.service.dumps.formats.reply_tree import Index
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 _GRAPHQL = re.compile(r'^\s*\{\s*"data"\s*:\s*\{\s*"repository"\s*:\s*\{\s*"discussion"\s*:')
@@ -31,12 +24,12 @@ def looks(head: str) -> bool:
     )
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments, replies after their parents."""
     head = source.head_text
     if head.lstrip().startswith("["):
         for comment in stream_items(source, "item"):
-            yield RawComment(values=_issue_comment(comment))
+            yield RawRow(values=_issue_comment(comment))
         return
     place = "data.repository.discussion" if _GRAPHQL.match(head) else "discussion"
     article = {
@@ -57,9 +50,9 @@ def _first(source: Source, path: str) -> Any:
     return next(iter(stream_again(source, path)), None)
 
 
-def _comment(comment: Any, parent: Any, article: dict[str, Any]) -> RawComment:
+def _comment(comment: Any, parent: Any, article: dict[str, Any]) -> RawRow:
     html, name = dig(comment, "bodyHTML"), dig(comment, "author", "login")
-    return RawComment(
+    return RawRow(
         values={
             "id": dig(comment, "id"),
             "parent.id": parent,

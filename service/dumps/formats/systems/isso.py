@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin
 
-from parley.service.dumps.formats.native import Native, RawComment, dig, entries, stream_items, words
+from parley.service.dumps.formats.native import Native, dig, entries, stream_items, words
 from parley.service.dumps.formats.reply_tree import Index
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError
 
@@ -33,7 +34,7 @@ def looks(head: str) -> bool:
     return bool(_JSON.search(head))
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments of the database, by number, which is the order of writing."""
     if source.packed:
         raise DumpError(f"{source.place} is a compressed database: unpack it and give the file")
@@ -56,7 +57,7 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
         raise DumpError(f"{source.place} can't be read as a database of Isso{after}: {error}") from error
 
 
-def _database(source: Source) -> Iterator[RawComment]:
+def _database(source: Source) -> Iterator[RawRow]:
     base = sqlite3.connect(f"{source.path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
     try:
         base.text_factory = lambda text: text.decode("utf-8", "replace")
@@ -77,7 +78,7 @@ def _database(source: Source) -> Iterator[RawComment]:
 def _comment(
     source: Source, id: Any, parent: Any, created: Any, mode: Any, text: Any, author: Any, likes: Any,
     dislikes: Any, uri: Any, title: Any,
-) -> RawComment:  # fmt: skip
+) -> RawRow:  # fmt: skip
     status = _MODES.get(mode, "pending") if isinstance(mode, int) else None
     values = {
         "id": id,
@@ -91,10 +92,10 @@ def _comment(
         "likes": likes if isinstance(likes, int) else None,
         "dislikes": dislikes if isinstance(dislikes, int) else None,
     }
-    return RawComment(values=values, skip="deleted" if status == "deleted" else None)
+    return RawRow(values=values, skip="deleted" if status == "deleted" else None)
 
 
-def read_json(source: Source, index: Index) -> Iterator[RawComment]:
+def read_json(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments, page by page. Numbers are per page, so ids are prefixed with the page's path."""
     for page in stream_items(source, "item"):
         uri, title = dig(page, "id"), dig(page, "title")
@@ -108,7 +109,7 @@ def read_json(source: Source, index: Index) -> Iterator[RawComment]:
                 "text": dig(comment, "text"),
                 "format": "markdown",
             }
-            yield RawComment(values=values)
+            yield RawRow(values=values)
 
 
 def _page(source: Source, uri: Any, title: Any) -> dict[str, Any]:

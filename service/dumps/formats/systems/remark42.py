@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from parley.service.dumps.formats.native import Native, RawComment, dig, objects, words
+from parley.service.dumps.formats.native import Native, dig, objects, words
 from parley.service.dumps.formats.reply_tree import Index
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 _FIRST = re.compile(r'^\s*\{"version":\s*\d+,\s*"users":')
@@ -19,7 +20,7 @@ def looks(head: str) -> bool:
     return bool(_FIRST.match(head) or _COMMENT.match(head))
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments. What was typed (`orig`, Markdown) goes before what was made of it (`text`, HTML)."""
     for found in objects(source):
         comment = found.values

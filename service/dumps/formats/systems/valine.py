@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from parley.service.dumps.formats.native import Native, RawComment, dig, objects, stream_items
+from parley.service.dumps.formats.native import Native, dig, objects, stream_items
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.formats.systems.isso import absolute
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 _KEYS = [re.compile(rf'(?<!\\)"{key}"\s*:') for key in ("nick", "comment", "url")]
@@ -26,7 +27,7 @@ def looks(head: str) -> bool:
     return start.startswith(("{", "[", _STREAMING)) and ids and all(key.search(head) for key in _KEYS)
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments, in HTML, or in Markdown as typed (Waline)."""
     head = source.head_text.lstrip("\ufeff \t\r\n")
     waline = bool(_WALINE.match(head))
@@ -44,13 +45,13 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
         yield _comment(comment, source, markdown=waline)
 
 
-def _comment(comment: Any, source: Source, *, markdown: bool) -> RawComment:
+def _comment(comment: Any, source: Source, *, markdown: bool) -> RawRow:
     page, parent = dig(comment, "url"), dig(comment, "pid") or dig(comment, "rid")
     url = absolute(source.base_url, page) if isinstance(page, str) else None
     created = next(
         (dig(comment, key) for key in ("insertedAt", "created", "createdAt") if dig(comment, key)), None
     )
-    return RawComment(
+    return RawRow(
         values={
             "id": dig(comment, "objectId") or dig(comment, "_id"),
             "parent.id": parent or None,

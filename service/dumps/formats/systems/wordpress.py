@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from parley.service.dumps.formats.native import Native, RawComment, words
+from parley.service.dumps.formats.native import Native, words
 from parley.service.dumps.formats.reply_tree import Index
 from parley.service.dumps.formats.xml_stream import Node, read_nodes
 from parley.service.dumps.reading.names import AS_SENT
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
 
 _NAMESPACE = re.compile(r"https?://wordpress\.org/export/1\.\d/")
@@ -28,7 +29,7 @@ def looks(head: str) -> bool:
     return "<rss" in head and bool(_NAMESPACE.search(head)) and not head.lstrip().startswith(("{", "["))
 
 
-def read(source: Source, index: Index) -> Iterator[RawComment]:
+def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments; a post's title, address and body come before its comments."""
     post: dict[str, str | None] = {}
     known = False
@@ -46,7 +47,7 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
             yield _comment(node, id)
 
 
-def _comment(node: Node, article: str | None) -> RawComment:
+def _comment(node: Node, article: str | None) -> RawRow:
     kind = node.text("comment_type")
     approved = node.text("comment_approved") or "1"
     values: dict[str, Any] = {
@@ -60,9 +61,7 @@ def _comment(node: Node, article: str | None) -> RawComment:
         "status": _STATUS.get(approved, approved),
         **_time(node),
     }
-    return RawComment(
-        values=values, line=node.line, skip=kind if kind and _NO_COMMENTS.fullmatch(kind) else None
-    )
+    return RawRow(values=values, line=node.line, skip=kind if kind and _NO_COMMENTS.fullmatch(kind) else None)
 
 
 def _time(node: Node) -> dict[str, str | None]:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parley.service.dumps.formats.registry import open_reader
-from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.dumps.reading.record import RawRow, Record
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError, NothingToScore
 from tests.service.dumps.conftest import Read, texts
@@ -63,10 +63,10 @@ BROKEN = {
 def test_a_broken_quotation_mark_costs_its_own_row_only(read: Read, content: str) -> None:
     rows = read("a.csv", "id,text\n" + content)
     assert texts(rows) == [None, "two", "three"]
-    assert isinstance(rows[0], BadRow)
+    assert isinstance(rows[0], RawRow)
     assert rows[0].line == 2
     assert rows[0].raw == content.partition("\n")[0]
-    assert "quotation mark" in rows[0].reason
+    assert "quotation mark" in str(rows[0].problem)
 
 
 def test_the_rest_of_a_broken_cell_is_no_row_of_its_own(read: Read) -> None:
@@ -81,7 +81,7 @@ def test_a_mark_within_a_plain_cell_is_text(read: Read) -> None:
 def test_cells_too_many_or_too_few(read: Read) -> None:
     rows = read("a.csv", "id,text\n1,one,more\n2\n3,three\n")
     assert texts(rows) == [None, None, "three"]
-    assert [row.reason for row in rows if isinstance(row, BadRow)] == [
+    assert [row.problem for row in rows if isinstance(row, RawRow)] == [
         "3 cells, where the header has 2",
         "1 cells, where the header has 2",
     ]
@@ -167,5 +167,7 @@ def test_no_word_is_lost_wherever_the_marks_stand(
     source = Source(path)
     rows = list(open_reader(source))
     source.close()
-    kept = " ".join(row.raw if isinstance(row, BadRow) else f"{row.text} {row.extra['note']}" for row in rows)
+    kept = " ".join(
+        str(row.raw) if isinstance(row, RawRow) else f"{row.text} {row.extra['note']}" for row in rows
+    )
     assert [word for word in words if word not in kept] == []

@@ -14,7 +14,7 @@ import pytest
 
 from parley.model.comment import Article, Parent
 from parley.service.dumps.formats.registry import INPUTS, detect, open_reader
-from parley.service.dumps.reading.record import BadRow, Columns, Record
+from parley.service.dumps.reading.record import Columns, RawRow, Record
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError, NothingToScore
 from tests.service.dumps import exports
@@ -25,7 +25,7 @@ BRIDGE = "https://news.example/bridge"
 
 
 def read_path(path: Path, *, name: str | None = None, base_url: str | None = None,
-              articles: Path | None = None) -> tuple[list[Record | BadRow], dict[str, int]]:  # fmt: skip
+              articles: Path | None = None) -> tuple[list[Record | RawRow], dict[str, int]]:  # fmt: skip
     """The rows of a dump, and what was skipped."""
     with closing(Source(path, base_url=base_url, articles=articles)) as source:
         return list(open_reader(source, name=name)), dict(source.skipped)
@@ -37,7 +37,7 @@ def dump(tmp_path: Path) -> Dump:
 
     def dump(name: str, **options: str) -> tuple[dict[str | None, Record], dict[str, int]]:
         rows, skipped = read_path(exports.write(tmp_path, name), **options)  # type: ignore[arg-type]
-        assert [row for row in rows if isinstance(row, BadRow)] == []
+        assert [row for row in rows if isinstance(row, RawRow)] == []
         return {row.id: row for row in rows if isinstance(row, Record)}, skipped
 
     return dump
@@ -458,8 +458,8 @@ def test_rows_that_cannot_be_used(tmp_path: Path, name: str, line: str, reason: 
     if reason.endswith("good"):
         assert isinstance(row, Record)
         return
-    assert isinstance(row, BadRow)
-    assert reason in row.reason
+    assert isinstance(row, RawRow)
+    assert reason in str(row.problem)
     assert (row.line, row.raw) == (1, line)
 
 

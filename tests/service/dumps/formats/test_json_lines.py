@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from parley.service.dumps.reading.record import BadRow
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import MAX_LINE
 from tests.service.dumps.conftest import Read, texts
 
@@ -22,14 +22,14 @@ def test_good_and_bad_lines_in_order(read: Read) -> None:
     ]
     rows = read("a.jsonl", "\n".join(lines))
     assert texts(rows) == ["one", None, None, "lone \ud800 surrogate", "nul \0", None, "last"]
-    bad = [row for row in rows if isinstance(row, BadRow)]
+    bad = [row for row in rows if isinstance(row, RawRow)]
     assert [(row.line, row.row, row.raw) for row in bad] == [
         (2, 2, lines[1]),
         (4, 3, lines[3]),
         (7, 6, lines[6]),
     ]
-    assert bad[0].reason.startswith("not JSON: ")
-    assert bad[1].reason == 'not a JSON object; a comment is {"text": "..."}'
+    assert str(bad[0].problem).startswith("not JSON: ")
+    assert bad[1].problem == 'not a JSON object; a comment is {"text": "..."}'
 
 
 def test_format_is_seen_in_the_content(read: Read) -> None:
@@ -52,5 +52,5 @@ def test_a_megabyte_of_text(read: Read) -> None:
 def test_a_line_beyond_all_measure_is_a_bad_row(read: Read) -> None:
     rows = read("a.jsonl", b'{"text": "' + b"x" * (2 * MAX_LINE) + b'"}\n{"text": "next"}\n')
     assert texts(rows) == [None, "next"]
-    assert isinstance(rows[0], BadRow)
-    assert "longer than" in rows[0].reason
+    assert isinstance(rows[0], RawRow)
+    assert "longer than" in str(rows[0].problem)

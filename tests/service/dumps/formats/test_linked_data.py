@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from parley.service.dumps.formats.registry import detect, open_reader
-from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.dumps.reading.record import RawRow, Record
 from parley.service.dumps.reading.source import Source
 from parley.service.errors import NothingToScore
 
 ARTICLE = {"@type": "NewsArticle", "@id": "/b", "url": "https://n.example/b", "headline": "Bridge"}
 
 
-def read(folder: Path, page: str) -> list[Record | BadRow]:
+def read(folder: Path, page: str) -> list[Record | RawRow]:
     path = folder / "page.html"
     path.write_text(f"<!DOCTYPE html><html><head><title>x</title></head><body>{page}</body></html>")
     with closing(Source(path)) as source:
@@ -31,7 +31,7 @@ def script(data: Any, *, before: str = "", after: str = "") -> str:
     return f'<script type="application/ld+json">{before}{json.dumps(data)}{after}</script>'
 
 
-def told(rows: list[Record | BadRow]) -> list[tuple[str | None, ...]]:
+def told(rows: list[Record | RawRow]) -> list[tuple[str | None, ...]]:
     return [
         (
             row.text,

@@ -17,14 +17,14 @@ from parley.model.comment import Article, Parent
 from parley.service.commands.cli import app
 from parley.service.dumps.formats.registry import detect, open_reader
 from parley.service.dumps.reading.guess import guess
-from parley.service.dumps.reading.record import BadRow, Columns, Record, to_utc
+from parley.service.dumps.reading.record import Columns, RawRow, Record, to_utc
 from parley.service.dumps.reading.source import Source
 from parley.service.dumps.scoring.selection import Filter
 from parley.service.errors import DumpError
 from tests.service.dumps import exports
 
 
-def rows_of(path: Path, *, columns: Columns | None = None, name: str | None = None) -> list[Record | BadRow]:
+def rows_of(path: Path, *, columns: Columns | None = None, name: str | None = None) -> list[Record | RawRow]:
     with closing(Source(path)) as source:
         return list(open_reader(source, name=name, columns=columns or Columns()))
 
@@ -35,7 +35,7 @@ def write(folder: Path, content: str, name: str = "a.csv") -> Path:
     return path
 
 
-def texts(rows: list[Record | BadRow]) -> list[str | None]:
+def texts(rows: list[Record | RawRow]) -> list[str | None]:
     return [row.text if isinstance(row, Record) else None for row in rows]
 
 

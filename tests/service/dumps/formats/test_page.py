@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from parley.model.comment import Article
-from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.dumps.reading.record import RawRow, Record
 from parley.service.errors import DumpError, NothingToScore
 from tests.service.dumps.conftest import Read, texts
 
@@ -18,7 +18,7 @@ EXAMPLE = Path(__file__).parents[4] / "docs" / "examples" / "article-page.txt"
 @pytest.fixture
 def example(read: Read) -> list[Record]:
     rows = read("article-page.txt", EXAMPLE.read_bytes())
-    assert not any(isinstance(row, BadRow) for row in rows)
+    assert not any(isinstance(row, RawRow) for row in rows)
     return [row for row in rows if isinstance(row, Record)]
 
 
@@ -93,8 +93,8 @@ def test_an_empty_comment_is_a_bad_row_and_its_answer_still_answers_it(read: Rea
         "by: A\nJune 1, 2024 1:00 PM\n\n\nIn Response\n\nby: B\nJune 1, 2024 2:00 PM\nWhat do you mean?\n"
     )
     bad, answer = read("p.txt", PAGE.format(comments=comments))
-    assert isinstance(bad, BadRow)
-    assert (bad.line, bad.reason) == (6, "the text is empty: nothing to score")
+    assert isinstance(bad, RawRow)
+    assert (bad.line, bad.problem) == (6, "the text is empty: nothing to score")
     assert isinstance(answer, Record)
     assert answer.parent is not None
     assert answer.parent.id == "p-1"

@@ -14,22 +14,22 @@ from hypothesis import strategies as st
 
 from parley.model.comment import Article, Parent
 from parley.service.dumps.formats import reply_tree as threads
-from parley.service.dumps.formats.reply_tree import Index, Joined, Skip
-from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.dumps.formats.reply_tree import Index, Joined
+from parley.service.dumps.reading.record import RawRow, Record
 
 
 def record(id: str, parent: str | None = None, *, text: str | None = None, row: int = 1) -> Record:
     return Record(id=id, text=text or f"text of {id}", row=row, parent=Parent(id=parent) if parent else None)
 
 
-def joined(items: Iterable[Record | BadRow | Skip], *, read_ahead: bool = True, rooted: bool = False,
-           skipped: Counter[str] | None = None) -> list[Record | BadRow]:  # fmt: skip
+def joined(items: Iterable[Record | RawRow], *, read_ahead: bool = True, rooted: bool = False,
+           skipped: Counter[str] | None = None) -> list[Record | RawRow]:  # fmt: skip
     with closing(Index()) as index:
         counter = Counter() if skipped is None else skipped
         return list(Joined(items, index, skipped=counter, read_ahead=read_ahead, rooted=rooted))
 
 
-def parents(rows: Iterable[Record | BadRow]) -> list[str | None]:
+def parents(rows: Iterable[Record | RawRow]) -> list[str | None]:
     return [row.parent.text if isinstance(row, Record) and row.parent else None for row in rows]
 
 
@@ -71,8 +71,10 @@ def test_reading_stops_where_the_parent_has_come() -> None:
 
 def test_what_has_gone_is_counted_and_still_known() -> None:
     skipped: Counter[str] = Counter()
-    bad = BadRow(reason="x", row=2)
-    rows = joined([record("b", "a"), Skip(reason="deleted", id="a"), bad, record("c", "a")], skipped=skipped)
+    bad = RawRow(problem="x", row=2)
+    rows = joined(
+        [record("b", "a"), RawRow(skip="deleted", values={"id": "a"}), bad, record("c", "a")], skipped=skipped
+    )
     assert skipped == {"deleted": 1}
     assert rows[1] is bad
     assert [row.parent for row in (rows[0], rows[2])] == [Parent(id="a")] * 2  # type: ignore[union-attr]

@@ -16,14 +16,14 @@ import pytest
 
 from parley.service.dumps.formats.several import open_dump
 from parley.service.dumps.reading.packing import natural
-from parley.service.dumps.reading.record import BadRow, Columns, Record
+from parley.service.dumps.reading.record import Columns, RawRow, Record
 from parley.service.errors import DumpError, NothingToScore
 from tests.service.dumps import exports
 
 SCORE = (sys.executable, "-m", "parley.service.commands.cli", "score")
 
 
-def read(*given: Path, name: str | None = None, **options: Any) -> tuple[list[Record | BadRow], list[str]]:
+def read(*given: Path, name: str | None = None, **options: Any) -> tuple[list[Record | RawRow], list[str]]:
     with open_dump(given, name=name, columns=Columns(), **options) as (reader, told):
         return list(reader), told.remarks
 
@@ -42,7 +42,7 @@ def wordpress_parts(folder: Path) -> list[Path]:
     return paths
 
 
-def check_wordpress(rows: list[Record | BadRow]) -> None:
+def check_wordpress(rows: list[Record | RawRow]) -> None:
     assert all(isinstance(row, Record) for row in rows)
     records = [row for row in rows if isinstance(row, Record)]
     assert [(row.id, row.row) for row in records] == [("1", 1), ("2", 2), ("3", 3), ("4", 4)]
@@ -107,7 +107,7 @@ def test_tables_with_other_columns(tmp_path: Path) -> None:
         assert reader.columns == ("id", "text", "likes")
         rows = list(reader)
     assert [(row.row, getattr(row, "id", None)) for row in rows] == [(1, "1"), (2, None), (3, "3")]
-    assert isinstance(rows[1], BadRow)
+    assert isinstance(rows[1], RawRow)
     assert rows[1].to_dict()["file"] == str(tmp_path / "1.csv")
     assert "users.csv" in told.remarks[0]
 
@@ -119,8 +119,8 @@ def test_one_that_breaks_off_does_not_end_the_others(tmp_path: Path) -> None:
     (tmp_path / "town.wordpress.2024-06-04.003.xml").write_text("")
     rows, remarks = read(tmp_path)
     assert [getattr(row, "id", None) for row in rows] == ["1", "2", "3", None, "4"]
-    assert isinstance(rows[3], BadRow)
-    assert "broke off at line" in rows[3].reason
+    assert isinstance(rows[3], RawRow)
+    assert "broke off at line" in str(rows[3].problem)
     assert remarks[-1].startswith("a file could not be read to its end")
     assert first.exists()
     assert third.exists()

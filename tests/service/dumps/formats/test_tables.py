@@ -15,7 +15,7 @@ import pytest
 
 from parley.model.comment import Article
 from parley.service.dumps.formats.registry import open_reader
-from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.dumps.reading.record import RawRow, Record
 from parley.service.dumps.reading.source import Source
 from parley.service.dumps.scoring.run import Run
 from parley.service.dumps.scoring.scorer import Scorer
@@ -66,9 +66,9 @@ def test_columns_structs_and_missing_texts(read: Read, name: str) -> None:
     assert first.article == Article(title="Bridge")
     assert first.created_at == datetime(2024, 6, 4, tzinfo=UTC)
     assert first.extra == {"article.section": "Town", "likes": 5}
-    assert isinstance(bad, BadRow)
+    assert isinstance(bad, RawRow)
     assert (bad.row, bad.line) == (2, None)
-    assert '"id": 2' in bad.raw
+    assert '"id": 2' in str(bad.raw)
     assert isinstance(last, Record)
     assert (last.id, last.article) == ("3", None)
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from parley.model.comment import Article
-from parley.service.dumps.reading.record import BadRow, Record
+from parley.service.dumps.reading.record import RawRow, Record
 from parley.service.dumps.scoring.pseudonyms import Pseudonyms
 from parley.service.dumps.scoring.selection import Filter, Selection
 from parley.service.errors import DumpError, StoreError
 from parley.service.privacy import KeyedHashes
 
-ROWS: list[Record | BadRow] = [
+ROWS: list[Record | RawRow] = [
     Record(
         text="One",
         row=1,
@@ -27,7 +27,7 @@ ROWS: list[Record | BadRow] = [
         created_at=datetime(2024, 5, 30, 23, 0, tzinfo=UTC),
         extra={"likes": 9, "email": "ann@mail.example", "pinned": True},
     ),
-    BadRow(reason="not JSON", row=2, raw="ann wrote {"),
+    RawRow(problem="not JSON", row=2, raw="ann wrote {"),
     Record(
         text="Two", row=3, author_id="bob", created_at=datetime(2024, 5, 31, tzinfo=UTC), extra={"likes": 10}
     ),
@@ -112,7 +112,7 @@ def test_a_field_that_the_input_lacks() -> None:
 def test_pseudonyms(tmp_path: Path) -> None:
     key = tmp_path / "folder" / "key"
 
-    def renamed() -> list[Record | BadRow]:
+    def renamed() -> list[Record | RawRow]:
         return list(Selection(Rows(), pseudonyms=Pseudonyms(KeyedHashes(key))))
 
     first = renamed()
@@ -131,7 +131,7 @@ def test_pseudonyms(tmp_path: Path) -> None:
     assert three.author_id is None
     assert ann.extra == {"likes": 9, "pinned": True}
     assert three.extra == {"likes": "11", "tip": "no"}
-    assert bad == BadRow(reason="not JSON", row=2)
+    assert bad == RawRow(problem="not JSON", row=2)
     key.unlink()
     other = renamed()[0]
     assert isinstance(other, Record)

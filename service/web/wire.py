@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, NoReturn, cast
@@ -156,6 +157,10 @@ class FirstError:
         return cast(CoreSchema, {**schema, "fail_fast": True})
 
 
+class NotJson(MalformedBody):
+    """A body in UTF-8 whose syntax is not JSON's; it may be JSON5."""
+
+
 def parse_json(body: bytes | bytearray, *, comments: int = LEAST_COMMENTS) -> Any:
     """The JSON value of `body`, which may have `comments` comments.
 
@@ -170,10 +175,7 @@ def parse_json(body: bytes | bytearray, *, comments: int = LEAST_COMMENTS) -> An
     except UnicodeDecodeError as error:
         problem = MalformedBody(f"the body is not UTF-8 at byte {error.start}: encode it as UTF-8")
     except json.JSONDecodeError as error:
-        problem = MalformedBody(
-            f"the body is not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
-        )
-        problem.__cause__ = json.JSONDecodeError(error.msg, "", 0)
+        problem = NotJson(f"the body is not JSON at line {error.lineno}, column {error.colno}: {error.msg}")
     except RecursionError:
         problem = MalformedBody("the body is nested too deeply: a request needs four levels")
     except ValueError:  # a number of thousands of digits
@@ -203,15 +205,13 @@ def parse_lenient(body: bytes | bytearray) -> Any:
     """As `parse_json`, but also bare keys, single quotes and trailing commas. Raises MalformedBody."""
     try:
         return parse_json(body)
-    except MalformedBody as error:
-        if not isinstance(error.__cause__, json.JSONDecodeError) or len(body) > MAX_LENIENT:
-            raise
-        try:
-            value = pyjson5.decode_utf8(bytes(body), MAX_NESTED)
-            json.dumps(value, allow_nan=False)
-        except (pyjson5.Json5Exception, ValueError, RecursionError):
-            raise error from error.__cause__
-        return value
+    except NotJson:
+        if len(body) <= MAX_LENIENT:
+            with suppress(pyjson5.Json5Exception, ValueError, RecursionError):
+                value = pyjson5.decode_utf8(bytes(body), MAX_NESTED)
+                json.dumps(value, allow_nan=False)
+                return value
+        raise
 
 
 class JsonRoute(APIRoute):

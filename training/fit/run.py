@@ -321,15 +321,9 @@ def _hold_to_base(base: str, run_dir: Path) -> None:
 
 
 def _differing(config: Recipe, values: Any) -> str:
-    """The keys in which saved values differ from `config`, defaults filled in on both sides; or "".
-
-    A key that has gone since and was null there changed nothing.
-    """
-    keys = type(config).model_fields
-    if isinstance(values, dict):
-        values = {key: value for key, value in values.items() if key in keys or value is not None}
+    """The keys in which saved values differ from `config`, defaults filled in on both sides; or ""."""
     try:
         saved = type(config).model_validate(values)
     except ValidationError as error:
         return f"{error.error_count()} keys can't be read"
-    return ", ".join(key for key in keys if getattr(saved, key) != getattr(config, key))
+    return ", ".join(key for key in type(config).model_fields if getattr(saved, key) != getattr(config, key))

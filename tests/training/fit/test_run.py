@@ -160,21 +160,11 @@ def test_a_run_older_than_a_key_goes_on_with_its_default(config_file: Path, tmp_
     saved.write_text(yaml.safe_dump(values | {"fraction": 0.5}))
     with pytest.raises(RunError, match=r"fraction, sources\)"):
         claim(config, saved.parent, resume=True)
+    saved.write_text(yaml.safe_dump(values | {"activation": None}))
+    with pytest.raises(RunError, match="1 keys can't be read"):
+        claim(config, saved.parent, resume=True)
     saved.write_text("")
     with pytest.raises(RunError, match="another configuration"):
-        claim(config, saved.parent, resume=True)
-
-
-def test_a_run_goes_on_without_a_key_that_was_deleted_unless_it_was_set(
-    config_file: Path, tmp_path: Path
-) -> None:
-    config, saved = load_config(config_file), tmp_path / "run" / "config.yaml"
-    claim(config, saved.parent, resume=False)
-    values = yaml.safe_load(saved.read_text())
-    saved.write_text(yaml.safe_dump(values | {"activation": None}))
-    claim(config, saved.parent, resume=True)
-    saved.write_text(yaml.safe_dump(values | {"activation": "relu"}))
-    with pytest.raises(RunError, match="1 keys can't be read"):
         claim(config, saved.parent, resume=True)
 
 

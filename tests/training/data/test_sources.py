@@ -262,7 +262,7 @@ def test_part_is_stable_and_keeps_its_shares() -> None:
         ({"name": "vast", "wieght": 2}, "Extra inputs"),
         ({"name": "vast", "weight": 0}, "greater than 0"),
         ({"name": "vast", "cap": 0}, "greater than or equal to 1"),
-        ({"name": "vast", "identities": 9}, "is taken whole"),
+        ({"name": "vast", "identities": 9}, "has no cap"),
     ],
 )
 def test_a_wrong_entry_is_refused_with_what_to_do(spec: dict[str, Any], says: str) -> None:

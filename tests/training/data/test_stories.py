@@ -130,9 +130,9 @@ def write_more(data_dir: Path, statements: str) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("[+-0 on ok] A side too few.", r"01\.txt:2: no line of a story"),
-        ("[+-00 near ok] An unknown topic.", r"01\.txt:2: no line of a story"),
-        ("[>3 agree +-00 on ok] A reply to nothing.", r"01\.txt:2: answers comment 3"),
+        ("[+-0 on ok] A side too few.", r"01\.txt:2: invalid line"),
+        ("[+-00 near ok] An unknown topic.", r"01\.txt:2: invalid line"),
+        ("[>3 agree +-00 on ok] A reply to nothing.", r"01\.txt:2: replies to comment 3"),
         ("T: A title, and nothing else", r"needs a title, a paragraph, four targets"),
     ],
 )

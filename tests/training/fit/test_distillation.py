@@ -279,7 +279,7 @@ def test_the_dry_run_says_what_the_teacher_is_asked(base: Path, data_dir: Path, 
     add_plugins(commands)
     command = ["train", str(file), "--data-dir", str(data_dir)]
     result = CliRunner().invoke(commands, [*command, "--dry-run"])
-    assert "The teacher is asked first" in result.output
+    assert "The teacher labels these once, before training" in result.output
     result = CliRunner().invoke(commands, [*command, "--run-dir", str(tmp_path / "run")])
     assert result.exit_code == 2
     assert "not/trained/yet is not a folder" in result.output

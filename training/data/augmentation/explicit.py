@@ -1,10 +1,10 @@
-"""Statements with an explicit side on the targets of other rows, to teach what a side looks like.
+"""Statements that say their side explicitly, on the targets of other rows, to teach what a side looks like.
 
     train += explicit(train, seed=13, rows=9000)
 
-Corpora are subtle and have few targets; these are explicit and have many. A few are surrounded by another
-comment's remark, some have a negated target, some a target that the statement is not about. The wording is in
-statements.yaml beside this file.
+The corpora are subtle and have few targets; these statements are explicit and have many. Some come with a
+remark from another comment, some with a negated target, some with a target they are not about. The wording is
+in statements.yaml next to this file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from parley.training.data.examples import TURNED, Example, alone
 
 _FILE = Path(__file__).with_name("statements.yaml")
 _SIDES = {"favor": 4, "against": 4, "none": 2}
-"""Probability of each kind."""
+"""Relative frequency of each stance."""
 _DECORATED = 0.35
 _SLOPPY = 0.15
 _OPPOSED, _SUPPORTED, _UNRELATED = 0.18, 0.08, 0.06
@@ -29,13 +29,13 @@ _WEIGHT = 0.6
 _SENTENCE_ENDS = (".", "!", "?", '"')
 _LONGEST_TARGET = 8
 _REMARK = 14
-"""Most words of a remark."""
+"""A remark has fewer words than this."""
 
 
 def explicit(examples: Sequence[Example], *, seed: int, rows: int) -> list[Example]:
-    """`rows` statements about the targets of `examples` that are noun phrases.
+    """`rows` statements about those targets of `examples` that are noun phrases.
 
-    Remarks around them are short off-topic comments of `examples`.
+    The remarks with them are short off-topic comments from `examples`.
     """
     rng = random.Random(f"{seed}:explicit")
     about = {e.target: e for e in examples if e.target and e.stance and _is_thing(e.target)}
@@ -46,7 +46,7 @@ def explicit(examples: Sequence[Example], *, seed: int, rows: int) -> list[Examp
         return []
     wording: dict[str, list[str]] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     targets = sorted(about)
-    made = []
+    statements = []
     for _ in range(rows):
         stance = rng.choices([*_SIDES], [*_SIDES.values()])[0]
         target = rng.choice(targets)
@@ -59,8 +59,8 @@ def explicit(examples: Sequence[Example], *, seed: int, rows: int) -> list[Examp
             text = text.lower().rstrip(".")
         asked, side = _ask(target, stance, targets, wording, rng)
         row = replace(alone(about[target]), text=text, target=asked, stance=side, group=None, beat=None)
-        made.append(replace(row, weight=_WEIGHT, slice="explicit"))
-    return made
+        statements.append(replace(row, weight=_WEIGHT, slice="explicit"))
+    return statements
 
 
 def _is_thing(target: str) -> bool:
@@ -71,7 +71,7 @@ def _is_thing(target: str) -> bool:
 def _ask(
     target: str, stance: str, targets: Sequence[str], wording: dict[str, list[str]], rng: random.Random
 ) -> tuple[str, str]:
-    """The row's target, and the side on it."""
+    """The target to give the row, and the statement's side on it."""
     draw = rng.random()
     if draw < _OPPOSED:
         return rng.choice(wording["opposed"]).format(x=target), TURNED[stance]

@@ -308,7 +308,7 @@ def test_weights_too_large_for_half_precision_are_packed_in_int8(
         for name, weight in weights.items():
             torch.testing.assert_close(found[name], weight, atol=0.02, rtol=1e-3)
     monkeypatch.setattr(packing, "MOST_BYTES", 100_000)
-    with pytest.raises(RunError, match=r"more than 0 MB \(weights\.npz 0 MB\): pack stages apart"):
+    with pytest.raises(RunError, match=r"exceed 0 MB \(weights\.npz 0 MB\): pack the stages"):
         packing.write_weights(weights, tmp_path)
 
 

@@ -69,7 +69,7 @@ class Scoring:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     async def _call(self, function: Any, *arguments: Any) -> Any:
-        """Readers stay in one thread: some hold an SQLite connection that is bound to it."""
+        """Run a reader's call in its thread: some readers have an SQLite connection that is bound to one."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
     async def _score_told(self, queue: Queue) -> None:

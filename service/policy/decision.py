@@ -3,10 +3,10 @@
     policy = Policy.load("coinspeaker", thresholds=classifier.thresholds)   # or the path of a YAML file
     policy.decide(comment, prediction)   # Decision(action="reject", reasons=(Reason(code="spam", ...),))
 
-A rule fires when its condition holds, those under `also` hold too and none of those under `unless` does.
-The strictest action of the rules that fired is the decision; `otherwise` is the decision when none did. A
-score that is null never fires a rule. Stance never acts: a reader's side is no ground for moderation. A
-comment for a story that was closed is rejected, whatever the rules say.
+A rule fires when its condition holds, those under `also` hold too and none of those under `unless` does. The
+strictest action of the rules that fired is the decision; `otherwise` is the decision when none did. A score
+that is null never fires a rule. Stance never acts: a reader's side is not a reason for moderation. A comment
+on a closed story is rejected, whatever the rules say.
 
 PolicyError names the file, the key, the problem and the fix.
 """
@@ -133,7 +133,7 @@ class Policy:
             if reason is None:
                 continue
             key = (rule.code, rule.when)
-            # If a rule has steps (review from 0.7, reject from 0.9), only the strictest is reported.
+            # If rules form steps (review from 0.7, reject from 0.9), only the strictest is reported.
             if key not in fired or SEVERITY[rule.action] > SEVERITY[fired[key][0].action]:
                 fired[key] = rule, reason
         if not fired:
@@ -142,7 +142,7 @@ class Policy:
         return Decision(action=ordered[0][0].action, reasons=tuple(reason for _, reason in ordered))
 
     def nearly(self, comment: Comment, prediction: Prediction) -> tuple[Reason, ...]:
-        """Rules that only the score keeps from firing: it is below the threshold, all else holds."""
+        """The rules that would fire if only the score reached the threshold."""
         facts = _Facts(comment, prediction, self._word_lists)
         found = []
         for rule in self.rules:
@@ -160,7 +160,7 @@ class Policy:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the rules: policies with the same fingerprint decide alike."""
+        """SHA-256 of the rules: policies with the same fingerprint make the same decisions."""
         rules = [rule.model_dump() for rule in self.rules]
         return hashlib.sha256(json.dumps([rules, self.otherwise], sort_keys=True).encode()).hexdigest()
 

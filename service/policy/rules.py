@@ -22,7 +22,7 @@ SHARES = ("capitals",)
 COUNTS = ("links", "repeated_characters", "repeated_words", "characters", "words")
 WORD_LIST = "word_list."
 MIN_LETTERS = 15
-"""Least number of cased letters for `capitals`: "USA!" is not shouting."""
+"""The fewest cased letters for `capitals` to apply: "USA!" is not shouting."""
 
 
 class _Strict(BaseModel):

@@ -104,8 +104,8 @@ def restore(
 ) -> Manifest:
     """Replace the contents of `store` and of the file `secret` by the backup's.
 
-    `overwrite`: even if they aren't empty. `keep_schema`: don't migrate the rows, so that the older Parley
-    that saved them can use them. Raises StoreError.
+    `overwrite` allows that if they aren't empty. `keep_schema` doesn't migrate the rows, so that the older
+    Parley that saved them can use them. Raises StoreError.
     """
     manifest = read_manifest(file)
     with zipfile.ZipFile(file) as archive:

@@ -39,7 +39,7 @@ def test_a_missing_file_is_named(copy: Artifact, name: str) -> None:
 
 def test_another_format_is_refused(copy: Artifact) -> None:
     copy.info_file.write_text(json.dumps({"format": 99}))
-    with pytest.raises(ArtifactError, match="has format 99, this Parley reads format 3"):
+    with pytest.raises(ArtifactError, match="has format 99, and this version of Parley reads format 3"):
         Artifact.open(copy.path)
 
 

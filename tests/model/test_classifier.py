@@ -243,7 +243,7 @@ def test_another_article_gives_another_answer(classifier: Classifier) -> None:
 
 
 def test_an_article_is_read_once(tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parley.model.classifier, "KEPT_EMBEDDINGS", 2)
+    monkeypatch.setattr(parley.model.classifier, "CACHED_EMBEDDINGS", 2)
     classifier = Classifier.load(tiny_artifact, threads=1)
     read: list[str] = []
     tokenise = classifier._tokenizer.articles

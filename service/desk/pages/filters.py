@@ -1,6 +1,6 @@
 """A queue's filter as a query string, and back: every page of the desk has one in its address.
 
-A browser may send anything: numbers that fit no column, and text that no database stores.
+A browser may send anything: numbers too large for a column, and text that databases can't store.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from parley.service.store.desk import decisions, deliveries
 from parley.service.web.context import ServiceDep
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would run as a formula; such a cell gets a leading apostrophe."""
+"""Cells that a spreadsheet would run as formulas; they get a leading apostrophe."""
 SIZE = 50
 
 router = APIRouter(route_class=DeskRoute, include_in_schema=False)
@@ -60,7 +60,7 @@ async def export_statements(service: ServiceDep, session: AdminDep) -> Response:
 
 
 def statement(row: dict[str, Any]) -> dict[str, Any]:
-    """The statement of reasons that the DSA's article 17 asks for."""
+    """The statement of reasons that article 17 of the DSA requires."""
     reason = words.REJECTIONS.get(row["reason"] or "", "Another reason")
     return {
         "decision": row["key"],

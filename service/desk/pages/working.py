@@ -26,7 +26,7 @@ from parley.service.web.context import Service, ServiceDep
 
 DAYS = 28
 ENOUGH = 20
-"""With fewer decisions a share says little."""
+"""The fewest decisions for which a share is shown: with fewer it says little."""
 BINS = 5
 
 router = APIRouter(route_class=DeskRoute, include_in_schema=False)
@@ -34,7 +34,7 @@ router = APIRouter(route_class=DeskRoute, include_in_schema=False)
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How often two agree: the model and the moderators on a label, or two moderators."""
+    """How often the model and the moderators agree on a label, or two moderators agree."""
 
     who: str
     same: int

@@ -24,7 +24,7 @@ from parley.service.errors import DumpError
 
 PIECE_BYTES = 8 * 2**20
 PIECE_ROWS = 20_000
-"""Size of a piece, some minutes of work: what is repeated if a worker dies."""
+"""Size of a piece: some minutes of work, which are repeated if a worker dies."""
 _PIECES = 64
 _LEAST_BYTES = PIECE_BYTES // 16
 _LEAST_ROWS = PIECE_ROWS // 16
@@ -120,10 +120,10 @@ class Location:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """`start` and `end` are bytes of a file of lines, or rows of the row group `group`; None is all of it.
+    """A part of a dump: `start` and `end` in bytes of a file of lines, or in rows of the row group `group`.
 
-    `rows_before` counts the rows before the piece in the dump, `lines_before` the lines before it in its
-    file.
+    Without them it is the whole file. `rows_before` counts the dump's rows before the piece, `lines_before`
+    the file's lines before it.
     """
 
     number: int
@@ -207,7 +207,7 @@ def fetch(store: Location, piece: Piece, folder: Path) -> Path | None:
 
 
 class PieceReader:
-    """The rows of a fetched piece, numbered as in the whole dump. Threads aren't joined across pieces."""
+    """The rows of a fetched piece, numbered as in the whole dump. Replies aren't joined across pieces."""
 
     def __init__(self, piece: Piece, source: Source, columns: Columns) -> None:
         mapped = Columns(columns.mapped, rows_before=piece.rows_before)

@@ -121,8 +121,10 @@ def _typed(value: Any, kind: str) -> Any:
 
 
 def objects(source: Source) -> Iterator[RawComment]:
-    """The objects of JSON lines as they stand there: `values` by the file's own names, until a format names
-    the fields. What is no object has a problem. Raises DumpError where the file ends inside an object."""
+    """The objects of a JSON lines file, unchanged: `values` by the file's own names, for a format to rename.
+
+    A line that isn't an object has a `problem`. Raises DumpError if the file ends inside an object.
+    """
     for number, line in source.lines():
         if not line.strip():
             continue
@@ -138,11 +140,11 @@ def objects(source: Source) -> Iterator[RawComment]:
 
 
 def _is_begun(line: str) -> bool:
-    """Whether a last line that is not JSON is the beginning of an object."""
+    """Whether a last line that isn't JSON is the beginning of an object."""
     if len(line) >= MAX_LINE or not line.lstrip().startswith("{"):
         return False
     try:
-        from_json(line, allow_partial=True)  # also takes an object with more behind it
+        from_json(line, allow_partial=True)  # also accepts an object with more text after it
     except ValueError:
         return False
     try:

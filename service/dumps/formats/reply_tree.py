@@ -26,7 +26,7 @@ from parley.service.errors import DumpError
 
 CACHE_KIB = 8 * 1024
 WAITING = 1000
-"""Most rows that wait in memory; more wait on disk."""
+"""The most rows that wait in memory; more wait on disk."""
 MAX_DEPTH = 10_000
 """How many levels are followed up to find a thread's article."""
 
@@ -69,7 +69,7 @@ _Kept = tuple[str | None, str | None, str | None]
 
 
 class Index:
-    """What a dump's comments refer to, by id, on disk. The first with an id counts."""
+    """What a dump's comments refer to, by id, on disk. If several have the same id, the first counts."""
 
     def __init__(self) -> None:
         # An empty name is a private file that SQLite removes however the process ends. One transaction, never
@@ -172,7 +172,7 @@ class Index:
         found = self._base.execute(
             "SELECT row FROM waiting WHERE nr >= ? AND nr < ? ORDER BY nr", (first, last)
         )
-        rows = [pickle.loads(row) for (row,) in found]  # our own rows, written above
+        rows = [pickle.loads(row) for (row,) in found]  # safe to unpickle: our own rows, written above
         self._base.execute("DELETE FROM waiting WHERE nr < ?", (last,))
         return rows
 
@@ -234,7 +234,7 @@ class Joined:
 
     @property
     def share(self) -> float:
-        """How many of the rows that came have been handed on, in [0, 1]: the others wait for a parent."""
+        """The share of the rows read that were yielded, in [0, 1]: the others wait for a parent."""
         return self._gone / self._came if self._came else 1.0
 
     def _push(self, row: Record | BadRow) -> None:

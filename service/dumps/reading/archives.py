@@ -22,7 +22,7 @@ _SIZES_FOLLOW, _UTF8 = 8, 0x800
 _UNKNOWN = 0xFFFFFFFF
 _CHUNK = 2**14
 _TABLES = (".parquet", ".pq", ".arrow", ".feather")
-"""Files that are read by seeking."""
+"""Files that are read with seeks, not sequentially."""
 HEAD = 262
 """Bytes needed to recognise an archive."""
 

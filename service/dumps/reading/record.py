@@ -23,7 +23,7 @@ from parley.service.errors import DumpError
 _FORMATS: tuple[str, ...] = get_args(TextFormat)
 _LIKELY_TEXT = ("comment_text", "comment", "body", "message", "content", "comment_body", "post")
 _SHOWN = 40
-"""Most columns named in an error."""
+"""The most columns named in an error."""
 EMPTY_TEXT = "the text is empty: nothing to score"
 _EPOCH_MILLISECONDS = 1e11
 """Numbers above this are milliseconds since 1970, as in JavaScript, or microseconds; as seconds it is the
@@ -35,7 +35,7 @@ ONE_TEXT = {"author": "author.name", "parent": "parent.id"}
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|/", re.IGNORECASE)
 _WHOLE = re.compile(r"(\d*[1-9]\d*)\.0")
 _NOBODY = re.compile(r"[0-]+|-1|anon(?:ymous)?|\[deleted\]|\[removed\]|null|none|undefined", re.IGNORECASE)
-"""Values that mean nobody where a person is named."""
+"""Values of a person's name or id that mean nobody."""
 _NO_PARENT = ("", "0.0", "root", "null", "none", "nan", "undefined", "false", "-1")
 
 
@@ -318,7 +318,7 @@ def to_utc(value: object) -> datetime | None:
 
 
 def in_utc(time: datetime) -> datetime | None:
-    """The time in UTC, which one without a zone counts as; None where no calendar has it."""
+    """The time in UTC; a time without a zone counts as UTC. None if it is out of the calendar's range."""
     try:
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except OverflowError:
@@ -327,7 +327,7 @@ def in_utc(time: datetime) -> datetime | None:
 
 def _from_number(value: float) -> datetime | None:
     """A compact date, or seconds, milliseconds or microseconds since 1970; None for other numbers."""
-    if not abs(value) < _LATEST:  # nor NaN
+    if not abs(value) < _LATEST:  # also excludes NaN
         return None
     if (compact := _compact(value)) is not None:
         return compact

@@ -25,7 +25,7 @@ from parley.service.errors import DumpError, NothingToScore
 HEAD_BYTES = 2**16
 CHUNK = 2**16
 MAX_LINE = 16 * 2**20
-"""Longest line in characters; the rest of a longer one is dropped, and the row is bad."""
+"""The most characters in a line; the rest of a longer one is dropped, and the row is bad."""
 
 _UNDECODED = re.compile("[\udc80-\udcff]+")
 
@@ -103,7 +103,7 @@ class Source:
 
     @property
     def ends(self) -> bool:
-        """Whether this is a file, which ends and can be read again; a pipe may do neither."""
+        """Whether this is a file, which ends and can be read again; a pipe may not."""
         return stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
 
     @property

@@ -1,8 +1,8 @@
-"""Deduplication: exact duplicates are scored once, however far apart.
+"""Deduplication: exact duplicates are scored once, however far apart they are.
 
-The predictions are in a SQLite file beside the run's parts, so memory stays constant, and a resumed run finds
-them again. Two comments are duplicates if all of the model's input is the same: text and its format, article,
-parent, target, language, and what is asked.
+The predictions are in an SQLite file next to the run's parts, so memory stays constant, and a resumed run can
+use them. Two comments are duplicates if the model's whole input is the same: text and its format, article,
+parent, target, language, and requested labels.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Seen:
             raise
 
     def _open(self) -> None:
-        # Losing this cache only costs time: a crash of the machine may lose it, one of Parley doesn't.
+        # Losing this cache only costs time: a crash of the machine may lose it, a crash of Parley doesn't.
         self._database.executescript(
             "PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; PRAGMA temp.journal_mode = OFF;"
             f"PRAGMA main.cache_size = -{_CACHE_KIB}; PRAGMA temp.cache_size = -{_PLACES_KIB};"

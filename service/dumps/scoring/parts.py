@@ -46,8 +46,8 @@ MAX_FIRST = 64 * 2**20
 class Parts:
     """The parts of the run that writes `out`; as a context manager it keeps other runs from writing it.
 
-    `receipts` are what `commit` got for each complete part, in order; `whole` says that there are no more to
-    come. Raises DumpError if the folder has the parts of another call, or can't be written.
+    `receipts` has what was passed to `commit` for each complete part, in order; `whole` says that no more
+    parts will come. Raises DumpError if the folder has the parts of another call, or can't be written.
     """
 
     def __init__(self, out: Path, call: Mapping[str, Any], *, resume: bool = True) -> None:
@@ -87,7 +87,7 @@ class Parts:
         whole = [line for line in self._manifest if line.endswith(b"\n")]
         lines = [json.loads(line) for line in whole] if self._resume else []
         if _PLACED in lines and not self._out.exists():
-            lines = []  # someone has removed OUT since
+            lines = []  # somebody has removed OUT since
         if not lines:
             self._clear()
             self._append({"call": self._call})
@@ -225,7 +225,7 @@ def _is_plain(path: Path) -> bool:
 
 
 def _is_manifest(path: Path) -> bool:
-    """Whether the manifest is a run's; one killed at once leaves nothing, or half a line."""
+    """Whether this is the manifest of a run; a run killed at once leaves nothing, or half a line."""
     with path.open("rb") as file:
         first = file.readline(len(_CALL))
     return _CALL.startswith(first)

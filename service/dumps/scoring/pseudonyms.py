@@ -36,7 +36,7 @@ _PERSONAL = re.compile(
     re.IGNORECASE,
 )
 _AT_AN_END = re.compile("by|cc|from|to", re.IGNORECASE)
-"""Words that mean a person only at an end of a name: `posted_by`, `from_id`, not `reply_to_number`."""
+"""Words that mean a person only at an end of a column's name: `posted_by`, `from_id`, not `reply_to_number`."""
 _RENAMED = ("author.id", "author.name")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _HASH = re.compile(rf"[0-9a-f]{{{DIGITS}}}")
@@ -48,9 +48,9 @@ _IN_ADDRESS = re.compile(
 )
 _DID = re.compile(r"did:[a-z]+:[\w.:%-]+")
 _JOINTS = ("-", "_", ".", "+", "%20", "")
-"""Replacements of the space of a name in addresses."""
+"""What may stand for the space of a name in addresses."""
 _SHORTEST = 2
-"""Shortest name that is searched for inside other values."""
+"""The length of the shortest name that is searched for inside other values."""
 
 
 class Pseudonyms:

@@ -66,7 +66,7 @@ class Filter:
 
     @classmethod
     def since(cls, date: str) -> Filter:
-        """Written on or after `date`, as `--since` gives it. Raises DumpError."""
+        """The condition of `--since`: written on or after `date`. Raises DumpError."""
         return cls("created_at", ">=", _time(date, given=f"--since {date}"), f"created_at>={date}")
 
     def holds(self, found: Any) -> bool:
@@ -200,7 +200,7 @@ def _text(value: Any) -> str:
 
 
 def _alike(found: Any, wanted: Any) -> tuple[Any, Any]:
-    """Both as times, both as numbers, or both as texts."""
+    """The two values in a form that can be compared: both times, both numbers, or both texts."""
     if isinstance(wanted, datetime) and isinstance(found, datetime):
         return found, wanted
     try:

@@ -28,7 +28,7 @@ Action = Literal["approve", "reject", "escalate", "note"]
 AFTER: Mapping[str, str] = {"approve": "approved", "reject": "rejected", "escalate": "escalated"}
 
 LONGEST_LOOK = timedelta(hours=1)
-"""Longer times are not counted in how long a decision takes."""
+"""Longer times are ignored when measuring how long decisions take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +267,7 @@ LABELS_OF: Mapping[str, tuple[str, ...]] = {
 
 
 def labels_of(action: str, reason: str | None, label: str | None = None) -> dict[str, float]:
-    """The labels that a decision implies: an approval, no abuse, no spam, and not what was suspected."""
+    """The labels that a decision implies; an approval: no abuse, no spam, and none of what was suspected."""
     if action == "approve":
         known = {"toxicity": 0.0, "spam": 0.0}
         return {**known, label: 0.0} if label in SCORES else known

@@ -24,7 +24,7 @@ State = Literal["closed", "open"]
 BY_PAGE = "its page"
 """Who closed a story whose page says so."""
 MAX_BYTES = 2000
-"""Longest name: database indexes limit it, and longer URLs aren't normalised."""
+"""The longest name: database indexes limit it, and longer URLs aren't normalised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +78,9 @@ def change(store: Store, names: Iterable[str], state: State | None, *, by: str) 
 
 
 def read_page(store: Store, names: Collection[str], closed: bool) -> None:
-    """Close a story as its page says, or leave it to its age again; the word of a person or the site stands.
+    """Close a story because its page says so, or let it close by age again. Raises StoreError.
 
-    Raises StoreError.
+    What a person or the site has set is not changed.
     """
     here = stories.c.story.in_(list(names))
     with store.write() as connection:

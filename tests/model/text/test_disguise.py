@@ -191,7 +191,7 @@ def test_linear_in_the_length(words: WordPiece, piece: str) -> None:
 
 
 def test_long_words_are_not_kept() -> None:
-    words = WordPiece({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "a": 3}, signs=None)  # type: ignore[arg-type]
+    words = WordPiece({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "a": 3}, special=None)  # type: ignore[arg-type]
     words.split("b" * 1000)
     assert words.rarity("b" * 1000) == 1000
     assert words._pieces.cache_info().currsize == 0

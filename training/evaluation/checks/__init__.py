@@ -198,7 +198,7 @@ def _kept(flags: Sequence[tuple[bool, bool]]) -> dict[str, Any]:
 
 
 def abuse_quoted(tested: Tested) -> dict[str, Any]:
-    """The share of toxic comments flagged as they are, quoted in complaint (should be 0), quoted in agreement."""
+    """The share of toxic comments flagged as they are, quoted to complain (should be 0), quoted to agree."""
     toxic = [row for row in tested.rows if row[0].labels.get("toxicity", 0.0) >= 0.5]
     kinds = {"as written": toxic}
     for kind, frames in QUOTED.items():

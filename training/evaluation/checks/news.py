@@ -1,4 +1,4 @@
-"""Checks of comments on news: named sides, off-topic among similar stories, kinds of abuse, hidden insults."""
+"""Checks of comments on news: named sides, off-topic in similar stories, kinds of abuse, hidden insults."""
 
 from __future__ import annotations
 

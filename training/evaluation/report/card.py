@@ -104,8 +104,8 @@ def _started(training: dict[str, Any]) -> str:
     if not (first := training.get("started_from")):
         return ""
     return (
-        f" The last stage started from {first['name']} {first['version']} (commit {first['commit']}); sources "
-        "that it didn't read again are listed as that artifact's training read them."
+        f" The last stage started from {first['name']} {first['version']} (commit {first['commit']}); "
+        "sources that it didn't read again are listed as that artifact's training read them."
     )
 
 

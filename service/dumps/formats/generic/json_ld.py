@@ -71,7 +71,7 @@ def _data(page: str) -> tuple[list[Any], list[RawComment]]:
 
 
 def _page(source: Source) -> tuple[str, DumpError | None]:
-    """The page, and why it broke off, if it did."""
+    """The page's text, and the error if it broke off."""
     parts, size = [], 0
     try:
         for chunk in source.chunks():

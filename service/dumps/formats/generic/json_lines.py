@@ -18,7 +18,7 @@ from parley.service.dumps.reading.record import BadRow, Columns, Record, RowProb
 from parley.service.dumps.reading.source import Source
 
 _DEPTH = 3
-"""How deep a document's list is searched for."""
+"""The nesting depth down to which a document's list of comments is searched for."""
 
 
 class JsonLinesReader:

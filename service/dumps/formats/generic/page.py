@@ -1,6 +1,6 @@
 """The plain text of an article's web page with its comments, as copied from a browser.
 
-   News / Region                          breadcrumb, navigation and by-lines: skipped
+    News / Region                          breadcrumb, navigation and by-lines: skipped
     Bridge over the Lum to Close           the first headline is the title
     The council voted ...                  the paragraphs up to the comments are the article
     by: Anna from: Lower Lum               a comment starts with its author and place

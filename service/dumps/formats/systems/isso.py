@@ -24,7 +24,7 @@ SELECT c.id, c.parent, c.created, c.mode, c.text, c.author, c.likes, c.dislikes,
 FROM comments c LEFT JOIN threads t ON t.id = c.tid ORDER BY c.id
 """
 _SMALLEST_ROW = 8
-"""Least bytes per row: more rows than fit into the file mean that it is damaged."""
+"""The fewest bytes per row: if the file has more rows than fit into it, it is damaged."""
 _JSON = re.compile(r'^\s*\[\s*\{[^{}\[\]]*"comments"\s*:\s*\[')
 
 

@@ -20,7 +20,7 @@ def looks(head: str) -> bool:
 
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
-    """The comments. What was typed (`orig`, Markdown) goes before what was made of it (`text`, HTML)."""
+    """The comments. The text as typed (`orig`, Markdown) is preferred to the rendered one (`text`, HTML)."""
     for found in objects(source):
         comment = found.values
         if found.problem is None and "version" in comment and "locator" not in comment:

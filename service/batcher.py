@@ -7,7 +7,7 @@
 
 Requests share batches fairly, one comment of each in turn, so a single comment never waits for a request of a
 thousand. A batch is never delayed to fill it, and takes at most BATCH_S (or one comment), so that those
-behind it don't wait long. A request that would wait too long is refused at once (Busy: see
+queued after it don't wait long. A request that would wait too long is refused at once (Busy: see
 `parley.service.backpressure`). If a batch fails, each of its requests is tried alone, so that only the faulty
 one fails; the thread goes on.
 

@@ -98,13 +98,13 @@ def _short_text(element: Any) -> str | None:
     """The element's words without final punctuation; None if there are too many."""
     from lxml import etree
 
-    found, length = [], 0
+    pieces, length = [], 0
     for piece in element.itertext(etree.Element):  # skips the text of HTML comments
-        found.append(piece)
+        pieces.append(piece)
         length += len(piece.strip())
         if length > MAX_NOTICE:
             return None
-    return _one_line(found).rstrip(" .!")
+    return _one_line(pieces).rstrip(" .!")
 
 
 def _one_line(pieces: Iterable[str]) -> str:

@@ -54,8 +54,8 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 async def resolve(host: str, port: int) -> list[str]:
     """The IP addresses of `host`. Raises OSError."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
+    infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in infos]
 
 
 def is_public(address: str) -> bool:
@@ -181,7 +181,7 @@ def extract(page: bytes) -> tuple[str | None, str | None]:
     """Title and main text of a page, without navigation and without the comments under the article."""
     from trafilatura import bare_extraction
 
-    found = bare_extraction(page, include_comments=False, include_tables=False, with_metadata=True)
-    if found is None:
+    extracted = bare_extraction(page, include_comments=False, include_tables=False, with_metadata=True)
+    if extracted is None:
         return None, None
-    return getattr(found, "title", None) or None, getattr(found, "text", None) or None
+    return getattr(extracted, "title", None) or None, getattr(extracted, "text", None) or None

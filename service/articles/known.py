@@ -35,10 +35,10 @@ class Known(Generic[T]):
                     known[name] = self._kept[name]
         return known
 
-    def add(self, found: Mapping[str, T | None]) -> None:
+    def add(self, answers: Mapping[str, T | None]) -> None:
         """Cache new answers."""
         with self._lock:
-            self._kept.update(found)
+            self._kept.update(answers)
 
     def clear(self) -> None:
         """Clear the cache after a change."""

@@ -107,8 +107,8 @@ class Articles:
 
     async def _find(self, names: Iterable[str]) -> dict[str, articles.StoredArticle | None]:
         cleared = self._known.cleared
-        found = await run_in_threadpool(articles.find, self._store, names)
-        answer = {name: found.get(name) for name in names}
+        stored = await run_in_threadpool(articles.find, self._store, names)
+        answer = {name: stored.get(name) for name in names}
         if cleared == self._known.cleared:  # otherwise it may be older than what was stored meanwhile
             self._known.add({name: _cut(article) for name, article in answer.items()})
         return answer
@@ -157,8 +157,8 @@ def _names(article: Article | None) -> list[str]:
 
 def _filled(comment: Comment, known: dict[str, articles.StoredArticle | None]) -> Comment:
     for name in _names(comment.article):
-        if comment.article and (found := known.get(name)):
-            article = replace(comment.article, title=found.title, text=found.text)
+        if comment.article and (stored := known.get(name)):
+            article = replace(comment.article, title=stored.title, text=stored.text)
             return replace(comment, article=article)
     return comment
 

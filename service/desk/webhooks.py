@@ -123,8 +123,8 @@ def signed(key: str, timestamp: int, body: bytes, secret: str) -> dict[str, str]
 
 def to_json(decision: Mapping[str, Any]) -> dict[str, Any]:
     """A decision of the log as JSON-ready values."""
-    found = {
+    values = {
         name: value.isoformat() if isinstance(value, datetime) else value for name, value in decision.items()
     }
-    found["scores"] = json.loads(decision["scores"]) if decision.get("scores") else None
-    return found
+    values["scores"] = json.loads(decision["scores"]) if decision.get("scores") else None
+    return values

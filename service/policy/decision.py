@@ -144,14 +144,14 @@ class Policy:
     def nearly(self, comment: Comment, prediction: Prediction) -> tuple[Reason, ...]:
         """The rules that would fire if only the score reached the threshold."""
         facts = _Facts(comment, prediction, self._word_lists)
-        found = []
+        reasons = []
         for rule in self.rules:
             if rule.at_most is not None or rule.when not in SCORES or self._holds(rule, facts):
                 continue
             reason = self._fire(rule.model_copy(update={"at_least": 0.0}), facts)
             if reason is not None:
-                found.append(replace(reason, threshold=self.threshold(rule)))
-        return tuple(found)
+                reasons.append(replace(reason, threshold=self.threshold(rule)))
+        return tuple(reasons)
 
     @property
     def label(self) -> str:
@@ -258,11 +258,11 @@ class _Facts:
     def describe(self, condition: Condition, threshold: float) -> str:
         """The value in words; for a word list its entries, never the comment's text."""
         sign = "at least" if condition.at_most is None else "at most"
-        found = f"{condition.when} {round(self.value(condition) or 0, 4):g} ({sign} {round(threshold, 4):g})"
+        stated = f"{condition.when} {round(self.value(condition) or 0, 4):g} ({sign} {round(threshold, 4):g})"
         if condition.when.startswith(WORD_LIST):
             entries = self._surface.matches(self._word_lists[condition.when.removeprefix(WORD_LIST)])
-            return f"{found}: {', '.join(dict.fromkeys(entries))}"
-        return found
+            return f"{stated}: {', '.join(dict.fromkeys(entries))}"
+        return stated
 
 
 def rule_key(rule: Rule) -> str:

@@ -143,6 +143,6 @@ def _labels(row: dict[str, str], place: str) -> Iterator[tuple[str, float]]:
             # The cell itself is not shown: in a shifted row it is a reader's text.
             raise DataError(
                 f"{place}: {label} must be a number from 0 to 1, yes or no, true or false, "
-                "or empty where nobody decided"
+                "or empty if nobody decided"
             )
         yield label, value

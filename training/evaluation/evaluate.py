@@ -2,7 +2,7 @@
 
     evaluation = evaluate(Artifact.open(DEFAULT), {"robtest": examples, ...})
     evaluation.report        for `-o`, `--save` and the model card
-    evaluation.rows          the rows behind it, for the worst errors; only here are texts
+    evaluation.rows          the rows behind the report, with their texts, for the worst errors
 
 The report, as JSON:
     {"artifact": {name, version, commit, trained_on}, "created", "seed",

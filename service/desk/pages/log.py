@@ -55,8 +55,8 @@ async def export_csv(service: ServiceDep, session: AdminDep) -> Response:
 @router.get("/desk/statements.jsonl")
 async def export_statements(service: ServiceDep, session: AdminDep) -> Response:
     """A statement of reasons for each rejected comment, as JSON lines."""
-    found = (statement(row) for row in decisions.standing(service.store) if row["action"] == "reject")
-    return _download(as_jsonl(found), "statements.jsonl", "application/jsonl")
+    statements = (statement(row) for row in decisions.standing(service.store) if row["action"] == "reject")
+    return _download(as_jsonl(statements), "statements.jsonl", "application/jsonl")
 
 
 def statement(row: dict[str, Any]) -> dict[str, Any]:

@@ -314,9 +314,9 @@ def _count(service: Service, wanted: Filter, whole: int | None) -> dict[str, Any
 
 def _kept(cache: TTLCache[Any, Any], key: Any, count: Callable[[], Any]) -> Any:
     with _counting:
-        found = cache.get(key)
-    if found is None:
-        found = count()
+        value = cache.get(key)
+    if value is None:
+        value = count()
         with _counting:
-            cache[key] = found
-    return found
+            cache[key] = value
+    return value

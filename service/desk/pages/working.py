@@ -78,7 +78,7 @@ def by_label(standing: Sequence[dict[str, Any]], lines: dict[str, float]) -> lis
 
     Above it a rejection for the label's reason agrees; below it anything else does.
     """
-    found = []
+    agreements = []
     for label, line in lines.items():
         same = of = 0
         codes = {words.SUGGESTED[label]} | ({"AD"} if label == "spam" else set())
@@ -89,8 +89,8 @@ def by_label(standing: Sequence[dict[str, Any]], lines: dict[str, float]) -> lis
             rejected = row["action"] == "reject" and row["reason"] in codes
             same, of = same + ((score >= line) == rejected), of + 1
         if of:
-            found.append(Agreement(words.LABELS[label], same, of))
-    return found
+            agreements.append(Agreement(words.LABELS[label], same, of))
+    return agreements
 
 
 def by_pair(log: Iterable[dict[str, Any]]) -> list[Agreement]:

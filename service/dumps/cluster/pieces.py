@@ -89,8 +89,8 @@ class Location:
         from pyarrow.fs import FileSelector
 
         filesystem, path = self.open()
-        found = filesystem.get_file_info(FileSelector(f"{path}/{folder}", allow_not_found=True))
-        return sorted(info.base_name for info in found if info.is_file)
+        infos = filesystem.get_file_info(FileSelector(f"{path}/{folder}", allow_not_found=True))
+        return sorted(info.base_name for info in infos if info.is_file)
 
     def clear(self) -> None:
         """Delete what is in this folder, if there is one."""
@@ -107,11 +107,11 @@ class Location:
         filesystem, path = self.open()
         info = filesystem.get_file_info(path)
         if info.is_file:
-            found = [info]
+            infos = [info]
         else:
             below = filesystem.get_file_info(FileSelector(path, recursive=True, allow_not_found=True))
-            found = sorted((file for file in below if file.is_file), key=lambda file: file.path)
-        known = [file for file in found if file.path.lower().endswith((*_LINES, *_PACKED, *_TABLES))]
+            infos = sorted((file for file in below if file.is_file), key=lambda file: file.path)
+        known = [file for file in infos if file.path.lower().endswith((*_LINES, *_PACKED, *_TABLES))]
         if not known:
             endings = ", ".join((*_LINES, *_PACKED, *_TABLES))
             raise DumpError(f"{self.uri} has no file that the ray engine reads: their names end in {endings}")

@@ -91,25 +91,25 @@ class NativeReader:
 
     def _rows(self, items: Iterator[RawComment]) -> Iterator[Record | BadRow | Skip]:
         columns = Columns(rows_before=self._source.rows_before)
-        for row, found in enumerate(items, start=1):
+        for row, comment in enumerate(items, start=1):
             try:
-                yield _row(found, columns, self._native.extras, row)
+                yield _row(comment, columns, self._native.extras, row)
             except RowProblem as problem:
-                raw = found.raw
+                raw = comment.raw
                 if raw is None:
-                    raw = raw_json(dict(found.values))
-                yield BadRow(reason=str(problem), row=row, line=found.line, raw=raw)
+                    raw = raw_json(dict(comment.values))
+                yield BadRow(reason=str(problem), row=row, line=comment.line, raw=raw)
 
 
-def _row(found: RawComment, columns: Columns, extras: Mapping[str, str], row: int) -> Record | Skip:
-    if found.problem is not None:
-        raise RowProblem(found.problem)
-    skip = found.skip or placeholder(found.values.get("text"))
+def _row(comment: RawComment, columns: Columns, extras: Mapping[str, str], row: int) -> Record | Skip:
+    if comment.problem is not None:
+        raise RowProblem(comment.problem)
+    skip = comment.skip or placeholder(comment.values.get("text"))
     if skip is not None:
-        id = found.values.get("id")
+        id = comment.values.get("id")
         return Skip(reason=skip, id=str(id) if isinstance(id, str | int) else None)
-    own = {name: _typed(found.values.get(name), kind) for name, kind in extras.items()}
-    return columns.record({"text": None, **found.values, **own}, row=row, line=found.line)
+    own = {name: _typed(comment.values.get(name), kind) for name, kind in extras.items()}
+    return columns.record({"text": None, **comment.values, **own}, row=row, line=comment.line)
 
 
 def _typed(value: Any, kind: str) -> Any:
@@ -160,7 +160,7 @@ def objects_beside(beside: Source | None, source: Source) -> Iterator[Mapping[st
         return
     try:
         with closing(beside):
-            yield from (found.values for found in objects(beside) if not found.problem)
+            yield from (parsed.values for parsed in objects(beside) if not parsed.problem)
     except DumpError as error:
         source.remarks.append(str(error))
 

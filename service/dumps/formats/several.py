@@ -94,8 +94,8 @@ class Several:
         self.repaired = 0
         self.columns: tuple[str, ...] = ()
         self.types: dict[str, Any] = {}
-        self._form, found = self._format(parts, name)
-        self._parts = self._that_open(found)
+        self._form, fitting = self._format(parts, name)
+        self._parts = self._that_open(fitting)
         self._sizes = [part.path.stat().st_size for part in self._parts]
         self._done = 0
         self._joined: Joined | None = None

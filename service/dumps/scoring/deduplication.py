@@ -62,7 +62,7 @@ class Seen:
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Prediction]:
         """The stored predictions of these keys, without the comments' ids."""
-        found: dict[bytes, Prediction] = {}
+        predictions: dict[bytes, Prediction] = {}
         halves = [_HALVES.unpack(key) for key in keys]
         for start in range(0, len(keys), _AT_ONCE):
             some = [first for first, _ in halves[start : start + _AT_ONCE]]
@@ -72,8 +72,8 @@ class Seen:
             )
             with self._told():
                 for first, rest, prediction in self._database.execute(query, some):
-                    found[_HALVES.pack(first, rest)] = _read(prediction)
-        return found
+                    predictions[_HALVES.pack(first, rest)] = _read(prediction)
+        return predictions
 
     def keep(self, predictions: Mapping[bytes, Prediction]) -> None:
         """Store predictions. Raises DumpError if the disk is full."""

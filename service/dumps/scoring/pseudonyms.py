@@ -36,7 +36,7 @@ _PERSONAL = re.compile(
     re.IGNORECASE,
 )
 _AT_AN_END = re.compile("by|cc|from|to", re.IGNORECASE)
-"""Words that mean a person only at an end of a column's name: `posted_by`, `from_id`, not `reply_to_number`."""
+"""Words that mean a person only at an end of a name: `posted_by`, `from_id`, not `reply_to_number`."""
 _RENAMED = ("author.id", "author.name")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _HASH = re.compile(rf"[0-9a-f]{{{DIGITS}}}")
@@ -107,13 +107,13 @@ class Pseudonyms:
 
     def _hider(self, names: Sequence[str]) -> Callable[[str], str]:
         """A function that replaces these names, and other names of persons, in a value."""
-        found = _pattern(tuple(names))
+        pattern = _pattern(tuple(names))
 
         def hidden(value: str) -> str:
             value = _MAIL.sub(lambda match: self._name(match[0]), value)
             value = _DID.sub(lambda match: self._name(match[0]), value)
             value = _IN_ADDRESS.sub(self._in_address, value)
-            return found.sub(lambda match: self._name(match[0]), value) if found else value
+            return pattern.sub(lambda match: self._name(match[0]), value) if pattern else value
 
         return hidden
 

@@ -94,11 +94,11 @@ def facets(store: Store, wanted: Filter) -> dict[str, list[tuple[str, int]]]:
         .limit(MOST_COUNTED)
         .cte("urgent")
     )
-    found: dict[str, list[tuple[str, int]]] = {name: [] for name in FACETED}
+    counts: dict[str, list[tuple[str, int]]] = {name: [] for name in FACETED}
     with store.read() as connection:
         for name, value, number in connection.execute(sa.union_all(*(_facet(urgent, n) for n in FACETED))):
-            found[name].append((str(value), int(number)))
-    return {name: sorted(values, key=lambda each: (-each[1], each[0])) for name, values in found.items()}
+            counts[name].append((str(value), int(number)))
+    return {name: sorted(values, key=lambda each: (-each[1], each[0])) for name, values in counts.items()}
 
 
 def conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:

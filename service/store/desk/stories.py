@@ -47,14 +47,14 @@ def names_of(article: Article | None) -> list[str]:
 
 def find(store: Store, names: Collection[str]) -> dict[str, Story]:
     """The records of these names. Raises StoreError."""
-    found: dict[str, Story] = {}
+    records: dict[str, Story] = {}
     every = list(names)
     with store.read() as connection:
         for start in range(0, len(every), AT_ONCE):
             some = stories.c.story.in_(every[start : start + AT_ONCE])
             rows = connection.execute(sa.select(stories).where(some))
-            found |= {row.story: Story(**row._mapping) for row in rows}
-    return found
+            records |= {row.story: Story(**row._mapping) for row in rows}
+    return records
 
 
 def is_closed(known: Iterable[Story | None], *, days: int | None) -> bool:

@@ -106,23 +106,23 @@ class CsvReader:
 
     def __iter__(self) -> Iterator[Record | BadRow]:
         row, recovering = 0, False
-        while (found := self._rows.next()) is not None:
+        while (parsed := self._rows.next()) is not None:
             row += 1
-            problem = found.problem
-            if problem is None and len(found.cells) != len(self._header):
-                problem = f"{len(found.cells)} cells, where the header has {len(self._header)}"
-            if problem is None and recovering and found.raw.count('"') % 2:
+            problem = parsed.problem
+            if problem is None and len(parsed.cells) != len(self._header):
+                problem = f"{len(parsed.cells)} cells, where the header has {len(self._header)}"
+            if problem is None and recovering and parsed.raw.count('"') % 2:
                 problem = "belongs to the broken row above"
-            recovering = problem is not None and (recovering or '"' in found.raw)
+            recovering = problem is not None and (recovering or '"' in parsed.raw)
             if problem is not None:
-                self._rows.again(found)
-                yield BadRow(reason=problem, row=row, line=found.line, raw=found.lines[0][1].rstrip("\r\n"))
+                self._rows.again(parsed)
+                yield BadRow(reason=problem, row=row, line=parsed.line, raw=parsed.lines[0][1].rstrip("\r\n"))
                 continue
             try:
-                values = dict(zip(self._header, found.cells, strict=True))
-                yield self._columns.record(values, row=row, line=found.line)
+                values = dict(zip(self._header, parsed.cells, strict=True))
+                yield self._columns.record(values, row=row, line=parsed.line)
             except RowProblem as reason:
-                yield BadRow(reason=str(reason), row=row, line=found.line, raw=found.raw.rstrip("\r\n"))
+                yield BadRow(reason=str(reason), row=row, line=parsed.line, raw=parsed.raw.rstrip("\r\n"))
 
     def _read_header(self) -> tuple[str, ...]:
         header = self._rows.next()

@@ -39,13 +39,13 @@ class JsonLinesReader:
         return self._of_lines() if self._path is None else self._of_document(self._path)
 
     def _of_lines(self) -> Iterator[Record | BadRow]:
-        for row, found in enumerate(objects(self._source), start=1):
+        for row, parsed in enumerate(objects(self._source), start=1):
             try:
-                if found.problem:
-                    raise RowProblem(found.problem)
-                yield self._columns.record(found.values, row=row, line=found.line)
+                if parsed.problem:
+                    raise RowProblem(parsed.problem)
+                yield self._columns.record(parsed.values, row=row, line=parsed.line)
             except RowProblem as problem:
-                yield BadRow(reason=str(problem), row=row, line=found.line, raw=found.raw or "")
+                yield BadRow(reason=str(problem), row=row, line=parsed.line, raw=parsed.raw or "")
 
     def _of_document(self, path: str) -> Iterator[Record | BadRow]:
         for row, values in enumerate(stream_items(self._source, path, many=True), start=1):
@@ -70,9 +70,9 @@ def document_path(head: str, text: str) -> str | None:
     if begun is None or text in begun:
         # An incomplete object means a document over several lines, unless the line is just long.
         return "" if begun is not None and line_end and not _is_whole(first) else None
-    found = _list_in(begun, text, _DEPTH) or _list_in(begun, None, _DEPTH)
-    if found is not None:
-        return found
+    path = _list_in(begun, text, _DEPTH) or _list_in(begun, None, _DEPTH)
+    if path is not None:
+        return path
     return "" if line_end and not _is_whole(first) else None
 
 
@@ -105,7 +105,7 @@ def _list_in(value: Mapping[str, Any], text: str | None, depth: int) -> str | No
             if text is None or text in inner[0]:
                 return f"{key}.item"
         elif isinstance(inner, dict) and depth > 1:
-            found = _list_in(inner, text, depth - 1)
-            if found is not None:
-                return f"{key}.{found}"
+            path = _list_in(inner, text, depth - 1)
+            if path is not None:
+                return f"{key}.{path}"
     return None

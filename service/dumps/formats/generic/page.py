@@ -227,10 +227,10 @@ def _headers(lines: Sequence[str]) -> list[_Header]:
 
 def _who(line: str) -> tuple[str, str | None]:
     """Name and place in "NAME from: PLACE"; the place is None if missing."""
-    found = _FROM.search(line)
-    if found is None:
+    match = _FROM.search(line)
+    if match is None:
         return line.strip(), None
-    return line[: found.start()].strip(), line[found.end() :].strip()
+    return line[: match.start()].strip(), line[match.end() :].strip()
 
 
 def _start(lines: Sequence[str], at: int) -> int:

@@ -60,8 +60,8 @@ class TableReader:
         self.columns = columns.names(self._found)
         self.types = {
             name: kind
-            for found, kind in self._found.items()
-            for name in columns.names([found])
+            for column, kind in self._found.items()
+            for name in columns.names([column])
             if name not in REPEATED and self._storable(kind)
         }
 

@@ -46,8 +46,8 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
             )
     count = 0
     try:
-        for found in _database(source):
-            yield found
+        for comment in _database(source):
+            yield comment
             count += 1
     except UnicodeDecodeError as error:  # SQLite's message may quote bytes that aren't text
         raise DumpError(f"{source.place} is damaged: its tables can't be read; copy it again") from error

@@ -21,9 +21,9 @@ def looks(head: str) -> bool:
 
 def read(source: Source, index: Index) -> Iterator[RawComment]:
     """The comments. The text as typed (`orig`, Markdown) is preferred to the rendered one (`text`, HTML)."""
-    for found in objects(source):
-        comment = found.values
-        if found.problem is None and "version" in comment and "locator" not in comment:
+    for parsed in objects(source):
+        comment = parsed.values
+        if parsed.problem is None and "version" in comment and "locator" not in comment:
             continue  # the first line
         typed, url = comment.get("orig"), dig(comment, "locator", "url")
         values = {
@@ -39,7 +39,7 @@ def read(source: Source, index: Index) -> Iterator[RawComment]:
             "format": "markdown" if typed else "html",
             "score": comment.get("score"),
         }
-        yield replace(found, values=values, skip="deleted" if comment.get("delete") is True else None)
+        yield replace(parsed, values=values, skip="deleted" if comment.get("delete") is True else None)
 
 
 FORMAT = Native(read=read, extras={"score": "int64"})

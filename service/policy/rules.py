@@ -51,7 +51,8 @@ class Condition(_Strict):
     def _check_when(self) -> None:
         if self.when.startswith("stance"):
             raise ValueError(
-                "a policy can't act on stance (an opinion is not a reason for moderation): remove this condition"
+                "a policy can't act on stance, since an opinion is not a reason for moderation: remove this "
+                "condition"
             )
         if self.when not in (*SCORES, *SHARES, *COUNTS) and not self.when.startswith(WORD_LIST):
             known = ", ".join((*SCORES, *SHARES, *COUNTS, WORD_LIST + "NAME"))

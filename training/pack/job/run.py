@@ -75,8 +75,8 @@ class Job:
 
     def run(self) -> None:
         """Run every stage, then write the result. An interrupt ends it after a step, with a checkpoint."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._interrupt)
+        for interrupt in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(interrupt, self._interrupt)
         for number in range(self.state.stage, len(self.plan["stages"])):
             stage = self.plan["stages"][number]
             self._train(stage, self._tasks(stage))

@@ -1,4 +1,4 @@
-"""Strings that are short to write and, where a search begins anew at every character, endless to read."""
+"""Strings that are short to write but endless to read if a search starts again at every character."""
 
 from __future__ import annotations
 
@@ -112,12 +112,12 @@ UNITS = {
 
 
 def repeated(unit: str, length: int) -> str:
-    """`length` characters of `unit` again and again."""
+    """`length` characters of repeated `unit`."""
     return (unit * (length // len(unit) + 1))[:length]
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Processor time of this thread that `work` takes, without what the collector of garbage takes of it."""
+    """Processor time that `work` takes in this thread, without garbage collection."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -130,9 +130,9 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def slope(work: Callable[[str], object], unit: str, length: int, *, floor: float, good: float) -> float:
-    """How many times as long `length` characters take as half of them; 1 for what takes less than `floor`.
+    """How many times as long `length` characters take as half of them; 1 if it takes less than `floor`.
 
-    Found too steep, it is measured again, twice: chance makes nothing faster.
+    A slope that is too steep is measured again, twice: noise makes nothing faster.
     """
     whole, half = float("inf"), float("inf")
     for _ in range(3):
@@ -150,8 +150,8 @@ def steep(
 ) -> dict[str, float]:
     """The units, by name, whose slope is above `good`, and that slope.
 
-    These are measured anew once the others have been: what disturbs a machine for seconds disturbs no unit
-    three times, and a text that takes time in proportion to its square is as steep whenever it is measured.
+    These are measured again after all the others: what disturbs a machine for seconds doesn't disturb a unit
+    three times, whereas quadratic time is as steep whenever it is measured.
     """
     left = list(units)
     found: dict[str, float] = {}
@@ -163,9 +163,9 @@ def steep(
 
 
 def longest_pause(work: Callable[[], object]) -> float:
-    """For how long at most `work` keeps another thread from running, in processor time of this process.
+    """The longest time that `work` keeps another thread from running, in processor time of this process.
 
-    By the clock it would be longer wherever other programs have their turn in between.
+    Wall-clock time would be longer whenever other programs run in between.
     """
     worst, done = 0.0, threading.Event()
 

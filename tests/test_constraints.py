@@ -1,4 +1,4 @@
-"""constraints.txt has one version and the hashes of everything that pyproject.toml needs, and is used so."""
+"""constraints.txt pins everything that pyproject.toml needs, with hashes, and they are enforced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Made negatives: swapped articles and unrelated targets."""
+"""Augmented negatives: swapped articles and unrelated targets."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_short_comments_stand_under_their_own_and_other_articles() -> None:
     made = cut_short(true, seed=4, share=1.0, headlines=["Rain"])
     on, off = ([e for e in made if (e.off_topic == 0.0) is right] for right in (True, False))
     assert len(on) == len(true)
-    assert 0 < len(off) <= len(on) / 2, "made only where something is left of the subject"
+    assert 0 < len(off) <= len(on) / 2, "only where the subject is still mentioned"
     for pair in made:
         assert pair.made_from is not None
         assert len(pair.text.split()) <= 25

@@ -1,4 +1,4 @@
-"""Operating points: what a threshold is set for holds, lower would not, and what can't be told is left."""
+"""Operating points: a threshold meets its point, a lower one would not, and with too few rows it stays."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def test_harmless_is_what_no_rater_found_so() -> None:
         [
             *harmless([0.2] * 30, "c3"),
             *(row(0.9, toxicity=0.3) for _ in range(30)),  # some rater did
-            *(row(0.9, insult=0.0) for _ in range(30)),  # a row of a source that judges, unjudged
+            *(row(0.9, insult=0.0) for _ in range(30)),  # an unjudged row of a source that judges
             *(row(0.95, toxicity=1.0) for _ in range(30)),
-            *(row(0.4, source="impermium", insult=0.0) for _ in range(30)),  # knows insults alone
+            *(row(0.4, source="impermium", insult=0.0) for _ in range(30)),  # labels only insults
             *(row(0.9, source="impermium", insult=1.0) for _ in range(30)),
             *(row(0.9, source="youtube_spam", spam=0.0) for _ in range(30)),  # not named
         ],

@@ -1,4 +1,4 @@
-"""The packages of MPNet: joined whole into the cache, or an error that names what is missing."""
+"""The packages of MPNet: joined completely into the cache, or an error that names what is missing."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_other_bytes_are_refused(site: Path, tmp_path: Path, monkeypatch: pytest
     assert not any((tmp_path / "cache" / "parley").iterdir())
 
 
-def test_a_folder_of_that_name_comes_first(
+def test_a_folder_of_that_name_takes_precedence(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -52,7 +52,7 @@ COMPONENTS: dict[str, Callable[[str], object]] = {
     "tokens": lambda text: TOKENIZER.comments([text]),
     "disguises": lambda text: undisguise(text, lambda word: 0.5 if len(word) % 2 else 2),
     "hints of disguises": in_disguise,
-    "blanks": lambda text: rejoin(text, lambda word: 0.5 if len(word) % 2 else 2),
+    "spaces in words": lambda text: rejoin(text, lambda word: 0.5 if len(word) % 2 else 2),
     "emoji": spell_out,
     "language": detect_language,
     "span": lambda text: join_tokens(text, {(0, 1): 0.9, (len(text) // 2, len(text) // 2 + 1): 0.9}),
@@ -111,9 +111,18 @@ LONG = 50_000
 """Length in characters of a hostile file, or of a value in a good one."""
 
 IN_DUMPS = (
-    *("one letter", "blanks", "lines", "combining marks out of order", "quotes", "commas", "backslashes"),
-    *("brackets", "objects", "lists", "angles", "comments", "scripts of JSON-LD", "attributes", "ampersands"),
-    *("slashes", "bylines", "a letter a line", "schemes of hosts", "overrides", "equals", "numbers"),
+    *("one letter", "spaces", "lines", "combining marks out of order", "quotes", "commas", "backslashes"),
+    *(
+        "brackets",
+        "objects",
+        "lists",
+        "angle brackets",
+        "comments",
+        "scripts of JSON-LD",
+        "attributes",
+        "ampersands",
+    ),
+    *("slashes", "bylines", "one letter per line", "schemes with hosts", "overrides", "equals", "numbers"),
 )
 """What file readers search for, and line endings."""
 

@@ -70,11 +70,23 @@ def test_bad_rows_are_reported_and_listed(run: Run, tmp_path: Path) -> None:
 BAD_CALLS = {
     "no file": (("none.csv", "-o", "out.csv"), 2, "none.csv can't be opened: No such file"),
     "a folder": ((".", "-o", "out.csv"), 2, "out.csv is inside the input folder"),
-    "output a folder": (("in.csv", "-o", "folder.csv"), 2, "folder.csv is a folder; give the name of a file"),
-    "output unknown": (("in.csv", "-o", "out.xlsx"), 2, "must end in one of .jsonl, .ndjson, .csv, .parquet"),
+    "output is a folder": (
+        ("in.csv", "-o", "folder.csv"),
+        2,
+        "folder.csv is a folder; give the name of a file",
+    ),
+    "output format unknown": (
+        ("in.csv", "-o", "out.xlsx"),
+        2,
+        "must end in one of .jsonl, .ndjson, .csv, .parquet",
+    ),
     "output exists": (("in.csv", "-o", "old.csv"), 2, "old.csv exists; give another name, or --overwrite"),
     "output is input": (("in.csv", "-o", "in.csv", "--overwrite"), 2, "in.csv is the input"),
-    "no place": (("in.csv", "-o", "none/out.csv"), 2, "can't be written: No such file or directory"),
+    "no such output folder": (
+        ("in.csv", "-o", "none/out.csv"),
+        2,
+        "can't be written: No such file or directory",
+    ),
     "missing column": (("other.csv", "-o", "out.csv"), 2, "its columns are id, body."),
     "bad mapping": (("in.csv", "-o", "out.csv", "--map", "x=y"), 2, "--map x=y: give FIELD=COLUMN"),
     "unknown format": (("in.csv", "-o", "out.csv", "--format", "xml"), 2, "--format xml: no such format"),

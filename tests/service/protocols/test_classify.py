@@ -143,7 +143,7 @@ ODD_TEXTS = {
     "50,000 emoji": "\U0001f600" * 50_000,
     "100,000 letters": "a" * 100_000,
     "direction marks": "\u202e\u200b.",
-    "signs": "?!",
+    "symbols": "?!",
     "byte order mark": "\ufeff",
 }
 

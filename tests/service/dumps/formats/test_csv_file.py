@@ -52,9 +52,9 @@ def test_lines_within_a_cell_are_kept_and_counted(read: Read) -> None:
 
 
 BROKEN = {
-    "to the end of the file": '1,"never closed\n2,two\n3,three\n',
-    "up to another cell's mark": '1,"never closed\n2,"two"\n3,three\n',
-    "up to another cell's mark that ends its line": '1,"never closed\n2,two\n3,"three"\n',
+    "open to the end of the file": '1,"never closed\n2,two\n3,three\n',
+    "open up to another cell's mark": '1,"never closed\n2,"two"\n3,three\n',
+    "open up to another cell's mark at the line's end": '1,"never closed\n2,two\n3,"three"\n',
     "a mark that is not doubled": '1,"an "inner" mark"\n2,two\n3,three\n',
 }
 

@@ -53,7 +53,15 @@ COMMENTS = [{"id": "1", "text": "Mend it."}, {"id": "2", "text": "Why?", "parent
         json.dumps({"comments": COMMENTS[:1]}) + "\n" + json.dumps({"comments": COMMENTS[1:]}),
         "\n".join(json.dumps(comment, indent=2) for comment in COMMENTS[:2]) + '\n"no comment"',
     ],
-    ids=["list", "pretty list", "a key", "deep, pretty", "with a mark", "a page a line", "pretty objects"],
+    ids=[
+        "list",
+        "pretty list",
+        "a key",
+        "deep, pretty",
+        "with a byte order mark",
+        "a page per line",
+        "pretty objects",
+    ],
 )
 def test_one_document(tmp_path: Path, document: str) -> None:
     pytest.importorskip("ijson")

@@ -110,7 +110,7 @@ def test_without_pyarrow_the_extra_is_named(read: Read, monkeypatch: pytest.Monk
 AWKWARD = {
     "numbers for ids": {"id": pa.array([7]), "parent.id": pa.array([6]), "author.id": pa.array([1.0])},
     "a day": {"created_at": pa.array([date(2024, 6, 4)])},
-    "times past Python's": {
+    "times beyond Python's range": {
         "created_at": pa.array([2**62], pa.timestamp("us")),
         "own": pa.array([2**62], pa.timestamp("us", "UTC")),
         "nanoseconds": pa.array([1_717_516_920_000_000_001], pa.timestamp("ns", "UTC")),
@@ -167,7 +167,7 @@ def test_numbers_that_their_column_cannot_hold_are_kept_beside_it(batch: int, tm
 
 
 def test_times_that_python_cannot_hold_are_kept_as_numbers(read: Read) -> None:
-    columns = {"text": ["a"], **AWKWARD["times past Python's"]}
+    columns = {"text": ["a"], **AWKWARD["times beyond Python's range"]}
     (row,) = read("a.arrow", arrow(pa.table(columns), ipc.new_file))
     assert isinstance(row, Record)
     assert row.created_at is None

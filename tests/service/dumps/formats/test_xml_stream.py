@@ -25,7 +25,7 @@ def nodes(tmp_path: Path, text: str | bytes) -> list[Node]:
         return list(read_nodes(source, ("post",), prefixes={}))
 
 
-@pytest.mark.parametrize("text", [BILLION, OUTSIDE], ids=["billion laughs", "a file of the machine"])
+@pytest.mark.parametrize("text", [BILLION, OUTSIDE], ids=["billion laughs", "a file on the machine"])
 def test_declared_entities_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(DumpError, match="declares an entity of its own"):
         nodes(tmp_path, text)

@@ -1,4 +1,4 @@
-"""Print what pyproject.toml requires as a requirements file: pip can't check hashes when it installs a folder.
+"""Print pyproject.toml's requirements for pip, which can't check hashes when it installs a folder.
 
     python .ci/requirements.py dumps report        the dependencies and those of two extras
 

@@ -380,7 +380,7 @@ def test_a_whole_release_is_evaluated(
         assert shown in measured
         assert shown in card
         assert shown in page.read_text(encoding="utf-8")
-    assert "continued from first 0.9 (commit abc)" in card
+    assert "went on from first 0.9 (commit abc)" in card
     assert "toxicity false positives 0.05 of dev rows without the label, in each of c3." in card
     assert "Against the aims" in result.output
 

@@ -13,9 +13,9 @@ from parley.training.errors import RunError
 from parley.training.evaluation.aims import against_aims
 
 WEAK = {
-    "threat": "public corpora have few strong examples; most of its rows are made up",
+    "threat": "few strong rows in any public corpus; most of its rows are made up",
     "severe_toxicity": "very few human labels",
-    "sexually_explicit": "few labels, none of them on news comments",
+    "sexually_explicit": "few labels, and none of news comments",
 }
 
 LEADING = ("macro_f1", "character_f1", "auc")
@@ -33,23 +33,21 @@ TEMPLATE = """\
 # {name} {version}
 
 Small transformers (base: {base}) that label reader comments for abuse, spam, off-topic and stance.
-Written by `parley evaluate --save` from artifact.json and evaluation.json beside it; no figure was typed
-by hand.
+Written by `parley evaluate --save` from artifact.json and evaluation.json beside it; no figure was typed.
 
-## Intended use
+## Meant for
 
-Ordering a moderator's queue of English comments under news articles, and explaining the order. The model
-decides nothing: a site's policy does, and the one that comes with Parley only observes. Scores in other
-languages are guesses.
+English comments under news articles: to order a moderator's queue and to explain why. It is no judge: a
+site's policy decides, and the one that comes with Parley only observes. Other languages get guesses.
 
 ## Weak spots
 
 {weak}
 - Off-topic is measured on comments put under other articles, and on made-up comments under made-up stories;
-  real readers stray from the subject in more ways.
-- The stance of a long comment is read from its beginning. A side is named only where it is likely right; the
-  rows "named sides" say how often that is. Sarcasm reverses the side; a plain question should have none.
-- `stories` and `story_comments` are dev rows; thresholds were set on them too.
+  real readers write in more ways beside the point.
+- Stance is read from the beginning of a long comment, and a side is named only where it is likely right: see
+  how often that is under "named sides". Sarcasm turns it round; of a plain question it should be none.
+- `stories` and `story_comments` are dev rows, on which thresholds were set as well.
 
 ## Against the aims
 
@@ -65,7 +63,7 @@ languages are guesses.
 |---|---|---|---|---|
 {sources}
 
-Augmented rows: {made}. Epochs: {epochs}; seed {training_seed}; code at commit {commit}.{started}{points}
+Made rows: {made}. Epochs: {epochs}; seed {training_seed}; code at commit {commit}.{started}{points}
 
 ## Int8 against full precision
 
@@ -106,15 +104,15 @@ def _started(training: dict[str, Any]) -> str:
     if not (first := training.get("started_from")):
         return ""
     return (
-        f" The last stage continued from {first['name']} {first['version']} (commit {first['commit']}): "
-        "sources that it didn't read again are listed as that artifact read them."
+        f" The last stage went on from {first['name']} {first['version']} (commit {first['commit']}): "
+        "sources that it didn't read again stand as that one read them."
     )
 
 
 def _taught(training: dict[str, Any]) -> str:
     """The teacher, and its training data."""
     return "".join(
-        f" It also learnt from the answers of {of['name']} {of['version']} (base {of['base']}, commit "
+        f" It learnt from the answers of {of['name']} {of['version']} too (base {of['base']}, commit "
         f"{of['commit']}), which was trained on {', '.join(of['sources'])}."
         for of in training.get("teachers", ())
     )

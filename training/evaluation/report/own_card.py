@@ -15,13 +15,13 @@ TEMPLATE = """\
 # {name} {version}
 
 {base} fine-tuned on a site's own labelled comments. Written by `parley train --data` from the run's
-metrics.json; no figure was typed by hand, and no comment is quoted.
+metrics.json; no figure was typed, and no comment is quoted.
 
 ## Trained on
 
-{train:,} rows of the site's own file (SHA-256 `{digest}`), labels: {labels}. Held out:
-{dev:,} rows to calibrate on, {test:,} to test on. Where the file has no label, the base's own answers were
-the target.
+{train:,} rows of a file of the site's own (SHA-256 `{digest}`), labels: {labels}. Kept apart:
+{dev:,} rows to calibrate on, {test:,} to judge by. What the file says nothing of was held to the base's
+answers.
 
 ## On the site's own comments
 
@@ -29,10 +29,10 @@ The part not trained on, before (the base) and after.
 
 {own}
 
-## Answers that moved
+## What it kept
 
-On the same comments, compared with the base: how far scores moved, and what share of comments its thresholds
-now decide differently. A label that is not in the file should hardly move.
+On the same comments, against the base: how far scores moved, and what share of comments its thresholds now
+decide otherwise. A label that the file doesn't teach should hardly move.
 
 {kept}
 
@@ -42,7 +42,7 @@ now decide differently. A label that is not in the file should hardly move.
 |---|---|
 {thresholds}
 
-Intended use and weak spots are those of the base: see its card.
+Meant for what the base is meant for, and weak where it is: see the base's own card.
 """
 
 
@@ -81,5 +81,5 @@ def _kept(kept: Mapping[str, Mapping[str, Any]]) -> str:
         f"| {label} | {'yes' if of['taught'] else 'no'} | {of['moved']:.3f} | {100 * of['flipped']:.1f} % |"
         for label, of in kept.items()
     ]
-    head = ["| label | trained | mean move | decided differently |", "|---|---|---|---|"]
+    head = ["| label | taught | mean move | decided otherwise |", "|---|---|---|---|"]
     return "\n".join([*head, *lines])

@@ -190,7 +190,7 @@ def test_linear_in_the_length(words: WordPiece, piece: str) -> None:
     assert slope(read, piece, 100_000, floor=0.06, good=3.0) <= 3.0
 
 
-def test_long_words_are_not_cached() -> None:
+def test_long_words_are_not_kept() -> None:
     words = WordPiece({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "a": 3}, signs=None)  # type: ignore[arg-type]
     words.split("b" * 1000)
     assert words.rarity("b" * 1000) == 1000

@@ -258,7 +258,7 @@ def test_a_task_without_articles_trains_only_stance() -> None:
     assert rows == [replace(asked, article=None, off_topic=None)]
 
 
-def test_a_task_may_read_each_comment_with_its_first_target_alone() -> None:
+def test_a_task_may_read_only_each_comments_first_target() -> None:
     about = Example(text="Open it.", source="ours", article="Council votes on the bridge", off_topic=0.0)
     asked = [
         replace(about, text=text, target=target, stance=stance)

@@ -582,7 +582,7 @@ def test_the_policy_is_reread_by_itself(
         time.sleep(0.02)
 
 
-def test_a_version_of_other_rules_is_left_alone(desk: Desk) -> None:
+def test_a_version_made_from_other_rules_is_left_alone(desk: Desk) -> None:
     policies.save(desk.service.store, "default", thresholds={}, base="0" * 64, by="Ada")
     policies.activate(desk.service.store, "default", 1)
     desk.service.forget_policy()

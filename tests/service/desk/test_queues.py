@@ -45,7 +45,7 @@ def test_threats_come_first_then_rejections_then_reviews_by_score(
     assert [item.text for item in listing.page(any_store, Filter())] == ["threat", "spam", "ruder", "rude"]
 
 
-def test_pages_follow_each_other_in_every_order(any_store: Store, hashes: KeyedHashes) -> None:
+def test_pages_continue_each_other_in_every_order(any_store: Store, hashes: KeyedHashes) -> None:
     fill(any_store, hashes, [arrived(str(n), score=0.5 + (n % 7) / 20) for n in range(23)])
     for sort in listing.SORTS:
         wanted, after, seen = Filter(sort=sort), None, []
@@ -239,7 +239,7 @@ def test_names_too_long_for_an_index_lose_no_comment(any_store: Store, hashes: K
     stories.saw(any_store, names_of(Article(id=long[:512])))
 
 
-def test_the_log_has_who_what_and_what_it_was_decided_on(any_store: Store, hashes: KeyedHashes) -> None:
+def test_the_log_has_who_decided_what_and_on_which_text(any_store: Store, hashes: KeyedHashes) -> None:
     (item,) = fill(any_store, hashes, [arrived("one", id="c1", author="reader-1")])
     leases.take(any_store, item.id, "a")
     decisions.decide(any_store, item.id, Choice(action="reject", reason="ABUSIVE", note="Rule 3"), ADA)

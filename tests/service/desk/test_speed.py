@@ -142,7 +142,7 @@ def measure(desk: Desk) -> tuple[list[float], list[float]]:
     return cpu, wall
 
 
-def test_the_next_comment_comes_quickly(full_desk: Desk) -> None:
+def test_the_next_comment_is_found_quickly(full_desk: Desk) -> None:
     taken = []
     for _ in range(10):
         taken.append(cpu_of(full_desk, lambda: full_desk.post("/desk/next").raise_for_status()))

@@ -130,7 +130,7 @@ def test_the_next_try_waits_longer_each_time(store: Store, hashes: KeyedHashes) 
     assert 2.5 * 86400 < sum(webhooks.DELAYS) < 4 * 86400
 
 
-def test_a_webhook_that_left_the_settings_is_not_called(
+def test_a_webhook_removed_from_the_settings_is_not_called(
     store: Store, hashes: KeyedHashes, receiver: Receiver
 ) -> None:
     (item,) = fill(store, hashes, [arrived("one")])

@@ -86,7 +86,7 @@ def test_a_store_of_another_version_is_reported_and_not_migrated(
     assert kept.schema == schema
 
 
-def test_a_store_that_is_no_database_is_a_problem(folder: Path, tiny_artifact: Path) -> None:
+def test_a_store_that_is_not_a_database_is_a_problem(folder: Path, tiny_artifact: Path) -> None:
     folder.mkdir()
     (folder / "parley.db").write_bytes(b"not a database, " * 100)
     assert findings_on(settings_of(folder, tiny_artifact), "store")[0][0] == "problem"

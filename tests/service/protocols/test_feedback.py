@@ -143,7 +143,7 @@ def test_a_stored_article_takes_precedence_over_one_sent(client: TestClient, con
     assert [row["article.title"] for row in exported(config)] == ["The bridge closes", "As sent", "As sent"]
 
 
-def test_no_text_of_an_article_is_kept_where_texts_are_not(tmp_path: Path, classifier: Classifier) -> None:
+def test_no_article_text_is_stored_unless_texts_are(tmp_path: Path, classifier: Classifier) -> None:
     settings = Settings(store=Storage(folder=tmp_path / "data"))
     with TestClient(create_app(settings, load=lambda: classifier)) as client:
         assert client.post("/v1alpha1/comments:suggestscore", json=SENT).status_code == 200

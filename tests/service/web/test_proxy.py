@@ -91,7 +91,7 @@ def test_trusting_the_proxy_does_not_open_the_service(tmp_path: Path, classifier
         assert client.post("/v1/classify", json=COMMENT).status_code == 200
 
 
-def test_parts_of_a_batch_are_as_far_away_as_the_batch(app: FastAPI) -> None:
+def test_parts_of_a_batch_have_the_address_of_the_batch(app: FastAPI) -> None:
     part = (
         "--b\r\nContent-Type: application/http\r\n\r\n"
         "POST /v1alpha1/comments:analyze\r\nContent-Type: application/json\r\n\r\n"
@@ -116,7 +116,7 @@ def test_a_caller_that_may_be_a_proxy_is_not_direct(version: str, client: Any, d
     assert is_direct(found) is direct
 
 
-def test_the_start_warns(tmp_path: Path, store: Store) -> None:
+def test_startup_warns_of_exposure(tmp_path: Path, store: Store) -> None:
     settings = Settings(store=Storage(folder=tmp_path))
     anybody = settings.model_copy(update={"access": Access(anonymous=True)})
     with capture_logs() as logged:
@@ -130,7 +130,7 @@ def test_the_start_warns(tmp_path: Path, store: Store) -> None:
     ]
 
 
-def test_the_first_key_opens_the_service_under_its_own_name(
+def test_with_a_first_key_the_service_answers_under_any_host_name(
     tmp_path: Path, classifier: Classifier, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even if no request ever uses a name of this machine, as behind a proxy."""

@@ -112,7 +112,7 @@ def test_marked_words_are_hidden_and_still_marked(tmp_path: Path) -> None:
         assert example.text[end:] == original.text[was_end:]
 
 
-def test_the_test_knows_its_originals(tmp_path: Path) -> None:
+def test_the_disguised_test_knows_its_originals(tmp_path: Path) -> None:
     data_dir = write_corpora(tmp_path)
     originals = {e.text: e for e in read("toxic_spans", data_dir, "test")}
     made = list(read("disguised", data_dir, "test"))

@@ -67,7 +67,7 @@ def test_news_comments(data_dir: Path) -> None:
     assert rows("impermium", data_dir)["You are a \\bore\\.\nGo."].labels == {"insult": 1.0}
 
 
-def test_wikipedia_leaves_the_tests_to_the_tests(data_dir: Path) -> None:
+def test_wikipedia_comments_keep_their_splits(data_dir: Path) -> None:
     assert set(rows("jigsaw_binary", data_dir)) == {"Thanks for the edit", "You vandal"}
     threat = rows("jigsaw_multilabel", data_dir, "test")["I will find you and revert you"]
     assert threat.labels["threat"] == 1.0
@@ -213,7 +213,7 @@ def test_a_motion_and_its_subject_may_be_seen_from_two_sides(data_dir: Path) -> 
     assert kites == {"ban kites": "favor", "kites": "against"}
 
 
-def test_replies_stand_under_their_threads_headline(data_dir: Path) -> None:
+def test_replies_are_under_their_threads_headline(data_dir: Path) -> None:
     pairs = list(read("thread_headlines", data_dir, "test"))
     true = [e for e in pairs if e.off_topic == 0.0]
     topics = ("Biden", "Bitcoin", "SpaceX")
@@ -225,7 +225,7 @@ def test_replies_stand_under_their_threads_headline(data_dir: Path) -> None:
     assert {e.slice for e in swapped} == {"other debate", "near debate", "headline"}
 
 
-def test_good_answers_stand_under_their_own_question_and_under_others(data_dir: Path) -> None:
+def test_good_answers_are_under_their_own_question_and_under_others(data_dir: Path) -> None:
     pairs = list(read("forum_pairs", data_dir, "test"))
     own = [f"Where to swim, part {n}\nAny pool?" for n in (1, 2)]
     assert {e.text for e in pairs} == {"The one by the park"}, "no dialogues, no bad answers"
@@ -324,7 +324,7 @@ def test_replies_have_their_parent_and_titles_only_to_train_on(data_dir: Path) -
 
 
 @pytest.mark.parametrize("name", ["news_posts", "iac_threads", "cocolofa"])
-def test_comments_stand_under_their_title_and_are_split_by_it(name: str, data_dir: Path) -> None:
+def test_comments_are_under_their_title_and_split_by_it(name: str, data_dir: Path) -> None:
     train, dev, test = (list(read(name, data_dir, split)) for split in SPLITS)
     assert all(e.off_topic == 0.0 for e in train)
     for held_out in (dev, test):

@@ -38,7 +38,7 @@ def test_a_comment_is_one_row_per_target(data_dir: Path) -> None:
     assert off["Cheap tiles, offer 1 for bridge owners."] == 1.0
 
 
-def test_dev_is_the_last_pair_of_each_file_with_pairs_made(data_dir: Path) -> None:
+def test_dev_is_the_last_pair_of_each_file_also_under_other_titles(data_dir: Path) -> None:
     train, dev, test = (list(read("stories", data_dir, split)) for split in SPLITS)
     assert {e.group for e in train} == {"01-01", "10-01"}
     assert {e.group for e in dev} == {"01-02", "10-02"}

@@ -23,7 +23,7 @@ def figure(value: float) -> dict[str, float]:
     return {"value": value, "low": value - 0.01, "high": value + 0.01}
 
 
-def test_aims_name_tests_of_the_suite_and_nothing_measured_has_no_row() -> None:
+def test_aims_name_tests_of_the_suite_and_need_a_figure_for_a_row() -> None:
     assert {aim.path[0] for aim in AIMS if aim.path} <= set(SUITE)
     assert against_aims(report()) == []
 
@@ -59,7 +59,7 @@ def test_a_figure_without_an_aim() -> None:
     assert (row.reach, row.reached, row.beside["majority"]) == ("", None, 0.2)
 
 
-def test_margin_over_tfidf_is_the_least_of_labels_with_rows_enough() -> None:
+def test_the_margin_over_tfidf_is_the_smallest_of_labels_with_enough_rows() -> None:
     def label(auc: float, positives: int) -> dict[str, Any]:
         return {"auc": figure(auc), "rows": 500, "positives": positives}
 

@@ -169,7 +169,7 @@ def test_quoted_abuse_is_counted_as_it_is_complained_of_and_agreed_with() -> Non
     assert found["agreed with"] == {"rows": 6, "flagged": 1.0}
 
 
-def test_training_leaves_wordings_to_the_checks() -> None:
+def test_wordings_of_the_checks_are_not_in_training() -> None:
     assert [form for form in checks.NEGATED if form not in OPPOSED] == ["disapproval of {}"]
     assert [form for form in checks.AFFIRMED if form not in SUPPORTED] == ["approval of {}"]
     assert not {frame for of in checks.QUOTED.values() for frame in of} & {*DENOUNCED, *ENDORSED}
@@ -244,12 +244,12 @@ def test_reliability_sums_to_the_calibration_error() -> None:
     assert metrics.expected_calibration_error(truth, scores) == pytest.approx(error)
 
 
-def test_majority_is_the_best_constant() -> None:
+def test_the_majority_baseline_is_the_best_constant() -> None:
     rows = [(rated("a", float(i < 3)), prediction(0.9)) for i in range(10)]
     assert judge(rows, THRESHOLDS)["toxicity"]["majority"]["accuracy"] == pytest.approx(0.7)
 
 
-def test_worst_errors_are_the_surest_first() -> None:
+def test_the_most_confident_errors_come_first() -> None:
     rows = [(rated(f"c{i}", 0.0), prediction(0.5 + i / 40)) for i in range(20)] + [
         (rated("fine", 0.0), prediction(0.1))
     ]

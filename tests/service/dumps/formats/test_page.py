@@ -35,7 +35,7 @@ def test_authors_places_and_times(example: list[Record]) -> None:
     assert [r.id for r in example] == [f"article-page-{i}" for i in range(1, 7)]
 
 
-def test_an_answer_has_its_parent_and_no_other_comment_has(example: list[Record]) -> None:
+def test_only_a_reply_has_a_parent(example: list[Record]) -> None:
     parents = [r.parent for r in example]
     assert parents[1] is not None
     assert (parents[1].id, parents[1].text) == ("article-page-1", example[0].text)
@@ -49,7 +49,7 @@ def test_texts_are_whole_and_end_where_they_should(example: list[Record]) -> Non
     assert example[5].text.endswith("start today!!!")
 
 
-def test_the_article_without_the_furniture(example: list[Record]) -> None:
+def test_the_article_without_navigation_and_boilerplate(example: list[Record]) -> None:
     article = example[0].article
     assert article is not None
     assert article.text is not None
@@ -77,7 +77,7 @@ Comments
 {comments}"""
 
 
-def test_answers_to_answers_and_an_answer_whose_parent_is_elsewhere(read: Read) -> None:
+def test_replies_to_replies_and_a_reply_whose_parent_is_elsewhere(read: Read) -> None:
     comments = "\n\n".join(
         f"{answer}by: N{i}\nJune {i}, 2024 1:00 PM\nText number {i} is this."
         for i, answer in enumerate(["In Response\n\n", "", "In Response\n\n", "In Response\n\n", ""], start=1)
@@ -88,7 +88,7 @@ def test_answers_to_answers_and_an_answer_whose_parent_is_elsewhere(read: Read) 
     assert found == [None, None, "p-2", "p-2", None]
 
 
-def test_an_empty_comment_is_a_bad_row_and_its_answer_still_answers_it(read: Read) -> None:
+def test_an_empty_comment_is_a_bad_row_and_its_reply_keeps_its_parent(read: Read) -> None:
     comments = (
         "by: A\nJune 1, 2024 1:00 PM\n\n\nIn Response\n\nby: B\nJune 1, 2024 2:00 PM\nWhat do you mean?\n"
     )

@@ -69,7 +69,7 @@ EXPECTED: dict[str, tuple[list[tuple[Any, ...]], Article | None]] = {
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_what_comes_out(name: str, tmp_path: Path) -> None:
+def test_each_format_is_read(name: str, tmp_path: Path) -> None:
     rows, article = EXPECTED[name]
     told, found, _ = read(exports.write(tmp_path, name), base_url="https://n.example")
     assert told == name

@@ -78,7 +78,7 @@ def test_deleted_comments_are_counted_and_still_known() -> None:
     assert [row.parent for row in (rows[0], rows[2])] == [Parent(id="a")] * 2  # type: ignore[union-attr]
 
 
-def test_circles_end() -> None:
+def test_reply_cycles_end() -> None:
     rows = joined([record("a", "c"), record("b", "a"), record("c", "b")], rooted=True)
     assert parents(rows) == ["text of c", "text of a", "text of b"]
 

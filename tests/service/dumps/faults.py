@@ -275,7 +275,7 @@ def try_out(name: str, fault: str, folder: Path) -> Outcome:
 
 
 def read(path: Path, name: str, expected: int) -> Outcome:
-    """The rows of the dump at `path`, and the messages about it."""
+    """The rows of the dump at `path`, and what was said of it."""
     rows: list[Record | BadRow] = []
     said: list[str] = []
     with closing(Source(path)) as source:

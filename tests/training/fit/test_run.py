@@ -165,7 +165,9 @@ def test_a_run_older_than_a_key_resumes_with_its_default(config_file: Path, tmp_
         claim(config, saved.parent, resume=True)
 
 
-def test_a_run_resumes_without_a_deleted_key_unless_it_was_set(config_file: Path, tmp_path: Path) -> None:
+def test_a_run_goes_on_without_a_key_that_was_deleted_unless_it_was_set(
+    config_file: Path, tmp_path: Path
+) -> None:
     config, saved = load_config(config_file), tmp_path / "run" / "config.yaml"
     claim(config, saved.parent, resume=False)
     values = yaml.safe_load(saved.read_text())

@@ -31,7 +31,7 @@ def script(data: Any, *, before: str = "", after: str = "") -> str:
     return f'<script type="application/ld+json">{before}{json.dumps(data)}{after}</script>'
 
 
-def summaries(rows: list[Record | BadRow]) -> list[tuple[str | None, ...]]:
+def told(rows: list[Record | BadRow]) -> list[tuple[str | None, ...]]:
     return [
         (
             row.text,
@@ -59,7 +59,7 @@ def test_a_graph_of_references(tmp_path: Path) -> None:
         {"@type": "Person", "@id": "#vera", "name": "Vera"},
     ]
     rows = read(tmp_path, script({"@context": "https://schema.org", "@graph": graph}))
-    assert summaries(rows) == [
+    assert told(rows) == [
         ("Mend it.", "Vera", None, "Bridge"),
         ("No.", "Otto", None, "Bridge"),
         ("Why?", None, None, "Bridge"),
@@ -73,7 +73,7 @@ def test_circular_references_end(tmp_path: Path) -> None:
         comment("A", **{"@id": "#a", "parentItem": {"@id": "#b"}}),
         comment("B", **{"@id": "#b", "parentItem": {"@id": "#a"}, "comment": [{"@id": "#a"}, {"@id": "#b"}]}),
     ]
-    assert [row[0] for row in summaries(read(tmp_path, script(graph)))] == ["A", "B"]
+    assert [row[0] for row in told(read(tmp_path, script(graph)))] == ["A", "B"]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_circular_references_end(tmp_path: Path) -> None:
 )
 def test_wrapped_scripts(tmp_path: Path, before: str, after: str) -> None:
     page = script({**ARTICLE, "comment": [comment("Mend it.")]}, before=before, after=after)
-    assert summaries(read(tmp_path, page)) == [("Mend it.", None, None, "Bridge")]
+    assert told(read(tmp_path, page)) == [("Mend it.", None, None, "Bridge")]
 
 
 @pytest.mark.parametrize("prefix", ["http://schema.org/", "https://schema.org/", "schema:"])
@@ -98,7 +98,7 @@ def test_names_with_their_vocabulary(tmp_path: Path, prefix: str) -> None:
         f"{prefix}headline": "Bridge",
         f"{prefix}comment": {"@list": [held]},
     }
-    assert summaries(read(tmp_path, script(data))) == [("Mend it.", None, None, "Bridge")]
+    assert told(read(tmp_path, script(data))) == [("Mend it.", None, None, "Bridge")]
 
 
 MICRODATA = """<article itemscope itemtype="https://schema.org/NewsArticle"><h1 itemprop="headline">Bridge</h1>
@@ -118,7 +118,7 @@ RDFA = """<article vocab="https://schema.org/" typeof="NewsArticle"><h1 property
 def test_microdata(tmp_path: Path) -> None:
     pytest.importorskip("lxml")
     rows = read(tmp_path, MICRODATA)
-    assert summaries(rows) == [
+    assert told(rows) == [
         ("<p>Mend it &amp; soon.</p>", "Vera", None, "Bridge"),
         ("No.", None, "<p>Mend it &amp; soon.</p>", "Bridge"),
         ("Old.", None, None, "Bridge"),
@@ -131,7 +131,7 @@ def test_microdata(tmp_path: Path) -> None:
 
 def test_rdfa(tmp_path: Path) -> None:
     pytest.importorskip("lxml")
-    assert summaries(read(tmp_path, RDFA)) == [("Mend it.", "Vera", None, "Bridge")]
+    assert told(read(tmp_path, RDFA)) == [("Mend it.", "Vera", None, "Bridge")]
 
 
 def test_json_ld_takes_precedence_over_the_same_in_markup(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from parley.training.data.augmentation.contexts import partly, turned, under_other_titles, without_lede
 from parley.training.data.augmentation.counterfactuals import exchanged_identities, negated_targets, quoted
 from parley.training.data.augmentation.disguise import disguised_copies
-from parley.training.data.augmentation.explicit import explicit
+from parley.training.data.augmentation.explicit import explicit, related
 from parley.training.data.augmentation.hidden import hidden
 from parley.training.data.augmentation.pairs import (
     cut_short,
@@ -46,6 +46,7 @@ AUGMENTED = (
     "disguised",
     "titles",
     "explicit",
+    "related",
     "hidden",
     "unlabelled",
 )
@@ -95,7 +96,8 @@ class Swaps(BaseModel):
     similar or an unrelated title, for pairs with a beat) or with an unrelated target (`stance_none`); rows
     with one thing changed (`negated`, `identities`, `quoted`: see
     parley.training.data.augmentation.counterfactuals; `disguised`: see .disguise); statements that say their
-    side (`explicit`, a count); abuse inside long comments (`hidden`, a count).
+    side (`explicit`, a count), also asked for another target of the same article (`related`, a count); abuse
+    inside long comments (`hidden`, a count).
 
     Rows changed in place (see parley.training.data.augmentation.contexts): targets `turned` into their
     opposite, titles or targets removed (`untitled`, `untargeted`), ledes removed (`without_lede`).
@@ -113,6 +115,7 @@ class Swaps(BaseModel):
     near: float = Field(default=0.0, ge=0, le=1)
     far: float = Field(default=0.0, ge=0, le=1)
     explicit: int = Field(default=0, ge=0)
+    related: int = Field(default=0, ge=0)
     hidden: int = Field(default=0, ge=0)
     turned: float = Field(default=0.0, ge=0, le=1)
     untitled: float = Field(default=0.0, ge=0, le=1)
@@ -216,13 +219,14 @@ def prepare(
         "disguised": disguised_copies(train, seed=seed, share=swaps.disguised),
         "titles": under_other_titles(train, seed=seed, near=swaps.near, far=swaps.far),
         "explicit": explicit(train, seed=seed, rows=round(swaps.explicit * fraction)),
+        "related": related(train, seed=seed, rows=round(swaps.related * fraction)),
         "hidden": hidden(train, seed=seed, rows=round(swaps.hidden * fraction)),
     }
     if teacher is not None:
         pairs, articles = (round(count * fraction) for count in (teacher.pairs, teacher.articles))
         made["unlabelled"] = unlabelled(train, seed=seed, pairs=pairs, articles=articles)
     # An augmented text may happen to equal a test's.
-    for name in ("short", "identities", "quoted", "disguised", "explicit", "hidden"):
+    for name in ("short", "identities", "quoted", "disguised", "explicit", "related", "hidden"):
         made[name], made_leaks = drop_leaks(made[name], [*tests, *dev])
         log.info("dropped as leaks from the augmented %s rows: %s", name, made_leaks)
     train = partly(train, seed=seed, untitled=swaps.untitled, untargeted=swaps.untargeted)

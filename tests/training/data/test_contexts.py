@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from parley.training.data.augmentation.contexts import partly, turned, under_other_titles, without_lede
-from parley.training.data.augmentation.explicit import explicit
+from parley.training.data.augmentation.explicit import explicit, related
 from parley.training.data.augmentation.hidden import hidden
 from parley.training.data.examples import Example
 
@@ -118,6 +118,36 @@ def test_explicit_statements_name_their_target_and_keep_their_side() -> None:
         expected = "against" if turned_round else "favor" if named else "none"
         assert example.stance in (expected, "none")
     assert explicit(PAIRS[:1], seed=1, rows=5) == [], "with one target alone nothing tells the sides apart"
+
+
+def test_related_statements_are_asked_for_a_target_whose_side_follows() -> None:
+    closing, keeping, council = "closing the bridge", "keeping the bridge open", "the council"
+    sides = [
+        (one, other, said)
+        for one, other in (("favor", "against"), ("against", "favor"))
+        for said in ("favor", "against")
+    ]
+    rows = [
+        pair(0, "bridge", text=f"Comment {number}", target=target, stance=side)
+        for number, of in enumerate(sides)
+        for target, side in zip((closing, keeping, council), of, strict=True)
+    ]
+    assert related(rows, seed=1, rows=9) == [], "which targets have the same side is not known"
+    other = "shutting the bridge"
+    rows += [replace(e, target=other) for e in rows if e.target == closing]
+    made = related(rows, seed=1, rows=3000)
+    assert made == related(rows, seed=1, rows=3000)
+    assert len(made) == 3000
+    about = {name: [e for e in made if name in e.text.lower()] for name in (closing, keeping, other, council)}
+    assert not about[council], "the sides on it follow from no other target"
+    against = {
+        (name, e.target): e.stance
+        for name in about
+        for e in about[name]
+        if "count me in for" in e.text.lower()
+    }
+    assert against[closing, keeping] == against[keeping, other] == "against"
+    assert against[closing, other] == against[other, closing] == against[keeping, keeping] == "favor"
 
 
 def test_abuse_is_hidden_in_long_harmless_comments_with_its_spans() -> None:

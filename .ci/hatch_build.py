@@ -1,6 +1,6 @@
-"""Hatch's build hook: what makes one package, `parley`, of the repository's folders.
+"""Hatch's build hook, which makes one package, `parley`, of the repository's folders.
 
-A wheel gets the folders by `sources` in pyproject.toml, and from here the files of `model/package`. An
+`sources` in pyproject.toml puts the folders into a wheel, and this hook adds the files of `model/package`. An
 editable install gets a folder of links, `build/import/parley`, which is on the path: Python, mypy and editors
 read the checkout through it.
 """
@@ -18,7 +18,7 @@ TOP = "model/package"
 
 
 class PackageHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Puts the files of `TOP` at the top of the package; links them and the folders for a checkout."""
+    """Puts the files of `TOP` at the top of the package; for a checkout, links them and the folders."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add the files of `TOP` to a wheel; for an editable install, make the folder of links."""

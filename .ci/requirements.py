@@ -1,4 +1,4 @@
-"""Print what pyproject.toml requires, for pip, which can't check the hashes of a folder's own requirements.
+"""Print pyproject.toml's requirements for pip, which can't check hashes when it installs a folder.
 
     python .ci/requirements.py dumps report        the dependencies and those of two extras
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 def required(project: dict, extras: Iterable[str]) -> Iterator[str]:
-    """The requirements of `extras`, those of extras in extras included."""
+    """The requirements of `extras`, including those of the extras that they name."""
     for extra in extras:
         for line in project["optional-dependencies"][extra]:
             own = re.fullmatch(rf"{re.escape(project['name'])}\[(.+)\]", line)

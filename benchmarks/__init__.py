@@ -1,1 +1,1 @@
-"""Measurements that the README and the docs quote; each module but `server` is one command."""
+"""Measurements quoted by the README and the docs: one command a module, except `comments` and `server`."""

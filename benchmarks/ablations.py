@@ -1,12 +1,12 @@
-"""What each idea of a training run brings: the run again and again, each time without one of them.
+"""Ablations: what each ingredient of a training run brings, measured by leaving out one at a time.
 
     python -m benchmarks.ablations configs/training/second.yaml --data-dir ../shared/data
     python -m benchmarks.ablations configs/training/second.yaml --only reference "no geometry" --fraction 0.3
 
-Every variant learns from the same tenth of the rows, from the same base, and is measured on the same dev
-rows, those of the whole configuration: no test set is read. "another seed" is the reference once more with
-other luck: differences no larger than its own say nothing. Interrupted, the same command goes on; what is
-finished is not run again. Prints a Markdown table for docs/experiments/.
+Every variant trains on the same fraction of the rows and is measured on the same dev rows, those of the
+unchanged configuration; no test set is read. "another seed" repeats the reference with another seed: smaller
+differences than that one are noise. After an interruption the same command resumes, without repeating
+finished runs. Prints a Markdown table for docs/experiments/.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no contrast": {"losses": {"contrast": 0.0}},
     "no teacher": {"teacher": None},
     "stance counts as the rest": {"losses": {"stance": 1.0}},
-    "no made off-topic pairs": {"swaps": {"off_topic": 0.0, "short": 0.0}},
+    "no augmented off-topic pairs": {"swaps": {"off_topic": 0.0, "short": 0.0}},
     "no short comments": {"swaps": {"short": 0.0}},
-    "no made targets": {"swaps": {"stance_none": 0.0}},
+    "no augmented targets": {"swaps": {"stance_none": 0.0}},
     "no negated targets": {"swaps": {"negated": 0.0}},
     "no other identities": {"swaps": {"identities": 0.0}},
     "no quoted abuse": {"swaps": {"quoted": 0.0}},
@@ -49,10 +49,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "a third of the rate": {"optimiser": {"learning_rate": 3e-5}},
     "heads no faster": {"optimiser": {"head_factor": 1.0}},
 }
-"""Changes to the configuration; `without` names sources left out, `each` changes every source. One that
-changes nothing in a configuration (it has no teacher) runs only where it is named."""
-OWN_DEV = 200
-"""Rows that a run's own calibration gets: what counts is measured on the same rows for all."""
+"""Changes to the configuration by variant; `without` lists sources to leave out, `each` changes every source.
+A variant that leaves the configuration as it is (such as "no teacher" where there is none) runs only by
+name."""
+CALIBRATION_ROWS = 200
+"""Dev rows for a run's own calibration: few, since the table calibrates all runs on the same rows."""
 
 
 def main() -> None:
@@ -61,7 +62,7 @@ def main() -> None:
     parser.add_argument("config", type=Path, help="the training YAML that variants change")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, metavar="NAME", help=", ".join(VARIANTS))
     parser.add_argument("--fraction", type=float, default=0.1, help="share of the training rows")
-    parser.add_argument("--dev-rows", type=int, default=5000, help="dev rows measured at most")
+    parser.add_argument("--dev-rows", type=int, default=5000, help="the most dev rows to measure on")
     parser.add_argument("--runs", type=Path, default=Path("build/ablations"), help="where the runs are kept")
     parser.add_argument("--data-dir", type=Path, default=Path("../shared/data"))
     given = parser.parse_args()
@@ -75,13 +76,13 @@ def main() -> None:
         changed = vary(config, VARIANTS[name] | {"fraction": given.fraction})
         if not (run_dir / "metrics.json").is_file():
             begun = (run_dir / "config.yaml").is_file()
-            train(changed, data_dir=given.data_dir, run_dir=run_dir, resume=begun, most_dev=OWN_DEV)
+            train(changed, data_dir=given.data_dir, run_dir=run_dir, resume=begun, most_dev=CALIBRATION_ROWS)
         seconds = json.loads((run_dir / "metrics.json").read_text(encoding="utf-8"))["seconds"]
         print(line(name, measured(run_dir, rows, replies), seconds), flush=True)
 
 
 def vary(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
-    """The configuration with `changes` laid over it, key by key."""
+    """The configuration with `changes` applied, key by key."""
     values = config.model_dump(mode="json")
     without, each = changes.get("without", []), changes.get("each", {})
     values["sources"] = [source | each for source in values["sources"] if source["name"] not in without]
@@ -92,7 +93,7 @@ def vary(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
 
 
 def measured(run_dir: Path, rows: Sequence[Example], replies: Sequence[Example]) -> dict[str, Any]:
-    """The dev figures of the run's artifact, calibrated on `rows`; kept beside the run."""
+    """The dev figures of the run's artifact, calibrated on `rows`; cached in the run's folder."""
     file = run_dir / "ablation.json"
     if not file.is_file():
         write_json(file, dev_figures(Artifact.open(run_dir / "artifact"), rows, replies))
@@ -101,7 +102,7 @@ def measured(run_dir: Path, rows: Sequence[Example], replies: Sequence[Example])
 
 
 def line(name: str, figures: Mapping[str, Any], seconds: float) -> str:
-    """The variant's row of the table; a figure that the dev rows don't allow is left empty."""
+    """The variant's row of the table; a figure that the dev rows can't give is left empty."""
     cells = [shown(figures, *where) for where in FIGURES.values()]
     return f"| {name} | {' | '.join(cells)} | {seconds / 60:.0f} |"
 

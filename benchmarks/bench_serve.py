@@ -1,20 +1,21 @@
-"""How the server stands a steady load, and four times what it can carry.
+"""How the server copes with a steady load, and with four times its capacity.
 
     python -m benchmarks.bench_serve --seconds 30        # or: make bench-serve
     python -m benchmarks.bench_serve --cores 1 2 4       # the capacity table: comments a second by cores
 
-Single comments, all different, under articles that the server knows, with title and text, go to Coral's phase
-(signed) and to Perspective's analyze: toxicity, off-topic and stance are judged. At 50 requests a second: p50
-and p99 of the answers. Then, for each, what it carries when callers ask as fast as they get answers, and four
-times that: how many requests are refused (429) and how soon, and the p99 of those that are accepted.
+Each request has one comment, all of them different, under an article whose title and text the server knows.
+They go to Coral's moderation phase (signed) and to Perspective's analyze, so toxicity, off-topic and stance
+are all judged. Measured for each: p50 and p99 at 50 requests a second; the capacity, with callers that send
+their next request as soon as they have an answer; and at four times that capacity, how many requests are
+refused (429), how fast, and the p99 of those accepted.
 
-Requests leave at even distances, whether or not earlier ones are answered, so that a slow answer doesn't hold
-the load back; those of the first two seconds are not counted. They come from autocannon (`npm ci --prefix
-tests/clients`) on the same machine, which takes its share of the cores.
+Requests are sent at a constant rate, whether or not earlier ones were answered, so that a slow answer doesn't
+reduce the load; the first two seconds are not counted. autocannon sends them (`npm ci --prefix
+tests/clients`) from the same machine, and takes its share of the cores.
 
-`--cores` starts a server for each number of cores, held to so many of this machine (Linux), and asks them in
-turn, over and over: what else runs on the machine then slows all of them alike. The table has the median of
-the rounds, and the processor time of a comment, which a busy machine changes less.
+`--cores` starts one server per number of cores, pinned to that many cores (Linux), and measures them in turn,
+so that other work on the machine slows all of them alike. The table has the median of the rounds and the CPU
+time per comment, which a busy machine affects less.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ MODULES = HERE.parent / "tests" / "clients" / "node_modules"
 STEADY = 50
 OVERLOAD = 4
 CALLERS = 3
-"""So few are hardly ever refused: one has its turn, two wait for theirs."""
+"""Few enough to be hardly ever refused: one is being served, two wait."""
 TARGET_MS = 100
 COMMENTS = 3000
 STORIES = [f"https://news.example/story-{number}" for number in range(20)]
@@ -56,7 +57,7 @@ SECRET = "empsec_" + "0" * 64
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How an address answered; times in milliseconds, None without any."""
+    """How a URL answered; times are in milliseconds, None if there are none."""
 
     accepted: int
     refused: int
@@ -69,7 +70,7 @@ class Load:
 
     @property
     def answered(self) -> int:
-        """Accepted or not."""
+        """Answers of any kind: accepted, refused and failed."""
         return self.accepted + self.refused + self.failed
 
     @property
@@ -79,22 +80,22 @@ class Load:
 
     @property
     def met(self) -> bool:
-        """Whether those accepted were answered in time, and nothing failed."""
+        """Whether the accepted requests met the target and none failed."""
         return self.p99 is not None and self.p99 < TARGET_MS and not self.failed
 
     def __str__(self) -> str:
         if self.p50 is None or self.p99 is None:
             return f"none of {self.answered} accepted"
-        told = f"p50 {self.p50:.1f} ms, p99 {self.p99:.1f} ms of {self.accepted} accepted"
+        summary = f"p50 {self.p50:.1f} ms, p99 {self.p99:.1f} ms of {self.accepted} accepted"
         if self.refused_p99 is not None:
-            told += f"; {self.refused / self.answered:.1%} refused (429), p99 {self.refused_p99:.1f} ms"
-        return f"{told}; {self.failed} FAILED" if self.failed else told
+            summary += f"; {self.refused / self.answered:.1%} refused (429), p99 {self.refused_p99:.1f} ms"
+        return f"{summary}; {self.failed} FAILED" if self.failed else summary
 
 
 def requests() -> Mapping[str, list[dict[str, Any]]]:
-    """Path to its requests, a different comment each."""
+    """The requests by path, each with a different comment."""
     coral, perspective = [], []
-    asked: dict[str, Any] = {"TOXICITY": {}, "OFF_TOPIC": {}, "STANCE_AGAINST": {}}
+    attributes: dict[str, Any] = {"TOXICITY": {}, "OFF_TOPIC": {}, "STANCE_AGAINST": {}}
     for number, text in enumerate(made_comments(COMMENTS)):
         url = STORIES[number % len(STORIES)]
         comment = {"body": f"<div>{text}</div>", "parentID": None}
@@ -103,7 +104,7 @@ def requests() -> Mapping[str, list[dict[str, Any]]]:
         perspective.append(
             {
                 "comment": {"text": text},
-                "requestedAttributes": asked,
+                "requestedAttributes": attributes,
                 "context": {"entries": [{"text": url}]},
                 "languages": ["en"],
             }
@@ -124,7 +125,7 @@ def _request(body: dict[str, Any], *, sign: bool) -> dict[str, Any]:
 
 
 def put_articles(port: int) -> None:
-    """Keep the stories' articles, so that off-topic and stance are judged."""
+    """Store the stories' articles on the server, so that off-topic and stance are judged."""
     chance = random.Random(2)
     for url in STORIES:
         title = " ".join(sentences(chance, 9))
@@ -139,7 +140,7 @@ def put_articles(port: int) -> None:
 
 
 def put_load(url: str, file: Path, *, rate: int = 0, callers: int = 0, seconds: int) -> Load:
-    """Ask `url` for `seconds` at `rate` requests a second, or as fast as `callers` get answers."""
+    """Send requests to `url` for `seconds`: `rate` a second, or as fast as `callers` get their answers."""
     command = ["node", str(HERE / "load.js"), url, str(file), str(rate), str(callers), str(seconds)]
     done = subprocess.run(
         command, env=os.environ | {"NODE_PATH": str(MODULES)}, capture_output=True, text=True
@@ -150,15 +151,15 @@ def put_load(url: str, file: Path, *, rate: int = 0, callers: int = 0, seconds: 
 
 
 def measure(url: str, file: Path, *, seconds: int) -> list[Load]:
-    """Print what `url` does under the three loads, and give those that have a target."""
+    """Print how `url` copes with the three loads, and return the two that have a target."""
     put_load(url, file, rate=STEADY, seconds=4)  # warm up
     steady = put_load(url, file, rate=STEADY, seconds=seconds)
     print(f"  {STEADY}/s: {steady}; {_verdict(steady.met and not steady.refused)}", flush=True)
     most = put_load(url, file, callers=CALLERS, seconds=max(2, seconds // 2))
-    print(f"  {CALLERS} callers at once: {most.carried:.0f}/s carried, {most}", flush=True)
+    print(f"  {CALLERS} callers at once: capacity {most.carried:.0f}/s, {most}", flush=True)
     rate = round(OVERLOAD * most.carried)
     over = put_load(url, file, rate=rate, seconds=seconds)
-    print(f"  {rate}/s, {OVERLOAD} times that: {over.carried:.0f}/s carried, {over}; {_verdict(over.met)}")
+    print(f"  {rate}/s, {OVERLOAD} times that: {over.carried:.0f}/s accepted, {over}; {_verdict(over.met)}")
     if over.answered < 0.95 * rate * seconds:
         print(f"  (only {over.answered / seconds:.0f}/s could be sent: answers took more than a second)")
     return [steady, over]
@@ -170,7 +171,7 @@ def _verdict(met: bool) -> str:
 
 @contextmanager
 def server(folder: Path, model: Path | None, *, cores: int | None = None) -> Iterator[int]:
-    """A server with the stories' articles, on so many cores or all; its port."""
+    """A running server that knows the stories' articles, on `cores` cores (default: all); yields its port."""
     port = free_port()
     config = folder / f"service-{port}.yaml"
     settings = {"port": port, "store": {"folder": str(folder / str(port))}, "coral": {"secrets": [SECRET]}}
@@ -184,17 +185,17 @@ def server(folder: Path, model: Path | None, *, cores: int | None = None) -> Ite
 
 
 def _first(cores: int) -> str:
-    """The first of the processors that this process may use, for taskset."""
+    """The first `cores` processors that this process may use, as taskset's list."""
     return ",".join(map(str, sorted(os.sched_getaffinity(0))[:cores]))
 
 
 def show_capacity(folder: Path, options: argparse.Namespace, files: Mapping[str, Path]) -> None:
-    """Print what servers on so many cores each carry."""
+    """Print the capacity of a server by its number of cores."""
     carried: dict[tuple[int, str], list[float]] = {}
     cost: dict[tuple[int, str], list[float]] = {}
     with ExitStack() as running:
         servers = {n: running.enter_context(server(folder, options.model, cores=n)) for n in options.cores}
-        for number in range(-1, options.rounds):  # the first warms up
+        for number in range(-1, options.rounds):  # round -1 warms up
             for path, file in files.items():
                 for cores, port in servers.items():
                     before = spent(port)
@@ -212,14 +213,14 @@ def show_capacity(folder: Path, options: argparse.Namespace, files: Mapping[str,
     print("|---|---|---|---|---|")
     for (cores, path), rates in carried.items():
         first = median(carried[options.cores[0], path])
-        told = f"{median(rates):.0f} ({min(rates):.0f} to {max(rates):.0f})"
+        shown = f"{median(rates):.0f} ({min(rates):.0f} to {max(rates):.0f})"
         print(
-            f"| {path} | {cores} | {told} | {median(rates) / first:.2f} | {median(cost[cores, path]):.1f} |"
+            f"| {path} | {cores} | {shown} | {median(rates) / first:.2f} | {median(cost[cores, path]):.1f} |"
         )
 
 
 def spent(port: int) -> tuple[float, float]:
-    """What a server counts of itself: the seconds of processor time it took, and the comments it was sent."""
+    """From the server's own metrics: the CPU seconds it used, and the comments it received."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
         figures = dict(re.findall(r"^(\w+) (\S+)$", answer.read().decode(), re.MULTILINE))
     return float(figures["process_cpu_seconds_total"]), float(figures["parley_comments_total"])
@@ -231,14 +232,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=int, default=30, help="length of each load (30)")
-    parser.add_argument("--model", type=Path, help="folder of the artifact; the one that comes with Parley")
+    parser.add_argument("--model", type=Path, help="artifact folder (default: Parley's own)")
     parser.add_argument(
-        "--cores", type=int, nargs="+", metavar="N", help="the capacity table, for these numbers of cores"
+        "--cores", type=int, nargs="+", metavar="N", help="print the capacity table for these core counts"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="of the capacity table (5)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of the capacity table (5)")
     options = parser.parse_args(arguments)
     if options.cores and max(options.cores) > len(os.sched_getaffinity(0)):
-        sys.exit(f"--cores: this process may use {len(os.sched_getaffinity(0))} cores")
+        sys.exit(f"--cores: this process may use only {len(os.sched_getaffinity(0))} cores")
     if shutil.which("node") is None or not (MODULES / "autocannon").is_dir():
         sys.exit(
             "autocannon is not installed: install Node.js and npm, then run npm ci --prefix tests/clients"

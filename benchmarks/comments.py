@@ -1,7 +1,7 @@
-"""Made-up comments, the same ones for the same seed, with the lengths that comments under news have.
+"""Synthetic comments, the same for the same seed, as long as comments on news sites are.
 
 Half of them have at most 25 words, one in twenty more than 110 (a log-normal distribution). They make little
-sense, which no speed depends on.
+sense, which doesn't matter for speed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ solution problem question answer reason example difference
 
 
 def made_comments(count: int, *, seed: int = 1, words: int = MEDIAN_WORDS) -> Iterator[str]:
-    """`count` comments, half of which have at most so many words."""
+    """`count` comments, half of which have at most `words` words."""
     chance = random.Random(seed)
     for _ in range(count):
         length = min(MOST_WORDS, max(1, round(chance.lognormvariate(0, SPREAD) * words)))

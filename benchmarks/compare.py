@@ -1,9 +1,9 @@
-"""Artifacts side by side on the dev rows of a training configuration: what a release is chosen by.
+"""Compares artifacts on the dev rows of a training configuration, to choose a release.
 
     python -m benchmarks.compare configs/training/fourth.yaml model/artifacts/parley-minilm runs/mine/artifact
 
-Each is calibrated on these rows first, in a copy, so that none has the advantage of its own thresholds. No
-test set is read. Prints a Markdown table for docs/experiments/.
+A copy of each is calibrated on these rows first, so that none profits from its own thresholds. No test set is
+read. Prints a Markdown table for docs/experiments/.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ FIGURES: dict[str, tuple[str, str]] = {
     "turned by a negation": ("disapproval of X", "turned"),
     "found in a complaint": ("complained of", "flagged"),
 }
-"""Where each figure stands among those of `dev_figures`. Subgroup, BPSN and BNSP are AUCs of
-toxicity over the rows that name an identity, replies are those of the dev threads of `thread_headlines`, and
-the last two are checks in words that no training row has: the side turned by "disapproval of X", and
-toxic comments found where a complaint quotes them, which are harmless there."""
+"""Where to find each figure in the answer of `dev_figures`. Subgroup, BPSN and BNSP are toxicity AUCs over
+the rows that name an identity. Replies are from the dev threads of `thread_headlines`. The last two are
+checks in wordings that no training row has: stances that "disapproval of X" turns around, and toxic comments
+flagged although a complaint merely quotes them."""
 WORDED = ("no X", "opposition to X", "support for X", "approval of X")
-"""Targets in other words that the table has beside those of FIGURES."""
+"""Reworded targets in the table besides the one in FIGURES."""
 STANCE_OF = "stance of "
 
 
@@ -60,32 +60,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("config", type=Path, help="the training YAML whose dev rows are read")
     parser.add_argument("artifacts", type=Path, nargs="+", metavar="ARTIFACT")
-    parser.add_argument("--dev-rows", type=int, default=5000, help="dev rows measured at most")
+    parser.add_argument("--dev-rows", type=int, default=5000, help="the most dev rows to measure on")
     parser.add_argument("--data-dir", type=Path, default=Path("../shared/data"))
     given = parser.parse_args()
     for folder in given.artifacts:
-        Artifact.open(folder)  # rather now than after a minute of reading
+        Artifact.open(folder)  # fail now rather than after a minute of reading
     rows, replies = dev_rows(load_config(given.config), given.data_dir, given.dev_rows)
-    found = []
+    figures = []
     for folder in given.artifacts:
         with tempfile.TemporaryDirectory() as empty:
             copy = shutil.copytree(folder, Path(empty) / folder.name)
-            found.append(dev_figures(Artifact.open(copy), rows, replies))
-    print(compared([str(folder) for folder in given.artifacts], found))
+            figures.append(dev_figures(Artifact.open(copy), rows, replies))
+    print(compared([str(folder) for folder in given.artifacts], figures))
 
 
 def dev_rows(config: TrainConfig, data_dir: Path, most: int) -> tuple[list[Example], list[Example]]:
-    """At most so many dev rows of `config`, and the dev threads' replies under headlines."""
+    """At most `most` dev rows of `config`, and the dev threads' replies under headlines."""
     rows = draw(read(config.model_copy(update={"teacher": None}), data_dir=data_dir).dev, most)
     return rows, list(read_source("thread_headlines", data_dir, "dev"))
 
 
 def dev_figures(artifact: Artifact, rows: Sequence[Example], replies: Sequence[Example]) -> dict[str, Any]:
-    """Calibrates the artifact on `rows` in place, and gives its figures on them and on `replies`.
+    """Calibrate the artifact on `rows` in place, and return its figures on them and on `replies`.
 
-    What `parley.training.evaluation.calibration` says of each label, stance by source ("stance of vast"),
-    targets in other words ("no X"), abuse quoted ("complained of", "agreed with") and off-topic of replies
-    ("replies").
+    These are the figures of `parley.training.evaluation.calibration` by label, stance by source ("stance of
+    vast"), reworded targets ("no X"), quoted abuse ("complained of", "agreed with") and off-topic for the
+    replies ("replies").
     """
     figures = calibrate(artifact, rows)
     classifier = Classifier(artifact)
@@ -112,19 +112,19 @@ def dev_figures(artifact: Artifact, rows: Sequence[Example], replies: Sequence[E
     )
 
 
-def compared(names: Sequence[str], found: Sequence[Mapping[str, Any]]) -> str:
-    """A row for each figure, a column for each artifact."""
+def compared(names: Sequence[str], reports: Sequence[Mapping[str, Any]]) -> str:
+    """The Markdown table: a row for each figure, a column for each artifact."""
     figures = FIGURES | {f'side turned by "{form}"': (form, "turned") for form in WORDED}
-    for part in sorted({part for of in found for part in of if part.startswith(STANCE_OF)}):
+    for part in sorted({part for of in reports for part in of if part.startswith(STANCE_OF)}):
         figures |= {f"{part}, macro-F1": (part, "macro_f1"), f"{part}, side": (part, "side_accuracy")}
     lines = [f"| dev rows | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for name, where in figures.items():
-        lines.append(f"| {name} | {' | '.join(shown(of, *where) for of in found)} |")
+        lines.append(f"| {name} | {' | '.join(shown(of, *where) for of in reports)} |")
     return "\n".join(lines)
 
 
 def shown(figures: Mapping[str, Any], part: str, name: str) -> str:
-    """The figure as a table's cell; one that the dev rows don't allow is left empty."""
+    """The figure as a table cell, empty if the dev rows can't give it."""
     value = figures.get(part, {}).get(name)
     return "" if value is None else f"{value:.3f}"
 

@@ -1,11 +1,12 @@
-"""How much abuse is still found when its words are in disguise, and what that costs harmless comments.
+"""How much abuse is still detected when its words are disguised, and what that costs harmless comments.
 
     python -m benchmarks.disguise [--json OUT]       # or: make bench-disguise
 
-Abuse that the artifact finds in the functional cases and in the stories' dev comments is asked again with the
-words that it marked in each disguise: "kept" is the share still found. Harmless are the comments of the same
-stories (`--split train` takes the others) that are not abusive: how many are read differently because
-something in them looks like a disguise, and how many of those are called toxic. Nobody disguised their words.
+Takes the abusive comments in which the artifact marks words, from the functional cases and the stories' dev
+comments (`--split train`: the training ones), disguises those words in each way and scores them again: "kept"
+is the share still called toxic. The harmless comments of the same files, in which nobody disguised anything,
+are counted too: how many are read differently because something in them looks like a disguise, and how many
+of those are called toxic.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ _ARMENIAN = str.maketrans("gnouhj", "ցոօսհյ")
 
 
 def _marked(mark: str) -> Callable[[str, random.Random], str]:
-    """The word with one mark at a random place inside."""
+    """A disguise that puts one `mark` at a random place inside a word."""
 
-    def cut(word: str, rng: random.Random) -> str:
+    def insert(word: str, rng: random.Random) -> str:
         place = rng.randrange(1, len(word))
         return word[:place] + mark + word[place:]
 
-    return cut
+    return insert
 
 
 KINDS: dict[str, Callable[[str, random.Random], str]] = TRAINED_KINDS | {
@@ -59,7 +60,7 @@ KINDS: dict[str, Callable[[str, random.Random], str]] = TRAINED_KINDS | {
 
 
 def disguised(text: str, spans: Sequence[tuple[int, int]], kind: str, rng: random.Random) -> str:
-    """`text` with the words of `spans` in disguise."""
+    """`text` with the words of `spans` disguised."""
     for start, end in sorted(spans, reverse=True):
         text = text[:start] + _WORD.sub(lambda word: KINDS[kind](word[0], rng), text[start:end]) + text[end:]
     return text
@@ -68,7 +69,7 @@ def disguised(text: str, spans: Sequence[tuple[int, int]], kind: str, rng: rando
 def measure(
     classifier: Classifier, rarity: Callable[[str], float], rows: Sequence[Example]
 ) -> dict[str, Any]:
-    """Kept shares by kind, and the harmless comments that are read differently."""
+    """The share kept by kind of disguise, and how many harmless comments are read differently."""
     threshold = classifier.thresholds["toxicity"]
 
     def toxic(texts: Sequence[str]) -> list[bool]:
@@ -87,8 +88,8 @@ def measure(
     for kind in KINDS:
         texts = [disguised(text, spans, kind, random.Random(text)) for text, spans in marked]
         changed = [new for new, (old, _) in zip(texts, marked, strict=True) if new != old]
-        found = toxic(changed)
-        kinds[kind] = {"rows": len(changed), "kept": round(sum(found) / max(1, len(found)), 3)}
+        kept = toxic(changed)
+        kinds[kind] = {"rows": len(changed), "kept": round(sum(kept) / max(1, len(kept)), 3)}
     harmless = [e.text for e in rows if e.labels.get("toxicity") == 0.0]
     rewritten = [t for t in harmless if any(s.text() != t for s in undo_disguises(t, rarity))]
     alarms = [text for text, called in zip(rewritten, toxic(rewritten), strict=True) if called]
@@ -103,7 +104,7 @@ def main() -> None:
     """Run it from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("artifact", nargs="?", type=Path, default=DEFAULT)
-    parser.add_argument("--split", choices=get_args(Split), default="dev", help="of the stories (dev)")
+    parser.add_argument("--split", choices=get_args(Split), default="dev", help="split of the stories (dev)")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures here as well")
     given = parser.parse_args()
     artifact = Artifact.open(given.artifact)
@@ -111,17 +112,17 @@ def main() -> None:
         *load([SourceSpec(name="abuse_cases")], Path("../shared/data"), "test"),
         *load([SourceSpec(name="story_comments")], Path("../shared/data"), given.split),
     ]
-    found = measure(Classifier(artifact), WordPiece.read(artifact.tokenizer_file).rarity, rows)
+    report = measure(Classifier(artifact), WordPiece.read(artifact.tokenizer_file).rarity, rows)
     if given.json:
-        given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        given.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     table = Table("disguise", "comments", "still found")
-    for kind, of in found["kinds"].items():
+    for kind, of in report["kinds"].items():
         missed = of["kept"] < AIM
         table.add_row(kind, str(of["rows"]), f"{of['kept']:.1%}{'  below the aim' if missed else ''}")
     console = Console()
     console.print(table)
-    console.print("harmless:", ", ".join(f"{count} {what}" for what, count in found["harmless"].items()))
-    for text in found["alarms"]:
+    console.print("harmless:", ", ".join(f"{count} {what}" for what, count in report["harmless"].items()))
+    for text in report["alarms"]:
         console.print("  called toxic:", text, markup=False)
 
 

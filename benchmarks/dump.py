@@ -1,23 +1,23 @@
-"""What a comment costs in dumps of three sizes, with the model and without; and how memory grows.
+"""What a comment costs in dumps of three sizes, with and without the model, and how memory grows.
 
     make bench-dump                                              null engine at every size, model at 10,000
     make bench-dump ARGS="--engines null local --sizes 10000 100000 --rounds 3"
-    make bench-dump ARGS="--engines local --sizes 1000000 --rounds 1"       one piece of the table, alone
-    make bench-dump ARGS="--inputs jsonl csv parquet coral --engines null"  other formats, to their own kind
+    make bench-dump ARGS="--engines local --sizes 1000000 --rounds 1"       one line of the table alone
+    make bench-dump ARGS="--inputs jsonl csv parquet coral --engines null"  other input formats
     make bench-dump ARGS="--engines local ray --sizes 100000"
     make bench-dump ARGS="--table"                                          what was measured so far
 
-Each round scores every dump by `parley score`, in a fresh process. The machine's speed drifts, so sizes take
-turns: the largest is halted every ten seconds for five of a smaller one, which is scored again and again as
-long as the largest takes. Every run is appended to a file at once (build/bench-dump.jsonl); the table is
-of all in it, so that long ones can be added later. Where `--words` asks for shorter comments than news
-sites have, the table says so (`jsonl-8`): the model takes less for them, reading and writing as much.
+Each round scores every dump with `parley score`, in a fresh process. The machine's speed drifts, so the sizes
+take turns: every ten seconds the largest is paused and a smaller one runs for five; smaller ones start over
+until the largest is done. Each run is appended at once to build/bench-dump.jsonl, and the table covers the
+whole file, so long runs can be added later. With `--words`, for shorter comments than news sites have, the
+table says so (`jsonl-8`): the model takes less time for them, reading and writing as much.
 
-The dumps hold the same 10,000 comments again and again, each with a number of its own: no two are alike, and
-a large dump differs from a small one in nothing but its size. Ids come in no order, every third comment
-answers an earlier one, an article has 200. `null` reads, joins threads, decides and writes as ever but asks
-no model. Costs are those of a whole command less those of one comment alone, which is what it takes to start:
-seconds by the clock, and CPU seconds of all cores, which other work on the machine disturbs less.
+The dumps repeat the same 10,000 comments, each with a number appended: no two are alike, and a large dump
+differs from a small one only in size. Ids are in random order, every third comment replies to an earlier one,
+and an article has 200 comments. The engine `null` does everything but run the model: it reads, joins reply
+trees, decides and writes. A cost is that of the whole command minus that of scoring one comment, which is the
+start-up: wall-clock seconds, and CPU seconds over all cores, which other work on the machine disturbs less.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ from parley.model.artifact import DEFAULT
 SIZES = [10_000, 100_000, 1_000_000]
 TEXTS = 10_000
 SPREAD = 7_368_787
-"""Times this, and modulo ten million, the numbers from 0 come each once, the small ones far apart."""
+"""i * SPREAD modulo ten million is different for each i below ten million, and far apart for neighbours."""
 ON_ONE_ARTICLE = 200
 TURN_S = 10.0
-"""Seconds of a turn of the largest dump; a smaller one's is half as long."""
+"""Seconds for which the largest dump runs at a time; a smaller one runs half as long."""
 FOLDER = Path("build/bench-dump")
 RESULTS = Path("build/bench-dump.jsonl")
 COLUMNS = ("id", "parent.id", "article.id", "article.title", "author.id", "created_at", "text")
 _FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 OUTPUTS = {"jsonl": "jsonl", "csv": "csv", "parquet": "parquet", "coral": "jsonl"}
-"""What each input is scored to."""
+"""The output format for each input format."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one command took. Seconds; the most memory that it had, in MB (10^6 bytes)."""
+    """What one command took: wall and CPU time in seconds, peak memory in MB (10^6 bytes)."""
 
     wall: float
     cpu: float
@@ -68,7 +68,7 @@ class Cost:
 
 
 def rows_of(count: int, words: int) -> Iterator[dict[str, str | None]]:
-    """`count` comments by their columns, no two of them alike, in the order of time."""
+    """`count` rows of comments, no two alike, in order of time."""
     texts = list(made_comments(TEXTS, words=words))
     for i in range(count):
         article = i // ON_ONE_ARTICLE
@@ -81,14 +81,14 @@ def rows_of(count: int, words: int) -> Iterator[dict[str, str | None]]:
             "article.title": f"Council plan {article % 1000:03} for the harbour",
             "author.id": f"reader-{i * i % 999:03}",
             "created_at": (_FIRST + timedelta(seconds=20 * i)).isoformat(),
-            # Spread, for small numbers have fewer tokens than large ones.
+            # Spread over all numbers, since small ones have fewer tokens.
             "text": f"{texts[i % TEXTS]} ({i * SPREAD % 10**7:07})",
         }
 
 
 def write_dump(place: Path, kind: str, rows: int, words: int) -> None:
-    """A dump of `rows` comments: a file, or Coral's folder."""
-    made = rows_of(rows, words)
+    """Write a dump of `rows` comments: a file, or a folder for Coral."""
+    comments = rows_of(rows, words)
     if kind == "coral":
         place.mkdir(parents=True)
         stories = range((rows - 1) // ON_ONE_ARTICLE + 1)
@@ -96,21 +96,21 @@ def write_dump(place: Path, kind: str, rows: int, words: int) -> None:
             place / "stories.json",
             ({"id": f"story-{i}", "metadata": {"title": f"Council plan {i % 1000:03}"}} for i in stories),
         )
-        _lines(place / "comments.json", map(_as_coral, made))
+        _lines(place / "comments.json", map(_as_coral, comments))
     elif kind == "jsonl":
-        _lines(place, ({name: v for name, v in row.items() if v is not None} for row in made))
+        _lines(place, ({name: v for name, v in row.items() if v is not None} for row in comments))
     elif kind == "csv":
         with place.open("w", encoding="utf-8", newline="") as file:
             table = csv.DictWriter(file, COLUMNS)
             table.writeheader()
-            table.writerows(made)
+            table.writerows(comments)
     else:
         import pyarrow
         import pyarrow.parquet
 
         schema = pyarrow.schema([(name, pyarrow.string()) for name in COLUMNS])
         with pyarrow.parquet.ParquetWriter(place, schema) as out:
-            while some := list(islice(made, 20_000)):
+            while some := list(islice(comments, 20_000)):
                 out.write_table(pyarrow.Table.from_pylist(some, schema=schema))
 
 
@@ -137,7 +137,7 @@ def _lines(path: Path, values: Iterator[Any]) -> None:
 
 
 def dump(kind: str, rows: int, words: int) -> Path:
-    """The dump of this kind and size, made if it isn't there."""
+    """The dump of this kind and size, written if it doesn't exist yet."""
     place = FOLDER / f"{words}-words" / (f"{rows}-coral" if kind == "coral" else f"{rows}.{kind}")
     if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -148,7 +148,7 @@ def dump(kind: str, rows: int, words: int) -> Path:
 
 
 class Scoring:
-    """A run of `parley score`, which goes on only in `advance`."""
+    """A run of `parley score` that is paused except during `advance`."""
 
     def __init__(self, source: Path, out: Path, words: Sequence[str]) -> None:
         command = [sys.executable, "-m", "parley.service.commands.cli", "score", str(source), "-o", str(out)]
@@ -157,7 +157,7 @@ class Scoring:
         self._process = subprocess.Popen([*command, "-q", *words, "--overwrite", "--no-resume"])
 
     def advance(self, seconds: float | None = None) -> Cost | None:
-        """Go on for so long (None: to the end); the cost where that was the end. Raises RuntimeError."""
+        """Run for `seconds` (None: to the end). Returns the cost once it has ended. Raises RuntimeError."""
         if self._wall:
             self._begun = time.monotonic()
             self._process.send_signal(signal.SIGCONT)
@@ -179,14 +179,14 @@ class Scoring:
         return Cost(wall=self._wall + passed, cpu=cpu, memory=usage.ru_maxrss / unit)
 
     def stop(self) -> None:
-        """Leave nothing behind that is halted for ever."""
+        """Kill the process if it is still there: paused, it would stay forever."""
         if self._process.returncode is None:
             self._process.kill()
             self._process.wait()
 
 
 def measure(kind: str, words: int, engine: str, sizes: Sequence[int], model: Path) -> None:
-    """Score a dump of each size, in turns, until each was scored; append each run to the results."""
+    """Score a dump of each size, in turns, until each is done; append every run to the results."""
     dumps = {rows: dump(kind, rows, words) for rows in (1, *sizes)}
     asked = ["--null"] if engine == "null" else ["--engine", engine, "--model", str(model)]
 
@@ -207,7 +207,7 @@ def measure(kind: str, words: int, engine: str, sizes: Sequence[int], model: Pat
         return True
 
     *smaller, largest = sorted(sizes)
-    turn = TURN_S if smaller and engine != "ray" else None  # a cluster's workers can't be halted so
+    turn = TURN_S if smaller and engine != "ray" else None  # a cluster's workers would not be paused
     running: dict[int, Scoring] = {}
     turns, long = cycle(smaller), begin(largest)
     try:
@@ -225,27 +225,27 @@ def measure(kind: str, words: int, engine: str, sizes: Sequence[int], model: Pat
 
 
 def machine() -> str:
-    """What the figures are of."""
+    """The machine measured, in words."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{platform.machine()}, {cores} cores, Python {platform.python_version()}"
 
 
 def each(runs: Sequence[dict[str, Any]], what: str) -> float:
-    """Seconds a comment, by `wall` or `cpu`: the mean of the runs, as a long run is one over its time."""
+    """Seconds a comment, `wall` or `cpu`: the mean over runs, as a long run averages over its duration."""
     return fmean((run[what] - run["start"][what]) / run["rows"] for run in runs)
 
 
 def table(runs: Sequence[dict[str, Any]]) -> None:
-    """Print what was measured, a line for each input, engine and size, and what follows from it."""
+    """Print a line for each input, engine and size, and the comparisons between them."""
     groups: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     for run in runs:
         groups.setdefault((run["input"], run["engine"], run["rows"]), []).append(run)
     for key in sorted(groups):
         print(_line(groups[key]))
     for kind in sorted({kind for kind, _, _ in groups}):
-        of_kind = {(engine, rows): group for (found, engine, rows), group in groups.items() if found == kind}
+        of_kind = {(engine, rows): group for (of, engine, rows), group in groups.items() if of == kind}
         for engine in sorted({engine for engine, _ in of_kind} - {"ray"}):  # its workers are other processes
-            sizes = sorted(rows for found, rows in of_kind if found == engine)
+            sizes = sorted(rows for of, rows in of_kind if of == engine)
             if len(sizes) > 1:
                 _compare(kind, engine, {rows: of_kind[engine, rows] for rows in sizes})
         if scored := [rows for engine, rows in of_kind if engine == "local"]:
@@ -255,28 +255,28 @@ def table(runs: Sequence[dict[str, Any]]) -> None:
                 shares = [
                     f"{each(null, what) / each(group, what):.1%} {name}" for what, name in _NAMES.items()
                 ]
-                print(f"{kind}, {rows:,}: reading and writing take {', '.join(shares)} of the time")
+                print(f"{kind}, {rows:,}: reading and writing take {', '.join(shares)} time")
             if engine == "ray" and (local := of_kind.get(("local", rows))):
                 more = each(group, "wall") / each(local, "wall") - 1
-                print(f"{kind}, {rows:,}: Ray against the local engine on the same cores {more:+.1%} of time")
+                print(f"{kind}, {rows:,}: Ray takes {more:+.1%} time against the local engine on equal cores")
 
 
 def _tell_hours(kind: str, rate: float) -> None:
-    """What so many comments a second come to."""
+    """Print how long large dumps take at `rate` comments a second."""
     alone, many = (f"{count / rate / 3600:,.1f} h" for count in (10_000_000, 1_000_000_000 / 64))
     print(f"{kind}, {rate:,.0f}/s: 10 million comments take {alone}; 1 billion on 64 such machines {many}")
 
 
-_NAMES = {"wall": "by the clock", "cpu": "of CPU"}
+_NAMES = {"wall": "wall-clock", "cpu": "CPU"}
 
 
 def _compare(kind: str, engine: str, by_size: dict[int, list[dict[str, Any]]]) -> None:
     first, last = min(by_size), max(by_size)
     grown = max(run["memory"] for run in by_size[last]) - min(run["memory"] for run in by_size[first])
     spread = {w: [each(runs, w) for runs in by_size.values()] for w in _NAMES}
-    costs = ", ".join(f"{max(found) / min(found) - 1:.1%} {_NAMES[w]}" for w, found in spread.items())
+    costs = ", ".join(f"{max(values) / min(values) - 1:.1%} {_NAMES[w]}" for w, values in spread.items())
     print(
-        f"{kind}, {engine}, {first:,} to {last:,}: a comment's cost differs by {costs}; "
+        f"{kind}, {engine}, {first:,} to {last:,}: the cost per comment differs by {costs} time; "
         f"memory {grown:+.0f} MB"
     )
 
@@ -295,28 +295,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sizes", type=int, nargs="+", help="comments in a dump; all three unless told")
+    parser.add_argument("--sizes", type=int, nargs="+", help="comments in a dump (default: all three sizes)")
     parser.add_argument(
-        "--engines", nargs="+", choices=("null", "local", "ray"), help="null, and local at the first size"
+        "--engines",
+        nargs="+",
+        choices=("null", "local", "ray"),
+        help="default: null, and local at the first size",
     )
     parser.add_argument("--inputs", nargs="+", choices=tuple(OUTPUTS), default=["jsonl"])
     parser.add_argument(
         "--words",
         type=int,
         default=MEDIAN_WORDS,
-        help=f"half of the comments have at most so many ({MEDIAN_WORDS})",
+        help=f"median length of the comments ({MEDIAN_WORDS})",
     )
-    parser.add_argument("--rounds", type=int, default=3, help="how often, in turns (3)")
-    parser.add_argument("--model", type=Path, default=DEFAULT, help="folder of the artifact")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured (3)")
+    parser.add_argument("--model", type=Path, default=DEFAULT, help="artifact folder")
     parser.add_argument("--table", action="store_true", help="only print what was measured so far")
-    parser.add_argument("--clear", action="store_true", help="forget what was measured so far")
+    parser.add_argument("--clear", action="store_true", help="delete what was measured so far")
     options = parser.parse_args()
     if options.clear:
         RESULTS.unlink(missing_ok=True)
     lengths = [len(text) for text in made_comments(TEXTS, words=options.words)]
     print(
-        f"{machine()}; comments of {mean(lengths):.0f} characters in the mean, half of them under "
-        f"{median(lengths):.0f}"
+        f"{machine()}; comments have {mean(lengths):.0f} characters in the mean, {median(lengths):.0f} in "
+        "the median"
     )
     if not options.table:
         sizes = options.sizes or SIZES

@@ -1,9 +1,9 @@
-"""How long a stranger waits: from `git clone` to the first answer of `make serve`.
+"""How long a newcomer waits: from `git clone` to the first answer of `make serve`.
 
-    make first-answer          (PYTHON=python3.13 to serve with that)
+    make first-answer          (PYTHON=python3.13 to serve with that Python)
 
-Clones the commit that is checked out here into a temporary folder. pip's download cache is left as it is; the
-line that is printed says so. `--cold` keeps pip from using it.
+Clones the commit checked out here into a temporary folder. pip uses its download cache, unless `--cold` is
+given; the output says which.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> None:
         "--cold", action="store_true", help="download every package again, without pip's cache"
     )
     options = parser.parse_args()
-    os.environ.pop("MAKEFLAGS", None)  # a make around this one must not hand its options to the one inside
+    os.environ.pop("MAKEFLAGS", None)  # an outer make must not pass its options to the inner one
     if options.cold:
         os.environ["PIP_NO_CACHE_DIR"] = "1"
 

@@ -1,12 +1,12 @@
-"""Hostile bodies beside polite callers: what those notice, and the memory that it takes.
+"""Hostile request bodies: how much they slow other callers, and how much memory they take.
 
     python -m benchmarks.hostile            # or: make bench-hostile (ARGS="--only numbers --megabytes 1")
 
-Each kind of body is sent again and again, over two connections, while 20 polite requests a second leave
-at even distances, whether or not earlier ones are answered; first they leave beside nothing, for comparison.
-A line a kind: how the bodies and the polite were answered, p50 and p99 of the polite, the processor time that
-the server took for a body, and its highest memory so far. Polite callers may be answered 429; anything else
-but 200 is FAILED.
+Each kind of body is sent over and over, on two connections, alongside polite requests: 20 a second at a
+constant rate, whether or not earlier ones were answered. The first line is for polite requests alone, for
+comparison. Each line says how the hostile and the polite requests were answered, the p50 and p99 of the
+polite ones, the CPU time per hostile body, and the server's peak memory so far. A polite request may be
+answered 429; anything other than that and 200 is FAILED.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from tests.hostile import UNITS, longest_pause, repeated, slope
 RATE = 20
 TARGET_MS, TARGET_MB = 200, 400
 TEXT = 100_000
-"""Characters of a comment at most."""
+"""The most characters in a comment."""
 PATIENCE = 10
-"""Seconds for which the sender of a hostile body waits for its answer."""
+"""Seconds that the sender of a hostile body waits for an answer."""
 RARE = "".join(chr(0x20000 + i) for i in range(42_000)) + "".join(chr(0xF0000 + i) for i in range(58_000))
 
 
 def _texts(unit: str) -> Callable[[int], bytes]:
-    """Comments as long as may be, all of them `unit` again and again."""
+    """A body of comments of the greatest length allowed, each `unit` repeated."""
 
     def body(size: int) -> bytes:
         text = repeated(unit, TEXT)
@@ -62,7 +62,7 @@ def _values(frame: bytes, item: bytes) -> Callable[[int], bytes]:
 
 
 NOTHING = "nothing"
-"""In place of a body: the polite alone, for comparison."""
+"""In place of a hostile body: polite requests alone, for comparison."""
 CLASSIFY, PERSPECTIVE = "/v1/classify", "/v1alpha1/comments:analyze"
 BODIES: dict[str, tuple[str, Callable[[int], bytes]]] = {
     NOTHING: (CLASSIFY, lambda _: b""),
@@ -87,7 +87,7 @@ BODIES: dict[str, tuple[str, Callable[[int], bytes]]] = {
 
 
 class Polite:
-    """Asks 20 times a second until it is stopped."""
+    """Sends 20 requests a second until stopped."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -120,7 +120,7 @@ class Polite:
 
 
 def post(port: int, path: str, body: bytes, timeout: float) -> int:
-    """The status of the answer; 0 without any, or where the connection is closed before the body was read."""
+    """The status of the answer; 0 if there is none or the connection is closed before the body was sent."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         connection.request("POST", path, body, {"Content-Type": "application/json"})
@@ -134,24 +134,24 @@ def post(port: int, path: str, body: bytes, timeout: float) -> int:
 
 
 def percentile(times: Sequence[float], share: float) -> float:
-    """The time that `share` of them are not over."""
+    """The time that `share` of the requests don't exceed."""
     return sorted(times)[min(len(times) - 1, int(share * len(times)))]
 
 
 def peak_mb(pid: int) -> float:
-    """The most memory that the process has had."""
+    """The process's peak memory in MB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1000
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time that the process has used."""
+    """The user and system time that the process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def attack(port: int, pid: int, name: str, *, size: int, seconds: float) -> bool:
-    """Print what polite callers notice of one kind of body; whether that is within the targets."""
+    """Print how one kind of body affects polite callers. Returns whether the targets are met."""
     path, make = BODIES[name]
     body = make(size)
     answered: Counter[int] = Counter()
@@ -175,7 +175,7 @@ def attack(port: int, pid: int, name: str, *, size: int, seconds: float) -> bool
     failed = not polite.statuses.keys() <= {200, 429}
     met = p99 <= TARGET_MS and peak < TARGET_MB and not failed
     print(
-        f"{name:24} {_told(answered):16} polite {_told(polite.statuses):16}"
+        f"{name:24} {_shown(answered):16} polite {_shown(polite.statuses):16}"
         f" p50 {percentile(polite.times, 0.5):6.0f}  p99 {p99:6.0f} ms"
         f"  {used / max(1, sum(answered.values())):6.2f} CPU s/body  {peak:4.0f} MB"
         f"{'' if met else '  MISSED'}{'  FAILED' if failed else ''}",
@@ -184,17 +184,17 @@ def attack(port: int, pid: int, name: str, *, size: int, seconds: float) -> bool
     return met
 
 
-def _told(statuses: Counter[int]) -> str:
+def _shown(statuses: Counter[int]) -> str:
     return " ".join(f"{count}×{status or 'cut'}" for status, count in sorted(statuses.items()))
 
 
 def print_texts() -> None:
-    """For each component that reads text: the steepest slope and the longest pause, with the text's kind."""
+    """For each component that reads text, print its steepest slope and longest pause, and on which text."""
     from tests.test_hostile import COMPONENTS, FLOOR_S, LARGEST, SLOPE
 
     sys.setswitchinterval(SWITCH_S)
     for name, work in COMPONENTS.items():
-        work("é.")  # whatever is made once
+        work("é.")  # warm up: some components build tables on first use
         slopes = {unit: slope(work, UNITS[unit], LARGEST, floor=FLOOR_S, good=SLOPE) for unit in UNITS}
         pauses = {unit: longest_pause(partial(work, repeated(of, LARGEST))) for unit, of in UNITS.items()}
         steepest, longest = max(slopes, key=slopes.__getitem__), max(pauses, key=pauses.__getitem__)
@@ -211,9 +211,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--megabytes", type=float, default=10, help="size of a body (10)")
-    parser.add_argument("--seconds", type=float, default=10, help="for which each kind is sent (10)")
+    parser.add_argument("--seconds", type=float, default=10, help="how long each kind is sent (10)")
     parser.add_argument("--only", action="append", choices=BODIES, metavar="KIND", help=", ".join(BODIES))
-    parser.add_argument("--texts", action="store_true", help="measure what reads text instead, by component")
+    parser.add_argument("--texts", action="store_true", help="measure each component that reads text instead")
     options = parser.parse_args(arguments)
     if options.texts:
         print_texts()

@@ -1,11 +1,11 @@
-"""What the labels are worth on news: the stories and the functional cases, beside release 0.4.0.
+"""How good the labels are on news stories and functional cases, next to release 0.4.0.
 
     python -m benchmarks.news [ARTIFACT] [--data-dir ../shared/data] [--json OUT]
 
-Asks the served int8 network. All texts are in the repository; with C3 in the data folder, insults are hidden
-in its long comments as well. Thresholds were fitted on rows of the stories' dev pairs too: trained and
-calibrated artifacts are compared here, and judged on other stories. `parley evaluate` has the same figures
-among its tests. 0.4.0's stand in benchmarks/news-0.4.0.json, measured by this code.
+Runs the served int8 network. All texts are in the repository; with C3 in the data folder, insults are hidden
+in its long comments as well. Thresholds were fitted on the stories' dev pairs too, so this compares
+artifacts; judging one takes other stories. `parley evaluate` includes the same figures. Those of 0.4.0,
+measured by this code, are in benchmarks/news-0.4.0.json.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ EXAMPLE = Comment(
     article=Article(title="Council votes to close Old Mill Bridge to cars"),
     target="closing the bridge to cars",
 )
-"""The README's: favors the closing, insults, speaks of the article."""
+"""The README's example: in favor of closing the bridge, insulting, on topic."""
 
 
 def main() -> None:
@@ -52,24 +52,24 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures here as well")
     given = parser.parse_args()
     classifier = Classifier.load(given.artifact, threads=given.threads)
-    found = measure(classifier, classifier.thresholds, given.data_dir)
-    found["artifact"] = {name: classifier.info[name] for name in ("name", "version")}
+    report = measure(classifier, classifier.thresholds, given.data_dir)
+    report["artifact"] = {name: classifier.info[name] for name in ("name", "version")}
     if given.json:
-        given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    show(found, json.loads(BASELINE.read_text(encoding="utf-8")), Console())
+        given.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    show(report, json.loads(BASELINE.read_text(encoding="utf-8")), Console())
 
 
 def measure(
     classifier: Predictor, thresholds: Mapping[str, float], data_dir: Path, names: tuple[str, ...] = TESTS
 ) -> dict[str, Any]:
-    """The figures of each aim on news, of each function of the cases, and the answers to the example."""
+    """The figures for each aim on news and each function of the cases, and the answers to the example."""
     tests: dict[str, Any] = {}
     for name in names:
         if not SOURCES[name].locate(data_dir):
             continue
         examples = load([SourceSpec(name=name)], data_dir, SUITE[name].split)
         checks = dict(SUITE[name].checks)
-        if name == "c3":  # here it only lends its long comments
+        if name == "c3":  # used here only for its long comments
             examples = [e for e in examples if len(e.text.split()) >= 200]
             checks.pop("harmless flagged")
         rows = list(zip(examples, predict(classifier, examples), strict=True))
@@ -98,7 +98,7 @@ def _as_json(row: AimResult) -> dict[str, Any]:
 
 
 def _accuracy(labels: Mapping[str, Any]) -> float | None:
-    """Of the label that the cases are about."""
+    """The accuracy on the label that the cases test."""
     of = labels.get("stance") or labels.get("toxicity") or {}
     number = value(of.get("accuracy"))
     return None if number is None else round(number, 4)
@@ -116,19 +116,19 @@ def _example(classifier: Predictor, thresholds: Mapping[str, float]) -> dict[str
     }
 
 
-def show(found: Mapping[str, Any], baseline: Mapping[str, Any], console: Console) -> None:
-    """The table: each figure with its interval, beside the baseline's, and what is to be reached."""
+def show(report: Mapping[str, Any], baseline: Mapping[str, Any], console: Console) -> None:
+    """Print the table: each figure with its interval, next to the baseline's and the aim."""
     known = {(row["what"], row["measured"]): row for row in baseline["figures"]}
-    versions = [of.get("artifact", {}).get("version", "?") for of in (baseline, found)]
+    versions = [of.get("artifact", {}).get("version", "?") for of in (baseline, report)]
     table = Table("what", "measured on", *versions, "reach")
-    for row in found["figures"]:
+    for row in report["figures"]:
         before = known.get((row["what"], row["measured"]), {})
         mark = {True: "[green]", False: "[red]", None: ""}[row["reached"]]
         table.add_row(row["what"], row["measured"], _shown(before), mark + _shown(row), row["reach"])
-    for name, right in found["example"].items():
+    for name, right in report["example"].items():
         before = "right" if baseline["example"][name] else "wrong"
         table.add_row("the README's example", name, before, "right" if right else "[red]wrong", "right")
-    for name, of in found["functions"].items():
+    for name, of in report["functions"].items():
         for function, share in of.items():
             before = baseline["functions"].get(name, {}).get(function)
             table.add_row(name, f"{function}: accuracy", _shown({"value": before}), _shown({"value": share}))

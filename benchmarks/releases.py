@@ -1,9 +1,9 @@
-"""What each release reached of what is aimed at: its own figures, today's aims.
+"""The figures of each release against today's aims.
 
     python -m benchmarks.releases
 
-Reads evaluation.json of the released artifact from the repository's history, the newest of each version.
-Prints a Markdown table for docs/experiments/.
+Reads the artifact's evaluation.json from the repository's history, the newest of each version. Prints a
+Markdown table for docs/experiments/.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def released(repository: Path) -> dict[str, Mapping[str, Any]]:
-    """The newest report of each version, the oldest version first."""
+    """The newest report of each version, oldest version first."""
     reports: dict[str, Mapping[str, Any]] = {}
     for commit in _git(repository, "log", "--reverse", "--format=%H", "--", FILE).split():
         report = json.loads(_git(repository, "show", f"{commit}:{FILE}"))
@@ -39,7 +39,7 @@ def released(repository: Path) -> dict[str, Mapping[str, Any]]:
 
 
 def table(reports: Mapping[str, Mapping[str, Any]]) -> str:
-    """A row for each aim; what a release did not measure is left empty, what it reached is bold."""
+    """A Markdown row for each aim: empty where a release has no figure, bold where it reached the aim."""
     rows = {
         version: {(row.what, row.measured): row for row in against_aims(of)}
         for version, of in reports.items()

@@ -1,4 +1,4 @@
-"""Start a Parley server as a user would, ask it, stop it: what the measurements and the wheel check share.
+"""Starts a Parley server as a user would, sends it requests and stops it; shared by the measurements.
 
 Needs only the standard library, so that it runs before anything is installed.
 """
@@ -29,7 +29,7 @@ REQUEST = {
 
 
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nothing listens on just now."""
+    """A TCP port on 127.0.0.1 that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -44,19 +44,19 @@ def ask(port: int, body: dict[str, Any] = REQUEST) -> dict[str, Any]:
         headers={"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
-        got: dict[str, Any] = json.load(answer)
-    return got
+        result: dict[str, Any] = json.load(answer)
+    return result
 
 
 @contextmanager
 def served(
     command: Sequence[str], port: int, *, cwd: Path, patience: float
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `command` in the folder `cwd` until it answers a comment on `port`; stop it afterwards.
+    """Start `command` in the folder `cwd`, wait until it answers a comment on `port`, and stop it at the end.
 
-    Raises RuntimeError when the command ends by itself or has not answered within `patience` seconds.
+    Raises RuntimeError if the command exits or doesn't answer within `patience` seconds.
     """
-    quiet = os.environ | {"PARLEY_LOG_LEVEL": "warning"}  # it is asked many times before it is ready
+    quiet = os.environ | {"PARLEY_LOG_LEVEL": "warning"}  # it gets many requests before it is ready
     process = subprocess.Popen(command, cwd=cwd, env=quiet, start_new_session=True)
     try:
         wait_for_answer(process, port, patience=patience)
@@ -68,11 +68,11 @@ def served(
 
 
 def wait_for_answer(process: subprocess.Popen[bytes], port: int, *, patience: float) -> None:
-    """Ask every 20 ms until the first comment is answered."""
+    """Send a comment every 20 ms until one is answered."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(f"the server ended with status {process.returncode} before it answered")
+            raise RuntimeError(f"the server exited with status {process.returncode} before it answered")
         try:
             ask(port)
             return

@@ -1,11 +1,11 @@
-"""Parley against a plain transformers pipeline on the same network in float32; and the server's footprint.
+"""Parley against a plain transformers pipeline on the same network in float32, and the server's footprint.
 
     make bench          (or: python -m benchmarks.speed [--comments 5000] [--model FOLDER])
 
-Builds the wheel, installs it into an empty environment as a user would, and measures that. Both are commands
-that score the same file of comments on all cores of this machine, timed from their start to their written
-file, in turns, because a machine's speed drifts: each round gives a ratio. What the pipeline takes without
-its start is told beside it (`benchmarks.plain`). Needs a network for pip.
+Builds the wheel, installs it into an empty environment as a user would, and measures that. Both commands
+score the same file of comments on all cores, timed from start to written file. They take turns, because a
+machine's speed drifts, and each round gives a ratio. The pipeline's time without its start-up is shown as
+well (`benchmarks.plain`). Needs a network for pip.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from parley.training.network.network import Network
 
 ROOT = Path(__file__).parent.parent
 OURS, PLAIN, BATCHED = "parley score", "transformers pipeline", "the same, batch_size=32"
-STARTED = "the pipeline without its start"
+STARTED = "the pipeline without start-up"
 
 
 def save_plain(artifact: Artifact, folder: Path) -> None:
-    """The artifact's encoder in float32 under a fresh classification head of as many labels."""
+    """Save the artifact's encoder in float32, with a new classification head of as many labels."""
     encoder = Network.from_artifact(artifact).encoder
     config: Any = encoder.config
     config.num_labels, config.problem_type = len(COMMENT_LABELS), "multi_label_classification"
@@ -57,7 +57,7 @@ def save_plain(artifact: Artifact, folder: Path) -> None:
 
 
 def time_command(command: Sequence[str], scores: Path, comments: int) -> tuple[float, str]:
-    """Seconds that `command` takes to write `comments` lines to `scores`, and what it prints."""
+    """The seconds `command` takes to write `comments` lines to `scores`, and its output."""
     start = time.perf_counter()
     done = subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     seconds = time.perf_counter() - start
@@ -68,7 +68,7 @@ def time_command(command: Sequence[str], scores: Path, comments: int) -> tuple[f
 
 
 def watch_server(parley: Path, model: Path, texts: Sequence[str]) -> tuple[float, float]:
-    """Seconds from the command to its first answer, MiB resident after a request of a thousand comments."""
+    """Seconds from start to first answer, and resident MiB after a request with a thousand comments."""
     port = free_port()
     command = [str(parley), "serve", "--port", str(port), "--model", str(model)]
     start = time.perf_counter()
@@ -84,7 +84,7 @@ def watch_server(parley: Path, model: Path, texts: Sequence[str]) -> tuple[float
 def take_turns(
     parley: Path, artifact: Artifact, texts: Sequence[str], *, rounds: int
 ) -> dict[str, list[float]]:
-    """Comments a second in each round, by what scored them; in batches in the first round only."""
+    """Comments a second in each round, by scorer; the batched pipeline runs in the first round only."""
     rates: dict[str, list[float]] = {OURS: [], PLAIN: [], STARTED: [], BATCHED: []}
     with tempfile.TemporaryDirectory() as folder:
         source, scores = Path(folder) / "comments.jsonl", Path(folder) / "scores.jsonl"
@@ -95,16 +95,16 @@ def take_turns(
         plain = [sys.executable, "-m", "benchmarks.plain", f"{folder}/plain", str(source), str(scores)]
         for turn in range(rounds):
             rates[OURS].append(len(texts) / time_command(ours, scores, len(texts))[0])
-            seconds, told = time_command(plain, scores, len(texts))
+            seconds, printed = time_command(plain, scores, len(texts))
             rates[PLAIN].append(len(texts) / seconds)
-            rates[STARTED].append(len(texts) / float(told))
+            rates[STARTED].append(len(texts) / float(printed))
             if turn == 0:
                 rates[BATCHED].append(len(texts) / time_command([*plain, "32"], scores, len(texts))[0])
     return rates
 
 
 def middle(values: Sequence[float], places: int = 0) -> str:
-    """The median of the rounds, and the range they lie in."""
+    """The median of the rounds, and their range."""
     return f"{median(values):.{places}f} ({min(values):.{places}f} to {max(values):.{places}f})"
 
 
@@ -114,7 +114,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--comments", type=int, default=5000)
-    parser.add_argument("--rounds", type=int, default=3, help="how often the two take turns (3)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds in which each is measured (3)")
     parser.add_argument("--model", type=Path, default=DEFAULT, help="artifact folder")
     options = parser.parse_args()
     artifact = Artifact.open(options.model)
@@ -131,15 +131,15 @@ def main() -> None:
         start, memory = watch_server(parley, artifact.path, texts)
         rates = take_turns(parley, artifact, texts, rounds=options.rounds)
 
-    for name, found in rates.items():
-        ratios = [ours / other for ours, other in zip(rates[OURS], found, strict=False)]
+    for name, values in rates.items():
+        ratios = [ours / other for ours, other in zip(rates[OURS], values, strict=False)]
         aim = " (aim: 6)" if name == PLAIN else ""
-        told = f"Parley is {middle(ratios, 1)} times as fast{aim}" if name != OURS else ""
-        print(f"{name:<32}{middle(found):>20} comments/s   {told}".rstrip())
+        ratio = f"Parley is {middle(ratios, 1)} times as fast{aim}" if name != OURS else ""
+        print(f"{name:<32}{middle(values):>20} comments/s   {ratio}".rstrip())
     for name, figure, aim in (
         ("server, first answer after", f"{start:.1f} s", "aim: under 3"),
         ("server, resident memory", f"{memory:.0f} MiB", "aim: under 350"),
-        ("what serving installs", f"{megabytes:.0f} MB", "aim: under 300"),
+        ("installed for serving", f"{megabytes:.0f} MB", "aim: under 300"),
     ):
         print(f"{name:<32}{figure:>20}   {aim}")
 

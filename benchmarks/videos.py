@@ -1,11 +1,11 @@
-"""How well spam is found under a video that training has not seen, each video in its turn.
+"""How well spam is detected under a video not seen in training, leaving out one video at a time.
 
     python -m benchmarks.videos --data-dir ../shared/data
 
-YouTube's spam comes from the comments under four videos. The released artifact leaves one of them out for its
-test; here a network learns anew for each of them, from the untuned encoder, the comments under the others,
-advertising on Reddit, and news comments that are no spam. It is scored by its served int8 artifact. Prints a
-Markdown table for docs/experiments/. Interrupted, the same command goes on.
+The YouTube spam corpus has the comments under four videos. The released artifact holds one of them out for
+its test; here a network is trained for each video, from the untuned encoder, on the comments under the
+others, advertising on Reddit, and news comments that are not spam. The served int8 artifact is scored. Prints
+a Markdown table for docs/experiments/. After an interruption the same command resumes.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def main() -> None:
     for video in sorted({row.group for row in rows if row.group}):
         artifact = learned(video, given.runs / video, given.data_dir)
         test = list(read("youtube_spam", given.data_dir, "test", holdout=video))
-        found = evaluate(artifact, {"youtube_spam": test}).report["tests"]["youtube_spam"]
-        auc = found["slices"]["all"]["spam"]["auc"]
+        figures = evaluate(artifact, {"youtube_spam": test}).report["tests"]["youtube_spam"]
+        auc = figures["slices"]["all"]["spam"]["auc"]
         spam = sum(row.labels["spam"] for row in test)
         cell = f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
         print(f"| {video} | {len(test)} | {spam:.0f} | {cell} |", flush=True)

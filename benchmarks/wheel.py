@@ -1,7 +1,7 @@
-"""Install a wheel into an empty environment, score and serve from a user's folder, ask once.
+"""Installs a wheel into an empty environment, then scores and serves one comment from a user's folder.
 
-The folder holds a `model.py`, `service.py`, `training.py` and `configs/` of the user's own: installed, Parley
-is one package, which none of them meets.
+The folder holds the user's own `model.py`, `service.py`, `training.py` and `configs/`, which must not clash
+with the installed package.
 
 make wheel-check          (or: python -m benchmarks.wheel dist/parley_moderation-0.1.0-py3-none-any.whl)
 """
@@ -24,16 +24,16 @@ NOT_SERVED = {"torch", "transformers", "tokenizers", "huggingface_hub", "dataset
 
 
 def install(wheel: Path, folder: Path) -> int:
-    """Make a virtual environment with the wheel and the files of constraints.txt, by their hashes.
+    """Create a virtual environment with the wheel and the packages of constraints.txt, hashes checked.
 
-    Returns the bytes that this added to the empty environment, which holds pip already.
+    Returns the bytes added to the empty environment, which already has pip.
     """
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     empty = size(folder)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
     needed = folder / "requirements.txt"
     constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
-    # A current pip first: an older one takes no hashes from constraints.
+    # First a current pip: older ones don't take hashes from constraints.
     for line in (
         re.search(r"^pip==(?:.*\\\n)*.*", constraints, re.MULTILINE)[0],  # type: ignore[index]
         f"{wheel.resolve()} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}",
@@ -45,12 +45,12 @@ def install(wheel: Path, folder: Path) -> int:
 
 
 def size(folder: Path) -> int:
-    """Bytes of all files under the folder, compiled Python included."""
+    """The bytes of all files under the folder, compiled Python included."""
     return sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_symlink())
 
 
 def new_names(environment: Path, before: set[str]) -> set[str]:
-    """What the environment's site-packages hold at their top that they did not hold before."""
+    """The top-level names in the environment's site-packages that are not in `before`."""
     return {entry.name for entry in site_packages(environment).iterdir()} - before
 
 
@@ -60,7 +60,7 @@ def site_packages(environment: Path) -> Path:
 
 
 def check_package(environment: Path, wheel: Path) -> None:
-    """Install the wheel alone, and raise an error where it puts more than `parley` at the top."""
+    """Install the wheel alone. Raises RuntimeError if it adds a top-level name other than `parley`."""
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
     before = {entry.name for entry in site_packages(environment).iterdir()}
     pip = [str(environment / "bin" / "pip"), "install", "--quiet", "--no-deps", str(wheel)]
@@ -71,7 +71,7 @@ def check_package(environment: Path, wheel: Path) -> None:
 
 
 def put_users_files(folder: Path) -> None:
-    """Files of a user's own that bear the names of our folders; importing one of them fails."""
+    """Write user files with the names of our folders; importing one of them fails."""
     for name in ("model", "service", "training"):
         (folder / f"{name}.py").write_text("raise RuntimeError(__file__)\n")
     (folder / "configs").mkdir()
@@ -79,7 +79,7 @@ def put_users_files(folder: Path) -> None:
 
 
 def check(wheel: Path) -> None:
-    """Raises an error when the wheel alone can't serve, or brings what only training needs."""
+    """Raises RuntimeError if the wheel alone can't serve or installs what only training needs."""
     with tempfile.TemporaryDirectory() as folder:
         check_package(Path(folder) / "alone", wheel)
         users = Path(folder) / "users"

@@ -1,10 +1,10 @@
-"""Write into the README what Parley says: the answer to its request, its example page's scores, pictures.
+"""Write Parley's current answers into the README: to its request, to its example page; and take the pictures.
 
     make docs          (or: python -m docs.refresh [--model FOLDER])
 
-Run it when the artifact changes. Each block stands in README.md between <!-- NAME --> and <!-- /NAME -->;
-tests/test_readme.py makes the blocks again and compares. The pictures need rsvg-convert (librsvg2-bin) and
-chromium.
+Run it when the artifact changes. Each block is in README.md between <!-- NAME --> and <!-- /NAME -->;
+tests/test_readme.py makes the blocks again and compares them. The pictures need rsvg-convert (librsvg2-bin)
+and chromium.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ README = ROOT / "README.md"
 PICTURE = ROOT / "docs" / "images" / "score-example.png"
 REPORT_PICTURE = ROOT / "docs" / "images" / "report.png"
 REPORT_SIZE = 1200, 1990
-"""Pixels; down to the end of the plot over time."""
+"""Pixels; the page down to the end of the plot over time."""
 DESK_SIZE = 1100, 860
 DESK_PICTURES = {
     name: ROOT / "docs" / "images" / f"desk-{name}.png" for name in ("queue", "comment", "reading")
@@ -47,16 +47,16 @@ EXAMPLE = ROOT / "docs" / "examples" / "comments.jsonl"
 PARLEY = Path(sys.executable).parent / "parley"
 PICTURE_WIDTH = 132
 FONT, FONT_ASPECT = "DejaVu Sans Mono", 0.602
-"""Width of a character to its height: with another font's the columns would not meet."""
+"""Width of a character to its height: with another font's ratio the columns would not align."""
 
 
 def marked(name: str) -> re.Pattern[str]:
-    """Finds the block of that name in the README; group 2 is what stands in it."""
+    """Finds the block of that name in the README; group 2 is its content."""
     return re.compile(rf"(<!-- {name} -->\n)(.*?)(<!-- /{name} -->)", re.DOTALL)
 
 
 def command(program: str, containing: str) -> list[str]:
-    """The words of the README's call of `program` that has `containing` in it; it ends its block."""
+    """The words of the README's call of `program` that contains `containing`; it is the last in its block."""
     for body in re.findall(
         r"^```sh\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     ):
@@ -115,7 +115,7 @@ def scores(model: list[str]) -> str:
 
 
 def draw(rows: list[dict[str, str]], picture: Path) -> None:
-    """The same table as a terminal shows it, higher scores redder."""
+    """Draw the same table as a terminal shows it, with higher scores redder."""
     if not shutil.which("rsvg-convert"):
         raise SystemExit(
             "the picture needs rsvg-convert. On Debian and Ubuntu: sudo apt install librsvg2-bin"
@@ -144,7 +144,7 @@ def cell(name: str, shown: str) -> Text:
 
 
 def look(address: str, picture: Path, size: tuple[int, int]) -> None:
-    """The page at an address, as a browser shows it."""
+    """Take a picture of the page at an address, as a browser shows it."""
     browser = shutil.which("chromium")
     if not browser:
         raise SystemExit("the picture needs chromium. On Debian: sudo apt install chromium")
@@ -160,7 +160,7 @@ def look(address: str, picture: Path, size: tuple[int, int]) -> None:
 
 
 def photograph_desk(model: list[str], pictures: Mapping[str, Path]) -> None:
-    """The desk's queue, one toxic comment and the sliders, with the example comments waiting."""
+    """Take pictures of the desk with the example comments waiting: queue, one toxic comment, sliders."""
     comments = [json.loads(line) for line in EXAMPLE.read_text(encoding="utf-8").splitlines()]
     sent = [
         {
@@ -185,7 +185,7 @@ def photograph_desk(model: list[str], pictures: Mapping[str, Path]) -> None:
 
 
 def first_toxic(desk: str) -> str:
-    """The number of the toxic comment that comes first."""
+    """The number of the first toxic comment in the queue."""
     with urllib.request.urlopen(f"{desk}/queue?label=toxicity", timeout=60) as page:
         found = re.search(r'data-item="(\d+)"', page.read().decode())
     if not found:
@@ -194,7 +194,7 @@ def first_toxic(desk: str) -> str:
 
 
 def photograph(model: list[str], picture: Path) -> None:
-    """The report on the example comments."""
+    """Take a picture of the report on the example comments."""
     with tempfile.TemporaryDirectory() as folder:
         scored, page = Path(folder) / "comments.jsonl", Path(folder) / "report.html"
         score_example = ["score", "docs/examples/comments.jsonl", "-o", str(scored), *model, "--quiet"]
@@ -212,7 +212,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", help="artifact folder, in place of the one that comes with Parley")
+    parser.add_argument("--model", help="artifact folder, instead of the one that comes with Parley")
     given: Any = parser.parse_args()
     model = ["--model", given.model] if given.model else []
 

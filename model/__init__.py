@@ -35,7 +35,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the classifier, and with it the engine, on first use, so that `parley --help` doesn't."""
+    """Import the classifier, and with it the engine, on first use: `parley --help` doesn't need them."""
     if name == "Classifier":
         from parley.model.classifier import Classifier
 

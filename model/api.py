@@ -1,12 +1,12 @@
-"""The Python API: a loaded model that takes texts, dictionaries or tables and returns the same kind.
+"""The Python API: a model that takes texts, dictionaries or tables and returns predictions in the same form.
 
     model = parley.load()
     model.predict("What nonsense.")                                a Prediction
     model.predict(["First!", "Agreed."], article="A title")        a list of Predictions
     model.predict(frame, text="body")                              the frame, with columns of scores
 
-Texts and dictionaries become `Comment`s; tables go through narwhals, so that pandas, polars and Arrow share
-one path. Everything is scored by `parley.model.Classifier`.
+Texts and dictionaries become `Comment`s; tables go through narwhals, so that one code path serves pandas,
+polars and Arrow. `parley.model.Classifier` scores everything.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ Given = str | Mapping[str, Any] | Comment
 SLICE = 512
 """Comments per step of the progress bar."""
 BAR_FROM = 2_000
-"""Fewer comments than this get no progress bar."""
+"""The fewest comments for which a progress bar is shown."""
 
 _OBJECTS = {
     name: tuple(field.name for field in fields(kind)) for name, kind in (("stance", Stance), ("reply", Reply))
 }
-"""The fields of objects that may be missing; a table always has their columns."""
+"""The fields of objects that may be null; a table has their columns all the same."""
 _ARTICLE_COLUMNS = tuple(f"article.{field.name}" for field in fields(Article))
 _PARENT_COLUMNS = tuple(f"parent.{field.name}" for field in fields(Parent))
 _COMMENT_COLUMNS = ("id", "target", "language", "format", *_ARTICLE_COLUMNS, *_PARENT_COLUMNS)
@@ -69,7 +69,7 @@ class Model:
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """Each label's threshold: the score from which it counts."""
+        """The threshold of each label: the score from which it counts."""
         return dict(self._classifier.thresholds)
 
     @overload
@@ -112,7 +112,7 @@ class Model:
         target: str | None = None,
         reply: bool = False,
     ) -> Any:
-        """Scores `comments` and returns the same kind, in the same order.
+        """Score `comments` and return the results in the same form and order.
 
         - a text, a dictionary with the keys of `Comment`, or a `Comment`: a `Prediction`
         - a list (or other sequence) of these: a list of `Prediction`s
@@ -121,9 +121,9 @@ class Model:
           `target`, `language`, `format`, `article.title`, `article.text`, `parent.text` are read if
           present.
 
-        `article` (a title, a dictionary or an `Article`) and `target` apply to every comment without its
-        own; `reply` also compares each with its parent. Raises CommentError for a comment or a table that
-        can't be read, TypeError for anything else.
+        `article` (a title, a dictionary or an `Article`) and `target` apply to comments without one; with
+        `reply`, comments are also compared with their parents. Raises CommentError for a comment or table
+        that can't be read, TypeError for anything else.
         """
         default = Comment(text="", article=_article(article), target=target, ask=("reply",) if reply else ())
         if isinstance(comments, (str, Mapping, Comment)):
@@ -159,7 +159,7 @@ class Model:
             )
         comments = [_comment(row, default) for row in _rows(table, text)]
         columns = _columns(self._score(comments))
-        # `language` may be the caller's: it is read and returned.
+        # `language` doesn't clash: it is read from the table and returned.
         clashing = [name for name in columns if name in table.columns and name != "language"]
         table = table.rename({name: f"input.{name}" for name in clashing})
         backend = table.implementation
@@ -239,12 +239,12 @@ def _rows(table: nw.DataFrame[Any], text: str) -> Iterator[dict[str, Any]]:
 
 
 def _text(value: Any) -> str | None:
-    """A cell as text; None for a missing one (pandas writes NaN)."""
+    """A cell as text; None if it is missing (NaN in pandas)."""
     return None if value is None or value != value else str(value)
 
 
 def _columns(predictions: Sequence[Prediction]) -> dict[str, list[Any]]:
-    """One list per column, named as in docs/output.md."""
+    """The predictions as columns, named as in docs/output.md."""
     rows = [_flat(prediction) for prediction in predictions]
     names = _flat(Prediction(id=None, abuse=dict.fromkeys(ABUSE, 0.0), spam=0.0, off_topic=None, stance=None))
     return {name: [row[name] for row in rows] for name in names}

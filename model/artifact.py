@@ -2,22 +2,23 @@
 
     artifact.json       name, version, labels, token limits, training settings and data
     comments.onnx       the int8 network that reads comments and articles
-   pairs.onnx          the int8 network that reads a comment after what it is compared with
-    encoder.json        their encoders' transformers configurations, to fine-tune from
-    tokenizer.json      its tokenizer
+    pairs.onnx          the int8 network that reads a comment after its context
+    encoder.json        the transformers configurations of their encoders, for fine-tuning
+    tokenizer.json      the tokenizer
     calibration.json    how logits become probabilities (see `parley.model.calibration`)
     thresholds.json     the score from which each label counts as present
     evaluation.json     the report that `parley evaluate` wrote
-    README.md           the model card, written from the two above
+    README.md           the model card, generated from artifact.json and evaluation.json
 
-Networks: from `input_ids`, `token_type_ids`, int64 (rows, tokens), rows of equal length without padding:
+The networks' inputs are `input_ids` and `token_type_ids`, int64 (rows, tokens), rows of equal length without
+padding. Outputs of comments.onnx:
     comment_logits   (rows, 8)        labels in the order of `parley.model.labels.COMMENT_LABELS`
-    span_logits      (rows, tokens)   toxic or not, each token
-   embedding        (rows, width)    mean over tokens, L2 norm 1
-    and for pair rows:
-    stance_logits    (rows, 3)        order of `parley.model.labels.STANCES`
+    span_logits      (rows, tokens)   for each token, toxic or not
+    embedding        (rows, width)    mean over tokens, L2 norm 1
+Outputs of pairs.onnx:
+    stance_logits    (rows, 3)        in the order of `parley.model.labels.STANCES`
     off_topic_logits (rows,)          high: off topic
-    reply_logits     (rows, 3)        order of `parley.model.labels.REPLIES`
+    reply_logits     (rows, 3)        in the order of `parley.model.labels.REPLIES`
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from parley.model.errors import ArtifactError
 
 FORMAT = 3
 OLDER_FORMAT = 2
-"""Parley 0.4's: one network for all rows, no replies; a base for training that can't be served."""
+"""The format of Parley 0.4: one network for all rows, no replies. It can be trained from, but not served."""
 DEFAULT = Path(str(resources.files("parley.model"))) / "artifacts" / "parley-minilm"
 """The trained artifact that comes with the package."""
 
@@ -50,12 +51,12 @@ class Artifact:
 
     @property
     def comments_file(self) -> Path:
-        """The ONNX graph that reads a comment alone."""
+        """The ONNX graph that reads comments and articles on their own."""
         return self.path / "comments.onnx"
 
     @property
     def pairs_file(self) -> Path:
-        """The ONNX graph that reads a comment with its article or target."""
+        """The ONNX graph that reads a comment after its context."""
         return self.path / "pairs.onnx"
 
     @property
@@ -65,7 +66,7 @@ class Artifact:
 
     @property
     def tokenizer_file(self) -> Path:
-        """The tokenizer as Hugging Face's `tokenizers` writes it."""
+        """The tokenizer, in the format of Hugging Face's `tokenizers`."""
         return self.path / "tokenizer.json"
 
     @property
@@ -80,7 +81,7 @@ class Artifact:
 
     @property
     def evaluation_file(self) -> Path:
-        """The evaluation's figures, from which the card is written."""
+        """The figures of the evaluation, from which the card is generated."""
         return self.path / "evaluation.json"
 
     @property
@@ -90,12 +91,12 @@ class Artifact:
 
     @property
     def network_files(self) -> tuple[Path, Path]:
-        """The networks."""
+        """The files of both networks."""
         return self.comments_file, self.pairs_file
 
     @property
     def served_files(self) -> tuple[Path, ...]:
-        """What serving reads."""
+        """The files that serving reads."""
         return (
             self.info_file,
             *self.network_files,
@@ -106,9 +107,9 @@ class Artifact:
 
     @classmethod
     def open(cls, path: Path | str, *, older: bool = False) -> Artifact:
-        """The artifact at `path`, after checking the files that serving needs; `older`: also of OLDER_FORMAT.
+        """The artifact at `path`, once the files that serving needs are checked.
 
-        Raises ArtifactError naming the missing file or the unknown format.
+        `older` also accepts OLDER_FORMAT. Raises ArtifactError naming the missing file or the unknown format.
         """
         artifact = cls(Path(path))
         if not artifact.path.is_dir():
@@ -116,21 +117,21 @@ class Artifact:
                 f"{path} is not a folder: an artifact is the folder that `parley train` saves "
                 "(artifact.json, comments.onnx, ...)"
             )
-        found = artifact.info.get("format") if artifact.info_file.is_file() else None
-        if found == OLDER_FORMAT and older:
+        its_format = artifact.info.get("format") if artifact.info_file.is_file() else None
+        if its_format == OLDER_FORMAT and older:
             return artifact
-        if found == OLDER_FORMAT:
+        if its_format == OLDER_FORMAT:
             raise ArtifactError(
-                f"{artifact.info_file} has format {found}, of Parley 0.4: it can't be served, only "
-                "trained on: give it to `parley train` as the base, or start from the shipped artifact"
+                f"{artifact.info_file} has format {its_format}, of Parley 0.4, which can't be served: "
+                "give it to `parley train` as the base, or use the shipped artifact"
             )
         missing = [file.name for file in artifact.served_files if not file.is_file()]
         if missing:
             raise ArtifactError(f"{path} is incomplete: {', '.join(missing)} missing; copy the folder again")
-        if found != FORMAT:
+        if its_format != FORMAT:
             raise ArtifactError(
-                f"{artifact.info_file} has format {found}, this Parley reads format {FORMAT}: "
-                "install the Parley that saved it"
+                f"{artifact.info_file} has format {its_format}, and this version of Parley reads format "
+                f"{FORMAT}: install the version that saved it"
             )
         return artifact
 
@@ -146,12 +147,12 @@ class Artifact:
 
     @property
     def calibration(self) -> dict[str, Any]:
-        """Raises ArtifactError where the file is missing or no JSON."""
+        """`calibration.json`. Raises ArtifactError if it is missing or not JSON."""
         return self._read(self.calibration_file)
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """Raises ArtifactError where the file is missing or no JSON."""
+        """`thresholds.json`. Raises ArtifactError if it is missing or not JSON."""
         return self._read(self.thresholds_file)
 
     def read_evaluation(self) -> dict[str, Any]:

@@ -2,16 +2,16 @@
 
 calibration.json:
     {"comment": {LABEL: {"scale", "bias"}},            sigmoid(scale * logit + bias)        Platt scaling
-     "span": {"scale", "bias"},                        the same, each token
+     "span": {"scale", "bias"},                        the same for each token
      "off_topic": {"pair", "cosine", "bias"},          sigmoid(pair * logit + cosine * cosine + bias)
      "stance": {"scale", "relatedness": [3], "bias": [3]},
                                                       softmax(scale * logits + relatedness * cosine + bias)
      "reply": {"scale", "bias": [3]}}                  softmax(scale * logits + bias)
 
 Sources: Platt (1999), "Probabilistic outputs for support vector machines"; Guo et al. (2017), "On calibration
-of modern neural networks". In addition to the pair's logits, off-topic uses the cosine of article and comment
-embeddings, stance that of target and comment: embeddings show better than the pair whether two texts are
-about the same thing at all (docs/decisions).
+of modern neural networks". In addition to the pair's logits, off-topic uses the cosine of the article's and
+the comment's embeddings, stance that of the target's and the comment's: embeddings show better than the pair
+whether two texts are about the same subject at all (docs/decisions).
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ Floats = NDArray[np.floating[Any]]
 
 
 def sigmoid(x: Floats) -> Floats:
-    """Logistic function, stable for any finite input."""
+    """The logistic function, stable for any finite input."""
     return np.asarray(0.5 * (np.tanh(0.5 * x) + 1.0))
 
 
 def softmax(x: Floats) -> Floats:
-    """Softmax over the last axis."""
+    """The softmax over the last axis."""
     e = np.exp(x - x.max(axis=-1, keepdims=True))
     return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
 class Calibration:
-    """The artifact's calibration, applied. Shapes: rows first, labels last."""
+    """Applies an artifact's calibration. Shapes have rows first, labels last."""
 
     def __init__(self, values: dict[str, Any]) -> None:
         comment = [values["comment"][label] for label in COMMENT_LABELS]
@@ -50,23 +50,23 @@ class Calibration:
         self._reply = values["reply"]
 
     def comment(self, logits: Floats) -> Floats:
-        """(rows, 8) logits to probabilities, in the order of COMMENT_LABELS."""
+        """Probabilities for logits (rows, 8), in the order of COMMENT_LABELS."""
         return sigmoid(self._scale * logits + self._bias)
 
     def span(self, logits: Floats) -> Floats:
-        """Token logits of any shape to probabilities."""
+        """Probabilities for token logits of any shape."""
         return sigmoid(self._span["scale"] * logits + self._span["bias"])
 
     def off_topic(self, logits: Floats, cosine: Floats) -> Floats:
-        """(rows,) pair logits and cosines of article and comment to the probability of off-topic."""
+        """The probability of off-topic for pair logits and cosines of article and comment, both (rows,)."""
         of = self._off_topic
         return sigmoid(of["pair"] * logits + of["cosine"] * cosine + of["bias"])
 
     def stance(self, logits: Floats, cosine: Floats) -> Floats:
-        """(rows, 3) pair logits and (rows,) cosine of target and comment to probabilities."""
+        """Probabilities for pair logits (rows, 3) and cosines of target and comment (rows,)."""
         related = np.asarray(self._stance["relatedness"]) * cosine[:, None]
         return softmax(self._stance["scale"] * logits + related + np.asarray(self._stance["bias"]))
 
     def reply(self, logits: Floats) -> Floats:
-        """(rows, 3) pair logits of parent and comment to probabilities."""
+        """Probabilities for pair logits of parent and comment, (rows, 3)."""
         return softmax(self._reply["scale"] * logits + np.asarray(self._reply["bias"]))

@@ -1,11 +1,12 @@
 """Comments in, predictions out: the one path that REST, dumps and evaluation share.
 
- classifier = Classifier.load()                          the artifact that comes with the package
-classifier.predict([Comment(text="What nonsense.")])    one Prediction per comment, in order
+    classifier = Classifier.load()                          the artifact that comes with the package
+    classifier.predict([Comment(text="What nonsense.")])    one Prediction per comment, in order
 
- Three passes: the comment alone (abuse, spam, spans, embedding), article and target alone (embeddings,
- cached), and, by a second network, the comment after its context: target and title (stance, off-topic), or
- the parent, if asked (reply). `parley.model.artifact` names the networks' inputs and outputs.
+There are three passes: the comment alone (abuse, spam, spans, embedding); article and target alone
+(embeddings, cached); and, by a second network, the comment after its context, which is target and title
+(stance, off-topic) or, if asked, the parent (reply). `parley.model.artifact` lists the networks' inputs and
+outputs.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from parley.model.engine import Engine
 from parley.model.errors import ArtifactError
 from parley.model.labels import ABUSE, COMMENT_LABELS, REPLIES, SPAM, STANCES
 from parley.model.notes import Note
-from parley.model.spans import Stretch, join_tokens, spans_as_sent
+from parley.model.spans import PlainSpan, join_tokens, spans_as_sent
 from parley.model.text.context import Context, pair_context, reply_context
 from parley.model.text.language import UNDETERMINED, detect_language
 from parley.model.text.plain import PlainText, plain_text
@@ -36,10 +37,10 @@ from parley.model.text.tokenization import Tokenizer, Tokens
 
 CHUNK_COMMENTS = 1024
 CHUNK_CHARACTERS = 4_000_000
-"""Rows per chunk (or one longer comment), so that memory stays bounded."""
+"""The most comments and characters in a chunk (unless one comment is longer), to bound memory."""
 ARTICLE_CHARACTERS = 20_000
-"""Most characters of an article's text; its tokens are cut far earlier."""
-KEPT_EMBEDDINGS = 4096
+"""The most characters read of an article's text; its tokens are cut far earlier."""
+CACHED_EMBEDDINGS = 4096
 
 Vector = NDArray[np.float32]
 Pair = tuple[Context, str]
@@ -47,16 +48,16 @@ Pair = tuple[Context, str]
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """The comment pass's result for one text; probabilities in the order of COMMENT_LABELS."""
+    """The result of the comment pass for one text; probabilities are in the order of COMMENT_LABELS."""
 
     probabilities: list[float]
     embedding: Vector
-    spans: list[Stretch]
+    spans: list[PlainSpan]
 
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """The pair pass's result for one row, as logits; `cut` as in `Tokens`."""
+    """The result of the pair pass for one row, as logits; `cut` as in `Tokens`."""
 
     stance: Vector
     off_topic: Vector
@@ -66,7 +67,7 @@ class _Comparison:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A comment with its texts made plain; None for inputs that are missing."""
+    """A comment with its texts as plain text; missing inputs are None."""
 
     comment: Comment
     plain: PlainText
@@ -74,23 +75,23 @@ class _Question:
     article: str | None = None
     target: str | None = None
     named: str = ""
-    """The target as given, for the answer."""
+    """The target as given, repeated in the answer."""
     pair: Pair | None = None
-    """The context of stance and off-topic."""
+    """The pair row for stance and off-topic."""
     reply: Pair | None = None
 
 
 class Classifier:
     """A loaded artifact. Not thread-safe: one thread owns it.
 
-    A comment's scores don't depend on the others in a call, nor on their number and order (see
+    A comment's scores don't depend on the other comments in a call, their number or their order (see
     `parley.model.engine`).
     """
 
     def __init__(
         self, artifact: Artifact, *, threads: int | None = None, engine: Engine | None = None
     ) -> None:
-        """`engine`: one with the artifact's networks already loaded."""
+        """`engine` may already have the artifact's networks loaded."""
         self._artifact = artifact
         self.info: dict[str, Any] = artifact.info
         self.thresholds: dict[str, float] = artifact.thresholds
@@ -109,19 +110,19 @@ class Classifier:
             ) from error
         self._engine = engine or Engine(*artifact.network_files, threads=threads)
         self._languages = frozenset(self.info.get("languages", ["en"]))
-        self._kept: LRUCache[bytes, Vector] = LRUCache(KEPT_EMBEDDINGS)
+        self._cache: LRUCache[bytes, Vector] = LRUCache(CACHED_EMBEDDINGS)
         """Embeddings by the digest of their text."""
 
     @classmethod
     def load(cls, path: Path | str | None = None, *, threads: int | None = None) -> Classifier:
-        """Load the artifact at `path` (None: the shipped one), run by `threads` (None: every core).
+        """Load the artifact at `path` (None: the shipped one), to run on `threads` threads (None: all cores).
 
         Raises ArtifactError.
         """
         return cls(Artifact.open(DEFAULT if path is None else path), threads=threads)
 
     def beside(self) -> Classifier:
-        """A copy for one more thread, with the same networks and lower priority."""
+        """A second classifier for another thread, with the same networks and lower priority."""
         return Classifier(self._artifact, engine=self._engine.beside())
 
     def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
@@ -154,7 +155,7 @@ class Classifier:
 
     def _start(self, comments: Sequence[Comment]) -> Callable[[], list[Prediction]]:
         questions = [_question(comment) for comment in comments]
-        # Work that needs no scores is done while the engine's threads run.
+        # Work that doesn't need scores is done while the engine's threads run.
         reading = self._read(q.plain.text for q in questions)
         comparing = self._compare(pair for q in questions for pair in (q.pair, q.reply) if pair is not None)
         embedding = self._embed(text for q in questions for text in (q.article, q.target) if text is not None)
@@ -177,18 +178,18 @@ class Classifier:
         running = self._engine.start(rows, "comment_logits", "span_logits", "embedding")
 
         def await_readings() -> dict[str, _Reading]:
-            found = running()
+            outputs = running()
             starts = [0, *accumulate(map(len, windows))][:-1]
             # The worst window counts, so that abuse can't hide in harmless text.
-            worst = np.maximum.reduceat(found["comment_logits"], starts) if starts else np.empty((0, 8))
+            worst = np.maximum.reduceat(outputs["comment_logits"], starts) if starts else np.empty((0, 8))
             probabilities = self._calibration.comment(worst).round(6).tolist()
             readings = {}
             for text, of_text, start, p in zip(unique, windows, starts, probabilities, strict=True):
                 place = slice(start, start + len(of_text))
                 readings[text] = _Reading(
                     probabilities=p,
-                    embedding=_mean(found["embedding"][place], of_text),
-                    spans=self._spans(text, of_text, found["span_logits"][place])
+                    embedding=_mean(outputs["embedding"][place], of_text),
+                    spans=self._spans(text, of_text, outputs["span_logits"][place])
                     if p[0] >= self._toxic
                     else [],
                 )
@@ -196,10 +197,10 @@ class Classifier:
 
         return await_readings
 
-    def _spans(self, text: str, windows: Sequence[Tokens], logits: Sequence[Vector]) -> list[Stretch]:
-        """Spans of whole words around the toxic tokens, in characters of the plain text.
+    def _spans(self, text: str, windows: Sequence[Tokens], logits: Sequence[Vector]) -> list[PlainSpan]:
+        """Spans of whole words around toxic tokens, in characters of the plain text.
 
-        Only for toxic comments: the token head has seen few others and would mark something in each.
+        Called only for toxic comments: the span head has seen few others and would mark something in each.
         """
         tokens: dict[tuple[int, int], float] = {}
         for window, of_window in zip(windows, logits, strict=True):
@@ -212,15 +213,15 @@ class Classifier:
 
     def _embed(self, texts: Iterable[str]) -> Callable[[], dict[str, Vector]]:
         """Start the article pass over articles and targets that aren't cached."""
-        found = {text: self._kept.get(_digest(text)) for text in texts}
-        new = [text for text, embedding in found.items() if embedding is None]
+        cached = {text: self._cache.get(_digest(text)) for text in texts}
+        new = [text for text, embedding in cached.items() if embedding is None]
         running = self._engine.start(self._tokenizer.articles(new), "embedding")
 
         def await_embeddings() -> dict[str, Vector]:
             for text, embedding in zip(new, running()["embedding"], strict=True):
-                self._kept[_digest(text)] = embedding.copy()
-                found[text] = embedding
-            return {text: embedding for text, embedding in found.items() if embedding is not None}
+                self._cache[_digest(text)] = embedding.copy()
+                cached[text] = embedding
+            return {text: embedding for text, embedding in cached.items() if embedding is not None}
 
         return await_embeddings
 
@@ -232,8 +233,8 @@ class Classifier:
         running = self._engine.start(rows, *outputs)
 
         def await_comparisons() -> dict[Pair, _Comparison]:
-            found = running()
-            of_rows = zip(*(found[name] for name in outputs), (row.cut for row in rows), strict=True)
+            logits = running()
+            of_rows = zip(*(logits[name] for name in outputs), (row.cut for row in rows), strict=True)
             return {pair: _Comparison(*values) for pair, values in zip(unique, of_rows, strict=True)}
 
         return await_comparisons
@@ -346,14 +347,14 @@ def _question(comment: Comment) -> _Question:
 
 
 def _language(question: _Question) -> str:
-    """The declared language, else the detected one."""
+    """The declared language, or the detected one if none is declared."""
     return question.comment.language or (
         UNDETERMINED if question.empty else detect_language(question.plain.text)
     )
 
 
 def _mean(embeddings: Sequence[Vector], windows: Sequence[Tokens]) -> Vector:
-    """Mean of unit vectors weighted by the windows' lengths, normalised again."""
+    """The mean of unit vectors, weighted by the windows' lengths and normalised again."""
     if len(windows) == 1:
         return embeddings[0]
     mean = np.average(embeddings, axis=0, weights=[len(window) for window in windows])

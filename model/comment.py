@@ -17,7 +17,7 @@ Question = Literal["reply"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article:
-    """The comment's article; off-topic needs its title or text."""
+    """The article a comment is on; off-topic needs its title or text."""
 
     id: str | None = None
     url: str | None = None
@@ -70,7 +70,7 @@ class Span:
 class Stance:
     """Probabilities of the three stances towards `target`, and the likeliest as `label`.
 
-    `label` is None if the likeliest is a side but not likely enough to be named.
+    `label` is None if the likeliest is a side that is not likely enough to be named.
     """
 
     target: str
@@ -97,7 +97,7 @@ class Stance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """Probabilities that the comment agrees with its parent, disagrees, or neither, and the likeliest."""
+    """Probabilities that the comment agrees with its parent, disagrees or neither, and the likeliest."""
 
     agree: float
     disagree: float
@@ -129,7 +129,7 @@ class Prediction:
     notes: tuple[str, ...] = field(default=())
 
     def score(self, name: str) -> float | None:
-        """One score by its label or its path in the answer: `threat`, `abuse.threat`, `spam`, `stance.favor`.
+        """A score by its label or its path in the answer: `threat`, `abuse.threat`, `spam`, `stance.favor`.
 
         None if the comment couldn't be scored for it. Raises KeyError for an unknown name.
         """
@@ -145,8 +145,8 @@ class Prediction:
         return self.abuse.get(inner)
 
     def to_dict(self) -> dict[str, Any]:
-        """The prediction as JSON-ready values, keys as in the REST answer."""
-        # Explicitly: dataclasses.asdict took half the time of writing a dump's scores.
+        """The prediction as JSON-ready values, with the keys of the REST answer."""
+        # Spelt out, because dataclasses.asdict took half the time of writing a dump's scores.
         return {
             "id": self.id,
             "abuse": dict(self.abuse),

@@ -4,8 +4,8 @@
     engine.run(tokenizer.articles(["A title"]), "embedding")["embedding"][0]      array of shape (width,)
 
 Rows of equal length run together, and as many such batches at once as there are threads. Nothing is padded,
-the int8 ranges are fixed, and all sums are per row (see `parley.training.network.graph`): a row's scores are
-the same to the bit, alone or in any batch. There is no GPU path: MatMulIntegerToFloat has no CUDA kernel.
+the int8 ranges are fixed, and all sums are per row (see `parley.training.network.graph`), so a row's scores
+are the same to the bit, alone or in any batch. There is no GPU path: MatMulIntegerToFloat has no CUDA kernel.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from parley.model.errors import ArtifactError
 from parley.model.text.tokenization import Tokens
 
 BATCH_TOKENS = 384
-"""Most tokens per batch (or one longer row): they fit into the caches beside a layer's weights."""
+"""The most tokens per batch (unless one row is longer): they fit into the caches with a layer's weights."""
 NICE = 5
-"""Niceness of the threads, on Linux: batches take a little longer, so that requests are answered at once."""
+"""Niceness of the threads, on Linux: batches take slightly longer, so that requests are answered at once."""
 NICE_BESIDE = 10
 """Niceness of a second engine."""
 
@@ -42,7 +42,7 @@ class Engine:
     """ONNX Runtime sessions on the CPU that share threads. Idle threads sleep."""
 
     def __init__(self, *onnx_files: Path, threads: int | None = None) -> None:
-        """`threads`: batches at a time; None is one per core. Raises ArtifactError."""
+        """`threads` is the number of batches run at a time (None: one per core). Raises ArtifactError."""
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         for file in onnx_files:
             session = _load(file)
@@ -50,15 +50,15 @@ class Engine:
         self._pool = _pool(threads or available_cores(), NICE)
 
     def beside(self) -> Engine:
-        """A second engine on the same sessions: one thread, with lower priority."""
+        """A second engine on the same sessions, with one thread of lower priority."""
         engine = copy(self)
         engine._pool = _pool(1, NICE_BESIDE)
         return engine
 
     def run(self, rows: Sequence[Tokens], *outputs: str) -> Outputs:
-        """The named outputs of one network, each a list with one array per row, of the output's shape.
+        """The named outputs of one network, each a list with one array per row.
 
-        Rows with equal ids are run once.
+        Equal rows are run once.
         """
         return self.start(rows, *outputs)()
 
@@ -69,12 +69,12 @@ class Engine:
         running = [self._pool.submit(self._run, batch, outputs) for batch in batches]
 
         def await_outputs() -> Outputs:
-            found = {
+            by_row = {
                 key: values
                 for batch, future in zip(batches, running, strict=True)
                 for key, *values in zip(batch, *future.result(), strict=True)
             }
-            return {name: [found[key][i] for key in keys] for i, name in enumerate(outputs)}
+            return {name: [by_row[key][i] for key in keys] for i, name in enumerate(outputs)}
 
         return await_outputs
 
@@ -92,7 +92,7 @@ def _load(file: Path) -> onnxruntime.InferenceSession:
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors share no public base
+    except Exception as error:  # onnxruntime's errors have no public base class
         raise ArtifactError(f"{file} can't be loaded: {error}; copy the artifact again") from error
 
 
@@ -101,9 +101,9 @@ def _pool(threads: int, nice: int) -> ThreadPoolExecutor:
 
 
 def _give_way(nice: int) -> None:
-    """Lower this thread's priority below the process's others, such as those that answer requests."""
+    """Give this thread a lower priority than others of the process, such as those that answer requests."""
     if sys.platform == "linux":
-        with suppress(OSError):  # if a sandbox forbids it, all stay equal
+        with suppress(OSError):  # a sandbox may forbid it; then all threads are equal
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
 
 
@@ -115,7 +115,7 @@ def available_cores() -> int:
 
 
 def _batches(rows: dict[tuple[int, ...], Tokens]) -> Iterator[dict[tuple[int, ...], Tokens]]:
-    """Batches of rows of equal length, longest first, so that no thread ends with a long one."""
+    """Batches of rows of equal length, the longest first, so that no thread is left with a long one."""
     longest_first = sorted(rows, key=len, reverse=True)
     for length, of_length in groupby(longest_first, key=len):
         keys = list(of_length)

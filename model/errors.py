@@ -2,12 +2,12 @@
 
 ModelError
 ├── ArtifactError     a saved artifact is missing, incomplete or in another format
-└── CommentError      a comment can't be judged (the message says which field and why)
+└── CommentError      a comment can't be scored; the message says which field and why
 """
 
 
 class ModelError(Exception):
-    """Base of all errors that `model` raises deliberately; the message says what to do."""
+    """Base class of all errors that `model` raises on purpose; the message says what to do."""
 
 
 class ArtifactError(ModelError):
@@ -15,4 +15,4 @@ class ArtifactError(ModelError):
 
 
 class CommentError(ModelError, ValueError):
-    """A comment can't be judged."""
+    """A comment can't be scored."""

@@ -1,4 +1,4 @@
-"""Parley's labels, in the order that heads, files and answers share."""
+"""Parley's labels, in the order used by heads, files and answers."""
 
 ABUSE = (
     "toxicity",
@@ -11,14 +11,14 @@ ABUSE = (
 )
 SPAM = "spam"
 COMMENT_LABELS = (*ABUSE, SPAM)
-"""Labels of the comment pass, from the comment alone, one sigmoid each."""
+"""Labels of the comment pass, which reads the comment alone; one sigmoid each."""
 
 OFF_TOPIC = "off_topic"
 STANCES = ("favor", "against", "none")
-"""Labels of the pair pass, one softmax over the three."""
+"""The stances, labels of the pair pass; one softmax over the three."""
 
 UNSURE = "unsure"
-"""Name in counts of a stance whose label is null: a side is likeliest but not likely enough to be named."""
+"""How counts name a stance whose label is null: the likeliest is a side, but too unlikely to be named."""
 
 REPLIES = ("agree", "disagree", "none")
-"""Labels of a reply towards its parent, one softmax over the three; on request."""
+"""Labels of a reply towards its parent, on request; one softmax over the three."""

@@ -1,6 +1,6 @@
 """The notes of a prediction: why an answer is null or doubtful.
 
-The codes are part of the answer's format: once published, a code keeps its meaning.
+The codes are part of the answer format: once published, a code keeps its meaning.
 """
 
 from __future__ import annotations

@@ -12,18 +12,18 @@ from parley.model.text.plain import PlainText
 LABEL = "toxicity"
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 
-Stretch = tuple[int, int, float]
+PlainSpan = tuple[int, int, float]
 """Start, end and score, in characters of the plain text."""
 
 
-def join_tokens(text: str, tokens: Mapping[tuple[int, int], float]) -> list[Stretch]:
-    """Widen tokens (place -> probability) to whole words and join those with only white space between.
+def join_tokens(text: str, tokens: Mapping[tuple[int, int], float]) -> list[PlainSpan]:
+    """Widen tokens (place -> probability) to whole words, and join those with only white space between them.
 
-    A span's score is that of its likeliest token. Spans come in order and never overlap.
+    The score of a span is that of its likeliest token. Spans are in order and don't overlap.
     """
     words = [match.span() for match in _WORD.finditer(text)] if tokens else []
     starts = [start for start, _ in words]
-    joined: list[Stretch] = []
+    joined: list[PlainSpan] = []
     for (start, end), score in sorted(tokens.items()):
         for at in (start, end - 1):
             word = bisect_right(starts, at) - 1
@@ -36,7 +36,7 @@ def join_tokens(text: str, tokens: Mapping[tuple[int, int], float]) -> list[Stre
     return joined
 
 
-def spans_as_sent(stretches: Sequence[Stretch], plain: PlainText) -> tuple[Span, ...]:
-    """Convert the spans to places in the text as sent."""
-    places = [(plain.original_span(start, end), score) for start, end, score in stretches]
+def spans_as_sent(spans: Sequence[PlainSpan], plain: PlainText) -> tuple[Span, ...]:
+    """Map spans of the plain text to the text as sent."""
+    places = [(plain.original_span(start, end), score) for start, end, score in spans]
     return tuple(Span(start=at[0], end=at[1], label=LABEL, score=round(score, 6)) for at, score in places)

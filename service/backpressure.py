@@ -1,11 +1,11 @@
-"""Decides whether one more request may wait for the model: better refused at once than answered too late.
+"""Decides whether one more request may wait for the model: a refusal now is better than an answer too late.
 
 pressure = Backpressure(max_queue=4000, max_wait=0.05)
 pressure.admit(3, waiting=0, next_costs=[])     # raises Busy, with the seconds after which to retry
 
-Requests are refused if the queue is full, or if they would wait longer than `max_wait` for their first
-turn (less once the model hardly pauses). The wait is estimated from the model's pace so far. Not
-thread-safe: called under the batcher's lock, except `learn`, which sets one number.
+Requests are refused if the queue is full, or if they would wait longer than `max_wait` (less under overload)
+for their first turn. The wait is estimated from the model's recent pace. Not thread-safe: call it under the
+batcher's lock, except `learn`, which sets one number.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from parley.model.comment import Comment
 from parley.service.errors import Busy
 
 ALWAYS_WAIT = 4
-"""This many may always wait, even on the slowest machine, so that a client with a few at a time is served."""
+"""This many may always wait, however slow the machine, so that a client with a few comments is served."""
 BURST_S = 0.5
-"""If the model is busy for longer, this is not a burst but overload: a long queue would only delay everybody,
-so it is kept short until the model has had a pause."""
+"""Seconds after which a busy model means overload, not a burst: a long queue would only delay everybody, so
+it is kept short until the model has had a pause."""
 RESTED = 4
-"""Seconds of a burst that one idle second offsets: a model idle a fifth of the time is never overloaded."""
+"""Busy seconds offset by one idle second: a model that is idle a fifth of the time is never overloaded."""
 SHORT_SHARE, SHORT_WAIT = 0.2, 2
-"""Under overload: the share of `max_wait`, and the number in place of ALWAYS_WAIT."""
+"""Under overload: the share of `max_wait` that remains, and the replacement for ALWAYS_WAIT."""
 BASE_CHARACTERS = 100
 """Fixed cost of a comment, in characters."""
 TYPICAL_CHARACTERS = 300
-"""The most that nearly all comments cost, fixed cost included."""
+"""A cost, fixed cost included, that nearly all comments stay below."""
 
 
 def cost_of(comment: Comment) -> int:
@@ -41,7 +41,7 @@ class Backpressure:
     """Tracks the model's pace and load, and admits requests accordingly."""
 
     def __init__(self, *, max_queue: int, max_wait: float) -> None:
-        """`max_queue` comments waiting, `max_wait` s to a first turn."""
+        """`max_queue` limits the comments waiting, `max_wait` the seconds until a request's first turn."""
         self._max_queue, self._max_wait = max_queue, max_wait
         self._pace = 0.0  # seconds per character, a moving average
         self._busy_until = 0.0
@@ -76,7 +76,7 @@ class Backpressure:
         return cost * self._pace
 
     def begin(self, cost: int) -> None:
-        """A batch of this cost begins."""
+        """Record that a batch of this cost begins."""
         self._busy_until = time.monotonic() + self.seconds(cost)
 
     def learn(self, comments: Sequence[Comment], seconds: float) -> None:

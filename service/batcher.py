@@ -7,12 +7,12 @@
 
 Requests share batches fairly, one comment of each in turn, so a single comment never waits for a request of a
 thousand. A batch is never delayed to fill it, and takes at most BATCH_S (or one comment), so that those
-behind it don't wait long. A request that would wait too long is refused at once (Busy: see
+queued after it don't wait long. A request that would wait too long is refused at once (Busy: see
 `parley.service.backpressure`). If a batch fails, each of its requests is tried alone, so that only the faulty
 one fails; the thread goes on.
 
-A comment of more than LONG_CHARACTERS can take seconds, if all are rare characters. Such comments have their
-own thread and queue, with a model that shares the networks, so nobody else waits for them.
+A comment of more than LONG_CHARACTERS can take seconds if all its characters are rare. Such comments have
+their own thread and queue, with a model that shares the networks, so nobody else waits for them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 State = Literal["loading", "ready", "failed", "stopped"]
 LOADING_RETRY_S = 2
 BATCH_S = 0.012
-"""Target limit of a batch in seconds: longer ones have a tenth more throughput, but those behind wait."""
+"""Target duration of a batch in seconds: longer ones have a tenth more throughput, but others wait longer."""
 LONG_CHARACTERS = 4_000
 """Longer comments go to the second thread: this many rare characters take a tenth of a second."""
 WARM_UP = Comment(text="A warm-up comment, so that the first request isn't slow.")
@@ -82,10 +82,11 @@ class Batcher:
         on_state: Callable[[State], None] = lambda state: None,
         beside: bool = True,
     ) -> None:
-        """At most `max_batch` comments a call, `max_queue` comments waiting, `max_wait` s to a first turn.
+        """At most `max_batch` comments per call, `max_queue` comments waiting, `max_wait` s until a first
+        turn.
 
-        `on_batch(comments, seconds)` and `on_state(state)` are called in the batcher's threads. `beside`:
-        whether long comments have their own thread.
+        `on_batch(comments, seconds)` and `on_state(state)` are called in the batcher's threads. With
+        `beside`, long comments have their own thread.
         """
         self._load = load
         self._max_batch = max_batch
@@ -117,7 +118,7 @@ class Batcher:
         self._thread.start()
 
     def close(self, *, timeout: float = 30.0) -> None:
-        """Take no more, finish the queue, end the thread; after `timeout` seconds the rest fails."""
+        """Accept no more, finish the queue and end the thread; after `timeout` seconds the rest fails."""
         ends = time.monotonic() + timeout
         with self._change:
             self._closing = True
@@ -131,10 +132,10 @@ class Batcher:
             self._beside.close(timeout=max(0.0, ends - time.monotonic()))
 
     def submit(self, comments: Sequence[Comment]) -> Future[list[Prediction]]:
-        """Queue `comments`; the future holds their predictions, same order and length.
+        """Queue `comments`; the future gets their predictions, same order and length.
 
-        Raises NotReady while there is no model, Busy when the queue is full or the wait too long. Cancel the
-        future to be skipped.
+        Raises NotReady while there is no model, Busy if the queue is full or the wait too long. Comments of a
+        cancelled future are skipped.
         """
         long = [i for i, comment in enumerate(comments) if len(comment.text) > LONG_CHARACTERS]
         if self._beside is None or not long:
@@ -187,9 +188,9 @@ class Batcher:
             while (parts := self._next_parts()) is not None:
                 self._answer(parts)
                 self._running = ()
-                del parts  # comments may be long, and the wait for the next ones too
+                del parts  # frees the comments, which may be long, during the next wait
             self._become("stopped")
-        except BaseException as error:  # however the thread ends, nobody may wait for it
+        except BaseException as error:  # however the thread ends, nobody may be left waiting
             if self.model is None and isinstance(error, Exception):
                 self.load_error = error
             self._become("failed")
@@ -202,7 +203,7 @@ class Batcher:
         model = self._load()
         model.predict([WARM_UP])
         warm = time.monotonic()
-        model.predict([WARM_UP])  # once more, so that the pace is known before the first load
+        model.predict([WARM_UP])  # once more, to learn the pace before the first requests
         self._pressure.learn([WARM_UP], time.monotonic() - warm)
         self.model = model
         if self._has_beside:
@@ -237,7 +238,7 @@ class Batcher:
         self._on_state(state)
 
     def _next_parts(self) -> list[_Part] | None:
-        """The next batch, as soon as anything waits; None when closing with an empty queue."""
+        """The next batch, as soon as a comment waits; None when closing with an empty queue."""
         with self._change:
             while True:
                 self._drop_cancelled()
@@ -273,7 +274,7 @@ class Batcher:
             self._jobs = deque(job for job in self._jobs if not job.future.cancelled())
 
     def _answer(self, parts: list[_Part]) -> None:
-        """Predict one batch; on an error each job alone, so that only the faulty one fails."""
+        """Predict a batch; after an error, predict each job alone, so that only the faulty one fails."""
         assert self.model is not None
         try:
             comments = [comment for _, part in parts for comment in part]
@@ -354,7 +355,7 @@ def _joined(parts: Sequence[tuple[Future[list[Prediction]], list[int]]]) -> Futu
         failed = done.cancelled() or done.exception() is not None
         with lock:
             left = 0 if failed and left > 0 else left - 1
-            if left != 0:  # others are pending, or one has failed
+            if left != 0:  # others are still pending, or one has failed
                 return
         if done.cancelled() or not joined.set_running_or_notify_cancel():
             return

@@ -12,7 +12,7 @@ ServiceError
 ├── InvalidRequest     understood, but a value is missing, unknown or of the wrong kind
 ├── MalformedBody      not JSON
 ├── WrongMediaType     a body that isn't declared as JSON
-├── NotFound           it doesn't exist
+├── NotFound           the requested thing doesn't exist
 ├── MissingKey         an API key is required
 ├── InvalidKey         an unknown or revoked API key
 ├── InvalidSignature   a missing or wrong signature
@@ -41,7 +41,7 @@ from parley.model.errors import CommentError
 
 
 class ServiceError(Exception):
-    """Base of every error that `service` raises on purpose; the message says what to do.
+    """Base class of every error that `service` raises on purpose; the message says what to do.
 
     `details` name places in the request and their problems; `retry_after` is in seconds.
     """
@@ -123,7 +123,7 @@ class NotAllowed(ServiceError):
 
 
 class Conflict(ServiceError):
-    """Somebody else was faster: it is gone, or taken."""
+    """Somebody else was faster: the thing is gone or taken."""
 
 
 class RateLimited(ServiceError):

@@ -19,7 +19,7 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """What a log may contain of an exception: its type, its causes' types, and the traceback."""
+    """What a log may say about an exception: its type, the types of its causes, and the traceback."""
     kinds: list[str] = []
     cause: BaseException | None = error
     while cause is not None and len(kinds) < 5:

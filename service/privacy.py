@@ -1,10 +1,11 @@
-"""Keyed hashes of authors and texts: a comment can get its reader fined, so no store reveals its author.
+"""Keyed hashes of authors and texts: a comment can have consequences for its author, so no store names
+authors.
 
     hashes = KeyedHashes(folder / "author-secret")
     hashes.author("reader-17")     # the same 64 hexadecimal digits each time; worthless without the secret
 
 A plain hash is not enough: author ids are short, and whoever has the table could try them all. The secret is
-in a file beside the store, readable by its owner only; without it no author can be found again.
+in a file next to the store, readable by its owner only; without it, nobody can find an author's rows again.
 """
 
 from __future__ import annotations

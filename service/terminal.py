@@ -52,5 +52,5 @@ class PlainConsole(Console):
         super().__init__(stderr=stderr, markup=False)
 
     def render_str(self, text: str, *args: Any, **options: Any) -> Text:
-        """As rich does, of a printable text."""
+        """As rich's `print`, after making the text printable."""
         return super().render_str(printable(text), *args, **options)

@@ -15,9 +15,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 import idna
 
 MAX_URL = 2000
-"""Longest normalised URL; a longer one is refused."""
+"""The longest normalised URL; longer ones are refused."""
 MAX_SENT = 4 * MAX_URL
-"""Longest URL before normalisation; a longer one is refused unparsed."""
+"""The longest URL before normalisation; longer ones are refused unparsed."""
 
 MAX_HOST, MAX_LABEL = 253, 63
 _TRACKING = re.compile(

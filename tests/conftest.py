@@ -1,4 +1,4 @@
-"""What the tests share: a tiny artifact, exported for real by training's own code, and a classifier on it."""
+"""What the tests share: a tiny artifact, really exported by training's own code, and a classifier on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ settings.register_profile(
 )
 settings.load_profile("parley")
 
-# A service without keys answers for the names of this machine only; "testserver" is none of them.
+# A service without keys answers for the names of this machine only; "testserver" is not one of them.
 TestClient.__init__.__defaults__ = ("http://localhost", *(TestClient.__init__.__defaults__ or ())[1:])
 
 WORDS = (  # noqa: SIM905
@@ -35,13 +35,13 @@ WORDS = (  # noqa: SIM905
     "this those time to too town trash true two under up us very vote want was watch we well went were "
     "what when where which who why will with work world would wrong year yes you your"
 ).split()
-"""A vocabulary of common words; what it lacks is spelled out in characters."""
+"""A vocabulary of common words; other words are spelled out in characters."""
 PIECES = [*string.ascii_lowercase, *string.digits, "e", "ing", "ed", "er", "s", "ly", "tion"]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """What the tests' services keep by default is kept here, not in the user's own data folder."""
+    """The default data folder of the tests' services, in place of the user's own."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("data")
         patch.setenv("XDG_DATA_HOME", str(folder))
@@ -86,12 +86,12 @@ def tiny_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def classifier(tiny_artifact: Path) -> Classifier:
-    """The tiny artifact, loaded. Its scores mean nothing, but they are computed as any other's."""
+    """The tiny artifact, loaded. Its scores mean nothing, but are computed like any other artifact's."""
     return Classifier.load(tiny_artifact, threads=2)
 
 
 def write_tokenizer(file: Path) -> int:
-    """Saves a WordPiece tokenizer as BERT's; returns the size of its vocabulary."""
+    """Save a WordPiece tokenizer like BERT's; returns the size of its vocabulary."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordPiece
     from tokenizers.normalizers import BertNormalizer

@@ -1,4 +1,4 @@
-"""Strings that are short to write and, where a search begins anew at every character, endless to read."""
+"""Strings that are short to write but endless to read if a search starts again at every character."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ UNITS = {
     "one letter": "a",
     "one capital": "A",
     "one word": "word ",
-    "letters apart": "a ",
+    "spaced letters": "a ",
     "letters with dots": "i.d.i.o.t ",
     "letters with bars": "a|",
     "letters and digits": "a1",
-    "letters and signs": "a$",
-    "letters thrice": "aab",
-    "a letter a line": "a\n",
+    "letters and symbols": "a$",
+    "doubled letters": "aab",
+    "one letter per line": "a\n",
     "Cyrillic look-alikes": "а",
     "Greek look-alikes": "ο",
     "Armenian look-alikes": "օ",
     "look-alikes between Latin": "aа",
     "look-alikes before Latin": "ааааa",
-    "signs": "©",
-    "signs between Latin": "a©",
+    "symbols": "©",
+    "symbols between Latin": "a©",
     "full-width": "ａ",
     "mathematical": "𝐚",
     "words in one character": "\ufdfa",
@@ -35,18 +35,18 @@ UNITS = {
     "halves of flags": "🇺",
     "combining marks": "\u0301",
     "combining marks out of order": "\u0301\u0316",
-    "marks that are two": "\u0f73\u0f75",
+    "marks that decompose into two": "\u0f73\u0f75",
     "letter with marks": "a\u0301\u0316",
     "zero width": "\u200b",
     "joiners": "\u200d",
     "overrides": "\u202e",
-    "overrides closed": "\u202ea\u202c",
+    "closed overrides": "\u202ea\u202c",
     "isolates": "\u2067a\u2069",
-    "blanks": " ",
+    "spaces": " ",
     "tabs": "\t",
     "lines": "\n",
     "blank paragraphs": "a\n\n",
-    "no-break blanks": "\xa0",
+    "no-break spaces": "\xa0",
     "full stops": ".",
     "sentences": "a. B",
     "marks": "?!",
@@ -59,41 +59,41 @@ UNITS = {
     "brackets": "[",
     "closing brackets": "]",
     "parentheses": "(",
-    "pairs of them": "()",
+    "empty parentheses": "()",
     "braces": "{",
     "objects": '{"a":',
     "lists": "[0,",
     "empty links": "[](",
-    "links cut": "[a](<",
+    "unfinished links": "[a](<",
     "links with titles": '[a](b "',
     "references": "[a]:",
     "footnotes": "[^a]",
-    "pictures": "![",
+    "images": "![",
     "stars": "*",
     "emphasis": "*a_",
     "strong": "a**",
     "backticks": "`",
     "code": "``a`",
-    "quotes of others": ">",
-    "quotes in quotes": "> ",
-    "items": "- ",
+    "block quotes": ">",
+    "nested block quotes": "> ",
+    "list items": "- ",
     "numbers": "1. ",
-    "columns": "|a",
-    "rules": "|-",
-    "angles": "<",
+    "table columns": "|a",
+    "table rules": "|-",
+    "angle brackets": "<",
     "comments": "<!--",
     "scripts": "<script>",
-    "scripts closed": "</script",
+    "closing scripts": "</script",
     "scripts of JSON-LD": "<script application/ld+json ",
     "attributes": " =\"'",
-    "tags cut": '<a ="',
+    "unfinished tags": '<a ="',
     "blocks": "<div>\n",
     "ampersands": "&",
     "entities": "&amp",
     "numbered entities": "&#",
     "slashes": "/",
     "schemes": "http://",
-    "schemes of hosts": "http://a",
+    "schemes with hosts": "http://a",
     "links in parentheses": "http://a.b/(",
     "links after links": "www.a=",
     "hosts after hosts": "www.a.com=",
@@ -112,12 +112,12 @@ UNITS = {
 
 
 def repeated(unit: str, length: int) -> str:
-    """`length` characters of `unit` again and again."""
+    """`length` characters of repeated `unit`."""
     return (unit * (length // len(unit) + 1))[:length]
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Processor time of this thread that `work` takes, without what the collector of garbage takes of it."""
+    """Processor time that `work` takes in this thread, without garbage collection."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -130,9 +130,9 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def slope(work: Callable[[str], object], unit: str, length: int, *, floor: float, good: float) -> float:
-    """How many times as long `length` characters take as half of them; 1 for what takes less than `floor`.
+    """How many times as long `length` characters take as half of them; 1 if it takes less than `floor`.
 
-    Found too steep, it is measured again, twice: chance makes nothing faster.
+    A slope that is too steep is measured again, twice: noise makes nothing faster.
     """
     whole, half = float("inf"), float("inf")
     for _ in range(3):
@@ -150,8 +150,8 @@ def steep(
 ) -> dict[str, float]:
     """The units, by name, whose slope is above `good`, and that slope.
 
-    These are measured anew once the others have been: what disturbs a machine for seconds disturbs no unit
-    three times, and a text that takes time in proportion to its square is as steep whenever it is measured.
+    These are measured again after all the others: what disturbs a machine for seconds doesn't disturb a unit
+    three times, whereas quadratic time is as steep whenever it is measured.
     """
     left = list(units)
     found: dict[str, float] = {}
@@ -163,9 +163,9 @@ def steep(
 
 
 def longest_pause(work: Callable[[], object]) -> float:
-    """For how long at most `work` keeps another thread from running, in processor time of this process.
+    """The longest time that `work` keeps another thread from running, in processor time of this process.
 
-    By the clock it would be longer wherever other programs have their turn in between.
+    Wall-clock time would be longer whenever other programs run in between.
     """
     worst, done = 0.0, threading.Event()
 

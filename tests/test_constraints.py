@@ -1,4 +1,4 @@
-"""constraints.txt has one version and the hashes of everything that pyproject.toml needs, and is used so."""
+"""constraints.txt pins everything that pyproject.toml needs, with hashes, and they are enforced."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_each_package_has_hashes() -> None:
 
 
 @pytest.mark.parametrize("extra", EXTRAS)
-def test_all_that_is_required_is_locked(extra: str) -> None:
+def test_everything_required_is_locked(extra: str) -> None:
     assert {*map(name, required(extra))} <= {*locked()}
 
 
@@ -60,7 +60,7 @@ def test_the_build_backend_is_locked() -> None:
 @pytest.mark.parametrize(
     "file", ["Makefile", "deploy/Containerfile", "deploy/systemd/install", "benchmarks/wheel.py"]
 )
-def test_hashes_are_required_wherever_the_constraints_are(file: str) -> None:
+def test_hashes_are_required_wherever_constraints_are_used(file: str) -> None:
     text = (ROOT / file).read_text(encoding="utf-8").replace("\\\n", " ").replace('", "', " ")
     uses = [line for line in text.splitlines() if re.search(r"--constraint\b", line) and "#" not in line[:2]]
     assert uses

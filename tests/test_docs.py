@@ -1,6 +1,6 @@
-"""The documents name what there is: commands, options, make targets, routes, settings, error codes, links.
+"""The docs name only what exists: commands, options, make targets, routes, settings, error codes, links.
 
-What the README shows as an answer is run by tests/test_readme.py.
+tests/test_readme.py checks the answers that the README shows.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def test_readme_names_every_command_and_target() -> None:
 
 
 def test_every_documented_route_exists(openapi: dict[str, Any]) -> None:
-    """Addresses of our own: others in the pages are other programs'."""
+    """Our own addresses; others in the pages belong to other programs."""
     known = [
         (method.upper(), re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)))
         for path, methods in openapi["paths"].items()
@@ -152,13 +152,13 @@ def test_every_route_is_documented(openapi: dict[str, Any]) -> None:
 
 
 def references(value: Any, schemas: dict[str, Any]) -> set[str]:
-    """Names of the schemas that a part of the OpenAPI document leads to."""
+    """Names of the schemas that a part of the OpenAPI document refers to."""
     names = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(value)))
     return names.union(*(references(schemas[name], schemas) for name in names))
 
 
 def test_every_field_is_documented(openapi: dict[str, Any]) -> None:
-    """All of the native API; foreign protocols are documented by those who made them."""
+    """All of the native API; the other protocols are documented by their authors."""
     page, schemas = read("docs/api.md"), openapi["components"]["schemas"]
     native = {path: of for path, of in openapi["paths"].items() if path != "/" and path in page}
     for name in references(native, schemas):
@@ -197,7 +197,7 @@ def test_reasons_are_those_of_the_code() -> None:
 
 
 def test_metrics_are_those_of_the_code() -> None:
-    """Names of families or of their samples; the files in deploy are held against them by tests/deploy."""
+    """Names of families or of their samples; tests/deploy checks the files in deploy against them."""
     families = list(Metrics().registry.collect())
     ours = [family for family in families if family.name.startswith("parley_")]
     known = {family.name for family in ours} | {sample.name for family in ours for sample in family.samples}
@@ -214,7 +214,7 @@ def test_metrics_are_those_of_the_code() -> None:
 
 
 NOT_OURS = {"ai_sentiment_model_configs", "api_base", "api_client", "user_name", "method_not_allowed"}
-"""Names of other programs, a column of a reader's table, and a code made of the status's phrase."""
+"""Names of other programs, a column of a user's table, and a code derived from the status's phrase."""
 SOURCES = ("model", "service", "training", "configs", "benchmarks", "deploy", ".ci", "docs/refresh.py")
 
 

@@ -1,4 +1,4 @@
-"""No text stops Parley: whatever reads one takes time in proportion to it, and lets others run."""
+"""No text stops Parley: reading one takes time in proportion to its length, and lets other threads run."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ from tests.service.dumps import exports
 
 LARGEST = Limits().text
 SLOPE = 3.0
-"""Times as long for twice the text; 2 is linear, and a busy machine needs some room."""
+"""How many times as long twice the text may take; 2 is linear, and a busy machine needs some slack."""
 PAUSE_S = 0.1
 FLOOR_S = 0.1
-"""Processor time below which a text of the largest size is never slow, and no other thread waits."""
+"""Processor time below which a text of the largest size is never slow, and no other thread waits too long."""
 
 TOKENIZER = Tokenizer(Artifact.open(DEFAULT).tokenizer_file, max_tokens=256, stride=32)
 WORDS = WordList(["bad word", "three bad words", "word"])
@@ -52,7 +52,7 @@ COMPONENTS: dict[str, Callable[[str], object]] = {
     "tokens": lambda text: TOKENIZER.comments([text]),
     "disguises": lambda text: undisguise(text, lambda word: 0.5 if len(word) % 2 else 2),
     "hints of disguises": in_disguise,
-    "blanks": lambda text: rejoin(text, lambda word: 0.5 if len(word) % 2 else 2),
+    "spaces in words": lambda text: rejoin(text, lambda word: 0.5 if len(word) % 2 else 2),
     "emoji": spell_out,
     "language": detect_language,
     "span": lambda text: join_tokens(text, {(0, 1): 0.9, (len(text) // 2, len(text) // 2 + 1): 0.9}),
@@ -71,7 +71,7 @@ COMPONENTS: dict[str, Callable[[str], object]] = {
 
 @pytest.fixture(autouse=True)
 def as_served() -> Iterator[None]:
-    """Threads change as often as in a server."""
+    """Switch threads as often as a server does."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_S)
     yield
@@ -80,9 +80,9 @@ def as_served() -> Iterator[None]:
 
 @cache
 def slow_units(name: str) -> tuple[str, ...]:
-    """The units at which a component takes longest: no other can be steep, or keep others waiting."""
+    """The units on which a component takes longest: no other can be steep, or keep threads waiting."""
     work = COMPONENTS[name]
-    work("é.")  # whatever is made once
+    work("é.")  # allocate what is only allocated once
     taken = {unit: seconds(partial(work, repeated(UNITS[unit], LARGEST))) for unit in UNITS}
     return tuple(unit for unit in UNITS if taken[unit] >= FLOOR_S)
 
@@ -97,7 +97,7 @@ def test_text_keeps_no_other_thread_waiting(name: str) -> None:
     slow = {}
     for unit in slow_units(name):
         text = repeated(UNITS[unit], LARGEST)
-        # Once is enough: what another program does to this machine is not the text's fault.
+        # Once is enough: a delay by another program is not the text's fault.
         pauses = [longest_pause(partial(COMPONENTS[name], text))]
         while pauses[-1] >= PAUSE_S and len(pauses) < 5:
             pauses.append(longest_pause(partial(COMPONENTS[name], text)))
@@ -108,14 +108,23 @@ def test_text_keeps_no_other_thread_waiting(name: str) -> None:
 
 SCORER = Scorer.load(null=True)
 LONG = 50_000
-"""Characters of a hostile file, or of a value in a good one."""
+"""Length in characters of a hostile file, or of a value in a good one."""
 
 IN_DUMPS = (
-    *("one letter", "blanks", "lines", "combining marks out of order", "quotes", "commas", "backslashes"),
-    *("brackets", "objects", "lists", "angles", "comments", "scripts of JSON-LD", "attributes", "ampersands"),
-    *("slashes", "bylines", "a letter a line", "schemes of hosts", "overrides", "equals", "numbers"),
+    *("one letter", "spaces", "lines", "combining marks out of order", "quotes", "commas", "backslashes"),
+    *(
+        "brackets",
+        "objects",
+        "lists",
+        "angle brackets",
+        "comments",
+        "scripts of JSON-LD",
+        "attributes",
+        "ampersands",
+    ),
+    *("slashes", "bylines", "one letter per line", "schemes with hosts", "overrides", "equals", "numbers"),
 )
-"""What readers of files look for, and ends of lines."""
+"""What file readers search for, and line endings."""
 
 
 def read_all(path: Path, name: str) -> None:
@@ -132,7 +141,7 @@ def test_dumps_take_time_in_proportion_to_their_length(name: str, where: str, tm
     path = given if given.is_file() or not files else max(files, key=lambda path: path.stat().st_size)
     whole = b"" if where == "alone" or not path.exists() else path.read_bytes()
     if whole.startswith((b"PK", b"\x1f\x8b", b"\x28\xb5")):
-        pytest.skip("packed: what is in it is read by the formats above")
+        pytest.skip("compressed: its contents are read by the formats above")
     middle = whole.find(b"agree") if b"agree" in whole else len(whole) // 2
 
     def work(text: str) -> None:

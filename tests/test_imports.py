@@ -1,7 +1,7 @@
 """Who may import whom: model imports nothing of ours, service and training import model, never each other.
 
-Inside these two, `ROOMS` says which room may import which, and no import goes round in a circle. Serving is
-checked the hard way as well: in a fresh interpreter where torch and its company can't be imported.
+Inside these two, `SUBPACKAGES` says which subpackage may import which; there are no import cycles. Serving is
+also checked for real: in a fresh interpreter where torch and the like can't be imported.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("model", "service", "training")
 OURS = {"parley", "tests", "benchmarks", "docs"}
 MAY_IMPORT = {"model": {"model"}, "service": {"service", "model"}, "training": {"training", "model"}}
-"""What each package may import of `parley`; a test below refuses the folders by their bare names."""
+"""What each package may import of `parley`; a test below forbids the folders' bare names."""
 
-ROOMS = {
+SUBPACKAGES = {
     "service": set(),
     "service.policy": {"dumps.reading"},
     "service.settings": {"policy"},
@@ -50,16 +50,16 @@ ROOMS = {
     "training.fit": {"data", "network", "evaluation"},
     "training.evaluation": {"data", "network", "fit"},
 }
-"""The rooms, and what each may import beside itself and what lies between the rooms (errors, urls, ...)."""
+"""What each may import besides itself and the modules outside all subpackages (errors, urls, ...)."""
 MOST_FILES = 12
-"""Modules in a room at most, without `__init__` and `__main__`: a newcomer finds one by its name."""
+"""Most modules in a folder, without `__init__` and `__main__`, so that a newcomer finds one by its name."""
 
 NOT_FOR: dict[str, set[str] | None] = {
     "model": None,
     "service": {"train", "dev"},
     "training": {"cluster", "dev"},
 }
-"""The extras that each package may not count on; None for all of them."""
+"""The extras that each package may not rely on; None for all of them."""
 
 NOT_SERVED = {"torch", "transformers", "tokenizers", "huggingface_hub", "datasets", "accelerate", "sklearn"}
 NOT_SERVED |= {"onnx", "safetensors"}
@@ -84,13 +84,13 @@ def modules(package: str) -> list[Path]:
 
 
 def declared(package: str) -> set[str]:
-    """Names of the distributions that pyproject.toml lets the package need."""
+    """Names of the distributions that the package may rely on, by pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     unreliable = NOT_FOR[package]
     barred = set(extras) if unreliable is None else unreliable
     wanted = [*project["dependencies"], *(d for extra in set(extras) - barred for d in extras[extra])]
-    # pydantic pins its core exactly, and documents it as its own
+    # pydantic pins its core exactly, and documents it as part of itself
     return {"pydantic-core", *(normal(re.split(r"[^\w.-]", requirement)[0]) for requirement in wanted)}
 
 
@@ -105,12 +105,12 @@ def name_of(module: Path) -> str:
 
 
 TOP = ROOT / "model" / "package"
-"""What the build puts at the top of `parley`, and what nobody may import from where it lies."""
+"""What the build puts at the top of `parley`; it must not be imported from here."""
 NAMES = {name_of(file): file for folder in PACKAGES for file in modules(folder) if file.parent != TOP}
 
 
 def imported(module: Path) -> Iterator[str]:
-    """Modules of ours that the module imports, inside functions and for type checkers too."""
+    """Our own modules that the module imports, including inside functions and for type checkers."""
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in NAMES)
@@ -121,10 +121,11 @@ def imported(module: Path) -> Iterator[str]:
                     yield name
 
 
-def room_of(name: str) -> str:
-    """The room of `ROOMS` that the module `name` lies in: `service.protocols` of `...perspective.spans`."""
+def subpackage_of(name: str) -> str:
+    """The entry of `SUBPACKAGES` that has the module: `service.protocols` for `...perspective.spans`."""
     folder = NAMES[name].parent.relative_to(ROOT).parts
-    return next(room for end in range(len(folder), 0, -1) if (room := ".".join(folder[:end])) in ROOMS)
+    above = (".".join(folder[:end]) for end in range(len(folder), 0, -1))
+    return next(package for package in above if package in SUBPACKAGES)
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
@@ -137,19 +138,19 @@ def test_import_direction(package: str) -> None:
         )
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_import_direction_between_rooms(room: str) -> None:
-    package = room.split(".")[0]
-    allowed = {"model", package, room, *(f"{package}.{other}" for other in ROOMS[room])}
-    inside = [name for name in NAMES if name.split(".")[1] != "model" and room_of(name) == room]
-    assert inside, f"there is no room {room}"
+@pytest.mark.parametrize("subpackage", SUBPACKAGES)
+def test_import_direction_between_subpackages(subpackage: str) -> None:
+    package = subpackage.split(".")[0]
+    allowed = {"model", package, subpackage, *(f"{package}.{other}" for other in SUBPACKAGES[subpackage])}
+    inside = [name for name in NAMES if name.split(".")[1] != "model" and subpackage_of(name) == subpackage]
+    assert inside, f"there is no subpackage {subpackage}"
     for name in inside:
         for other in imported(NAMES[name]):
-            reached = "model" if other.split(".")[1] == "model" else room_of(other)
-            assert reached in allowed, f"{name} imports {other}; {room} may import {sorted(allowed)}"
+            reached = "model" if other.split(".")[1] == "model" else subpackage_of(other)
+            assert reached in allowed, f"{name} imports {other}; {subpackage} may import {sorted(allowed)}"
 
 
-def test_no_import_goes_round_in_a_circle() -> None:
+def test_there_are_no_import_cycles() -> None:
     try:
         TopologicalSorter({name: {*imported(file)} - {name} for name, file in NAMES.items()}).prepare()
     except CycleError as error:
@@ -158,7 +159,7 @@ def test_no_import_goes_round_in_a_circle() -> None:
 
 @pytest.mark.parametrize("folder", ["model", "service", "training", "benchmarks", "tests", "docs", ".ci"])
 def test_ours_is_imported_as_parley(folder: str) -> None:
-    """In a checkout `import model` would work as well, and make a second copy of every class."""
+    """In a checkout `import model` would work too, and make a second copy of every class."""
     for module in (ROOT / folder).rglob("*.py"):
         if "node_modules" not in module.parts:
             assert not imports(module) & {*PACKAGES, "configs"}, module.relative_to(ROOT)
@@ -167,10 +168,12 @@ def test_ours_is_imported_as_parley(folder: str) -> None:
             )
 
 
-def test_rooms_are_small() -> None:
+def test_subpackages_are_small() -> None:
     for folder in {module.parent for module in NAMES.values()}:
         files = [file for file in folder.glob("*.py") if file.name not in ("__init__.py", "__main__.py")]
-        assert len(files) <= MOST_FILES, f"{folder.relative_to(ROOT)} holds {len(files)} modules"
+        assert len(files) <= MOST_FILES, (
+            f"{folder.relative_to(ROOT)} has {len(files)} modules, more than {MOST_FILES}"
+        )
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)

@@ -1,4 +1,4 @@
-"""What the README shows is what Parley says: each shown block is made again by docs.refresh and compared."""
+"""The README shows what Parley answers: docs.refresh makes each block again, and it is compared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from docs.refresh import BLOCKS, README, marked
 from parley.model.artifact import DEFAULT
 
 TOLERANCE = 0.05
-"""How far a score may be from the one shown: int8 products differ a little between processors."""
+"""How far a score may be from the one shown: int8 products differ slightly between processors."""
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e-\d+)?")
 
 
@@ -27,7 +27,7 @@ def shown(name: str) -> str:
 
 @pytest.mark.parametrize("name", BLOCKS)
 def test_shown_commands_run(name: str, tiny_artifact: Path) -> None:
-    """With any artifact the README's own commands answer in the form that the README shows."""
+    """With any artifact, the README's commands answer in the form that the README shows."""
     made = BLOCKS[name](["--model", str(tiny_artifact)])
     assert made.splitlines()[0] == shown(name).splitlines()[0]
     assert NUMBER.search(made)

@@ -1,4 +1,4 @@
-"""The wheel holds one package with what serving needs, and nothing beside; `make wheel-check` installs it."""
+"""The wheel has one package with what serving needs, and nothing else; `make wheel-check` installs it."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def test_wheel_declares_commands_and_licence_and_no_torch(wheel: zipfile.ZipFile
     )
 
 
-def test_users_types_are_checked_against_the_wheel(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
-    """As installed: mypy reads a package's annotations only where it says `py.typed`."""
+def test_users_code_is_type_checked_against_the_wheel(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    """Checked as installed: mypy reads a package's annotations only if it has `py.typed`."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     wheel.extractall(next((tmp_path / "venv" / "lib").glob("python*/site-packages")))
     script = tmp_path / "script.py"

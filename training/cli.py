@@ -1,6 +1,7 @@
-"""The commands `parley train`, `calibrate`, `evaluate`, `compare`, `export`; plug-ins of pyproject.toml.
+"""The commands `parley train`, `calibrate`, `evaluate`, `compare` and `export`, an entry point in
+pyproject.toml.
 
-Heavy imports are inside the commands: serving has no torch, and `parley --help` stays fast.
+Heavy imports are inside the commands, because serving installs no torch and `parley --help` must stay fast.
 """
 
 from __future__ import annotations
@@ -146,7 +147,7 @@ def _train_own(
     from parley.training.data.decisions import OWN
     from parley.training.fit.site_fine_tune import fine_tune_on
 
-    found = fine_tune_on(
+    report = fine_tune_on(
         data,
         base=Artifact.open(base or DEFAULT),
         run_dir=run_dir,
@@ -156,19 +157,19 @@ def _train_own(
         data_dir=data_dir,
         resume=resume,
     )
-    for note in found["notes"]:
+    for note in report["notes"]:
         typer.echo(f"Note: {note}", err=True)
-    if found["calibration"]:
-        show_table("Calibrated on your rows", found["calibration"])
-    for rows, of in {OWN: found["own"], **found["old"]}.items():
+    if report["calibration"]:
+        show_table("Calibrated on your rows", report["calibration"])
+    for rows, of in {OWN: report["own"], **report["old"]}.items():
         if of["after"]:
             title = "Your comments, the part not trained on" if rows == OWN else f"{rows}, dev rows"
             show_changes(title, of["before"], of["after"])
-    if not found["old"]:
+    if not report["old"]:
         typer.echo(
             "No earlier corpus is on disk (--data-dir), so old tasks are checked by how far answers moved:"
         )
-    show_kept(found["kept"])
+    show_kept(report["kept"])
     artifact = run_dir / "artifact"
     typer.echo(f"Artifact: {artifact}   Card: {artifact / 'README.md'}   Metrics: {run_dir / 'metrics.json'}")
     typer.echo(f"Next: parley evaluate {run_dir / 'artifact'} --data {data} --html report.html")
@@ -289,7 +290,7 @@ def evaluate(
     ] = False,
     threads: Annotated[int | None, typer.Option(help="Rows scored at once.  [default: every core]")] = None,
 ) -> None:
-    """Score an artifact on the test sets, or on a site's own comments, through the path that serves.
+    """Score an artifact on the test sets, or on a site's own comments, through the same code that serves.
 
     Examples:
 
@@ -330,15 +331,15 @@ def evaluate(
         with tempfile.TemporaryDirectory() as folder:
             beside = systems(opened, Path(folder), data_dir, baselines, full_precision, threads)
             with progress(sum(map(len, tests.values())) * (1 + len(beside))) as advance:
-                found = judge(opened, tests, beside=beside, threads=threads, on_progress=advance)
-        show_report(found.report)
-        text = json.dumps(found.report) + "\n"
+                evaluation = judge(opened, tests, beside=beside, threads=threads, on_progress=advance)
+        show_report(evaluation.report)
+        text = json.dumps(evaluation.report) + "\n"
         if output is not None:
             output.write_text(text, encoding="utf-8")
         if html is not None:
             from parley.training.evaluation.report.page import write_report
 
-            write_report(html, found)
+            write_report(html, evaluation)
             typer.echo(f"Wrote {html}; it quotes comments")
         if save:
             opened.evaluation_file.write_text(text, encoding="utf-8")
@@ -347,7 +348,7 @@ def evaluate(
 
 
 def _on_disk(names: Iterable[str], data_dir: Path, *, all_needed: bool) -> list[str]:
-    """The tests whose corpus is on disk; prints the others. Raises SourceError if all are needed."""
+    """The tests whose corpus is on disk; prints those missing, or raises SourceError if all are needed."""
     from parley.training.data.sources import SOURCES
     from parley.training.errors import SourceError
 

@@ -17,7 +17,7 @@ import typer
 
 
 def wait_passively() -> None:
-    """Make threads sleep at barriers: on a busy machine spinning made training several times slower."""
+    """Make threads sleep at barriers: on a busy machine, spinning made training several times slower."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -93,7 +93,7 @@ def show_calibrated(path: object, before: Mapping[str, Any], after: Mapping[str,
 
 
 def _alike(a: Any, b: Any) -> bool:
-    """Whether two trees of numbers are equal within what a second fit to the same rows may change."""
+    """Whether two trees of numbers are equal up to what refitting on the same rows may change."""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return a.keys() == b.keys() and all(_alike(a[key], b[key]) for key in a)
     if isinstance(a, list) and isinstance(b, list):
@@ -140,7 +140,7 @@ def _show_shares(label: str, of: Mapping[str, Any]) -> None:
             shares = [f"{100 * share:.1f}" if share < 1 else "100" for share in (row["found"], *row["curve"])]
             table.add_row(row["source"], str(row["count"]), cell(row.get("alone")), *shares)
     Console().print(table)
-    typer.echo("alone: the threshold that holds this source alone to that share.")
+    typer.echo("alone: the threshold that this source alone would give.")
 
 
 def _figures(of: Mapping[str, Any]) -> str:
@@ -182,28 +182,28 @@ def cell(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else "" if value is None else str(value)
 
 
-def show_plan(found: Mapping[str, Any]) -> None:
-    """Print what a training run would read: sources, labels, augmented rows, and its size."""
+def show_plan(plan: Mapping[str, Any]) -> None:
+    """Print what a training run would read: its sources, labels, augmented rows and size."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table("source", "train", "dev", "leaks", "weight", "licence as stated")
-    for name, of in found["sources"].items():
+    for name, of in plan["sources"].items():
         leaks = f"{of['leaks_train'] + of['leaks_dev']:,}"
         table.add_row(name, f"{of['train']:,}", f"{of['dev']:,}", leaks, f"{of['weight']:g}", of["licence"])
     Console().print(table)
     labels = Table("label", "training rows", "from")
-    for label in dict.fromkeys(label for of in found["labels"].values() for label in of):
-        rows = {name: of[label] for name, of in found["labels"].items() if label in of}
+    for label in dict.fromkeys(label for of in plan["labels"].values() for label in of):
+        rows = {name: of[label] for name, of in plan["labels"].items() if label in of}
         most = sorted(rows, key=lambda name: -rows[name])
         labels.add_row(label, f"{sum(rows.values()):,}", ", ".join(most))
     Console().print(labels)
-    made = ", ".join(f"{count:,} {name}" for name, count in found["made"].items())
-    typer.echo(f"leaks: rows dropped because a dev or test set has their text. Augmented rows: {made}.")
-    typer.echo(f"{found['rows']:,} rows of input, {found['tokens']:,} tokens, {found['steps']:,} steps")
-    if asked := found.get("asked"):
+    augmented = ", ".join(f"{count:,} {name}" for name, count in plan["made"].items())
+    typer.echo(f"leaks: rows dropped because a dev or test set has their text. Augmented rows: {augmented}.")
+    typer.echo(f"{plan['rows']:,} rows of input, {plan['tokens']:,} tokens, {plan['steps']:,} steps")
+    if asked := plan.get("asked"):
         parts = ", ".join(f"{count:,} {name}" for name, count in asked.items())
-        typer.echo(f"The teacher is asked first, once: {parts}.")
+        typer.echo(f"The teacher labels these once, before training: {parts}.")
 
 
 def show_changes(title: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
@@ -224,7 +224,7 @@ def show_changes(title: str, before: Mapping[str, Any], after: Mapping[str, Any]
 
 
 def show_kept(figures: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print how far the answers moved from the starting artifact's."""
+    """Print how far the answers moved from those of the starting artifact."""
     from rich.console import Console
     from rich.table import Table
 
@@ -238,7 +238,7 @@ def show_kept(figures: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def show_report(report: Mapping[str, Any]) -> None:
-    """Print every test's tables and checks, the aims, and the distance of int8 from float."""
+    """Print every test's tables and checks, the aims, and the gap between int8 and float."""
     from rich.console import Console
     from rich.table import Table
 
@@ -247,8 +247,8 @@ def show_report(report: Mapping[str, Any]) -> None:
     for name, result in report["tests"].items():
         for part, figures in result["slices"].items():
             show_table(f"{name}: {part}", figures)
-        for check, found in result["checks"].items():
-            typer.echo(f"{name}, {check}: {_short(found)}\n")
+        for check, figures in result["checks"].items():
+            typer.echo(f"{name}, {check}: {_short(figures)}\n")
     if rows := against_aims(report):
         table = Table("what", "measured on", "figure", "to reach", "reached", title="Against the aims")
         for row in rows:
@@ -261,7 +261,6 @@ def show_report(report: Mapping[str, Any]) -> None:
         typer.echo(f"int8 against float: {report['int8']['figures']} figures{worst}")
 
 
-def _short(found: dict[str, Any]) -> str:
+def _short(figures: dict[str, Any]) -> str:
     """A check's figures on one line, without its long lists."""
-    kept = {key: value for key, value in found.items() if key != "terms"}
-    return json.dumps(kept, default=str)
+    return json.dumps({key: value for key, value in figures.items() if key != "terms"}, default=str)

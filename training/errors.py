@@ -1,16 +1,18 @@
 """The errors of `training`.
 
 TrainingError
-├── ConfigError       a training YAML that can't be used: place, problem, fix
-├── SourceError       a source's folder or file is missing or not as expected
-├── DataError         a site's own file of labelled comments can't be used: place, problem, fix
+├── ConfigError       a training YAML can't be used
+├── SourceError       a source's folder or file is missing or malformed
+├── DataError         a site's own file of labelled comments can't be used
 ├── BaseModelError    the encoder to start from can't be loaded
-└── RunError          a run folder that can't be resumed, exported or evaluated
+└── RunError          a run folder can't be resumed, exported or evaluated
+
+A message says where the problem is, what it is and how to fix it.
 """
 
 
 class TrainingError(Exception):
-    """Base of every error that `training` raises on purpose; the message says what to do."""
+    """Base class of every error that `training` raises on purpose."""
 
 
 class ConfigError(TrainingError):
@@ -18,7 +20,7 @@ class ConfigError(TrainingError):
 
 
 class SourceError(TrainingError):
-    """A source's folder or file is missing or not as expected."""
+    """A source's folder or file is missing or malformed."""
 
 
 class DataError(TrainingError):

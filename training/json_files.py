@@ -1,4 +1,4 @@
-"""Small JSON files of a run and an artifact: written so that a reader finds all of one or none."""
+"""Writes the small JSON files of runs and artifacts, atomically."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def write_json(file: Path, values: Any) -> None:
-    """Writes values as JSON, all or nothing."""
+    """Write `values` as JSON; `file` is replaced only once all is written."""
     temporary = file.with_suffix(".part")
     temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     shutil.move(temporary, file)

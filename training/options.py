@@ -81,7 +81,7 @@ def points_of(
 
 
 def own_rows(data: Path, split: Any, *, whole: bool, why: str) -> list[Example]:
-    """Rows of a site's file: one part of it, or the `whole`. `why` completes the error message."""
+    """The rows of a site's file: the part `split`, or the `whole`. `why` completes the error message."""
     from parley.training.data.decisions import read_part
 
     own = read_part(data, None if whole else split, why=why)

@@ -13,11 +13,12 @@
  *
  *     define('PARLEY_URL', 'http://127.0.0.1:8000');
  *     define('PARLEY_KEY', 'parley_...');       // `parley keys create WordPress`
- *     define('PARLEY_POLICY', 'default');       // optional: the policy that decides; the server's own otherwise
+ *     define('PARLEY_POLICY', 'default');       // optional: the policy that decides; otherwise the server's
  *     define('PARLEY_ACT', 'hold');             // optional: `mark` only notes the decision on the comment
  *
  * `review` holds a comment for moderation, `reject` puts it into the trash. What WordPress or another plugin has
- * already held or called spam stays so. Whatever goes wrong, the comment goes on as if Parley weren't there.
+ * already held or marked as spam stays that way. If anything goes wrong, the comment is treated as if Parley weren't
+ * there.
  */
 
 if (!defined('ABSPATH')) {
@@ -27,7 +28,7 @@ if (!defined('ABSPATH')) {
 const PARLEY_SECONDS = 2;
 const PARLEY_ARTICLE = 20000; // characters of the post that are sent
 
-/** What /v1/classify is sent of a comment: its text, its post, and the comment it replies to. */
+/** The request to /v1/classify for a comment: its text, its post, and the comment that it replies to. */
 function parley_request(array $comment): array
 {
     $sent = ['text' => wp_unslash((string) $comment['comment_content']), 'format' => 'html'];
@@ -58,7 +59,7 @@ function parley_cut(string $text, int $characters): string
     return preg_match('/^.{0,' . $characters . '}/su', $text, $found) ? $found[0] : '';
 }
 
-/** What Parley says of a comment, or null where it can't be asked or its answer can't be read. */
+/** Parley's result for a comment, or null if there is no answer or it can't be read. */
 function parley_ask(array $comment): ?array
 {
     if (!defined('PARLEY_URL') || trim((string) ($comment['comment_content'] ?? '')) === '') {
@@ -84,7 +85,7 @@ function parley_ask(array $comment): ?array
     }
     $status = (int) wp_remote_retrieve_response_code($answer);
     if ($status !== 200) {
-        error_log("Parley: the server answers $status");
+        error_log("Parley: the server answered with status $status");
         return null;
     }
     $told = json_decode((string) wp_remote_retrieve_body($answer), true);
@@ -114,7 +115,7 @@ function parley_decide($approved, array $comment)
     }
 }
 
-/** Keep the decision and its reasons with the comment, where moderators' plugins and queries find them. */
+/** Store the decision and its reasons with the comment, for moderators' plugins and queries. */
 function parley_note($comment_id): void
 {
     $result = $GLOBALS['parley_result'] ?? null;
@@ -130,7 +131,7 @@ function parley_note($comment_id): void
     add_comment_meta((int) $comment_id, 'parley_reasons', wp_slash(implode('; ', $reasons)), true);
 }
 
-/** Show moderators why a comment waits, under its text in the list of comments. */
+/** Show moderators why a comment is held, under its text in the list of comments. */
 function parley_show($text, $comment = null)
 {
     if (!is_admin() || !$comment) {

@@ -27,7 +27,7 @@ __version__ = version(DISTRIBUTION)
 
 
 def __getattr__(name: str) -> Any:
-    """Import the model, and with it the engine, on first use: the command line starts without."""
+    """Import the model, and with it the engine, on first use: the command line starts without them."""
     if name in ("Model", "load"):
         from parley.model import api
 

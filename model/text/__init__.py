@@ -1,1 +1,1 @@
-"""From text to token ids: markup, disguises and emoji, language, tokenization."""
+"""From text to token ids: markup, disguises and emoji, language, tokenisation."""

@@ -1,9 +1,9 @@
-"""Words with a blank inside, read as the words that they hide: "an id iot", "what a mo ron".
+"""Rejoins words that were split by a blank to disguise them: "an id iot", "what a mo ron".
 
     rejoin("what an id iot", wordpiece.rarity).text()       'what an idiot'
 
-Two neighbours are one word where at least one of them is no word by itself and both together are. Runs in
-linear time: each word is looked at with its neighbours.
+Two neighbours are joined if together they make a word and at least one of them is not a word by itself. Runs
+in linear time: each word is compared only with its neighbours.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ _BEFORE_ENDINGS = re.compile(
     r"|(?:do|did|does|is|was|are|were|have|has|had|ca|could|wo|would|should|must|need|ai)n) $",
     re.IGNORECASE,
 )
-"""Behind these a lost apostrophe leaves the end of a word alone: "it s hit the wall", "don t rust"."""
-_BEHIND_INITIALS = frozenset(("all", "and", "are", "as", "is", "one", "or", "out"))
-"""Behind a letter at the beginning of a sentence: "B and C are right"."""
+"""After these, a missing apostrophe leaves an ending on its own: "it s hit the wall", "don t rust"."""
+_AFTER_INITIALS = frozenset(("all", "and", "are", "as", "is", "one", "or", "out"))
+"""Words that follow an initial at the beginning of a sentence: "B and C are right"."""
 _LONGEST = 20
 _LOOK_BACK = 16
 
 
 def rejoin(text: str, rarity: Rarity) -> Runs:
-    """`text` without the blanks inside words, and the way back for spans."""
+    """`text` without the blanks inside words, and a map back for spans."""
     chosen: list[tuple[float, str, int, int]] = []
     for pair in _PAIR.finditer(text):
-        if (found := _joined(text, pair, rarity)) is None:
+        if (joined := _joined(text, pair, rarity)) is None:
             continue
-        if chosen and pair.start() < chosen[-1][-1]:  # both claim a word: the commoner has it
-            if found[0] < chosen[-1][0]:
-                chosen[-1] = (*found, pair.start(1), pair.end(2))
+        if chosen and pair.start() < chosen[-1][-1]:  # two pairs share a word: the more common result wins
+            if joined[0] < chosen[-1][0]:
+                chosen[-1] = (*joined, pair.start(1), pair.end(2))
         else:
-            chosen.append((*found, pair.start(1), pair.end(2)))
+            chosen.append((*joined, pair.start(1), pair.end(2)))
     out, done = Runs(), 0
     for _, word, start, end in chosen:
         out.put(text[done:start], done, start)
@@ -49,7 +49,7 @@ def rejoin(text: str, rarity: Rarity) -> Runs:
 
 
 def _joined(text: str, pair: re.Match[str], rarity: Rarity) -> tuple[float, str] | None:
-    """The rarity of the word that the two make, and the word; None where they are two words."""
+    """The rarity of the word that a pair makes, and the word; None if they are two words."""
     left, right = pair[1], pair[2]
     word = left + right
     if not 3 <= len(word) <= _LONGEST:
@@ -73,8 +73,8 @@ def _is_ending(word: str, before: str) -> bool:
 
 
 def _is_name(left: str, right: str, before: str) -> bool:
-    """Whether a capital stands where no word would have one: "plan B ring", "Dr Own"."""
+    """Whether a capital letter shows that these are two words: "plan B ring", "Dr Own"."""
     if right.isupper():
         return not left.isupper() or len(left) + len(right) < 4
     begins = _SENTENCE_BEGINS.search(before) is not None
-    return left[0].isupper() and len(left) < 3 and (not begins or right in _BEHIND_INITIALS)
+    return left[0].isupper() and len(left) < 3 and (not begins or right in _AFTER_INITIALS)

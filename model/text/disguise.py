@@ -4,17 +4,17 @@
     read.text()                 'What a fool'
     read.back(7, 11)            (7, 14): its place in the original text
 
-    How people get past a filter, and when a word is recognised:
-    letters apart    "f o o l", "f.o.o.l", an emoji between     four letters, or three that make a word
-                     a letter a line, "f 0 0 l"                 with signs for letters, a word; or several
-                                                                words, where those are all that they make
-    letters cut      "fo|ol", "fo.ol", "fo-ol"                  together, and not apart, they make a word
-    a blank inside   "fo ol", "id iot"                          (parley.model.text.blanks)
-    letters starred  "id*ot", "y*u"                             one word fits, with vowels for the stars
-    emoji inside     one amid the letters of a word             without it they make a word
-    leetspeak        "f00l", "a$$es"                            with letters it is a word
-    stretched        "fooool"                                   thrice the same letter; not "KKK", "WWIII"
-A word is a single piece of the network's vocabulary, so "H1N1", "G20s" and "www" stay unchanged.
+    How people get past a filter, and when it is undone:
+    letters spaced   "f o o l", "f.o.o.l", emoji between,       four letters, or three that make a word; with
+                     one letter per line, "f 0 0 l"             digits or symbols, if they make a word; or if
+                                                                they can be split into nothing but words
+    word split       "fo|ol", "fo.ol", "fo-ol"                  if the parts make a word only together
+    blank inside     "fo ol", "id iot"                          (parley.model.text.blanks)
+    letters starred  "id*ot", "y*u"                             if one word fits, with vowels for the stars
+    emoji inside     one among the letters of a word            if the letters alone make a word
+    leetspeak        "f00l", "a$$es"                            if it is a word when spelt with letters
+    stretched        "fooool"                                   three of the same letter; not "KKK", "WWIII"
+"A word" here is a single piece of the network's vocabulary, so "H1N1", "G20s" and "www" stay unchanged.
 Everything runs in linear time.
 """
 
@@ -52,15 +52,15 @@ _HINTS = (
     re.compile(r"[a-zA-Z][|.~·*-]{1,3}[a-zA-Z]"),
     re.compile(f"[a-zA-Z]{EMOJI}+[a-zA-Z]"),
 )
-"""Characters of which every disguise has one: a fast first check."""
+"""Every disguise matches one of these, which makes a fast first check."""
 _BETWEEN = re.compile(rf"(?!{_SPELT}).", re.DOTALL)
 _LETTERS = re.compile("[a-zA-Z]+")
 _COMMON = 0.1
-"""Rarity of the thousand most common words: between these a blank is missing, and nothing is hidden."""
+"""The rarity of the thousand most common words: between these a blank is missing, and nothing is hidden."""
 _DOMAINS = frozenset(("com", "net", "org", "co", "uk", "ca", "us", "gov", "edu", "io", "info", "html", "de"))
 _NOT_A_LETTER = re.compile("[^a-zA-Z]+")
 _MOST_RUNS = 4
-"""Most repeated letters of a word whose combinations are all tried."""
+"""The most repeated letters in a word for which all combinations are tried."""
 _LONGEST_RUN, _LONGEST_WORD, _MOST_PARTED = 64, 12, 20
 """Limits of splitting spaced letters into words: letters, word length, and times per text."""
 _SWEAR_WORDS = (  # noqa: SIM905
@@ -68,23 +68,23 @@ _SWEAR_WORDS = (  # noqa: SIM905
     "dick fuck fucked fucker fuckers fucking hell piss pissed prick pussy shit shitty slut "
     "sluts tits twat wank wanker wankers whore whores"
 ).split()
-"""What people mean by stars, though the vocabulary may know a commoner word that fits."""
+"""What people mean by stars, even if a more common word would fit."""
 _MOST_STARS, _BY_FAR, _VOWELS = 3, 4, "aeiouy"
-"""Stars for which vowels are tried (any letter in a word of three); how many times as rare the next word
-that fits must be."""
+"""The most stars for which letters are tried (vowels, or any letter for one star in a word of three); and how
+many times as rare the second-best fitting word must be."""
 _PLAIN_MARKS = re.compile("[|~·]")
 _A_VOWEL = re.compile("[aeiouyAEIOUY]")
 _MARKED = re.compile("[a-zA-Z]++(?:[|~·][a-zA-Z]++)+")
-"""No sentence ends with one and no compound has one."""
+"""Words split by marks that neither end a sentence nor join a compound."""
 ONE_LETTER_WORDS = frozenset("ai")
 SHORT_WORDS = frozenset(
     (  # noqa: SIM905
         "a i am an as at be by do go he hi if in is it me my no of oh ok on or so to up us we"
     ).split()
 )
-"""Of one letter or two; the vocabulary has others, such as abbreviations and syllables of names."""
+"""English words of one or two letters; the vocabulary also has abbreviations and syllables of names."""
 _LETTERS_A_PIECE = 2.5
-"""Of a word in several pieces at least: what has fewer is no word, but letters in a row."""
+"""The fewest letters per piece in a word of several pieces: with fewer, it is just a row of letters."""
 
 Rarity = Callable[[str], float]
 
@@ -111,36 +111,36 @@ def undisguise(text: str, rarity: Rarity) -> Runs:
 
 
 def in_disguise(text: str) -> bool:
-    """Whether `undisguise` might find anything: fast for most text."""
+    """Whether `undisguise` might change anything; a fast check for most text."""
     return any(hint.search(text) for hint in (_HINTS[:4] if text.isascii() else _HINTS))
 
 
 def _word(match: re.Match[str], rarity: Rarity) -> str | None:
-    """The disguised word, or None."""
-    found = match[0]
+    """The word behind the disguise, or None."""
+    written = match[0]
     match match.lastgroup:
-        case "cut" if _PLAIN_MARKS.search(found):
-            return _unmarked(found, rarity)
+        case "cut" if _PLAIN_MARKS.search(written):
+            return _unmarked(written, rarity)
         case "cut":
-            return _rejoined(found, rarity)
+            return _rejoined(written, rarity)
         case "starred":
             return None
-        case "apart" if "*" in found and not _A_VOWEL.search(found):
+        case "apart" if "*" in written and not _A_VOWEL.search(written):
             return None
-        case "apart" if not _LETTERS.fullmatch(_BETWEEN.sub("", found)):
-            return _leet_apart(_BETWEEN.sub("", found), rarity)
+        case "apart" if not _LETTERS.fullmatch(_BETWEEN.sub("", written)):
+            return _leet_apart(_BETWEEN.sub("", written), rarity)
         case "leet":
-            spelt = found.translate(_LEET), found.translate(_L).translate(_LEET)
+            spelt = written.translate(_LEET), written.translate(_L).translate(_LEET)
             return next((word for word in spelt if rarity(word) < 1), None)
         case "stretched":
-            return None if _meant_so(found, rarity) else min(_shorter(found), key=rarity)
-    word = _NOT_A_LETTER.sub("", found)
-    told = match["apart"] is not None and len(word) > 3
-    return word if told or rarity(word) < 1 else None
+            return None if _is_intended(written, rarity) else min(_shorter(written), key=rarity)
+    word = _NOT_A_LETTER.sub("", written)
+    long_enough = match["apart"] is not None and len(word) > 3
+    return word if long_enough or rarity(word) < 1 else None
 
 
 def _leet_apart(spelt: str, rarity: Rarity) -> str | None:
-    """The word in spaced letters and symbols; digits alone aren't one."""
+    """The word in spaced letters and symbols; digits alone don't make one."""
     letters = sum(map(str.isalpha, spelt))
     if len(spelt) < 4 or not letters:
         return None
@@ -149,21 +149,21 @@ def _leet_apart(spelt: str, rarity: Rarity) -> str | None:
     return word if rarity(word) < (3 if letters > 1 else 1) else None
 
 
-def _filled(found: str, rarity: Rarity) -> str | None:
-    """The word with letters for its stars: a swear word, the only one that fits, or the commonest by far.
+def _filled(written: str, rarity: Rarity) -> str | None:
+    """The word with letters for its stars: a swear word, the only word that fits, or by far the most common.
 
-    Where none fits, the word without stars, if it is one.
+    If none fits, the letters without the stars, if they make a word.
     """
-    hidden_so = re.compile(found.replace("*", "[a-z]"), re.IGNORECASE)
-    if swear_word := next(filter(hidden_so.fullmatch, _SWEAR_WORDS), None):
+    pattern = re.compile(written.replace("*", "[a-z]"), re.IGNORECASE)
+    if swear_word := next(filter(pattern.fullmatch, _SWEAR_WORDS), None):
         return swear_word
-    parts = found.split("*")
+    parts = written.split("*")
     stars, bare = len(parts) - 1, "".join(parts)
     if stars > _MOST_STARS:
         return None
     for letters in (
         (_VOWELS, ascii_lowercase)
-        if stars == 1 and len(found) > 3
+        if stars == 1 and len(written) > 3
         else ((ascii_lowercase if stars == 1 else _VOWELS),)
     ):
         fitting = sorted(
@@ -173,16 +173,16 @@ def _filled(found: str, rarity: Rarity) -> str | None:
         )
         (best, word), (next_best, _) = fitting[:2]
         if best < 1:
-            commonest = rarity("the")  # the vocabulary begins with signs
+            commonest = rarity("the")  # not 0: the vocabulary begins with punctuation
             by_far = next_best >= 1 or _BY_FAR * (best - commonest) < next_best - commonest
             return word if by_far else None
     return bare if len(bare) > 3 and rarity(bare) < 1 else None
 
 
-def _unmarked(found: str, rarity: Rarity) -> str | None:
-    """As `_rejoined`, for marks that stand between words at most: one part at least is no word."""
-    read = _MARKED.sub(lambda marked: _marked_word(marked[0], rarity), found)
-    return read if read != found else None
+def _unmarked(written: str, rarity: Rarity) -> str | None:
+    """As `_rejoined`, for marks that hardly occur inside text: joined unless all parts are words."""
+    read = _MARKED.sub(lambda marked: _marked_word(marked[0], rarity), written)
+    return read if read != written else None
 
 
 def _marked_word(marked: str, rarity: Rarity) -> str:
@@ -195,16 +195,16 @@ def _marked_word(marked: str, rarity: Rarity) -> str:
 
 
 def is_word(part: str, rarity: Rarity) -> bool:
-    """Whether the vocabulary has `part` whole and, where it is short, English has it too."""
+    """Whether `part` is a single piece of the vocabulary or, if it is short, one of SHORT_WORDS."""
     return part.lower() in SHORT_WORDS if len(part) < 3 else rarity(part) < 1
 
 
-def _rejoined(found: str, rarity: Rarity) -> str | None:
-    """The word that one or two marks split: a known one, unless every part is a common word."""
-    parts = _LETTERS.findall(found)
+def _rejoined(written: str, rarity: Rarity) -> str | None:
+    """The word that marks split: one in the vocabulary, unless every part is a common word."""
+    parts = _LETTERS.findall(written)
     word = "".join(parts)
     if len(word) < 4 or any(part[0].isupper() and not part.isupper() for part in parts[1:]):
-        return None  # a name, or the next sentence
+        return None  # a name, or the start of a sentence
     rarities = list(map(rarity, parts))
     known = rarity(word)
     if max(rarities) < _COMMON:
@@ -214,13 +214,13 @@ def _rejoined(found: str, rarity: Rarity) -> str | None:
             of for part, of in zip(parts, rarities, strict=True) if len(part) > 1 or part in ONE_LETTER_WORDS
         ]
         rarest = min(words, default=2.0)
-        if parts[-1].lower() in _DOMAINS or rarest < (1 if "-" in found else _COMMON):
-            return None  # an address, a compound, a missing blank
+        if parts[-1].lower() in _DOMAINS or rarest < (1 if "-" in written else _COMMON):
+            return None  # a web address, a compound, or a missing blank
     return word if known < (3 if len(parts) == 2 else 1) else None
 
 
 def _parted(spelt: str, rarity: Rarity) -> str | None:
-    """The words in spaced letters and symbols, or one after an article; else None."""
+    """The words in spaced letters and symbols, if they are long enough on average to be meant; else None."""
     if not 4 <= len(spelt) <= _LONGEST_RUN or sum(map(str.isalpha, spelt)) < 2:
         return None
     read = min(
@@ -228,15 +228,15 @@ def _parted(spelt: str, rarity: Rarity) -> str | None:
             _words(letters, rarity)
             for letters in {spelt.translate(_LEET), spelt.translate(_L).translate(_LEET)}
         ),
-        key=lambda found: found[0],
+        key=lambda split: split[0],
     )
     words = read[1]
-    is_told = words and 3 * len(words) <= len(spelt) + 2
-    return " ".join(words) if is_told else None
+    long_enough = words and 3 * len(words) <= len(spelt) + 2
+    return " ".join(words) if long_enough else None
 
 
 def _words(letters: str, rarity: Rarity) -> tuple[float, list[str]]:
-    """The fewest and most common words that make up `letters`, and their cost; none if a letter is left."""
+    """The cost of the fewest and most common words that make up `letters`, and the words; none if none do."""
     best: list[tuple[float, list[str]]] = [(0.0, [])]
     for end in range(1, len(letters) + 1):
         best.append(
@@ -248,7 +248,7 @@ def _words(letters: str, rarity: Rarity) -> tuple[float, list[str]]:
                     )
                     for start in range(max(0, end - _LONGEST_WORD), end)
                 ),
-                key=lambda found: found[0],
+                key=lambda split: split[0],
             )
         )
     return best[-1] if best[-1][0] < float("inf") else (float("inf"), [])
@@ -260,22 +260,22 @@ def _cost_of(word: str, rarity: Rarity) -> float:
         return 2.5 if word.lower() in SHORT_WORDS else float("inf")
     if rare < 1:
         return 2.0 + 2 * rare
-    # Dearer than two words that are known, so that none are run together.
+    # Costs more than two known words, so that words are not run together.
     return 5.9 + 3.6 * (rare - 2) if rare <= len(word) / _LETTERS_A_PIECE else float("inf")
 
 
-def _meant_so(word: str, rarity: Rarity) -> bool:
-    """Whether a word is known, an abbreviation (KKK, WWIII), or one letter again and again."""
+def _is_intended(word: str, rarity: Rarity) -> bool:
+    """Whether a word is in the vocabulary, an abbreviation (KKK, WWIII), or one repeated letter."""
     return rarity(word) < 1 or (word.isupper() and len(word) < 6) or len(set(word.lower())) == 1
 
 
 def _shorter(word: str) -> list[str]:
-    """The word with each repeated letter written twice, or once; only once if there are many."""
+    """The word with each repeated letter reduced to two or one; only to one if many are repeated."""
     runs = ["".join(run) for _, run in groupby(word)]
     repeated = [run for run in runs if len(run) > 1]
     choices = [[run[:2], run[0]] if len(repeated) <= _MOST_RUNS else [run[0]] for run in repeated]
-    found = []
+    words = []
     for chosen in product(*choices):
         letters = iter(chosen)
-        found.append("".join(next(letters) if len(run) > 1 else run for run in runs))
-    return found
+        words.append("".join(next(letters) if len(run) > 1 else run for run in runs))
+    return words

@@ -1,12 +1,12 @@
-"""A comment's language as a BCP 47 tag; "und" if uncertain.
+"""Detects a comment's language, as a BCP 47 tag; "und" if uncertain.
 
     detect_language("Das ist doch kompletter Unsinn.")     "de"
     detect_language("lol wtf")                             "und"
 
-The tag leads to a note that the scores are guesses, so a wrong foreign tag on a short English comment costs
-more than an "und" on a foreign one: a tag is given only if the text is long enough and py3langid (a naive
-Bayes model over bytes) is confident. It is loaded on first use: 0.7 s and 60 MB. Most texts don't need it: if
-one word in five is purely English, checking the words is much faster.
+The tag leads to a note that the scores are guesses, so a wrong foreign tag on a short English comment is
+worse than "und" on a foreign one: a tag is given only if the text is long enough and py3langid (a naive Bayes
+model over bytes) is confident. It is loaded on first use, which takes 0.7 s and 60 MB. Most texts don't need
+it: a text with one purely English word in five is recognised by its words, which is much faster.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 
 UNDETERMINED = "und"
 READ = 1000
-"""Characters of a comment that are read."""
+"""The most characters of a comment that are read."""
 
-# Those of the model's 142 that are likely in comments: rare ones attract English slang.
+# Those of the model's 142 languages that are likely in comments: English slang is mistaken for rare ones.
 _LANGUAGES = [
     *("ar", "bg", "bn", "cs", "da", "de", "el", "en", "es", "et", "fa", "fi", "fr", "he", "hi"),
     *("hr", "hu", "id", "it", "ja", "ko", "lt", "lv", "ms", "nl", "no", "pl", "pt", "ro", "ru"),
@@ -43,26 +43,26 @@ _PLAINLY_ENGLISH = frozenset(
 )
 """Common words that few other languages share."""
 _FEWEST_ENGLISH, _SHARE_ENGLISH = 3, 0.2
-# Letters and confidence required for a tag. A script other than Latin says much by itself.
+# Letters and confidence required for a tag: fewer for scripts other than Latin, which say much by themselves.
 _ENGLISH, _LATIN, _OTHER_SCRIPT = (12, 0.5), (20, 0.9), (4, 0.5)
 
 
 def detect_language(text: str) -> str:
-    """The language of `text`, plain text of any length. Never raises."""
+    """The language of `text`, which is plain text of any length. Never raises."""
     words = " ".join(_NOISE.sub(" ", text[:READ]).split())
     if _is_plainly_english(words):
         return "en"
     letters = [char for char in words if char.isalpha()]
     if len(letters) < _OTHER_SCRIPT[0]:
         return UNDETERMINED
-    language, found = _identifier().classify(words)
+    language, probability = _identifier().classify(words)
     latin = 2 * sum(char < "\u0250" for char in letters) >= len(letters)
     needed, confidence = _ENGLISH if language == "en" else _LATIN if latin else _OTHER_SCRIPT
-    return str(language) if len(letters) >= needed and found >= confidence else UNDETERMINED
+    return str(language) if len(letters) >= needed and probability >= confidence else UNDETERMINED
 
 
 def load_identifier() -> None:
-    """Read what tells languages apart: half a second, and for a moment 100 MB, at the first call only."""
+    """Load the language model; the first call takes half a second and temporarily 100 MB."""
     _identifier()
 
 
@@ -70,7 +70,7 @@ def _is_plainly_english(text: str) -> bool:
     text = text.translate(_PLAIN_MARKS)
     words = _WORD.findall(text.lower()) if text.isascii() else []
     english = [word for word in words if word in _PLAINLY_ENGLISH]
-    # Distinct words: one repeated word says little.
+    # Counts distinct words, since one repeated word says little.
     return len(set(english)) >= _FEWEST_ENGLISH and len(english) >= _SHARE_ENGLISH * len(words)
 
 
@@ -80,7 +80,7 @@ def _identifier() -> Any:
 
     whole = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     whole.set_languages(_LANGUAGES)
-    # `whole` has the columns of all languages; a second model with the chosen columns frees them.
+    # `whole` has columns for all languages; a second model with only the chosen ones frees memory.
     return LanguageIdentifier(
         whole.nb_ptc,
         whole.nb_pc,

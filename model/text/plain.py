@@ -1,4 +1,4 @@
-"""Reduces a comment as sent to the plain text that a reader sees, with a map back.
+"""Reduces a comment to the plain text that a reader sees, with a map back to the text as sent.
 
     plain = plain_text("You <b>id&shy;iot</b>!", "html")
     plain.text                      'You idiot!'
@@ -6,19 +6,21 @@
 
     Every text passes through here once, in any format: in training, evaluation, REST and dumps.
 
-    html       tags dropped (block tags become line breaks), entities resolved, script, style, comments out.
-               A tag or comment that is never closed stays as text: in doubt more text is scored, not less.
-    markdown   marks dropped, links and images reduced to their words, code kept, HTML reduced as above.
-    all        text that overrides show in the reverse of its order (U+202E) comes in the order shown;
-               control characters become spaces, lone surrogates U+FFFD; zero-width and direction marks go
-               (joiners stay where they build emoji or letters of scripts that need them); letters in disguise
-               (full-width, mathematical, circled, squared, ligatures; Greek, Cyrillic or Armenian ones
-               amid Latin letters, some signs and pictures between such) become the letters that they show.
+    html       tags are dropped (block tags become line breaks), entities resolved, and scripts, styles and
+               comments dropped. A tag or comment that is never closed stays as text: in doubt, score more
+               text.
+    markdown   marks are dropped, links and images reduced to their words, code is kept, HTML reduced as
+    above. all        text reversed by an override (U+202E) is put in the order shown; control characters
+    become
+               spaces, lone surrogates U+FFFD; zero-width and direction marks are dropped (joiners stay where
+               they build emoji or letters of scripts that need them); disguised letters (full-width,
+               mathematical, circled, squared, ligatures; Greek, Cyrillic or Armenian letters next to Latin
+               ones, some symbols and pictures between Latin ones) become the letters that they look like.
 
-Quotes (`<blockquote>`, `>`) are kept: everybody reads them under the commenter's name, and dropping them
-would make them the easiest place to hide abuse. Everything runs in linear time, so 1 MB of `<` is no worse
-than 1 MB of words. That is why the standard library's HTML parser isn't used: it is quadratic on such input
-in patch releases still in use.
+Quotes (`<blockquote>`, `>`) are kept: everybody reads them under the commenter's name, and they would be the
+easiest place to hide abuse. Everything runs in linear time, so 1 MB of `<` is no worse than 1 MB of words.
+That is why the standard library's HTML parser isn't used: it is quadratic on such input in patch releases
+still in use.
 """
 
 from __future__ import annotations
@@ -58,15 +60,15 @@ _DISGUISES = tuple(
 """Blocks of characters that are variants of ASCII ones."""
 
 _PICTURED = re.compile("(?:NEGATIVE (?:CIRCLED|SQUARED)(?: LATIN CAPITAL LETTER)?|SQUARED) ([A-Z]{1,4})")
-"""Names, from _PICTURES on, of letters in dark circles and squares, and of words in squares ("OK")."""
+"""Unicode names, from _PICTURES on, of letters in dark circles and squares, and words in squares ("OK")."""
 _PICTURES = "\U0001f100"
 _ALIKE = str.maketrans(
     "асеіјорѕхуёԁһԛԝгкмптӏѵАВСЕНІЈКМОРЅТХУοανικρτυχηγωεσςϲϳΑΒΕΖΗΙΚΜΝΟΡΤΥΧօոռսհցզյքլաետէիւӀՕՏՍԼՈՀեɑɡıɩʟɴʀʏ",
     "aceijopsxyedhqwrkmntlvABCEHIJKMOPSTXYoavikptuxnyweoscjABEZHIKMNOPTYXonnuhgqjplwemtiiIOSULNHeagiilnry",
 )
 _LOOKALIKES = re.compile("[{}]++".format("".join(map(chr, _ALIKE))))
-"""Look-alikes from other scripts. Next to a Latin letter they are no normal spelling, but a common disguise.
-The neighbours are checked outside the pattern, which would search for them again from each letter of a run.
+"""Look-alikes from other scripts. Next to a Latin letter they are not normal spelling but a common disguise.
+The neighbours are checked outside the pattern, which would look for them again from each letter of a run.
 """
 _SIGNS = str.maketrans("©®€£¢¥§¡✝✌⭕❗\U0001f319", "creecysitvoic")
 _BETWEEN_LATIN = re.compile("(?<=[a-zA-Z])[{}]++(?=[a-zA-Z])".format("".join(map(chr, _SIGNS))))
@@ -74,7 +76,7 @@ _BETWEEN_LATIN = re.compile("(?<=[a-zA-Z])[{}]++(?=[a-zA-Z])".format("".join(map
 
 _REVERSING = "\u202e"
 _REVERSED = re.compile("\u202e([^\u202c\n]*+)\u202c?")
-"""From an override to its end: its closing mark, or the line's end."""
+"""An override up to its closing mark or the end of the line."""
 
 _HIDDEN = re.compile(r"<!--|<(?:script|style)\b", re.IGNORECASE)
 _CLOSERS = {
@@ -123,9 +125,10 @@ class PlainText:
 
 
 class Runs:
-    """A text under construction: parts, each copied from the source or replacing a piece of it.
+    """A text under construction, of parts that are copied from a source or replace a part of it.
 
-    `put` them in order; then `text()` is the result, and `back(start, end)` maps a span of it to the source.
+    `put` the parts in order; then `text()` is the result, and `back(start, end)` maps a span of it to the
+    source.
     """
 
     __slots__ = ("_ends", "_outs", "_parts", "_starts", "length", "tail")
@@ -137,7 +140,7 @@ class Runs:
         self.tail = ""
 
     def put(self, text: str, start: int, end: int) -> None:
-        """Append `text` for source[start:end]; mapped character by character if the lengths agree."""
+        """Append `text` for source[start:end]; it maps character by character if the lengths are equal."""
         if not text:
             return
         same_length = len(text) == end - start
@@ -152,7 +155,7 @@ class Runs:
         self.tail = text[-1]
 
     def line_break(self, start: int, end: int) -> None:
-        """Append a line break for the mark at source[start:end], unless a line has just begun."""
+        """Append a line break for the mark at source[start:end], unless a line has just started."""
         if self.tail not in ("", "\n"):
             self.put("\n", start, end)
 
@@ -161,7 +164,7 @@ class Runs:
         return "".join(self._parts)
 
     def back(self, start: int, end: int) -> tuple[int, int]:
-        """Map a span of the finished text to the source; an empty one to its position."""
+        """Map a span of the finished text to the source; an empty span maps to a position."""
         left = self._place(min(start, self.length - 1))
         if start == end:
             edge = left[0] if start < self.length else left[1]
@@ -222,8 +225,8 @@ def _put_html(out: Runs, source: str, start: int = 0, end: int | None = None) ->
 
 
 def _hidden(source: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Comments, scripts and styles that are closed."""
-    unclosed = set()  # these have no closing mark ahead, so none is searched for twice
+    """The places of comments, scripts and styles that are closed."""
+    unclosed = set()  # kinds with no closing mark ahead, so that none is searched for twice
     while match := _HIDDEN.search(source, start, end):
         start = match.end()
         opener = match.group().lower()
@@ -236,7 +239,7 @@ def _hidden(source: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _put_markdown(out: Runs, source: str) -> None:
-    # Ranges come in bytes of UTF-8; chars[b] is the character that begins at byte b.
+    # pyromark counts in bytes of UTF-8; chars[b] is the index of the character at byte b.
     chars: range | list[int] = range(len(source) + 1)
     if not source.isascii():
         chars = list(accumulate((byte & 0xC0 != 0x80 for byte in source.encode()), initial=0))
@@ -246,10 +249,10 @@ def _put_markdown(out: Runs, source: str) -> None:
 
 
 def _put_event(out: Runs, source: str, event: Any, start: int, end: int) -> None:
-    """Put what pyromark's event about `source[start:end]` shows of it."""
+    """Put what a pyromark event for `source[start:end]` shows of the text."""
     match event:
         case {"Text": text}:
-            if start < end:  # otherwise blanks of a tab that the parser has split
+            if start < end:  # an empty range is part of a tab that the parser split into blanks
                 out.put(text, start, end)
         case {"Code": text}:
             inside = source.find(text, start, end)
@@ -267,7 +270,7 @@ def _put_event(out: Runs, source: str, event: Any, start: int, end: int) -> None
 
 
 def _put_as_shown(out: Runs, source: str) -> None:
-    """Text reversed by an override, in the order that a reader sees; a span in it covers all of it."""
+    """Put text reversed by an override in the order that a reader sees; a span in it covers all of it."""
     start = 0
     for match in _REVERSED.finditer(source):
         out.put(source[start : match.start()], start, match.start())
@@ -305,7 +308,7 @@ def _odd_characters() -> tuple[re.Pattern[str], dict[str, str]]:
 
 
 def _latin_amid_latin(match: re.Match[str]) -> str:
-    """The Latin letters that a run of look-alikes shows if it touches a Latin letter; else the run itself."""
+    """A run of look-alikes as Latin letters if it touches a Latin letter, otherwise unchanged."""
     start, end = match.span()
     neighbours = match.string[max(start - 1, 0) : start] + match.string[end : end + 1]
     amid_latin = any(char.isascii() and char.isalpha() for char in neighbours)
@@ -313,7 +316,7 @@ def _latin_amid_latin(match: re.Match[str]) -> str:
 
 
 def _joins(source: str, at: int) -> bool:
-    """Whether the joiner at `at` is between two emoji, or letters of a script that needs it."""
+    """Whether the joiner at `at` is between two emoji, or between letters of a script that needs it."""
     before, after = source[at - 1 : at], source[at + 1 : at + 2]
     return all(char > "\u024f" and char not in _JOINERS for char in (before, after))
 

@@ -1,13 +1,13 @@
-"""Text to token ids: the tokenisation shared by training, evaluation, HTTP and dumps.
+"""Turns text into token ids: the tokenisation shared by training, evaluation, HTTP and dumps.
 
-Three kinds of input, all for the same encoder:
-    comment   [CLS] comment [SEP]             in overlapping windows, so that nothing hides past the limit
-    article   [CLS] title. lede [SEP]         cut at the limit: an article says what it is about early
-    pair      [CLS] context [SEP] comment [SEP]   the comment cut at the limit; a context of two parts, which
-              are cut too, has [SEP] between them (see parley.model.text.context)
+Three kinds of input:
+    comment   [CLS] comment [SEP]             in overlapping windows, so that nothing hides beyond the limit
+    article   [CLS] title. lede [SEP]         cut at the limit: an article says early what it is about
+    pair      [CLS] context [SEP] comment [SEP]   both cut to fit; a context of two parts has [SEP] between
+              them (see parley.model.text.context)
 A teacher of another kind (MPNet) has its own special tokens in place of [CLS] and [SEP].
 
-First disguises are undone (parley.model.text.disguise) and emoji spelt out (parley.model.text.emoji); offsets
+Disguises are undone first (parley.model.text.disguise) and emoji spelt out (parley.model.text.emoji); offsets
 refer to the original text.
 """
 
@@ -27,25 +27,25 @@ from parley.model.text.wordpiece import Split, WordPiece
 
 _NOWHERE = (0, 0)
 CONTEXT_SHARE = 2 / 3
-"""Largest share of a pair row for the context: in a short row its parts are cut further."""
+"""The largest share of a pair row for the context; if the row is short, its parts are cut further."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """One row for the encoder. `offsets` are (start, end) in characters of the text, (0, 0) if special."""
+    """One row for the encoder. `offsets` are (start, end) in characters; (0, 0) for special tokens."""
 
     ids: list[int]
     types: list[int]
     offsets: list[tuple[int, int]]
     cut: bool = False
-    """Whether the end of the text did not fit, and no other window has it."""
+    """Whether the end of the text was cut off and is in no other window."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
 def undo_disguises(text: str, rarity: Rarity) -> list[Runs]:
-    """What reads `text` as it is meant, one step after the other; none for most text."""
+    """The rewriting steps that undo the disguises in `text`, in order; none for most text."""
     steps: list[Runs] = []
     if in_disguise(text):
         steps.append(undisguise(text, rarity))
@@ -55,7 +55,7 @@ def undo_disguises(text: str, rarity: Rarity) -> list[Runs]:
 
 
 class Tokenizer:
-    """Uses the artifact's `tokenizer.json`; every method is list in, list out, in the same order."""
+    """Tokenises with the artifact's `tokenizer.json`; methods take and return lists in the same order."""
 
     def __init__(self, path: Path, *, max_tokens: int, stride: int) -> None:
         """Raises ArtifactError if the file can't be read as BERT's WordPiece."""
@@ -63,27 +63,27 @@ class Tokenizer:
             self._pieces = WordPiece.read(path)
         except (OSError, ValueError) as error:
             raise ArtifactError(f"{path} is not a tokenizer: {error}") from error
-        self._signs = self._pieces.signs
+        self._special = self._pieces.special
         self.max_tokens = max_tokens
         self.stride = stride
 
     def comments(self, texts: Sequence[str]) -> list[list[Tokens]]:
-        """Windows of each comment, at least one even for an empty text; neighbours share `stride` tokens."""
+        """The windows of each comment, at least one even if it is empty; neighbours share `stride` tokens."""
         return [self._windows(text) for text in texts]
 
     def articles(self, texts: Sequence[str]) -> list[Tokens]:
-        """One row per article (or target read alone), cut at `max_tokens`."""
+        """One row per article (or per target read alone), cut at `max_tokens`."""
         return [self._row(self._split(text), self.max_tokens) for text in texts]
 
     def pairs(self, pairs: Sequence[tuple[Context, str]]) -> list[Tokens]:
         """One row per (context, comment) pair; the comment is cut if both don't fit.
 
-        Offsets refer to each token's own text. `cut` ignores an article after a target.
+        Offsets refer to the text that a token is from. `cut` doesn't count an article that follows a target.
         """
         return [self._pair(context, self._split(comment)) for context, comment in pairs]
 
     def _split(self, text: str) -> Split:
-        """Ids and places of the pieces of `text`, disguises undone."""
+        """The ids and places of the pieces of `text`, with disguises undone."""
         steps = undo_disguises(text, self._pieces.rarity)
         text = steps[-1].text() if steps else text
         if has_emoji(text):
@@ -97,29 +97,29 @@ class Tokenizer:
     def _windows(self, text: str) -> list[Tokens]:
         ids, places = self._split(text)
         room = self.max_tokens - 2
-        last = max(len(ids) - self.stride, 1)  # no window begins here: it would have nothing new
+        last = max(len(ids) - self.stride, 1)  # a window from here on would have nothing new
         starts = range(0, last, room - self.stride)
         return [self._row((ids[i : i + room], places[i : i + room]), self.max_tokens) for i in starts]
 
     def _pair(self, context: Context, comment: Split) -> Tokens:
-        between = [self._signs.end] * self._signs.doubled
-        signs = 1 + len(context) + len(between) * (len(context) - 1)
-        room = int(self.max_tokens * CONTEXT_SHARE) - signs
+        between = [self._special.end] * self._special.doubled
+        special = 1 + len(context) + len(between) * (len(context) - 1)
+        room = int(self.max_tokens * CONTEXT_SHARE) - special
         share = min(1.0, room / max(sum(part.tokens for part in context), 1))
-        ids, places, cut = [self._signs.begin], [_NOWHERE], False
+        ids, places, cut = [self._special.begin], [_NOWHERE], False
         for i, part in enumerate(context):
             limit = max(int(part.tokens * share), 1)
             of_part, at = self._split(part.text)
             before = between if i else []
-            ids += [*before, *of_part[:limit], self._signs.end]
+            ids += [*before, *of_part[:limit], self._special.end]
             places += [*(_NOWHERE for _ in before), *at[:limit], _NOWHERE]
             cut = cut or (i == 0 and len(of_part) > limit)
         of_comment, at = comment
         room = self.max_tokens - len(ids) - len(between) - 1
-        second = [*between, *of_comment[:room], self._signs.end]
+        second = [*between, *of_comment[:room], self._special.end]
         return Tokens(
             [*ids, *second],
-            [0] * len(ids) + [0 if self._signs.doubled else 1] * len(second),
+            [0] * len(ids) + [0 if self._special.doubled else 1] * len(second),
             [*places, *(_NOWHERE for _ in between), *at[:room], _NOWHERE],
             cut or len(of_comment) > room,
         )
@@ -128,7 +128,7 @@ class Tokenizer:
         ids, places = split
         room = limit - 2
         return Tokens(
-            [self._signs.begin, *ids[:room], self._signs.end],
+            [self._special.begin, *ids[:room], self._special.end],
             [0] * (min(len(ids), room) + 2),
             [_NOWHERE, *places[:room], _NOWHERE],
             len(ids) > room,

@@ -1,17 +1,17 @@
-"""BERT's WordPiece: a text's pieces, as ids and offsets.
+"""BERT's WordPiece: splits a text into pieces, as ids and offsets.
 
     pieces = WordPiece.read(Path("tokenizer.json"))
     pieces.split("Unbelievable!")        ([4895, 8671, ...], [(0, 2), (2, 5), ...])
 
 Reads the `tokenizer.json` of Hugging Face's tokenizers and splits like that library (a test compares the two
-on any text), but needs nothing else installed: tokenizers depends on the hub's client, 37 MB that a server
+on arbitrary text), but needs no other package: tokenizers depends on the hub's client, 37 MB that a server
 which never downloads doesn't need. One deliberate difference: "[SEP]" in a comment is five characters that a
 reader typed, not a special token.
 
-Words: without control characters, and without accents and capitals if the vocabulary has none; punctuation
-and Chinese characters are split off (J. Devlin and others, BERT, 2019, and its published `tokenization.py`).
-Pieces: from the left the longest in the vocabulary; a word with a rest that isn't in it is unknown as a
-whole.
+Words have no control characters, and no accents or capitals if the vocabulary has none; punctuation and
+Chinese characters are split off (J. Devlin and others, BERT, 2019, and its published `tokenization.py`). A
+word is split from the left into the longest pieces in the vocabulary; if a rest isn't in the vocabulary, the
+whole word is unknown.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ Split = tuple[list[int], list[tuple[int, int]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Signs:
-    """The special tokens around a text. A pair is `begin` A `end` B `end`, B's pieces of type 1; if `doubled`
-    (MPNet, RoBERTa) it is `begin` A `end` `end` B `end`, all of type 0.
+class SpecialTokens:
+    """The special tokens around a text: a pair is `begin` A `end` B `end`, with B's pieces of type 1.
+
+    If `doubled` (MPNet, RoBERTa), it is `begin` A `end` `end` B `end`, all of type 0.
     """
 
     begin: int
@@ -49,21 +50,21 @@ class Signs:
 
 
 class WordPiece:
-    """A vocabulary and its way of splitting words. Thread-safe."""
+    """A vocabulary, and how it splits words. Thread-safe."""
 
     def __init__(
         self,
         vocabulary: Mapping[str, int],
         *,
-        signs: Signs,
+        special: SpecialTokens,
         lowercase: bool = True,
         strip_accents: bool | None = None,
         unknown: str = "[UNK]",
         longest_word: int = 100,
     ) -> None:
-        """Raises KeyError if the vocabulary lacks the unknown piece."""
+        """Raises KeyError if the vocabulary lacks the piece for unknown words."""
         self.vocabulary = vocabulary
-        self.signs = signs
+        self.special = special
         self._lowercase = lowercase
         self._characters = _Characters(
             lowercase=lowercase, strip_accents=lowercase if strip_accents is None else strip_accents
@@ -75,7 +76,7 @@ class WordPiece:
 
     @classmethod
     def read(cls, file: Path) -> WordPiece:
-        """Read a `tokenizer.json`. Raises OSError, or ValueError if it isn't JSON or BERT's."""
+        """Read a `tokenizer.json`. Raises OSError, or ValueError if it isn't JSON or not BERT's WordPiece."""
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
             model, normalizer = content["model"], content["normalizer"]
@@ -86,7 +87,7 @@ class WordPiece:
             _check_defaults(normalizer, {"clean_text": True, "handle_chinese_chars": True})
             return cls(
                 model["vocab"],
-                signs=_signs(content["post_processor"], model["vocab"]),
+                special=_special_tokens(content["post_processor"], model["vocab"]),
                 lowercase=normalizer["lowercase"],
                 strip_accents=normalizer["strip_accents"],
                 unknown=model["unk_token"],
@@ -96,19 +97,19 @@ class WordPiece:
             raise ValueError(f"a part of it is missing or unsupported ({error})") from error
 
     def split(self, text: str) -> Split:
-        """Ids of the pieces, and the (start, end) of each in characters of the text."""
+        """The ids of the pieces, and the (start, end) of each in characters of the text."""
         if _UNUSUAL.search(text) is None:
             return self._split(text.lower() if self._lowercase else text, _ASCII_WORD)
-        made = list(map(self._characters.__getitem__, map(ord, text)))
-        origin = [i for i, new in enumerate(made) for _ in new]
-        ids, places = self._split("".join(made), _WORD)
+        normalised = list(map(self._characters.__getitem__, map(ord, text)))
+        origin = [i for i, new in enumerate(normalised) for _ in new]
+        ids, places = self._split("".join(normalised), _WORD)
         return ids, [(origin[start], origin[end - 1] + 1) for start, end in places]
 
     def rarity(self, word: str) -> float:
-        """Below 1 for a word that is one piece, by its place in the vocabulary, which begins with common
-        words.
+        """How rare a word is: below 1 for a single piece, by its place in the vocabulary (common words
+        first).
 
-        Else the number of its pieces, or of its characters if it is unknown.
+        Otherwise the number of its pieces, or of its characters if it is unknown.
         """
         word = word.lower() if self._lowercase else word
         place = self.vocabulary.get(word)
@@ -155,15 +156,15 @@ class WordPiece:
 
 
 class _Characters(dict[int, str]):
-    """Code point to its replacement: nothing, a blank, or characters; blanks around those that are words."""
+    """Replacements by code point: nothing, a blank, or characters; blanks set off those that are words."""
 
     def __init__(self, *, lowercase: bool, strip_accents: bool) -> None:
         self._lowercase = lowercase
         self._strip_accents = strip_accents
 
     def __missing__(self, code: int) -> str:
-        self[code] = made = self._make(chr(code))
-        return made
+        self[code] = replacement = self._make(chr(code))
+        return replacement
 
     def _make(self, char: str) -> str:
         if char in "\t\n\r":
@@ -181,10 +182,10 @@ class _Characters(dict[int, str]):
         return f" {char} " if alone else char
 
 
-def _signs(processor: Mapping[str, Any], vocabulary: Mapping[str, int]) -> Signs:
+def _special_tokens(processor: Mapping[str, Any], vocabulary: Mapping[str, int]) -> SpecialTokens:
     if processor["type"] == "RobertaProcessing":
-        return Signs(processor["cls"][1], processor["sep"][1], doubled=True)
-    return Signs(vocabulary["[CLS]"], vocabulary["[SEP]"])
+        return SpecialTokens(processor["cls"][1], processor["sep"][1], doubled=True)
+    return SpecialTokens(vocabulary["[CLS]"], vocabulary["[SEP]"])
 
 
 def _is_control(char: str) -> bool:

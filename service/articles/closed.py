@@ -2,10 +2,10 @@
 
     says_closed(page)      # True, or False where it doesn't say so
 
-schema.org has no word for it, so a page says it to its readers, as WordPress's themes do: a short notice
-such as "Comments are closed." among the comments, in place of the form. Readers write on the same page: what
-is marked up as an article or a comment is never the notice, and a page with a box to write in is open. A site
-whose pages say it in another way can put `<meta name="parley:comments" content="closed">` into their heads.
+schema.org has no property for it. Pages say it in words, as WordPress themes do: a short notice such as
+"Comments are closed." in place of the comment form. Since readers write on the same page, nothing marked up
+as an article or a comment is taken for the notice, and a page with a comment form is open. A site that says
+it in another way can put `<meta name="parley:comments" content="closed">` into its pages' heads.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any
 
 META = "parley:comments"
 NOTICES = frozenset({"no-comments", "nocomments", "comments-closed"})
-"""Classes of the notice in themes. Some have the first two for "No comments yet", so its words count too."""
+"""Classes of the notice in themes. Some use the first two for "No comments yet", so the words count too."""
 AROUND = frozenset({"comments", "comments-area", "comments-section", "comment-respond", "respond"})
-"""Classes and ids of what holds comments, form and notice."""
+"""Classes and ids of elements that contain the comments, the form and the notice."""
 OF_READERS = frozenset(
     {"comment", "comment-body", "comment-content", "comment-text", "comment-list", "commentlist"}
 )
 TAGS_OF_READERS = frozenset({"article", "blockquote", "li", "q"})
-"""What a single comment is within, inside of AROUND."""
+"""Elements, inside of AROUND, that contain a single comment."""
 MAX_NOTICE = 120
-"""Characters."""
+"""The most characters in a notice."""
 _SAYS = re.compile(
     r"(?:sorry\W+)?(?:the )?(?:comments?|commenting|discussion)(?: section)?"
     r" (?:is|are|(?:has|have) been)(?: now)? closed(?: (?:for|on) this \w+)?"
@@ -43,7 +43,7 @@ _SAYS = re.compile(
 
 
 def says_closed(page: bytes) -> bool:
-    """Whether the page says so; False for what is no page."""
+    """Whether the page says so; False if it can't be parsed."""
     from lxml import etree
     from trafilatura import load_html
 
@@ -68,7 +68,7 @@ def _is_notice(element: Any) -> bool:
 
 
 def _is_by_a_reader(element: Any) -> bool:
-    """Whether it is in a comment, or in the article's text, or around them."""
+    """Whether the element is in or around a comment or the article's text."""
     from lxml import etree
 
     if any(map(_is_readers, element.iterdescendants(etree.Element))):
@@ -95,16 +95,16 @@ def _names(element: Any) -> set[str]:
 
 
 def _short_text(element: Any) -> str | None:
-    """The element's words without what ends the sentence; None for long ones."""
+    """The element's words without final punctuation; None if there are too many."""
     from lxml import etree
 
-    found, length = [], 0
-    for piece in element.itertext(etree.Element):  # no text of HTML's comments
-        found.append(piece)
+    pieces, length = [], 0
+    for piece in element.itertext(etree.Element):  # skips the text of HTML comments
+        pieces.append(piece)
         length += len(piece.strip())
         if length > MAX_NOTICE:
             return None
-    return _one_line(found).rstrip(" .!")
+    return _one_line(pieces).rstrip(" .!")
 
 
 def _one_line(pieces: Iterable[str]) -> str:

@@ -3,10 +3,10 @@
     fetcher = Fetcher(hosts=["news.example"], seconds=5, max_bytes=2_000_000, redirects=3)
     page = await fetcher.fetch("https://news.example/bridge")       # page.article; or FetchError
 
-Readers can choose comments' URLs, so a fetch is a request that a stranger aims from inside the site's
-network. Hence only listed hosts, web ports and public addresses, also for each redirect; the connection goes
-to the address that was checked, not to what the name resolves to a moment later. Time, bytes and redirects
-are limited; cookies and credentials are never sent.
+Readers can choose the URLs of comments, so a fetch is a request that a stranger directs from inside the
+site's network. Hence only listed hosts, web ports and public addresses are allowed, also after redirects, and
+the connection goes to the address that was checked, not to what the name resolves to a moment later. Time,
+bytes and redirects are limited; cookies and credentials are never sent.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 async def resolve(host: str, port: int) -> list[str]:
     """The IP addresses of `host`. Raises OSError."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
+    infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in infos]
 
 
 def is_public(address: str) -> bool:
@@ -77,7 +77,7 @@ def is_public(address: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What was taken from a page."""
+    """What was extracted from a page."""
 
     article: Article
     closed: bool
@@ -181,7 +181,7 @@ def extract(page: bytes) -> tuple[str | None, str | None]:
     """Title and main text of a page, without navigation and without the comments under the article."""
     from trafilatura import bare_extraction
 
-    found = bare_extraction(page, include_comments=False, include_tables=False, with_metadata=True)
-    if found is None:
+    extracted = bare_extraction(page, include_comments=False, include_tables=False, with_metadata=True)
+    if extracted is None:
         return None, None
-    return getattr(found, "title", None) or None, getattr(found, "text", None) or None
+    return getattr(extracted, "title", None) or None, getattr(extracted, "text", None) or None

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from cachetools import TTLCache
 
 FRESH_S = 5.0
-"""Seconds that answers are cached: for this long changes by other processes aren't seen."""
+"""Seconds for which answers are cached; changes by other processes aren't seen until then."""
 KEPT_NAMES = 1000
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ class Known(Generic[T]):
         self._kept: TTLCache[str, T | None] = TTLCache(KEPT_NAMES, FRESH_S, timer=lambda: time.monotonic())
         self._lock = Lock()
         self.cleared = 0
-        """How often."""
+        """How often the cache was cleared."""
 
     def of(self, names: Iterable[str]) -> dict[str, T | None]:
         """The cached answers for these names."""
@@ -35,10 +35,10 @@ class Known(Generic[T]):
                     known[name] = self._kept[name]
         return known
 
-    def add(self, found: Mapping[str, T | None]) -> None:
+    def add(self, answers: Mapping[str, T | None]) -> None:
         """Cache new answers."""
         with self._lock:
-            self._kept.update(found)
+            self._kept.update(answers)
 
     def clear(self) -> None:
         """Clear the cache after a change."""

@@ -31,9 +31,9 @@ from parley.service.urls import MAX_SENT, normalise
 RETRY_S = 600.0
 """Seconds until a page that couldn't be fetched is tried again."""
 MOST_TRIED = 10_000
-"""Most pages that are remembered in that time, so that invented addresses can't cause refetching."""
+"""The most pages tried in that time, so that invented addresses can't cause endless fetches."""
 QUEUED_A_HOST = 20
-"""Fetches that may wait per host; beyond, a page is fetched with its next comment."""
+"""The most fetches waiting per host; a page beyond that is fetched with its next comment."""
 FETCHES_AT_ONCE = 4
 
 log = structlog.get_logger("parley.articles")
@@ -49,9 +49,9 @@ class Articles:
         *,
         on_closed: Callable[[Sequence[str], bool], None] | None = None,
     ) -> None:
-        """`on_closed` is told, by a story's names, whether its page says that comments are closed.
+        """`on_closed` is called with a story's names and whether its page says that comments are closed.
 
-        With it the pages of known articles are read too, and read again every RETRY_S: what they say changes.
+        If given, the pages of known articles are read too, and again every RETRY_S, since they may change.
         """
         self._store, self._fetcher, self._on_closed = store, fetcher, on_closed
         self._tried: dict[str, float] = {}
@@ -107,8 +107,8 @@ class Articles:
 
     async def _find(self, names: Iterable[str]) -> dict[str, articles.StoredArticle | None]:
         cleared = self._known.cleared
-        found = await run_in_threadpool(articles.find, self._store, names)
-        answer = {name: found.get(name) for name in names}
+        stored = await run_in_threadpool(articles.find, self._store, names)
+        answer = {name: stored.get(name) for name in names}
         if cleared == self._known.cleared:  # otherwise it may be older than what was stored meanwhile
             self._known.add({name: _cut(article) for name, article in answer.items()})
         return answer
@@ -139,12 +139,12 @@ class Articles:
         try:
             async with self._turns:
                 page = await fetcher.fetch(url)
-            # The site may have stored its own by now.
+            # The site may have stored its own article by now.
             await run_in_threadpool(articles.add, self._store, page.article)
             self._known.clear()
             if self._on_closed is not None:
                 await run_in_threadpool(self._on_closed, names_of(page.article), page.closed)
-        except Exception as error:  # a task has no caller: log it
+        except Exception as error:  # a task has no caller that would see the error
             log.warning("article_not_fetched", **describe(error))
 
 
@@ -157,12 +157,12 @@ def _names(article: Article | None) -> list[str]:
 
 def _filled(comment: Comment, known: dict[str, articles.StoredArticle | None]) -> Comment:
     for name in _names(comment.article):
-        if comment.article and (found := known.get(name)):
-            article = replace(comment.article, title=found.title, text=found.text)
+        if comment.article and (stored := known.get(name)):
+            article = replace(comment.article, title=stored.title, text=stored.text)
             return replace(comment, article=article)
     return comment
 
 
 def _cut(article: articles.StoredArticle | None) -> articles.StoredArticle | None:
-    """The article, its text cut to what is passed on."""
+    """The article, with its text cut to the part that is passed on."""
     return article and replace(article, text=article.text and article.text[: articles.MODEL_READS])

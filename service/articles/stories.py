@@ -41,11 +41,11 @@ class Stories:
         if missing:
             cleared = self._known.cleared
             try:
-                found = await run_in_threadpool(stories.find, self._store, missing)
+                records = await run_in_threadpool(stories.find, self._store, missing)
             except StoreError as error:
                 log.warning("stories_not_read", **describe(error))
                 return [False] * len(comments)
-            told = {name: found.get(name) for name in missing}
+            told = {name: records.get(name) for name in missing}
             known |= told
             if cleared == self._known.cleared:  # otherwise it may be older than a change meanwhile
                 self._known.add(told)
@@ -53,8 +53,8 @@ class Stories:
 
     def is_closed(self, names: Sequence[str]) -> bool:
         """Whether the story with these names is closed, read from the store. Raises StoreError."""
-        found = stories.find(self._store, names)
-        return stories.is_closed(found.values(), days=self.days)
+        records = stories.find(self._store, names)
+        return stories.is_closed(records.values(), days=self.days)
 
     def change(self, names: Sequence[str], state: State | None, *, by: str) -> None:
         """Close or open a story; None lets it close by age. Raises StoreError."""

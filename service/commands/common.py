@@ -90,7 +90,7 @@ def opened_feedback(config: Path | None) -> Iterator[Feedback]:
 
 
 def show_keys(what: str, rows: Iterable[tuple[str, str, str, datetime, datetime | None]]) -> None:
-    """Print whose keys there are: id, name, `what` (rate or role), when made and when revoked."""
+    """Print the keys: id, name, `what` (rate or role), when created and when revoked."""
     from rich.table import Table
 
     from parley.service.terminal import PlainConsole

@@ -1,4 +1,4 @@
-"""`parley feedback`: decisions as training rows. `parley forget`: delete what is kept."""
+"""`parley feedback`: decisions as training rows. `parley forget`: delete what is stored about somebody."""
 
 from __future__ import annotations
 

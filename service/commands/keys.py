@@ -56,11 +56,11 @@ def list_(*, config: ConfigOption = None) -> None:
     from parley.service.store import keys
 
     with told_errors(), opened_store(config) as (store, _):
-        found = keys.all_keys(store)
-    if not found:
+        every = keys.all_keys(store)
+    if not every:
         tell("There are no keys; create one with `parley keys create NAME`.", err=True)
         return
-    show_keys("rate", [(key.id, key.name, key.rate or "", key.created, key.revoked) for key in found])
+    show_keys("rate", [(key.id, key.name, key.rate or "", key.created, key.revoked) for key in every])
 
 
 @app.command()

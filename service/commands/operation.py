@@ -146,16 +146,16 @@ def restore(
 
 def _settings(settings: Settings, config: Path | None) -> dict[str, Path | str]:
     """The other files that go into a backup, by name."""
-    found: dict[str, Path | str] = {}
+    files: dict[str, Path | str] = {}
     file = config or os.environ.get("PARLEY_CONFIG")
     if file:
-        found["service.yaml"] = Path(file)
+        files["service.yaml"] = Path(file)
     if Path(settings.policy).is_file():
-        found["policy.yaml"] = Path(settings.policy)
+        files["policy.yaml"] = Path(settings.policy)
     variables = {name: value for name, value in sorted(os.environ.items()) if name.startswith("PARLEY_")}
     if variables:
-        found["environment"] = "".join(f"{name}={value}\n" for name, value in variables.items())
-    return found
+        files["environment"] = "".join(f"{name}={value}\n" for name, value in variables.items())
+    return files
 
 
 def _told(manifest: Manifest) -> str:

@@ -58,11 +58,11 @@ def list_(*, config: ConfigOption = None) -> None:
     from parley.service.store.desk import people
 
     with told_errors(), opened_store(config) as (store, _):
-        found = people.all_users(store)
-    if not found:
+        every = people.all_users(store)
+    if not every:
         tell("There are no users; create one with `parley users create NAME`.", err=True)
         return
-    show_keys("role", [(user.id, user.name, user.role, user.created, user.revoked) for user in found])
+    show_keys("role", [(user.id, user.name, user.role, user.created, user.revoked) for user in every])
 
 
 @app.command()

@@ -30,7 +30,7 @@ from parley.service.store.tables import storable
 
 THREAT = "abuse.threat"
 MAX_NAME = 512
-"""Longest name that is looked up: database indexes limit it."""
+"""The longest name that is looked up: database indexes limit its length."""
 NEED = {"approve": 0.0, "review": 1.0, "reject": 2.0}
 log = structlog.get_logger("parley.desk")
 
@@ -147,7 +147,7 @@ def scores_of(prediction: Prediction) -> dict[str, float | None]:
 
 
 def label_of(reason: Reason | None) -> str | None:
-    """What a reason is about: its rule's label, or the rule's code."""
+    """The subject of a reason: its rule's label, or the rule's code."""
     if reason is None:
         return None
     label = (reason.when or "").removeprefix("abuse.")

@@ -53,8 +53,8 @@ class Scoring:
         """Run until cancelled: first uploads left by the last run, then newly confirmed ones."""
         while True:
             try:
-                found = await self._call(queues.all_queues, self._service.store)
-                for queue in found:
+                every = await self._call(queues.all_queues, self._service.store)
+                for queue in every:
                     if queue.state == "scoring":
                         await self._score_told(queue)
             except ServiceError as error:
@@ -69,7 +69,7 @@ class Scoring:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     async def _call(self, function: Any, *arguments: Any) -> Any:
-        """Readers stay in one thread: some hold an SQLite connection that is bound to it."""
+        """Run a reader's call in its thread: some readers have an SQLite connection that is bound to one."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
     async def _score_told(self, queue: Queue) -> None:
@@ -107,7 +107,11 @@ class Scoring:
                 started = time.monotonic()
                 good = [row.asked(target=queue.target) for row in batch if isinstance(row, Record)]
                 judged = await self._judge(good)
-                pairs = [(row, found) for row, found in zip(good, judged, strict=True) if found is not None]
+                pairs = [
+                    (row, prediction)
+                    for row, prediction in zip(good, judged, strict=True)
+                    if prediction is not None
+                ]
                 taken, bad = taken + len(batch), bad + len(batch) - len(pairs)
                 progress = {"rows": taken, "bad": bad, "fraction": min(reader.fraction, 0.99)}
                 if not await self._call(self._keep, queue, pairs, progress):
@@ -150,18 +154,18 @@ class Scoring:
 
     async def _judge(self, comments: Sequence[Comment]) -> list[Prediction | None]:
         """One prediction per comment; None if the model can't read it."""
-        found: list[Prediction | None] = []
+        predictions: list[Prediction | None] = []
         for start in range(0, len(comments), AT_ONCE):
             some = comments[start : start + AT_ONCE]
             try:
-                found += await self._predict(some)
+                predictions += await self._predict(some)
             except (CommentError, PredictionFailed):
                 for comment in some:
                     try:
-                        found += await self._predict([comment])
+                        predictions += await self._predict([comment])
                     except (CommentError, PredictionFailed):
-                        found.append(None)
-        return found
+                        predictions.append(None)
+        return predictions
 
     async def _predict(self, comments: Sequence[Comment]) -> list[Prediction]:
         """Predictions, retried for as long as the model is busy."""

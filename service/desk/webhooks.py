@@ -1,11 +1,11 @@
 """Sends each decision, signed as Standard Webhooks defines, until the receiver answers 2xx.
 
-    webhook-id         the decision's key, the same in every try: a receiver may ignore one it has seen
+    webhook-id         the decision's key, the same in every attempt, so that receivers can drop duplicates
     webhook-timestamp  seconds since 1970
     webhook-signature  v1,BASE64 of HMAC-SHA256 over "ID.TIMESTAMP.BODY" with the webhook's secret
 
-A decision's deliveries are stored with it, so it arrives at least once, even across a restart. A failed try
-is repeated after 5 s, then at growing intervals for three days.
+A decision's deliveries are stored with it, so it arrives at least once, even across a restart. A failed
+attempt is repeated after 5 s, then at growing intervals for three days.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from parley.service.store.desk.deliveries import Delivery
 TIMEOUT_S = 10.0
 LOOK_S = 1.0
 DELAYS = (5, 30, 120, 600, 1800, 3600, *[6 * 3600] * 12)
-"""Seconds before each further try."""
+"""Seconds before each further attempt."""
 
 log = structlog.get_logger("parley.webhooks")
 
@@ -57,7 +57,7 @@ class Deliverer:
         self._secrets = {hook.url: hook.secret.get_secret_value() for hook in webhooks}
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Deliver until cancelled."""
         while self._secrets:
             try:
                 due = await run_in_threadpool(deliveries.due, self._store)
@@ -69,7 +69,7 @@ class Deliverer:
                 await asyncio.sleep(LOOK_S)
 
     def deliver(self, delivery: Delivery) -> None:
-        """Try once, and record the result. Raises StoreError."""
+        """Attempt a delivery, and record the result. Raises StoreError."""
         secret = self._secrets.get(delivery.url)
         if secret is None:
             deliveries.failed(
@@ -87,7 +87,7 @@ class Deliverer:
 
 
 def send(url: str, secret: str, decision: Mapping[str, Any]) -> str | None:
-    """One try; None on success, else what went wrong."""
+    """Make one attempt; None on success, else what went wrong."""
     body = body_of(decision)
     headers = signed(str(decision["key"]), int(time.time()), body, secret)
     request = urllib.request.Request(
@@ -123,8 +123,8 @@ def signed(key: str, timestamp: int, body: bytes, secret: str) -> dict[str, str]
 
 def to_json(decision: Mapping[str, Any]) -> dict[str, Any]:
     """A decision of the log as JSON-ready values."""
-    found = {
+    values = {
         name: value.isoformat() if isinstance(value, datetime) else value for name, value in decision.items()
     }
-    found["scores"] = json.loads(decision["scores"]) if decision.get("scores") else None
-    return found
+    values["scores"] = json.loads(decision["scores"]) if decision.get("scores") else None
+    return values

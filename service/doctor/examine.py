@@ -3,8 +3,8 @@
     for finding in examine(Settings.load(file=config)):
         print(finding.state, finding.subject, finding.told)
 
-Nothing is changed: a store is neither created nor migrated. Checks are independent, so a failing one hides no
-other.
+Nothing is changed: a store is neither created nor migrated. Checks are independent, so a failure doesn't hide
+others.
 """
 
 from __future__ import annotations

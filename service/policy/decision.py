@@ -3,10 +3,10 @@
     policy = Policy.load("coinspeaker", thresholds=classifier.thresholds)   # or the path of a YAML file
     policy.decide(comment, prediction)   # Decision(action="reject", reasons=(Reason(code="spam", ...),))
 
-A rule fires when its condition holds, those under `also` hold too and none of those under `unless` does.
-The strictest action of the rules that fired is the decision; `otherwise` is the decision when none did. A
-score that is null never fires a rule. Stance never acts: a reader's side is no ground for moderation. A
-comment for a story that was closed is rejected, whatever the rules say.
+A rule fires when its condition holds, those under `also` hold too and none of those under `unless` does. The
+strictest action of the rules that fired is the decision; `otherwise` is the decision when none did. A score
+that is null never fires a rule. Stance never acts: a reader's side is not a reason for moderation. A comment
+on a closed story is rejected, whatever the rules say.
 
 PolicyError names the file, the key, the problem and the fix.
 """
@@ -133,7 +133,7 @@ class Policy:
             if reason is None:
                 continue
             key = (rule.code, rule.when)
-            # If a rule has steps (review from 0.7, reject from 0.9), only the strictest is reported.
+            # If rules form steps (review from 0.7, reject from 0.9), only the strictest is reported.
             if key not in fired or SEVERITY[rule.action] > SEVERITY[fired[key][0].action]:
                 fired[key] = rule, reason
         if not fired:
@@ -142,16 +142,16 @@ class Policy:
         return Decision(action=ordered[0][0].action, reasons=tuple(reason for _, reason in ordered))
 
     def nearly(self, comment: Comment, prediction: Prediction) -> tuple[Reason, ...]:
-        """Rules that only the score keeps from firing: it is below the threshold, all else holds."""
+        """The rules that would fire if only the score reached the threshold."""
         facts = _Facts(comment, prediction, self._word_lists)
-        found = []
+        reasons = []
         for rule in self.rules:
             if rule.at_most is not None or rule.when not in SCORES or self._holds(rule, facts):
                 continue
             reason = self._fire(rule.model_copy(update={"at_least": 0.0}), facts)
             if reason is not None:
-                found.append(replace(reason, threshold=self.threshold(rule)))
-        return tuple(found)
+                reasons.append(replace(reason, threshold=self.threshold(rule)))
+        return tuple(reasons)
 
     @property
     def label(self) -> str:
@@ -160,7 +160,7 @@ class Policy:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the rules: policies with the same fingerprint decide alike."""
+        """SHA-256 of the rules: policies with the same fingerprint make the same decisions."""
         rules = [rule.model_dump() for rule in self.rules]
         return hashlib.sha256(json.dumps([rules, self.otherwise], sort_keys=True).encode()).hexdigest()
 
@@ -258,11 +258,11 @@ class _Facts:
     def describe(self, condition: Condition, threshold: float) -> str:
         """The value in words; for a word list its entries, never the comment's text."""
         sign = "at least" if condition.at_most is None else "at most"
-        found = f"{condition.when} {round(self.value(condition) or 0, 4):g} ({sign} {round(threshold, 4):g})"
+        stated = f"{condition.when} {round(self.value(condition) or 0, 4):g} ({sign} {round(threshold, 4):g})"
         if condition.when.startswith(WORD_LIST):
             entries = self._surface.matches(self._word_lists[condition.when.removeprefix(WORD_LIST)])
-            return f"{found}: {', '.join(dict.fromkeys(entries))}"
-        return found
+            return f"{stated}: {', '.join(dict.fromkeys(entries))}"
+        return stated
 
 
 def rule_key(rule: Rule) -> str:

@@ -5,8 +5,8 @@
 
 A host without a scheme is a link only if it ends in a known top-level domain. Two-letter domains count only
 before a path, since a space is often missing after a full stop ("ok.so", "true.It"). Mail addresses are not
-links. Linkifiers with richer rules exist, but those for Python search the rest of the text again from every
-possible start, so that one comment could block a server for seconds.
+links. There are libraries with richer rules, but those for Python search the rest of the text again from
+every possible start, so one comment could block a server for seconds.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ SHARES = ("capitals",)
 COUNTS = ("links", "repeated_characters", "repeated_words", "characters", "words")
 WORD_LIST = "word_list."
 MIN_LETTERS = 15
-"""Least number of cased letters for `capitals`: "USA!" is not shouting."""
+"""The fewest cased letters for `capitals` to apply: "USA!" is not shouting."""
 
 
 class _Strict(BaseModel):
@@ -51,7 +51,8 @@ class Condition(_Strict):
     def _check_when(self) -> None:
         if self.when.startswith("stance"):
             raise ValueError(
-                "a policy can't act on stance (an opinion is no ground for moderation): remove this condition"
+                "a policy can't act on stance, since an opinion is not a reason for moderation: remove this "
+                "condition"
             )
         if self.when not in (*SCORES, *SHARES, *COUNTS) and not self.when.startswith(WORD_LIST):
             known = ", ".join((*SCORES, *SHARES, *COUNTS, WORD_LIST + "NAME"))

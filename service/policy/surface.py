@@ -23,8 +23,8 @@ _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _PIECE = re.compile(r"\S{1,2000}\s*|\s+")
 """Characters normalised per call: one call for a long text would block all other threads."""
 _MOST_MARKS = 30
-"""Longest run of combining marks that is kept, as in Unicode's stream-safe format: normalisation sorts them
-in quadratic time.
+"""The longest run of combining marks that is kept, as in Unicode's stream-safe format: normalisation takes
+quadratic time to sort them.
 """
 
 
@@ -39,7 +39,7 @@ def fold(text: str) -> str:
 @cache
 def _endless_marks() -> re.Pattern[str]:
     marks = [code for code in range(0x300, 0x20000) if _is_mark(chr(code))]
-    # As ranges: `re` looks single characters up quickly below U+10000 only.
+    # As ranges, because `re` looks up single characters quickly only below U+10000.
     runs = [[code for _, code in run] for _, run in groupby(enumerate(marks), lambda pair: pair[1] - pair[0])]
     some = "".join(f"{chr(run[0])}-{chr(run[-1])}" for run in runs)
     return re.compile(f"([{some}]{{{_MOST_MARKS}}})[{some}]+")

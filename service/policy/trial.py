@@ -89,12 +89,12 @@ def try_policy(
     for batch in _batches(rows):
         records = [row for row in batch if isinstance(row, Record)]
         trial.bad += [row for row in batch if isinstance(row, RawRow)]
-        known = {record.row: found for record in records if (found := scores_of(record))}
+        known = {record.row: scored for record in records if (scored := scores_of(record))}
         unknown = [record for record in records if record.row not in known]
         trial.scored_before += len(known)
         if unknown:
             predictions = predict(unknown)
-            known |= {record.row: found for record, found in zip(unknown, predictions, strict=True)}
+            known |= {record.row: scored for record, scored in zip(unknown, predictions, strict=True)}
         for record in records:
             prediction = known[record.row]
             nearly = policy.nearly(record, prediction) if examples else ()
@@ -108,12 +108,12 @@ def scores_of(record: Record) -> Prediction | None:
     abuse = nested if isinstance(nested, Mapping) else {}
     scores = {name: _probability(abuse.get(name, record.extra.get(f"abuse.{name}"))) for name in ABUSE}
     spam = _probability(record.extra.get(SPAM))
-    found = {name: score for name, score in scores.items() if score is not None}
-    if spam is None or len(found) < len(ABUSE):
+    present = {name: score for name, score in scores.items() if score is not None}
+    if spam is None or len(present) < len(ABUSE):
         return None
     off_topic = _probability(record.extra.get(OFF_TOPIC))
     return Prediction(
-        id=record.id, abuse=found, spam=spam, off_topic=off_topic, stance=None, language=record.language
+        id=record.id, abuse=present, spam=spam, off_topic=off_topic, stance=None, language=record.language
     )
 
 

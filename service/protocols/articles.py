@@ -123,10 +123,10 @@ async def put_article(
 async def get_article(request: Request, article_id: ArticleId, service: ServiceDep) -> Response:
     """The article stored under this id or URL."""
     _check_id(request, article_id)
-    found = await run_in_threadpool(articles.get, service.store, article_id)
-    if found is None:
+    article = await run_in_threadpool(articles.get, service.store, article_id)
+    if article is None:
         raise NotFound("no article is stored under this id or URL: PUT it here")
-    return JSON(await run_in_threadpool(_out, service, found))
+    return JSON(await run_in_threadpool(_out, service, article))
 
 
 @router.delete(

@@ -1,5 +1,6 @@
-"""Counts of comments: `Counts` of any set of them, `Groups` of them by article, author or target, `Timeline`
-of them over time. Groups and timelines stay within a size given, whatever comes.
+"""Counts of comments: `Counts` for any set, `Groups` by article, author or target, `Timeline` over time.
+
+Groups and timelines have a maximum size, whatever the input.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ NAME_LENGTH = 200
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a report counts of one comment; `off_topic` and `stance` are None where they were not judged."""
+    """What a report counts about one comment; `off_topic` and `stance` are None where not judged."""
 
     action: str
     abusive: bool
@@ -26,7 +27,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class Counts:
-    """Numbers of comments. `judged` had off-topic judged; stances are counted where there is one."""
+    """Numbers of comments. `judged` have an off-topic score, `favor` to `unsure` a target."""
 
     comments: int = 0
     approve: int = 0
@@ -57,33 +58,33 @@ class Counts:
             setattr(self, verdict.stance, getattr(self, verdict.stance) + 1)
 
     def merge(self, other: Counts) -> None:
-        """Add the numbers of another part."""
+        """Add the numbers in `other`."""
         for each in fields(Counts):
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
     @property
     def stances(self) -> int:
-        """Comments with a stance judged, whichever it is."""
+        """How many comments have a stance, whichever it is."""
         return self.favor + self.against + self.none + self.unsure
 
     @property
     def abusive_share(self) -> float | None:
-        """In [0, 1]; None of nothing."""
+        """In [0, 1]; None if there are no comments."""
         return self.abusive / self.comments if self.comments else None
 
     @property
     def off_topic_share(self) -> float | None:
-        """Of the comments that were judged, in [0, 1]; None of nothing."""
+        """The share of the judged comments, in [0, 1]; None if none was judged."""
         return self.off_topic / self.judged if self.judged else None
 
 
 def abusive(counts: Counts) -> int:
-    """What articles and authors are ranked by."""
+    """The number that articles and authors are ranked by."""
     return counts.abusive
 
 
 def stances(counts: Counts) -> int:
-    """What targets are ranked by."""
+    """The number that targets are ranked by."""
     return counts.stances
 
 
@@ -103,11 +104,11 @@ STEPS: tuple[tuple[str, Callable[[datetime], datetime], timedelta], ...] = (
     ("month", lambda time: _day(time).replace(day=1), timedelta(days=30)),
     ("year", lambda time: _day(time).replace(month=1, day=1), timedelta(days=365)),
 )
-"""Name, the start of the step that a time falls in, and about how long it is; finest first."""
+"""For each step, finest first: its name, a function from a time to the step's start, and its rough length."""
 
 
 class Timeline:
-    """Counts by hour; by day, month or year once there are more than `max_bins` of the finer ones."""
+    """Counts by hour, then by day, month or year as soon as the finer step needs more than `max_bins`."""
 
     def __init__(self, *, max_bins: int) -> None:
         self._max_bins = max_bins
@@ -124,15 +125,14 @@ class Timeline:
             self._bins[start] = Counts()
         self._bins[start].add(verdict)
         while len(self._bins) > self._max_bins and self._step < len(STEPS) - 1:
-            # Weeks don't add up to months, so none are kept.
+            # Weeks don't add up to months, so that step is skipped.
             self._step += 2 if STEPS[self._step + 1][0] == "week" else 1
             self._bins = self._by(self._step)
 
     def shown(self, *, bins: int, step: str = "hour") -> tuple[str, list[tuple[datetime, Counts]]]:
-        """How long a step is ("day"), and the counts in order of time, those without comments left out.
+        """The step's name ("day"), and the counts in order of time; steps without comments are left out.
 
-        The step is the finest of which about `bins` or fewer lie between the first and the last, `step` or
-        coarser.
+        It is the finest step, `step` or coarser, that divides the time covered into about `bins` or fewer.
         """
         places = range(max(self._step, _place(step)), len(STEPS))
         span = max(self._bins) - min(self._bins) if self._bins else timedelta()
@@ -140,10 +140,10 @@ class Timeline:
         return STEPS[place][0], sorted(self._by(place).items(), key=lambda item: item[0])
 
     def _by(self, place: int) -> dict[datetime, Counts]:
-        found: dict[datetime, Counts] = {}
+        merged: dict[datetime, Counts] = {}
         for time, counts in self._bins.items():
-            found.setdefault(STEPS[place][1](time), Counts()).merge(counts)
-        return found
+            merged.setdefault(STEPS[place][1](time), Counts()).merge(counts)
+        return merged
 
 
 def _place(step: str) -> int:
@@ -162,8 +162,9 @@ class Group:
 class Groups:
     """Counts by article, author or target, for at most `capacity` of them.
 
-    When there are more, the half with the fewest comments goes into `rest`: the largest groups stay, and
-    what one lost before it grew is in `rest` too (lossy counting). `dropped` says how often a group went.
+    When there are more, the half with the fewest comments is merged into `rest` (lossy counting): the largest
+    groups stay, though comments counted before a group was dropped remain in `rest` if it comes back.
+    `dropped` counts the groups dropped.
     """
 
     def __init__(self, *, capacity: int, timeline_bins: int = 0) -> None:
@@ -177,7 +178,7 @@ class Groups:
         return len(self._groups)
 
     def add(self, key: str | None, name: str, row: ScoredRow, verdict: Verdict) -> None:
-        """Count a comment; one whose `key` is None belongs to no group."""
+        """Count a comment. With `key` None it belongs to no group and counts in `unnamed`."""
         if key is None:
             self.unnamed += 1
             return
@@ -193,7 +194,7 @@ class Groups:
             group.timeline.add(row.created_at, verdict)
 
     def most(self, n: int, *, by: Callable[[Counts], float]) -> list[Group]:
-        """The `n` groups with the highest `by`; among equals the one with more comments, then the first."""
+        """The `n` groups with the highest `by`; ties go to more comments, then to the earlier group."""
         groups = self._groups.values()
         return sorted(groups, key=lambda g: (by(g.counts), g.counts.comments), reverse=True)[:n]
 

@@ -1,7 +1,7 @@
-"""The plots of a report, by Plotly. Its JavaScript draws them when the page is opened.
+"""The plots of a report, made with Plotly, whose JavaScript draws them when the page is opened.
 
-Needs the extra `report`, imported only in here. Names of articles, authors and targets come from strangers:
-Plotly reads its own little HTML (links too) in labels, so they go through `_label`.
+Needs the extra `report`; no other module imports Plotly. Names of articles, authors and targets are
+untrusted, and Plotly interprets some HTML in labels, links included, so every name goes through `_label`.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ COLORS = {
     "unsure": "#e3e5e8",
     "bars": "#7d99ab",
 }
-"""Told apart by the colour-blind too; the order and the words never depend on colour alone."""
+"""Distinguishable for colour-blind readers; order and labels say the same without the colours."""
 SIDES = (*STANCES, UNSURE)
 MAX_BINS = 90
-"""Steps of time that a plot is divided into."""
+"""The most time steps on one plot."""
 SMALL = 6
 """Targets whose stance is shown over time, each in a plot of its own."""
 _STEP_MS = {
@@ -47,7 +47,7 @@ _FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, 
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A figure: its id on the page, what it shows in words for who doesn't see it, and Plotly's own JSON."""
+    """A figure: its id on the page, a text alternative, its height in pixels and Plotly's JSON."""
 
     id: str
     alt: str
@@ -56,7 +56,7 @@ class Plot:
 
 
 def import_plotly() -> tuple[Any, Any]:
-    """`plotly.graph_objects` and `plotly.subplots`. Raises DumpError saying how to install them."""
+    """`plotly.graph_objects` and `plotly.subplots`. Raises DumpError if Plotly is not installed."""
     try:
         import plotly.graph_objects
         import plotly.subplots
@@ -68,7 +68,7 @@ def import_plotly() -> tuple[Any, Any]:
 
 
 def over_time(tally: Tally) -> Plot:
-    """Comments by decision, and below them the shares of abusive and off-topic ones."""
+    """Comments by decision, and below them the abusive and off-topic shares."""
     go, subplots = import_plotly()
     step, bins = tally.timeline.shown(bins=MAX_BINS)
     times = [time for time, _ in bins]
@@ -167,7 +167,7 @@ def by_group(tally: Tally, kind: str, groups: Sequence[Group]) -> Plot:
 
 
 def distributions(tally: Tally) -> Plot:
-    """A histogram a score, on a logarithmic scale, with the policy's thresholds as lines."""
+    """One histogram per score, on a logarithmic scale, with the policy's thresholds as lines."""
     go, subplots = import_plotly()
     columns = 3
     titles = [label(score) for score in SCORES]
@@ -198,7 +198,7 @@ def distributions(tally: Tally) -> Plot:
             )
     figure.update_xaxes(range=[0, 1], nticks=3)
     highest = max(max(each.bins) for each in tally.distributions.values())
-    # One scale for all, from where a single comment shows to room for the lines' labels.
+    # One scale for all: a single comment is visible, and the lines' labels fit on top.
     figure.update_yaxes(type="log", dtick=1, range=[math.log10(0.6), math.log10(max(highest, 10)) + 0.5])
     alt = (
         f"Distributions of the {len(SCORES)} scores from 0 to 1, comments on a logarithmic scale, with the "
@@ -208,34 +208,34 @@ def distributions(tally: Tally) -> Plot:
 
 
 def reasons(tally: Tally) -> Plot:
-    """How many comments each reason was given for."""
+    """How many comments were given each reason."""
     go, _ = import_plotly()
-    found = tally.reasons.most_common(20)[::-1]
-    places = list(range(len(found)))
+    ranked = tally.reasons.most_common(20)[::-1]
+    places = list(range(len(ranked)))
     figure = go.Figure(
         go.Bar(
             y=places,
-            x=[count for _, count in found],
+            x=[count for _, count in ranked],
             orientation="h",
             marker={"color": COLORS["review"]},
-            text=[f"{count:,}" for _, count in found],
+            text=[f"{count:,}" for _, count in ranked],
             hovertemplate="%{x:,} comments<extra></extra>",
         )
     )
-    figure.update_yaxes(tickmode="array", tickvals=places, ticktext=[_label(name, 40) for name, _ in found])
+    figure.update_yaxes(tickmode="array", tickvals=places, ticktext=[_label(name, 40) for name, _ in ranked])
     figure.update_xaxes(title_text="comments", tickformat=",", rangemode="tozero")
-    alt = f"Comments by reason, {len(found)} reasons. The table below has the numbers."
-    return _plot("reasons", figure, height=90 + 26 * len(found), alt=alt, legend=False)
+    alt = f"Comments by reason, {len(ranked)} reasons. The table below has the numbers."
+    return _plot("reasons", figure, height=90 + 26 * len(ranked), alt=alt, legend=False)
 
 
 def _label(name: str, length: int) -> str:
-    """A stranger's text as a label: cut to `length`, and nothing in it read as markup."""
+    """Untrusted text as a label: cut to `length` and escaped."""
     return html.escape(one_line(name, length=length), quote=False)
 
 
 def _subplots(subplots: Any, **layout: Any) -> Any:
     figure = subplots.make_subplots(**layout)
-    figure.update_annotations(font={"size": 13})  # the titles, which are all there is yet
+    figure.update_annotations(font={"size": 13})  # so far the titles are the only annotations
     return figure
 
 
@@ -269,12 +269,12 @@ def _time_axis(times: Sequence[Any]) -> dict[str, Any]:
 
 
 def _bar_ms(step: str) -> float:
-    """The width of a step's bar in milliseconds: by itself Plotly makes a single bar a hairline."""
+    """The width of a step's bar in milliseconds. Set because Plotly draws a lone bar as a hairline."""
     return 0.82 * _STEP_MS.get(step, _STEP_MS["day"])
 
 
 def _room(bins: Sequence[tuple[datetime, Any]], step: str) -> dict[str, Any]:
-    """The range of a time axis: half a step beside the ends, and a week of steps at least."""
+    """The range of a time axis: half a step of margin at both ends, and at least seven steps."""
     length = timedelta(milliseconds=_STEP_MS.get(step, _STEP_MS["day"]))
     first, last = bins[0][0] - length / 2, bins[-1][0] + length / 2
     beside = max(timedelta(), (7 * length - (last - first)) / 2)
@@ -282,7 +282,7 @@ def _room(bins: Sequence[tuple[datetime, Any]], step: str) -> dict[str, Any]:
 
 
 def _plot(id_: str, figure: Any, *, height: int, alt: str, legend: bool = True) -> Plot:
-    """The figure in the page's own look; its colours of text and grid are the style sheet's."""
+    """The figure in the page's style; the style sheet sets the colours of text and grid."""
     figure.update_layout(
         template="none",
         height=height,
@@ -292,7 +292,7 @@ def _plot(id_: str, figure: Any, *, height: int, alt: str, legend: bool = True) 
         margin={"l": 56, "r": 12, "t": 72 if legend else 36, "b": 40},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        # Above the titles of the plots, 30 pixels high.
+        # 30 pixels above the plots, clear of their titles.
         legend={
             "orientation": "h",
             "yanchor": "bottom",

@@ -1,4 +1,4 @@
-"""The thresholds of a report: those of its policy, and for each score the one used for counting."""
+"""A report's thresholds: those of its policy, and for each score the one used for counting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from parley.service.policy.rules import SCORES
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """From `value` on, the policy's rule on `score` (a path such as `abuse.toxicity`) gives `action`."""
+    """A rule of the policy: a `score` (a path such as `abuse.toxicity`) from `value` on leads to `action`."""
 
     score: str
     value: float
@@ -22,7 +22,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The score from which a comment is counted, and where the number comes from."""
+    """The score from which a comment counts, and where that number comes from."""
 
     value: float
     origin: str
@@ -30,7 +30,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """What is drawn (`drawn`), what is counted with (`cuts`, by score), and the policy's name and codes."""
+    """The lines to draw (`drawn`), the cuts for counting (by score), and the policy's name and codes."""
 
     policy: str
     drawn: tuple[Line, ...]
@@ -39,10 +39,10 @@ class Lines:
 
     @classmethod
     def load(cls, policy: str, *, model: Path | None = None) -> Lines:
-        """The thresholds of `policy`, with those of the artifact at `model` where it says `model`.
+        """The thresholds of `policy`; those it takes from the model come from the artifact at `model`.
 
-        None is the artifact that comes with Parley. Raises PolicyError, and ArtifactError for a `model`
-        that is none.
+        Without `model`, that is the artifact that comes with Parley. Raises PolicyError, and ArtifactError if
+        there is no artifact at `model`.
         """
         thresholds = Artifact.open(model or DEFAULT).thresholds if model or DEFAULT.is_dir() else {}
         loaded = Policy.load(policy, thresholds=thresholds)

@@ -1,10 +1,10 @@
-"""The report as one HTML page that needs nothing else: no network, no other file.
+"""The report as one self-contained HTML page: no network, no other file.
 
     write_page(Path("report.html"), tally, facts)
 
 Comments are hostile input. Jinja escapes every value, data goes to the script as JSON without a `<`, and a
-Content-Security-Policy lets only the page's own two scripts run, by their hashes: markup that slipped
-through could still fetch and run nothing.
+Content-Security-Policy allows only the page's two scripts, by their hashes: even markup that slipped through
+could neither load nor run anything.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from parley.service.report.tally import Pick, Tally
 from parley.service.report.words import label, moment, one_line, per, share
 
 SHOWN = 8
-"""Comments to look at first that are open; the others unfold."""
+"""How many of the comments to look at first are shown; the others are folded away."""
 _MARKED_UP = ("html", "markdown")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the page says of itself. `top` is how many rows its tables of groups have."""
+    """What the page says about itself. `top` is the number of rows in the tables of groups."""
 
     title: str
     sources: tuple[str, ...]
@@ -63,7 +63,7 @@ class GroupSection:
 
 
 def write_page(path: Path, tally: Tally, facts: Facts) -> int:
-    """Write the page, whole or not at all; returns its size in bytes. Raises DumpError."""
+    """Write the page atomically and return its size in bytes. Raises DumpError."""
     content = render_page(tally, facts).encode(errors="replace")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -79,7 +79,7 @@ def write_page(path: Path, tally: Tally, facts: Facts) -> int:
 
 
 def render_page(tally: Tally, facts: Facts) -> str:
-    """The page as text, for one comment or more. Raises DumpError without the extra `report`."""
+    """The page as text, for at least one comment. Raises DumpError without the extra `report`."""
     figures.import_plotly()
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -148,11 +148,11 @@ def group_sections(tally: Tally, *, top: int) -> Iterable[GroupSection]:
         "No comments have an author (author.id or author.name).",
         by=abusive,
     )
-    own = tally.own_targets
+    with_target = tally.own_targets
     lead = "A stance is towards a target, so there are no totals over different targets. "
     lead += (
-        f"{own:,} comments have a target of their own; for the others it is the article's title."
-        if own
+        f"{with_target:,} comments have a target of their own; for the others it is the article's title."
+        if with_target
         else "No comments have a target of their own, so stances are towards the article's title "
         "(the option --target of parley score sets a target)."
     )
@@ -191,7 +191,7 @@ def _plots(tally: Tally, by_group: list[Plot]) -> list[Plot]:
 
 
 def pieces(row: ScoredRow) -> list[Piece]:
-    """The comment as its readers see it, cut at the ends of its spans."""
+    """The comment as readers see it, split at the boundaries of its spans."""
     text, inside = row.text, covered(row.text, row.spans)
     if row.format in _MARKED_UP:
         plain = plain_text(text, row.format)  # type: ignore[arg-type]
@@ -199,9 +199,9 @@ def pieces(row: ScoredRow) -> list[Piece]:
     return cut(text, inside)
 
 
-def why(found: Pick) -> list[str]:
-    """Why a comment is in the list: its reasons, or its highest score where it has none."""
-    row = found.row
+def why(pick: Pick) -> list[str]:
+    """Why a comment is in the list: its reasons, or its highest score if it has none."""
+    row = pick.row
     if row.reasons:
         return [f"{reason.get('code')}: {reason.get('detail')}" for reason in row.reasons]
     highest = max(SCORES, key=lambda score: row.scores[score] or 0.0)
@@ -218,12 +218,12 @@ def _resource(name: str) -> str:
 
 
 def _script(code: str) -> str:
-    """A script that can stand in a page: no end tag in it, and line ends as the browser will hash them."""
+    """A script made safe to inline: end tags escaped, line ends as the browser will hash them."""
     return code.replace("\r\n", "\n").replace("\r", "\n").replace("</script", "<\\/script").strip()
 
 
 def _data(values: Any) -> str:
-    """JSON for a `<script>` that holds data: nothing in it can end the element or open another."""
+    """JSON for a data `<script>`: nothing in it can close the element or open another."""
     return json.dumps(values).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

@@ -1,4 +1,4 @@
-"""A comment cut at the ends of its spans, so that a page can mark what is toxic.
+"""A comment split at the boundaries of its spans, so that a page can mark what is toxic.
 
 cut("You idiot!", covered("You idiot!", [{"start": 4, "end": 9}]))
 [Piece("You ", False), Piece("idiot", True), Piece("!", False)]
@@ -23,7 +23,7 @@ class Piece:
 
 
 def covered(text: str, spans: Iterable[Mapping[str, Any]]) -> bytearray:
-    """For each character of `text`, 1 inside a span and 0 elsewhere. Spans that can't be are left out."""
+    """For each character of `text`, 1 inside a span and 0 elsewhere. Invalid spans are ignored."""
     inside = bytearray(len(text))
     for span in spans:
         start, end = span.get("start"), span.get("end")
@@ -33,16 +33,16 @@ def covered(text: str, spans: Iterable[Mapping[str, Any]]) -> bytearray:
 
 
 def covered_plain(plain: PlainText, inside: bytearray) -> bytearray:
-    """The same for the characters of `plain`, from those of the text that it was made of."""
+    """The same for the characters of `plain`; `inside` is for the text it was made from."""
     return bytearray(any(inside[slice(*plain.original_span(at, at + 1))]) for at in range(len(plain.text)))
 
 
 def cut(text: str, inside: bytearray) -> list[Piece]:
     """The pieces of `text`, in order."""
-    found: list[Piece] = []
+    pieces: list[Piece] = []
     start = 0
     for at in range(1, len(text) + 1):
         if at == len(text) or inside[at] != inside[start]:
-            found.append(Piece(clean(text[start:at]), bool(inside[start])))
+            pieces.append(Piece(clean(text[start:at]), bool(inside[start])))
             start = at
-    return found
+    return pieces

@@ -1,9 +1,8 @@
-"""Scored output read back: the JSON lines, CSV or Parquet of `parley score`, a file or a folder of parts.
+"""Reads scored output back: JSON lines, CSV or Parquet from `parley score`, as one file or a folder of parts.
 
     for row in ScoredFile.open(Path("scores.jsonl")): ...
 
-Only what a report needs is kept of a row. One that can't be read is counted in `unreadable`, and never
-stops the others.
+A row keeps only the columns a report needs. A row that can't be read is counted in `unreadable` and skipped.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from parley.service.policy.decision import SEVERITY
 from parley.service.policy.rules import SCORES
 
 NEEDED = ("text", "abuse.toxicity", "decision.action")
-"""Columns that every scored file has."""
+"""The columns that every scored file has."""
 COLUMNS = (
     *NEEDED,
     *(score for score in SCORES if score not in NEEDED),
@@ -42,14 +41,14 @@ _OBJECTS = ("article", "author", "abuse", "stance", "decision")
 
 
 class _Unreadable(ValueError):
-    """A row that is none; the message says why."""
+    """A row that can't be used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredRow:
-    """One scored comment. `scores` are by path (`abuse.toxicity`), None where the model gave none.
+    """One scored comment. `scores` are by path (`abuse.toxicity`), None where the model gave no score.
 
-    `stance` is one of STANCES, or UNSURE where the model named none.
+    `stance` is one of STANCES, UNSURE if the model settled on none, and None without a target.
     """
 
     id: str
@@ -71,7 +70,7 @@ class ScoredRow:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """The row with these values by column. Raises _Unreadable."""
+        """The row with these values, given by column. Raises _Unreadable."""
         get = values.get
         action, text = get("decision.action"), get("text")
         if action not in SEVERITY or not isinstance(text, str):
@@ -103,9 +102,9 @@ class ScoredRow:
 
 
 class ScoredFile:
-    """The rows of a scored file, or of the files of a folder in the order of their names.
+    """The rows of a scored file, or of the files in a folder in the order of their names.
 
-    `unreadable` counts the rows that could not be read so far, and `first_problem` tells of the first.
+    `unreadable` counts the rows skipped so far; `first_problem` describes the first of them.
     """
 
     def __init__(self, files: list[Path]) -> None:
@@ -118,7 +117,7 @@ class ScoredFile:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """The rows at `path`. Raises DumpError where there is no such file, or no part in the folder."""
+        """The rows at `path`. Raises DumpError if there is no such file or no scored file in the folder."""
         if not path.exists():
             raise DumpError(f"{path} can't be opened: there is no such file")
         if not path.is_dir():
@@ -134,12 +133,12 @@ class ScoredFile:
 
     @property
     def fraction(self) -> float:
-        """How much of the bytes has been read, in [0, 1]."""
+        """The share of the bytes read so far, in [0, 1]."""
         now = self._source.fraction * self._source.size if self._source else 0.0
         return min(1.0, (self._done + now) / (sum(self._sizes) or 1))
 
     def __iter__(self) -> Iterator[ScoredRow]:
-        """Every row that can be read. Raises DumpError for a file that holds no scores or breaks off."""
+        """Every row that can be read. Raises DumpError for a file that has no scores or is damaged."""
         for file, size in zip(self.files, self._sizes, strict=True):
             with closing(Source(file)) as self._source:
                 for number, values in enumerate(_values(self._source), start=1):
@@ -155,7 +154,7 @@ class ScoredFile:
 
 
 _Values = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
-"""A row's values by column, or what parses them and may fail."""
+"""A row's values by column, or a function that parses them and may fail."""
 
 
 def _is_part(file: Path) -> bool:
@@ -198,7 +197,7 @@ def _first(line: str, path: Path) -> dict[str, Any]:
 
 
 def _flat(values: Any) -> dict[str, Any]:
-    """Objects opened into dotted names."""
+    """Nested objects flattened into dotted names."""
     if not isinstance(values, dict):
         raise _Unreadable("it is not a JSON object")
     flat = dict(values)
@@ -225,9 +224,9 @@ def _from_parquet(source: Source) -> Iterator[_Values]:
     pa = import_pyarrow()
     try:
         table = pa.parquet.ParquetFile(source.stream)
-        found = table.schema_arrow.names
-        _check(source.path, found)
-        wanted = [name for name in found if name in COLUMNS]
+        names = table.schema_arrow.names
+        _check(source.path, names)
+        wanted = [name for name in names if name in COLUMNS]
         for batch in table.iter_batches(batch_size=1000, columns=wanted):
             yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
@@ -235,9 +234,9 @@ def _from_parquet(source: Source) -> Iterator[_Values]:
         raise DumpError(f"{source.path} can't be read: it is damaged or was cut short ({first})") from error
 
 
-def _check(path: Path, found: Iterable[str]) -> None:
-    """Raises DumpError where the columns are not those of scores."""
-    columns = set(found)
+def _check(path: Path, names: Iterable[str]) -> None:
+    """Raises DumpError if a column that every scored file has is missing."""
+    columns = set(names)
     missing = [name for name in NEEDED if name not in columns]
     if missing:
         raise DumpError(
@@ -256,7 +255,7 @@ def _score(value: Any) -> float | None:
 
 
 def _time(value: Any) -> datetime | None:
-    """The time in UTC; None if there is none or it can't be parsed."""
+    """The time in UTC; None if it is missing or can't be parsed."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -266,7 +265,7 @@ def _time(value: Any) -> datetime | None:
 
 
 def _list(value: Any) -> list[Any]:
-    """A list that CSV holds as JSON."""
+    """A list; in CSV it is stored as JSON."""
     if isinstance(value, str):
         value = json.loads(value) if value else []
     return value if isinstance(value, list) else []

@@ -23,22 +23,22 @@ from parley.service.report.rows import ScoredRow
 
 TOXICITY = "abuse.toxicity"
 BINS = 50
-"""Of a distribution, each 0.02 wide."""
+"""Bins of a score's distribution, each 0.02 wide."""
 GROUPS = 100_000
-"""Articles, and authors: some 40 MB each."""
+"""The most articles, and the most authors: some 40 MB each."""
 TARGETS = 1_000
-"""Fewer, as each keeps its stance over time."""
+"""The most targets: fewer, since each keeps a timeline."""
 TARGET_BINS = 200
 TIME_BINS = 5_000
 TEXT_LENGTH = 3_000
-"""Characters kept of a comment to look at."""
+"""Characters kept of each comment to look at."""
 KINDS = 500
-"""Codes of reasons, notes and languages that are told apart; a file of our own has a few dozen."""
+"""The most different reason codes, notes or languages counted apart; Parley's own files have a few dozen."""
 
 
 @dataclass(slots=True)
 class Pick:
-    """A comment to look at, whether its text was `cut`, and how often it came while it stood in the list."""
+    """A comment to look at, whether its text was `cut`, and how often the text came while it was listed."""
 
     row: ScoredRow
     cut: bool
@@ -46,8 +46,10 @@ class Pick:
 
 
 class First:
-    """The `size` comments to look at first: the strictest decision, then the highest abuse score, then spam,
-    then off-topic. A text stands there once."""
+    """The `size` comments to look at first, ranked by decision, then abuse, then spam, then off-topic score.
+
+    Each text is listed once.
+    """
 
     def __init__(self, *, size: int) -> None:
         self._size = size
@@ -61,25 +63,25 @@ class First:
         abuse = max(score or 0.0 for name, score in scores.items() if name.startswith("abuse."))
         rank = (SEVERITY[row.action], abuse, scores[SPAM] or 0.0, scores[OFF_TOPIC] or 0.0)  # type: ignore[index]
         text = row.text[:TEXT_LENGTH]
-        found = self._by_text.get(text)
-        if found is not None:
-            found.copies += 1
+        pick = self._by_text.get(text)
+        if pick is not None:
+            pick.copies += 1
         elif len(self._heap) < self._size or rank > self._heap[0][0]:
-            found = self._by_text[text] = Pick(replace(row, text=text), cut=text != row.text)
-            heapq.heappush(self._heap, (rank, next(self._order), found))
+            pick = self._by_text[text] = Pick(replace(row, text=text), cut=text != row.text)
+            heapq.heappush(self._heap, (rank, next(self._order), pick))
             if len(self._heap) > self._size:
                 del self._by_text[heapq.heappop(self._heap)[2].row.text]
 
     def ranked(self) -> list[Pick]:
-        """The first first. Comments that no rule fired on only where it fired on none."""
-        found = [found for _, _, found in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
-        held = [each for each in found if each.row.reasons or each.row.action != "approve"]
-        return held or found
+        """The highest ranked first. Comments that no rule fired on are included only if none fired at all."""
+        picks = [pick for _, _, pick in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
+        held = [pick for pick in picks if pick.row.reasons or pick.row.action != "approve"]
+        return held or picks
 
 
 @dataclass(slots=True)
 class Distribution:
-    """How a score spreads: `bins` of equal width from 0 to 1, comments at or over the cut, nulls."""
+    """A score's distribution: `bins` of equal width from 0 to 1, comments at or over the cut, and nulls."""
 
     bins: list[int] = field(default_factory=lambda: [0] * BINS)
     over: int = 0
@@ -87,7 +89,7 @@ class Distribution:
 
 
 class Tally:
-    """What a report tells. `lines` are its thresholds, `top` how many comments to look at first it keeps."""
+    """A report's numbers. `lines` are its thresholds, `top` the number of comments to look at first."""
 
     def __init__(self, lines: Lines, *, top: int) -> None:
         self.lines = lines
@@ -124,7 +126,7 @@ class Tally:
 
     @property
     def foreign_codes(self) -> list[str]:
-        """Reasons in the file that the report's policy has no rule for: another policy decided."""
+        """Reasons in the file that the report's policy has no rule for: another policy made the decisions."""
         return sorted(set(self.reasons) - self.lines.codes)
 
     def _verdict(self, row: ScoredRow) -> Verdict:
@@ -154,7 +156,7 @@ class Tally:
         distribution.over += value >= self.lines.cuts[score].value
 
 
-def _count(counter: Counter[str], found: set[str]) -> None:
-    """Count each; beyond KINDS different ones, the new ones together."""
-    for name in {name[:80] for name in found}:
+def _count(counter: Counter[str], names: set[str]) -> None:
+    """Count each name; beyond KINDS different ones, new names count as "others"."""
+    for name in {name[:80] for name in names}:
         counter[name if name in counter or len(counter) < KINDS else "others"] += 1

@@ -13,7 +13,7 @@ from parley.service.report.tally import Tally
 from parley.service.report.words import label, moment, one_line, per, share
 
 ROWS = 10
-"""Steps of time that are shown; the page shows more."""
+"""The most time steps shown; the page shows more."""
 
 
 def print_tables(tally: Tally, console: Console, *, top: int) -> None:
@@ -85,9 +85,8 @@ def _counts(title: str, first: str, rows: list[tuple[str, Counts]], *, width: in
     table.padding = (0, 0, 0, 0)
     names, *numbers = table.columns
     taken = sum(max(len(str(cell)) for cell in (column.header, *column.cells)) for column in numbers)
-    names.max_width = max(
-        8, width - taken - len(table.columns) - 1
-    )  # a name may be cut short, a number never
+    # A name may be cut short, a number never.
+    names.max_width = max(8, width - taken - len(table.columns) - 1)
     return table
 
 
@@ -100,9 +99,9 @@ def _scores(tally: Tally) -> Table:
         f"Scores, policy {one_line(tally.lines.policy, length=40)}", "score", "from", "comments", "not judged"
     )
     for score in SCORES:
-        found, cut = tally.distributions[score], tally.lines.cuts[score]
-        over = f"{found.over:,} ({share(found.over, tally.all.comments - found.null)})"
-        table.add_row(label(score), f"{cut.value:.2g}", over, f"{found.null:,}")
+        scores, cut = tally.distributions[score], tally.lines.cuts[score]
+        over = f"{scores.over:,} ({share(scores.over, tally.all.comments - scores.null)})"
+        table.add_row(label(score), f"{cut.value:.2g}", over, f"{scores.null:,}")
     return table
 
 
@@ -128,8 +127,8 @@ def _first(tally: Tally) -> Table:
     table = _titled("Comments to look at first")
     for name in ("decision", "reasons", "id", "comment"):
         table.add_column(name, overflow="fold")
-    for found in tally.first.ranked():
-        row = found.row
+    for pick in tally.first.ranked():
+        row = pick.row
         reasons = ", ".join(str(reason.get("code")) for reason in row.reasons)
         table.add_row(
             row.action,

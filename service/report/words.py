@@ -1,4 +1,4 @@
-"""How numbers, names and times are said in a report, on the page and in the terminal alike."""
+"""How a report words numbers, names and times, on the page and in the terminal."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udff
 
 
 def clean(text: str) -> str:
-    """Without what is no text: control characters (of terminals too) and lone surrogates become U+FFFD."""
+    """The text with control characters, terminal escapes and lone surrogates replaced by U+FFFD."""
     return _UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def one_line(text: str, *, length: int) -> str:
-    """At most `length` characters on one line, no direction marks: a name for a label or a cell."""
+    """A name for a label or a cell: at most `length` characters on one line, without direction marks."""
     shown = "".join(char for char in clean(text) if unicodedata.category(char) != "Cf")
     shown = " ".join(shown.split()) or "(no name)"
     return shown if len(shown) <= length else shown[: length - 1].rstrip() + "…"
 
 
 def share(part: int, whole: int) -> str:
-    """A percentage, or a dash of nothing."""
+    """A percentage, or a dash if `whole` is 0."""
     if not whole:
         return "–"
     percent = 100 * part / whole
@@ -30,12 +30,12 @@ def share(part: int, whole: int) -> str:
 
 
 def moment(time: datetime, step: str) -> str:
-    """The start of a step of a timeline."""
+    """The start of a timeline's step, as text."""
     return time.strftime({"hour": "%Y-%m-%d %H:00", "month": "%Y-%m", "year": "%Y"}.get(step, "%Y-%m-%d"))
 
 
 def per(step: str) -> str:
-    """A step of a timeline, as in "comments a day"."""
+    """A timeline's step, as in "comments a day"."""
     return f"an {step}" if step == "hour" else f"a {step}"
 
 

@@ -39,7 +39,7 @@ def read_file(file: Path) -> dict[str, Any]:
 
 
 def _say_yaml(error: yaml.YAMLError) -> str:
-    """The problem and its place, without the lines that PyYAML quotes: they may have secrets."""
+    """The problem and its place, without the lines that PyYAML quotes: they may contain secrets."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return str(getattr(error, "reason", "it can't be read"))

@@ -65,17 +65,17 @@ def find(store: Store, wanted: Iterable[str]) -> dict[str, StoredArticle]:
     """The stored articles by these ids and URLs. Raises StoreError."""
     keys = {given: key_of(given) for given in wanted}
     names = list(set(keys.values()))
-    found: dict[str, StoredArticle] = {}
+    stored: dict[str, StoredArticle] = {}
     for start in range(0, len(names), AT_ONCE):
         some = names[start : start + AT_ONCE]
         either = sa.or_(articles.c.id.in_(some), articles.c.url.in_(some))
         with store.read() as connection:
             rows = connection.execute(sa.select(articles).where(either))
-            found |= {row.id: StoredArticle(**row._mapping) for row in rows}
+            stored |= {row.id: StoredArticle(**row._mapping) for row in rows}
     # The newest of several for one URL: a site's own overrides a page that was fetched earlier.
     by_name = {
         name: article
-        for article in sorted(found.values(), key=lambda article: article.updated)
+        for article in sorted(stored.values(), key=lambda article: article.updated)
         for name in (article.url, article.id)
     }
     return {given: by_name[key] for given, key in keys.items() if key in by_name}

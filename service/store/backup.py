@@ -104,8 +104,8 @@ def restore(
 ) -> Manifest:
     """Replace the contents of `store` and of the file `secret` by the backup's.
 
-    `overwrite`: even if they aren't empty. `keep_schema`: don't migrate the rows, so that the older Parley
-    that saved them can use them. Raises StoreError.
+    `overwrite` allows that if they aren't empty. `keep_schema` doesn't migrate the rows, so that the older
+    Parley that saved them can use them. Raises StoreError.
     """
     manifest = read_manifest(file)
     with zipfile.ZipFile(file) as archive:
@@ -195,11 +195,11 @@ class _member:
 
 
 def _hash_of(archive: zipfile.ZipFile, name: str) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     with archive.open(name) as member:
         while chunk := member.read(CHUNK):
-            found.update(chunk)
-    return found.hexdigest()
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _seeds(schema: str) -> dict[str, int]:
@@ -224,9 +224,9 @@ def _count(connection: sa.Connection, table: sa.Table) -> int:
 
 def _tables(connection: sa.Connection, schema: str) -> list[sa.Table]:
     """Parley's tables as they are in the database, parents before children, without Alembic's."""
-    found = sa.MetaData()
-    found.reflect(connection, only=list(_seeds(schema)))
-    return list(found.sorted_tables)
+    metadata = sa.MetaData()
+    metadata.reflect(connection, only=list(_seeds(schema)))
+    return list(metadata.sorted_tables)
 
 
 def _lines(connection: sa.Connection, table: sa.Table) -> Iterator[bytes]:

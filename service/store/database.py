@@ -31,9 +31,9 @@ HEAD = "0006"
 WAIT_S = 5.0
 """Seconds to wait for a free connection, or for a lock."""
 STATEMENT_S = 60.0
-"""Seconds that one statement may take; a full export needs some."""
+"""The most seconds that one statement may take; a full export needs some time."""
 SILENT_S = 8.0
-"""Seconds within which the database must answer at all, from the first connection on."""
+"""Seconds within which the database must respond, from the first connection on."""
 MIGRATION_S = 120.0
 """Seconds to wait for another process that migrates the database."""
 _BROKEN = (ConnectionError, TimeoutError, struct.error)
@@ -49,7 +49,7 @@ class Store:
     """An open database with the current schema. Safe to share between threads."""
 
     def __init__(self, engine: sa.Engine, *, patient: sa.Engine | None = None) -> None:
-        """`patient` has no time limit, for migrations; the other engine has."""
+        """`patient` is an engine without time limits, for migrations."""
         self._engine, self._patient = engine, patient or engine
         self.available = True
         """Whether the last use succeeded."""
@@ -99,7 +99,7 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction: committed at the end, rolled back when an exception leaves it. Raises StoreError."""
+        """A transaction, committed at the end or rolled back if an exception leaves it. Raises StoreError."""
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 

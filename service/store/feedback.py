@@ -46,13 +46,13 @@ _EXPORTED = {
 
 
 MAX_NAME = 512
-"""Longest id from a client: database indexes limit it."""
+"""The longest id from a client: database indexes limit it."""
 FEW_ROWS, MOST_PURGED = 20, 0.5
-"""A purge of more than this share of at least so many rows must be requested by hand."""
+"""A purge of more than this share of a table with at least this many rows must be requested by hand."""
 _LANGUAGE = re.compile("[A-Za-z0-9-]{1,35}")
 SCOPE = "\x1f"
-"""Separates the caller from its name for a decision in the stored token. A token without it is older than
-this scheme, or from an open service: any caller may replace that decision."""
+"""Separates the caller's name from its token for a decision in what is stored. A token without it predates
+this scheme, or is from an open service: any caller may replace that decision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +195,7 @@ def _names_only(suggestion: Suggestion) -> dict[str, str | None]:
 
 
 def _written_by(author: str) -> sa.ColumnElement[bool]:
-    """Decisions without an author whose text only this one was seen to write."""
+    """Decisions without an author, on texts that only this author was seen to write."""
     theirs = sa.select(sightings.c.text_hash).where(sightings.c.author == author)
     others = sa.select(sightings.c.text_hash).where(sightings.c.author != author)
     text = suggestions.c.text_hash

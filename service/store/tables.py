@@ -13,12 +13,12 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def storable(text: str) -> str:
-    """`text` as AnyText keeps it."""
+    """`text` as AnyText stores it."""
     return _UNSTORABLE.sub("\ufffd", text)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A time: with its zone in PostgreSQL, in UTC without one in SQLite, always UTC in Python."""
+    """A time: with a zone in PostgreSQL, in UTC without a zone in SQLite, always UTC in Python."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

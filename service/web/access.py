@@ -36,7 +36,7 @@ from parley.service.web.proxy import counted_as, is_direct
 from parley.service.web.wire import Wire, render
 
 FRESH_S = 5.0
-"""Seconds that keys are cached: for this long a revoked key may still work."""
+"""Seconds for which keys are cached; a revoked key may still work until then."""
 
 OPEN_PATHS = ("/", "/health", "/openapi.json", "/batch")
 OPEN_PREFIXES = ("/docs", "/static-offline-docs/", "/desk")
@@ -44,7 +44,7 @@ OPEN_PREFIXES = ("/docs", "/static-offline-docs/", "/desk")
 desk has its own sign-in (`service.desk.access`)."""
 
 KEY_OPTIONAL = "/$discovery/rest"
-"""Some Perspective clients read it without a key, others use it to check theirs."""
+"""Some Perspective clients read this path without a key, others use it to check their key."""
 
 ANYBODY = "\x1e"
 """The name of callers without a key; no key may have it."""
@@ -72,7 +72,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What is left of a caller's rate; `reset` is in seconds."""
+    """How much of its rate a caller has left; `reset` is in seconds."""
 
     limit: int
     remaining: int
@@ -164,7 +164,7 @@ class Gate:
 
 
 class AccessControl:
-    """Passes on requests that the gate admits, and adds what is left of their rate."""
+    """Passes on the requests that the gate admits, and adds the RateLimit headers to their answers."""
 
     def __init__(
         self, app: ASGIApp, *, gate: Gate, wires: Sequence[Wire], open_paths: Sequence[str] = ()
@@ -176,7 +176,7 @@ class AccessControl:
         self.open_paths = {*OPEN_PATHS, *open_paths}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse with 401, 403 or 429, or pass on with the rate's headers."""
+        """Refuse with 401, 403 or 429, or pass on and add the RateLimit headers."""
         if scope["type"] != "http" or self._is_open(scope):
             scope.setdefault("state", {})["check_key"] = lambda key: self.gate.identify(
                 key, _address(scope), direct=is_direct(scope)
@@ -260,7 +260,7 @@ def warn_of_exposure(settings: Settings, store: Store) -> None:
 def is_loopback(host: str) -> bool:
     """Whether `host` can be reached from this machine only."""
     try:
-        found = socket.getaddrinfo(host or None, None, flags=socket.AI_PASSIVE)
+        infos = socket.getaddrinfo(host or None, None, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
         return False
-    return all(ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
+    return all(ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in infos)

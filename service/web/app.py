@@ -1,6 +1,6 @@
 """The HTTP application: `create_app(settings)` puts the protocols around one batcher.
 
-    uvicorn.run(create_app(Settings.load()))     # what `parley serve` does, with more care
+    uvicorn.run(create_app(Settings.load()))     # `parley serve` does this, with more care
 
 A new protocol is a module with a `WIRE`, and one line in `WIRES`.
 """
@@ -212,7 +212,8 @@ def _load_model(settings: Settings) -> Classifier:
     from parley.model import Classifier
     from parley.model.text.language import load_identifier
 
-    load_identifier()  # not at the first comment that isn't plainly English, and before the networks are held
+    # Now, not at the first comment that isn't plainly English; and before the networks take memory.
+    load_identifier()
     return Classifier.load(settings.model, threads=settings.threads)
 
 

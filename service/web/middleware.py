@@ -30,9 +30,9 @@ MOST_DROPPED, DROPPED_S = 100_000_000, 5.0
 BODY_S = 30.0
 """Seconds that a body may take to arrive."""
 FREE_BYTES = 65_536
-"""Bytes that are free for each body: a single comment never waits for other callers' bodies."""
+"""Bytes of each body that don't count, so that a single comment never waits for other callers' bodies."""
 BODIES_AT_ONCE = 4
-"""How many bodies of the largest size may be in memory at once, in total."""
+"""The total of bodies in memory, in bodies of the largest size."""
 REFUSALS_S = 10.0
 """Seconds between log lines that count refused requests: one line each would cost more than refusing."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -49,7 +49,7 @@ class RequestLog:
         self.wires = wires
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on; log, count and time the answer."""
+        """Pass the request on; log, count and time the answer."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

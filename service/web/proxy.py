@@ -58,17 +58,17 @@ class Proxy:
         path, prefix = scope["path"], self.root_path or scope.get("root_path", "")
         if prefix and (path + "/").startswith(prefix + "/"):  # some proxies remove it, some don't
             path = path[len(prefix) :] or "/"
-        found = {**scope, PEER: direct, "path": path, "root_path": prefix}
+        resolved = {**scope, PEER: direct, "path": path, "root_path": prefix}
         if not is_forwarded(headers):
-            return found
+            return resolved
         if peer is None or not self._trusts(peer):
             self._tell_ignored(peer)
-            return found
-        found["client"] = (self._client(peer, headers.getlist("x-forwarded-for")), 0)
+            return resolved
+        resolved["client"] = (self._client(peer, headers.getlist("x-forwarded-for")), 0)
         scheme = headers.getlist("x-forwarded-proto")[-1:] or [""]
         if (last := scheme[0].rpartition(",")[2].strip().lower()) in ("http", "https"):
-            found["scheme"] = last
-        return found
+            resolved["scheme"] = last
+        return resolved
 
     def _client(self, peer: str, chain: Sequence[str]) -> str:
         """The last address that isn't a trusted proxy, or the nearest proxy without a readable one."""

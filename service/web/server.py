@@ -1,4 +1,4 @@
-"""Runs the application under Uvicorn: the socket, the signals, the line with its address."""
+"""Runs the application under Uvicorn: the socket, the signals, and the line that shows the address."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from parley.service.web.connections import BoundedProtocol, allow_connections
 
 DRAIN_S = 30
 LARGE_BUFFER = 1_000_000
-"""Bytes of a buffer that goes back to the system when it is freed, such as a long body."""
+"""Buffers of this many bytes or more, such as long bodies, are returned to the system when they are freed."""
 M_MMAP_THRESHOLD = -3
-"""glibc's number for it in mallopt."""
+"""The number of this option in glibc's mallopt."""
 SWITCH_S = 0.0005
 """Python's thread switch interval in seconds: event loop and model threads wait for each other every few
 milliseconds, and the default 5 ms would add up."""
@@ -49,7 +49,7 @@ def run(settings: Settings) -> None:
 
     def on_state(state: State) -> None:
         if state == "ready":
-            gc.freeze()  # objects from the start stay: collecting them would delay requests
+            gc.freeze()  # start-up objects stay anyway, and collecting them would delay requests
             name = app.state.service.model_name
             print(f"Parley serves {name['name']} {name['version']} at {address}", flush=True)
             print(f"Try it at {address}/docs; stop it with Ctrl+C.", flush=True)
@@ -73,8 +73,8 @@ def run(settings: Settings) -> None:
 
 
 def return_large_buffers() -> None:
-    """Have glibc keep no freed buffer of LARGE_BUFFER bytes; by itself it soon keeps those up to 32 MB."""
-    with contextlib.suppress(OSError, AttributeError):  # another libc has no mallopt
+    """Make glibc return freed buffers of LARGE_BUFFER bytes; by default it soon keeps those up to 32 MB."""
+    with contextlib.suppress(OSError, AttributeError):  # other C libraries have no mallopt
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER)
 
 

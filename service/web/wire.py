@@ -43,18 +43,19 @@ from parley.service.validation import path_of
 MAX_DETAILS = 20
 MAX_NAME = 60
 MAX_KEYS = 200
-"""Most keys of one object; the largest that a protocol defines has a hundred."""
+"""The most keys in one object; the largest that a protocol defines has a hundred."""
 TOKENS_A_COMMENT = 100
-"""Most strings, commas and brackets of JSON per comment; one with every key has 45."""
+"""The most strings, commas and brackets of JSON per comment; a comment with every key has 45."""
 LEAST_COMMENTS = 1000
 _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[,\[{]', re.DOTALL)
 MAX_LENIENT = 1_000_000
-"""Largest body that is parsed leniently; Perspective allows 20,480 bytes for the comment."""
+"""The largest body that is parsed leniently; Perspective allows 20,480 bytes for the comment."""
 MAX_NESTED = 32
 INLINE_BYTES = 100_000
-"""A body of so many is parsed in a millisecond; a longer one in a thread, so that others are answered."""
+"""Bytes of a body that takes a millisecond to parse; longer bodies are parsed in a thread, so that others are
+answered meanwhile."""
 _PARSER = ThreadPoolExecutor(1, thread_name_prefix="parley-json")
-"""One body at a time: parsing takes several times its size, which many at once would take together."""
+"""Long bodies are parsed one at a time: parsing takes several times their size in memory."""
 
 
 class JSON(Response):
@@ -180,7 +181,7 @@ def parse_json(body: bytes | bytearray, *, comments: int = LEAST_COMMENTS) -> An
         problem = MalformedBody("the body is nested too deeply: a request needs four levels")
     except ValueError:  # a number of thousands of digits
         problem = MalformedBody("the body holds a number that can't be read")
-    raise problem  # here, since json's errors and their frames hold the whole text
+    raise problem  # raised here, since json's errors and their frames keep the whole text
 
 
 def _check_tokens(body: bytes | bytearray, *, most: int) -> None:
@@ -240,8 +241,10 @@ class JsonRoute(APIRoute):
 
 
 class LenientJsonRoute(JsonRoute):
-    """As JsonRoute, for Google's protocols: their servers read a body as JSON whatever it is declared as, and
-    with bare keys or single quotes too."""
+    """As JsonRoute, for Google's protocols: their servers read any body as JSON, whatever its declared type.
+
+    They also accept bare keys and single quotes.
+    """
 
     must_declare = False
     lenient = True
@@ -253,9 +256,10 @@ def _declare_json(request: Request) -> None:
 
 
 class _JsonRequest(Request):
-    """Reads its body once, lets go of it once it is parsed, and parses long ones beside the event loop.
+    """A request that frees its body once it is parsed, and parses a long one outside the event loop.
 
-    FastAPI keeps what `body` returns until the answer has gone out, and only asks whether it is empty.
+    FastAPI would keep what `body` returns until the answer is sent, though it only checks whether it is
+    empty.
     """
 
     def __init__(self, scope: Scope, receive: Receive, *, lenient: bool) -> None:
@@ -264,19 +268,19 @@ class _JsonRequest(Request):
         self._unparsed: bytearray | None = None
 
     async def body(self) -> bytes:
-        """One byte for a body that is not empty."""
+        """One byte in place of a body that isn't empty."""
         if self._unparsed is None:
             self._unparsed = bytearray()
             try:
                 async for chunk in self.stream():
                     self._unparsed += chunk
             except BaseException:
-                self._unparsed.clear()  # refused or given up: while the rest is dropped nothing need be held
+                self._unparsed.clear()  # refused or given up: don't keep the body while the rest is dropped
                 raise
         return bytes(self._unparsed[:1])
 
     async def json(self) -> Any:
-        """The body's value, once."""
+        """The body's value; it can be read only once."""
         await self.body()
         body, self._unparsed = self._unparsed or bytearray(), bytearray()
         comments = self.app.state.service.settings.limits.comments
@@ -286,7 +290,7 @@ class _JsonRequest(Request):
                 return parse(body)
             return await asyncio.get_running_loop().run_in_executor(_PARSER, parse, body)
         finally:
-            body.clear()  # an error's frames may hold it for long
+            body.clear()  # the frames of an error may keep it in memory for long
 
 
 def problem_of_validation(error: RequestValidationError) -> Problem:

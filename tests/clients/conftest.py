@@ -1,4 +1,4 @@
-"""A real server, over HTTP and over TLS as commentanalyzer.googleapis.com, and Node's clients."""
+"""A real server, over HTTP and over TLS as commentanalyzer.googleapis.com, and clients in Node."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Server:
 
 @contextmanager
 def serving(app: FastAPI, **options: Any) -> Iterator[int]:
-    """Serve `app` in a thread on a free port until the block ends; the port, once the model is loaded."""
+    """Serve `app` in a thread until the block ends; yields its free port when the model is loaded."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", **options))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -61,7 +61,7 @@ def serving(app: FastAPI, **options: Any) -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def store_folder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A folder with a store, and the key that it knows."""
+    """A folder with a store, and its only key."""
     folder = tmp_path_factory.mktemp("clients")
     store = Store.open(f"sqlite:///{folder / 'parley.db'}")
     _, key = keys.create(store, "clients")
@@ -80,7 +80,7 @@ def server(tiny_artifact: Path, store_folder: tuple[Path, str]) -> Iterator[Serv
 
 @dataclass(frozen=True)
 class TlsServer:
-    """A server that has a certificate for HOST, by the authority in `ca`."""
+    """A server with a certificate for HOST, issued by the authority in `ca`."""
 
     port: int
     key: str
@@ -91,7 +91,7 @@ class TlsServer:
 def tls_server(
     tiny_artifact: Path, store_folder: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TlsServer]:
-    """Parley as those clients meet it whose address is fixed: at HOST, with a private authority."""
+    """Parley as clients with a fixed address see it: at HOST, with a private authority."""
     folder, key = store_folder
     authority = trustme.CA()
     files = tmp_path_factory.mktemp("tls")
@@ -107,10 +107,10 @@ def tls_server(
 
 
 def run_node(*arguments: str, **environment: str) -> Any:
-    """What a script of this folder prints, read as JSON."""
+    """What a script in this folder prints, parsed as JSON."""
     node = shutil.which("node")
     if node is None or not (HERE / "node_modules" / "googleapis-common").is_dir():
-        pytest.skip("Node's clients are not installed: npm ci --prefix tests/clients")
+        pytest.skip("the Node clients are not installed: npm ci --prefix tests/clients")
     done = subprocess.run(
         [node, *arguments],
         cwd=HERE,

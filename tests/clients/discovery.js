@@ -1,5 +1,5 @@
-// Google's own client library: builds its methods from Parley's discovery document and calls both of them.
-//   node discovery.js DISCOVERY_URL KEY      prints what came back, as JSON
+// Google's own client library: builds its methods from Parley's discovery document and calls both.
+//   node discovery.js DISCOVERY_URL KEY      prints the answers as JSON
 const { Discovery } = require("googleapis-common");
 
 async function main(url, key) {

@@ -1,5 +1,5 @@
-// npm's perspective-api-client, whose address is a constant: `redirect.js` and a private authority move it.
-//   node --require ./redirect.js perspective.js KEY      prints what came back, as JSON
+// npm's perspective-api-client, whose address is hard-coded: `redirect.js` and a private authority redirect it.
+//   node --require ./redirect.js perspective.js KEY      prints the answers as JSON
 const Perspective = require("perspective-api-client");
 
 async function main(apiKey) {

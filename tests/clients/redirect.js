@@ -1,4 +1,4 @@
-// Stands in for a DNS entry and port 443: connections to commentanalyzer.googleapis.com go to 127.0.0.1:PARLEY_TLS_PORT.
+// Replaces a DNS entry and port 443: connections to commentanalyzer.googleapis.com go to 127.0.0.1:PARLEY_TLS_PORT.
 // The certificate is still checked, against that name and the authority in NODE_EXTRA_CA_CERTS.
 const tls = require("tls");
 

@@ -1,4 +1,4 @@
-"""google-api-python-client, built from Parley's discovery document by one changed string."""
+"""google-api-python-client, built from Parley's discovery document by changing one string."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.clients.conftest import Server
 
 @pytest.fixture
 def service(server: Server) -> Iterator[Any]:
-    """The client, as every program that used Perspective makes it."""
+    """The client, built as in every program that used Perspective."""
     with build(
         "commentanalyzer",
         "v1alpha1",
@@ -57,8 +57,8 @@ def test_errors_have_their_details(service: Any) -> None:
     assert error.value.error_details[0]["errorType"] == "COMMENT_EMPTY"
 
 
-def test_a_bad_key_is_told_as_google_tells_it(server: Server) -> None:
-    http = httplib2.Http()  # our own, because the client leaves its connection open when it fails
+def test_a_bad_key_is_reported_as_google_reports_it(server: Server) -> None:
+    http = httplib2.Http()  # our own connection, because the client leaves its own open when it fails
     with pytest.raises(HttpError, match=r"API key not valid\. Please pass a valid API key\."):
         build(
             "commentanalyzer",

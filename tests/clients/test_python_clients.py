@@ -1,4 +1,4 @@
-"""PyPI's `perspective` by its `url`, and the OpenAI SDK by its base URL."""
+"""PyPI's `perspective`, pointed here by its `url`, and the OpenAI SDK, by its base URL."""
 
 from __future__ import annotations
 

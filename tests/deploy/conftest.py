@@ -1,4 +1,4 @@
-"""Programs from Debian that check what is in `deploy`, and a real server for proxies to stand before."""
+"""Debian programs that check the files in `deploy`, and a real server to put behind proxies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def program(name: str, package: str) -> str:
 
 
 def run(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A program, ended, its two outputs in one."""
+    """Run a program to its end, with stdout and stderr in one."""
     return subprocess.run(
         list(map(str, arguments)),
         cwd=cwd,
@@ -47,14 +47,14 @@ def run(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> subproc
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
+    """A port that nobody is listening on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def wait_for(url: str, process: subprocess.Popen[str]) -> None:
-    """Return once `url` answers anything but 502 and 503; fail when the process ends before."""
+    """Return once `url` answers anything but 502 and 503; fail if the process ends first."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         try:

@@ -1,4 +1,4 @@
-"""Units, containers, manifests, alerts, the dashboard: each held against its own tool and the code."""
+"""Units, containers, manifests, alerts, dashboard: each checked with its own tool and against the code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_folder_is_named_in_its_readme() -> None:
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_units_are_hardened(unit: Path) -> None:
-    """systemd's own measure, 0 to 100: below 20 is "OK"; a service without hardening has 96."""
+    """systemd's own score, 0 to 100: below 20 is "OK"; a service without hardening has 96."""
     done = run(
         program("systemd-analyze", "systemd"),
         "security",
@@ -44,7 +44,7 @@ def test_units_are_hardened(unit: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_units_are_understood(tmp_path: Path) -> None:
+def test_units_are_valid(tmp_path: Path) -> None:
     for unit in (*UNITS, *DEPLOY.glob("systemd/*.timer")):
         text = unit.read_text(encoding="utf-8").replace("/usr/local/bin/parley", "/bin/true")
         (tmp_path / unit.name).write_text(text, encoding="utf-8")
@@ -53,7 +53,7 @@ def test_units_are_understood(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_installed_settings_are_settings() -> None:
+def test_installed_settings_are_valid() -> None:
     settings = Settings.load(file=DEPLOY / "systemd" / "service.yaml")
     assert settings.store.path == Path("/var/lib/parley")
 
@@ -68,7 +68,7 @@ def test_scripts_are_bash() -> None:
 # Containers
 
 
-def test_image_is_built_from_what_there_is() -> None:
+def test_image_is_built_from_files_that_exist() -> None:
     text = (DEPLOY / "Containerfile").read_text(encoding="utf-8")
     sources = [
         name for line in re.findall(r"^COPY (?!--)(.+) \S+$", text, re.MULTILINE) for name in line.split()
@@ -86,7 +86,7 @@ def test_image_is_built_from_what_there_is() -> None:
     assert re.search(r"^HEALTHCHECK ", text, re.MULTILINE)
 
 
-def test_compose_file_is_understood() -> None:
+def test_compose_file_is_valid() -> None:
     environment = {"PARLEY_SITE": "parley.news.example", "POSTGRES_PASSWORD": "x"}
     done = run(
         program("docker-compose", "docker-compose"),
@@ -104,7 +104,7 @@ def test_compose_file_is_understood() -> None:
     assert json.loads(parley["environment"]["PARLEY_SERVER__TRUSTED_PROXIES"]) == [subnet]
 
 
-def test_variables_of_containers_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_container_variables_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (DEPLOY / "Containerfile").read_text(encoding="utf-8")
     given = dict(re.findall(r"(PARLEY_\w+)=(\S+)", text)) | COMPOSE["services"]["parley"]["environment"]
     for name, value in given.items():
@@ -124,12 +124,12 @@ def manifest(kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", ["1.30", kubernetes_validate.latest_version()])
-def test_manifests_have_kubernetes_schema(version: str) -> None:
+def test_manifests_match_kubernetes_schema(version: str) -> None:
     for each in MANIFESTS:
         kubernetes_validate.validate(each, version, strict=True)
 
 
-def test_manifests_fit_each_other_and_the_settings(tmp_path: Path) -> None:
+def test_manifests_match_each_other_and_the_settings(tmp_path: Path) -> None:
     file = tmp_path / "service.yaml"
     file.write_text(manifest("ConfigMap")["data"]["service.yaml"], encoding="utf-8")
     settings = Settings.load(file=file)
@@ -157,7 +157,7 @@ def test_manifests_fit_each_other_and_the_settings(tmp_path: Path) -> None:
 
 
 def exported() -> set[str]:
-    """The names of everything that /metrics shows, as Prometheus keeps them."""
+    """The names of everything that /metrics shows, as Prometheus stores them."""
     metrics = Metrics()
     metrics.on_request(route="/v1/classify", method="POST", status=200, seconds=0.1)
     metrics.decisions.labels("default", "review").inc()
@@ -200,7 +200,7 @@ def test_every_alert_says_what_to_do() -> None:
         assert {"summary", "what_to_do"} == set(rule["annotations"])
 
 
-def test_dashboard_is_one_that_grafana_can_load() -> None:
+def test_grafana_can_load_the_dashboard() -> None:
     dashboard = json.loads((DEPLOY / "grafana" / "parley.json").read_text(encoding="utf-8"))
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(set(ids)) == len(ids)

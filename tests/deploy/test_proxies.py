@@ -1,4 +1,4 @@
-"""nginx and Caddy themselves, with the examples' files, in front of a real server."""
+"""The real nginx and Caddy, with the example files, in front of a real server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Background = Callable[..., subprocess.Popen[str]]
 
 
 class Caller:
-    """A client at 127.0.0.7, which the proxy at 127.0.0.1 must hand on as such."""
+    """A client at 127.0.0.7; the proxy at 127.0.0.1 must forward that address."""
 
     def __init__(self, port: int, authority: trustme.CA | None = None, host: str = HOST) -> None:
         self.port, self.host, self.context = port, host, None
@@ -69,7 +69,7 @@ def logged(site: Site, route: str, least: int) -> list[dict[str, object]]:
 
 @pytest.fixture
 def nginx(tmp_path: Path, background: Background) -> Callable[[str], Caller]:
-    """Starts nginx with these `server` blocks; gives a client of its TLS port."""
+    """Starts nginx with these `server` blocks; returns a client of its TLS port."""
     path = program("nginx", "nginx-light")
 
     def start(servers: str) -> Caller:
@@ -141,7 +141,7 @@ def test_behind_nginx(serve: Start, nginx: Callable[[str], Caller]) -> None:
 @pytest.mark.parametrize("removed", [False, True], ids=["prefix kept", "prefix removed"])
 def test_behind_nginx_under_a_prefix(serve: Start, nginx: Callable[[str], Caller], removed: bool) -> None:
     site = serve(server={"trusted_proxies": ["127.0.0.1"], "root_path": "/parley"})
-    key = site.key()  # before the first request that needs one: the server has it at once
+    key = site.key()  # made before the first request that needs one, so the server knows it at once
     inner = (DEPLOY / "nginx" / "prefix.conf").read_text(encoding="utf-8")
     inner = inner.replace("127.0.0.1:8000;", f"127.0.0.1:{site.port}{'/' if removed else ''};")
     call = nginx(
@@ -153,7 +153,7 @@ def test_behind_nginx_under_a_prefix(serve: Start, nginx: Callable[[str], Caller
 
 
 def test_nginx_without_a_header_opens_nothing(serve: Start, nginx: Callable[[str], Caller]) -> None:
-    """The one line that most people write: nginx then speaks HTTP/1.0 and says nothing of its client."""
+    """The one line that most people write: nginx then speaks HTTP/1.0 and doesn't name its client."""
     site = serve()
     call = nginx(
         "server { listen 443 ssl; ssl_certificate /etc/ssl/parley/fullchain.pem; ssl_certificate_key "

@@ -1,6 +1,6 @@
 """The WordPress plugin against a real server: alone in PHP, then inside a real WordPress.
 
-The second part needs WordPress, a theme and MariaDB, 90 packages that CI does without:
+The second part needs WordPress, a theme and MariaDB, 90 packages that CI doesn't install:
 
     apt-get install --no-install-recommends wordpress wordpress-theme-twentytwentythree \\
       mariadb-server php-mysql
@@ -63,12 +63,12 @@ def test_the_plugin_does_what_the_policy_says(serve: Start) -> None:
         assert case["becomes"] == BECOMES[decision["action"]]
         assert case["meta"]["parley_action"] == decision["action"]
     assert capitals["becomes"] != 1, "the strict policy lets no capitals through"
-    # Held, spam, a moderator's, bytes that are no UTF-8, blank: Parley has no say.
+    # Held, spam, a moderator's, not UTF-8, blank: Parley isn't asked.
     assert [case["becomes"] for case in others] == [0, "spam", 1, 1, 1]
     assert not any(case["meta"] for case in others)
 
 
-def test_without_a_server_comments_go_on() -> None:
+def test_without_a_server_comments_are_posted() -> None:
     done = run(program("php", "php-cli"), CASES, PLUGIN, f"http://127.0.0.1:{free_port()}", "key")
     cases = [json.loads(line) for line in done.stdout.splitlines()]
     assert [case["becomes"] for case in cases[:-1]] == [1, 1, 0, "spam", 1, 1, 1]
@@ -92,7 +92,7 @@ class WordPress:
     readers: int = 0
 
     def comment(self, text: str) -> httpx.Response:
-        """Send the form under the post; each reader has an address, as WordPress slows down each address."""
+        """Send the form under the post. Each reader has an address: WordPress throttles by address."""
         self.readers += 1
         name = f"Reader {self.readers}"
         transport = httpx.HTTPTransport(local_address=f"127.0.0.{10 + self.readers}")
@@ -123,7 +123,7 @@ class WordPress:
 
 
 def form_of(page: str, identifier: str) -> tuple[str, dict[str, str]]:
-    """Where a form is sent, and its hidden fields."""
+    """The address that a form is sent to, and its hidden fields."""
     found = re.search(rf'<form action="([^"]+)"[^>]*id="{identifier}".*?</form>', page, re.DOTALL)
     assert found, page
     hidden = [tag for tag in re.findall(r"<input[^>]*>", found[0]) if "hidden" in tag]
@@ -163,7 +163,7 @@ def database(tmp_path: Path, background: Callable[..., Any]) -> Path:
 def wordpress(
     tmp_path: Path, database: Path, background: Callable[..., subprocess.Popen[str]]
 ) -> Callable[[Site], WordPress]:
-    """Installs WordPress with the plugin for a server of Parley."""
+    """Installs WordPress with the plugin, set up for a Parley server."""
     php = program("php", "php-cli")
     if not (SOURCE / "wp-load.php").exists() or not list(SOURCE.glob("wp-content/themes/*/style.css")):
         pytest.skip("WordPress and its theme are not installed (Debian: see the top of this file)")
@@ -216,7 +216,7 @@ def test_a_real_wordpress_holds_an_insult(serve: Start, wordpress: Callable[[Sit
     assert "idiot" not in page
     assert f"Parley: review ({insult['reasons']})" in html.unescape(blog.list_for_moderators())
 
-    # `mark` only notes.
+    # `mark` only records the decision.
     config = blog.folder / "wp-config.php"
     config.write_text(
         config.read_text(encoding="utf-8").replace("<?php", "<?php define('PARLEY_ACT', 'mark');"),
@@ -225,7 +225,7 @@ def test_a_real_wordpress_holds_an_insult(serve: Start, wordpress: Callable[[Sit
     blog.comment(f"{INSULT} You morons.")
     assert (blog.comments()[2]["status"], blog.comments()[2]["action"]) == ("approved", "review")
 
-    # Without the server comments go on.
+    # Without the server, comments are posted.
     site.process.terminate()
     site.process.wait(20)
     blog.comment("Does the bus still stop at the mill?")

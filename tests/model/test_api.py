@@ -1,4 +1,4 @@
-"""The Python API: the same kind comes back, in order, and a wrong call is told the right one."""
+"""The Python API: returns the kind it was given, in order; the error for a wrong call names the right one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_one_text_is_one_prediction(model: parley.Model) -> None:
     assert model.predict([TEXTS[0]], article=TITLE, target="closing the road") == [one]
 
 
-def test_texts_dictionaries_and_comments_are_alike(model: parley.Model) -> None:
+def test_texts_dictionaries_and_comments_score_alike(model: parley.Model) -> None:
     given: list[Any] = [
         TEXTS[0],
         {"text": TEXTS[0], "article": TITLE},
@@ -62,7 +62,7 @@ def dataset(columns: dict[str, list[Any]]) -> Any:
 
 
 @pytest.mark.parametrize("make", [pandas_frame, polars_frame, arrow_table, dataset])
-def test_a_table_of_a_thousand_rows_comes_back_as_one(
+def test_a_table_of_a_thousand_rows_comes_back_as_a_table(
     model: parley.Model, make: Callable[[dict[str, list[Any]]], Any]
 ) -> None:
     texts = [TEXTS[i % 3] for i in range(1000)]

@@ -1,4 +1,4 @@
-"""What is said of a folder that isn't a whole artifact."""
+"""The errors for a folder that isn't a complete artifact."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def test_a_missing_file_is_named(copy: Artifact, name: str) -> None:
 
 def test_another_format_is_refused(copy: Artifact) -> None:
     copy.info_file.write_text(json.dumps({"format": 99}))
-    with pytest.raises(ArtifactError, match="has format 99, this Parley reads format 3"):
+    with pytest.raises(ArtifactError, match="has format 99, and this version of Parley reads format 3"):
         Artifact.open(copy.path)
 
 
-def test_an_older_artifact_is_trained_on_not_served(copy: Artifact) -> None:
+def test_an_older_artifact_can_be_trained_from_but_not_served(copy: Artifact) -> None:
     copy.info_file.write_text(json.dumps(copy.info | {"format": 2}))
     with pytest.raises(ArtifactError, match=r"has format 2.* give it to `parley train` as the base"):
         Classifier.load(copy.path)
@@ -51,7 +51,7 @@ def test_an_older_artifact_is_trained_on_not_served(copy: Artifact) -> None:
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[1]"])
-def test_a_file_that_is_no_json_object_is_named(copy: Artifact, content: bytes) -> None:
+def test_a_file_that_is_not_a_json_object_is_named(copy: Artifact, content: bytes) -> None:
     copy.thresholds_file.write_bytes(content)
     with pytest.raises(ArtifactError, match=r"thresholds\.json .*copy the artifact again"):
         Classifier.load(copy.path)
@@ -66,7 +66,7 @@ def test_a_file_that_is_no_json_object_is_named(copy: Artifact, content: bytes) 
         ("calibration.json", "reply"),
     ],
 )
-def test_a_lacking_key_is_named(copy: Artifact, name: str, key: str) -> None:
+def test_a_missing_key_is_named(copy: Artifact, name: str, key: str) -> None:
     file = copy.path / name
     values = json.loads(file.read_text())
     del values[key]

@@ -44,13 +44,13 @@ def predict_one(classifier: Classifier, text: str = "You should read it", **fiel
 
 @pytest.fixture(scope="module")
 def eager(tiny_artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Classifier:
-    """A classifier to which every token is toxic."""
+    """A classifier that finds every token toxic."""
     artifact = Artifact(Path(shutil.copytree(tiny_artifact, tmp_path_factory.mktemp("eager") / "artifact")))
     artifact.thresholds_file.write_text(json.dumps(artifact.thresholds | {"span": 0.0}))
     return Classifier.load(artifact.path)
 
 
-def test_one_prediction_a_comment_in_order(classifier: Classifier) -> None:
+def test_one_prediction_per_comment_in_order(classifier: Classifier) -> None:
     predictions = classifier.predict(COMMENTS)
     assert [p.id for p in predictions] == [c.id for c in COMMENTS]
     for prediction in predictions:
@@ -77,7 +77,7 @@ def test_neither_batch_nor_order_nor_chunk_changes_a_score(
     assert Classifier.load(tiny_artifact, threads=3).predict(COMMENTS) == together
 
 
-def test_what_is_started_before_another_is_waited_for_scores_as_ever(classifier: Classifier) -> None:
+def test_overlapping_calls_score_the_same(classifier: Classifier) -> None:
     together = classifier.predict(COMMENTS)
     running = [classifier.start(COMMENTS[:4]), classifier.start(COMMENTS[4:]), classifier.start(COMMENTS)]
     later, first, whole = running[1](), running[0](), running[2]()
@@ -139,7 +139,7 @@ def test_the_same_words_score_the_same_in_every_format(classifier: Classifier) -
         ({"target": "the road", "text": "no " * 99}, False, "the road", ("no_article", "stance_text_cut")),
     ],
 )
-def test_what_is_missing_is_null_and_says_why(
+def test_a_missing_input_gives_null_and_a_note(
     classifier: Classifier,
     fields: dict[str, Any],
     off_topic: bool,
@@ -243,7 +243,7 @@ def test_another_article_gives_another_answer(classifier: Classifier) -> None:
 
 
 def test_an_article_is_read_once(tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parley.model.classifier, "KEPT_EMBEDDINGS", 2)
+    monkeypatch.setattr(parley.model.classifier, "CACHED_EMBEDDINGS", 2)
     classifier = Classifier.load(tiny_artifact, threads=1)
     read: list[str] = []
     tokenise = classifier._tokenizer.articles
@@ -255,7 +255,7 @@ def test_an_article_is_read_once(tiny_artifact: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(classifier._tokenizer, "articles", note)
     for title in ("A", "B", "A", "C", "A", "B"):
         predict_one(classifier, article=Article(text=title))
-    # Two are kept, the ones used last: C drives out B, not A.
+    # The last two used are kept: C evicts B, not A.
     assert read == ["A", "B", "C", "B"]
 
 

@@ -1,4 +1,4 @@
-"""Every score of a prediction by its label, and by its path in the answer."""
+"""Every score of a prediction has its label and its path in the answer."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ def test_what_was_not_judged_is_none() -> None:
 
 
 @pytest.mark.parametrize("name", ["toxic", "stance", "stance.label", "stance.toxicity", "reply.agree"])
-def test_a_name_that_no_score_has_is_an_error(name: str) -> None:
+def test_an_unknown_score_name_is_an_error(name: str) -> None:
     with pytest.raises(KeyError, match=name):
         PREDICTION.score(name)

@@ -1,4 +1,4 @@
-"""The engine: results in the order of the rows, each as if it were alone."""
+"""The engine: results in the order of the rows, each as if its row were alone."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_every_row_has_its_outputs_in_order(engine: Engine, rows: list[Tokens]) 
     assert not np.array_equal(logits[0], logits[3])
 
 
-def test_a_row_scores_alike_to_the_bit_in_batches_of_any_size(
+def test_a_row_scores_the_same_to_the_bit_in_batches_of_any_size(
     engine: Engine, tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ("road", "tax", "idiot", "you", "vote", "no", "city", "why")
@@ -69,7 +69,7 @@ def test_a_row_scores_alike_to_the_bit_in_batches_of_any_size(
             assert all(np.array_equal(alone, in_batch[name][i]) for in_batch in found.values())
 
 
-def test_rows_alike_run_once(engine: Engine, rows: list[Tokens], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_identical_rows_run_once(engine: Engine, rows: list[Tokens], monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
     class Counting:

@@ -1,4 +1,4 @@
-"""Note codes are plain strings, with a meaning each."""
+"""Note codes are plain strings, each with a meaning."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_a_long_word_of_many_tokens_is_one_span() -> None:
     assert join_tokens(text, tokens) == [(0, len(text), 0.5)]
 
 
-def test_spans_stand_in_the_text_as_sent() -> None:
+def test_spans_point_into_the_text_as_sent() -> None:
     plain = plain_text("an <b>utter</b> fool", "html")
     (span,) = spans_as_sent([(3, 13, 0.75)], plain)
     assert span == Span(start=6, end=20, label="toxicity", score=0.75)

@@ -1,4 +1,4 @@
-"""A real browser without a window. Needs Chromium, its driver, and selenium (the dev extra)."""
+"""A real browser, headless. Needs Chromium, its driver, and selenium (the dev extra)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FLAGS = (
 
 @contextmanager
 def chromium(profile: Path, *flags: str) -> Iterator[Any]:
-    """Selenium's driver of a browser with a profile of its own; skips the test where there is none."""
+    """A Selenium driver of a browser with its own profile; skips the test if no browser is installed."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is in the dev extra")
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if browser is None or driver is None:

@@ -1,4 +1,4 @@
-"""Stores to test with: SQLite in a temporary folder, and a real PostgreSQL where it is installed."""
+"""Stores for tests: SQLite in a temporary folder, and a real PostgreSQL if one is installed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def wait_until_ready(client: TestClient) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_settings_from_outside() -> Iterator[None]:
-    """The environment of whoever runs the tests must not change them."""
+    """The environment of whoever runs the tests must not affect them."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("PARLEY_")]:
             patch.delenv(name)
@@ -42,7 +42,7 @@ def no_settings_from_outside() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def light_hashes() -> Iterator[None]:
-    """Keys of the desk's users are hashed as they are, but not slowly: each takes a tenth of a second."""
+    """Keys of the desk's users are hashed as usual, but cheaply: normally each takes a tenth of a second."""
     with pytest.MonkeyPatch.context() as patch:
         light = PasswordHasher(time_cost=1, memory_cost=64)
         patch.setattr(people, "_hasher", light)
@@ -60,7 +60,7 @@ def client(tiny_artifact: Path) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of an empty SQLite store: to copy it takes less than its migrations do."""
+    """The file of an empty SQLite store: copying it is faster than running the migrations."""
     file = tmp_path_factory.mktemp("store") / "parley.db"
     Store.open(f"sqlite:///{file}").close()
     return file
@@ -68,7 +68,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def serve_with(classifier: Classifier) -> Iterator[Callable[[Settings], TestClient]]:
-    """Makes clients of services with these settings, their model loaded."""
+    """Makes clients of services with these settings, once their model is loaded."""
     with ExitStack() as opened:
 
         def make(settings: Settings) -> TestClient:
@@ -96,7 +96,7 @@ def store(store_folder: Path) -> Iterator[Store]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A PostgreSQL of our own on a free port, run by an unprivileged user (as root it refuses to start)."""
+    """A PostgreSQL of our own on a free port, run by an unprivileged user (it refuses to start as root)."""
     programs = _postgres_programs()
     if programs is None:
         pytest.skip("PostgreSQL's programs are not installed (Debian: postgresql)")
@@ -139,7 +139,7 @@ def any_store(request: pytest.FixtureRequest) -> Store:
 
 
 def _postgres_programs() -> Path | None:
-    """The newest version's folder: Debian keeps `initdb` off the PATH."""
+    """The folder of the newest version: on Debian `initdb` isn't on the PATH."""
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     found = str(installed[-1]) if installed else shutil.which("initdb")
     return Path(found).parent if found else None

@@ -1,4 +1,4 @@
-"""What may wait for the model: the pace decides, and how long the model has been busy."""
+"""How much may wait for the model depends on its pace and on how long it has been busy."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ COST = cost_of(COMMENT)
 
 @pytest.fixture
 def pressure() -> Backpressure:
-    """Of a model that takes 10 ms a comment."""
+    """For a model that takes 10 ms per comment."""
     pressure = Backpressure(max_queue=100, max_wait=0.1)
     pressure.learn([COMMENT], 0.01)
     return pressure
 
 
-def test_whoever_finds_nobody_waiting_is_served(pressure: Backpressure) -> None:
+def test_a_request_that_finds_nobody_waiting_is_served(pressure: Backpressure) -> None:
     pressure.admit(1000, waiting=0, next_costs=[])
 
 

@@ -1,4 +1,4 @@
-"""The batcher's promises, with a model whose pace and failures the test decides."""
+"""The batcher's promises, with a model whose pace and failures the test controls."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from parley.service.errors import Busy, NotReady, PredictionFailed
 
 
 class Scripted(Classifier):
-    """Answers each comment with its own text as id; `gate` holds it, some texts make it fail."""
+    """Answers each comment with its own text as id; `gate` blocks it, some texts make it fail."""
 
     def __init__(self, *, seconds: float = 0.0) -> None:
         self.info = {"name": "scripted", "version": "1"}
@@ -59,7 +59,7 @@ class Scripted(Classifier):
 
 
 class Stepped(Scripted):
-    """Answers a batch whenever the test says so; the clock that the batcher reads goes by what that takes."""
+    """Answers a batch when the test says so, and moves the batcher's clock by the time this would take."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, seconds: float) -> None:
         super().__init__(seconds=seconds)
@@ -78,7 +78,7 @@ class Stepped(Scripted):
         return super().predict(comments)
 
     def answer(self, batcher: Batcher, *texts: str) -> None:
-        """Each text has its answer, and the model rests."""
+        """Let every text have its answer, then let the model rest."""
         self.steps.release(len(texts))
         for text in texts:
             batcher.submit(_comments(text)).result(60)
@@ -86,7 +86,7 @@ class Stepped(Scripted):
 
 
 def _fill(batcher: Batcher) -> list[Future[list[Prediction]]]:
-    """Comments for as long as the batcher takes more."""
+    """Submit comments for as long as the batcher accepts more."""
     accepted: list[Future[list[Prediction]]] = []
     with suppress(Busy):
         while len(accepted) < 100:
@@ -151,7 +151,7 @@ def test_answers_keep_order_and_length(model: Scripted, start: Callable[..., Bat
     assert max(map(len, model.batches)) <= 8
 
 
-def test_takes_what_waits_in_one_call(model: Scripted, start: Callable[..., Batcher]) -> None:
+def test_waiting_comments_share_one_call(model: Scripted, start: Callable[..., Batcher]) -> None:
     batcher = start(model, max_batch=8)
     model.gate.clear()
     first = batcher.submit(_comments("first"))
@@ -215,7 +215,7 @@ def test_too_long_a_wait_is_refused(start: Callable[..., Batcher]) -> None:
     with pytest.raises(Busy, match=r"the limit is 0\.1 s"):
         flood()
     model.gate.set()
-    assert 4 <= len(accepted) < 20  # a few are always taken
+    assert 4 <= len(accepted) < 20  # a few are always accepted
     for job in accepted:
         job.result(60)
 
@@ -278,7 +278,9 @@ def test_a_long_comment_that_fails_fails_its_request(model: Scripted, start: Cal
     assert batcher.submit(_comments("again")).result(60)[0].id == "again"
 
 
-def test_without_the_thread_beside_it_is_failed(model: Scripted, start: Callable[..., Batcher]) -> None:
+def test_without_the_thread_for_long_comments_the_batcher_has_failed(
+    model: Scripted, start: Callable[..., Batcher]
+) -> None:
     model.slow = Scripted()
     batcher = start(model)
     model.slow.predict = _exit  # type: ignore[method-assign]
@@ -289,7 +291,7 @@ def test_without_the_thread_beside_it_is_failed(model: Scripted, start: Callable
 
 @pytest.fixture
 def stepped(monkeypatch: pytest.MonkeyPatch) -> Stepped:
-    """A model of 20 ms a comment; bursts end after 0.2 s."""
+    """A model that takes 20 ms per comment; a burst ends after 0.2 s."""
     monkeypatch.setattr(backpressure, "BURST_S", 0.2)
     return Stepped(monkeypatch, seconds=0.02)
 
@@ -313,7 +315,7 @@ def test_without_a_pause_the_queue_is_kept_short(stepped: Stepped, start: Callab
     assert batcher.submit(_comments("after a pause")).result(60)
 
 
-def test_a_moment_of_pause_is_no_rest(stepped: Stepped, start: Callable[..., Batcher]) -> None:
+def test_a_short_pause_is_not_a_rest(stepped: Stepped, start: Callable[..., Batcher]) -> None:
     batcher = start(stepped, max_wait=0.2, max_batch=1)
     stepped.answer(batcher, *map(str, range(20)))  # learn the pace
     stepped.advance(0.1)  # and rest
@@ -411,13 +413,13 @@ def test_cancelled_callers_are_skipped(model: Scripted, start: Callable[..., Bat
 
     asyncio.run(give_up())
     kept = batcher.submit(_comments("kept"))
-    running.cancel()  # in work already: its answer is dropped
+    running.cancel()  # already running: its answer is dropped
     model.gate.set()
     assert kept.result(60)[0].id == "kept"
     assert model.batches == [["running"], ["kept"]]
 
 
-def test_a_dead_thread_fails_who_waits_and_who_comes(model: Scripted, start: Callable[..., Batcher]) -> None:
+def test_a_dead_thread_fails_waiting_and_new_requests(model: Scripted, start: Callable[..., Batcher]) -> None:
     batcher = start(model)
     model.gate.clear()
     deadly = batcher.submit(_comments("exit"))

@@ -44,7 +44,7 @@ def test_other_addresses_stay_apart(url: str) -> None:
     ("url", "normal"),
     [
         ("https://münchen.example/brücke", "https://xn--mnchen-3ya.example/br%C3%BCcke"),
-        ("https://straße.example/a", "https://xn--strae-oqa.example/a"),  # IDNA 2003 made strasse of it
+        ("https://straße.example/a", "https://xn--strae-oqa.example/a"),  # IDNA 2003 turned it into strasse
         ("https://faß.straße.example", "https://xn--fa-hia.xn--strae-oqa.example"),
         ("https://news_1.example/a", "https://news_1.example/a"),
         ("https://ＮＥＷＳ。example", "https://news.example"),

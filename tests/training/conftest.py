@@ -1,4 +1,4 @@
-"""A tiny encoder to start from, and a training YAML over the corpora in miniature."""
+"""A tiny encoder to start from, and a training YAML for the miniature corpora."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.training.mini_corpora import write_corpora
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Threads that meet at barriers take longer over a tiny network than one alone."""
+    """For a tiny network, threads that wait at barriers are slower than a single one."""
     torch = pytest.importorskip("torch", reason="training needs the train extra")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")  # of the processes that a test starts
+        patch.setenv("OMP_NUM_THREADS", "1")  # for the processes that a test starts
         yield
     torch.set_num_threads(threads)
 
@@ -32,7 +32,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a random two-layer encoder and its tokenizer, as transformers saves them."""
+    """A folder with a random two-layer encoder and its tokenizer, as saved by transformers."""
     torch = pytest.importorskip("torch", reason="training needs the train extra")
     from transformers import BertConfig, BertModel
 
@@ -52,7 +52,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def values(base: Path) -> dict[str, Any]:
-    """The YAML of a run of a few dozen steps over sources of every task."""
+    """The YAML of a run of a few dozen steps, with sources for every task."""
     return {
         "name": "mini",
         "version": "0.0.1",
@@ -66,7 +66,7 @@ def values(base: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def config_file(tmp_path: Path, values: dict[str, Any]) -> Path:
-    """That YAML."""
+    """The file of `values`."""
     file = tmp_path / "mini.yaml"
     file.write_text(yaml.safe_dump(values), encoding="utf-8")
     return file

@@ -29,7 +29,7 @@ TESTS_ONLY = {
 
 
 def write_corpora(folder: Path) -> Path:
-    """Writes all of them under `folder`, laid out as the data folder is, and returns it."""
+    """Writes all of them under `folder`, laid out like the data folder, and returns it."""
     for path, text in {**ABUSE, **STANCE, **OFF_TOPIC, **ENTAILMENT, **STORIES}.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -221,7 +221,7 @@ ABUSE = {
     "abuse/sms_spam/SMSSpamCollection": 'Label\tSMS\nham\tSee "you at five\nspam\tWin a prize\n',
 }
 
-_DEBATES = {  # url -> title, description, claims; park has VAST training rows, dam none, tram only dev ones
+_DEBATES = {  # url -> title, description, claims; park has VAST training rows, dam none, tram only dev rows
     "/park": ("Should the park close?", "A plan for the old park.", "Close the park", "Keep the park open"),
     "/dam": ("Is the dam safe?", "The river dam is ageing.", "The dam is safe", "The dam is a danger"),
     "/tram": ("Who needs trams?", "Cities lay rails again.", "Trams are worth it", "Trams waste money"),

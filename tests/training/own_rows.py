@@ -1,4 +1,4 @@
-"""A site's decisions in miniature, of our own words."""
+"""A site's decisions in miniature, in our own words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_decisions(path: Path, *, rows: int = 160, seed: int = 3) -> Path:
-    """Comments that are toxic where two words end them; no other label, half of them under an article."""
+    """Write comments that are toxic if they end in certain words; no other label, half under an article."""
     rng = random.Random(seed)
     words = [
         "the",

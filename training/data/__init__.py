@@ -1,1 +1,1 @@
-"""Training data: corpora, a site's own decisions, augmented rows; test texts kept out."""
+"""Training data: corpora, a site's own decisions and augmented rows, with test texts kept out."""

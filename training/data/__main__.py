@@ -1,4 +1,4 @@
-"""What every source holds: python -m parley.training.data --data-dir ../shared/data"""
+"""Prints what each source contains: python -m parley.training.data --data-dir ../shared/data"""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _summary(examples: list[Example]) -> tuple[str, str, str, str, str]:
-    """Label means, counts of stances and replies, off-topic values, share of marked rows with a span."""
+    """Label means; counts of stances, replies and off-topic values; annotated rows that have a span."""
     means = []
     for label in COMMENT_LABELS:
         if values := [e.labels[label] for e in examples if label in e.labels]:

@@ -1,16 +1,16 @@
-"""A site's own labelled comments: what `parley feedback export` writes, or any CSV with these columns.
+"""Reads a site's own labelled comments: the CSV of `parley feedback export`, or any with these columns.
 
     text                           the comment; the other columns may be missing, or empty in a row
    article.title, article.text    its article
-    target, stance                 favor, against or none towards the target (else the article's title)
-   toxicity, insult, spam, ...    a column for each label that somebody decided on: from 0 (no) to 1 (yes),
-                                   yes or no, true or false
-    off_topic                      the same, of the comment under its article
+    target, stance                 favor, against or none towards the target (by default the article's title)
+   toxicity, insult, spam, ...    a column for each label that was decided: from 0 (no) to 1 (yes), yes or no,
+                                   true or false
+    off_topic                      likewise, for the comment under its article
 
     own = read_own(Path("decisions.csv"), "train")
 
-A text always belongs to the same part, however the file grows: training, calibration ("dev") or test. So no
-command evaluates on what another has trained on.
+A text always belongs to the same part (training, calibration ("dev") or test), even as the file grows, so no
+command evaluates on rows that another has trained on.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ from parley.training.errors import DataError
 OWN = "own data"
 """The source name of a site's rows."""
 DEV = TEST = 0.15
-"""Shares of the texts to calibrate on and to test on."""
+"""The shares of the texts for calibration and for testing."""
 LABELS = (*COMMENT_LABELS, OFF_TOPIC)
 KNOWN = ("text", "article.title", "article.text", "target", "stance", *LABELS)
 UNUSED = ("id", "article.id", "article.url", "parent.text", "language")
-"""Columns of an export that are no use here."""
+"""Columns of an export that are not used here."""
 _WORDS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
 class OwnData:
-    """The examples of one part of a file, and what of the file could not be used."""
+    """The examples of one part of a file, and notes on what could not be used."""
 
     examples: list[Example]
     notes: tuple[str, ...]
 
 
 def read_own(path: Path, split: Split | None) -> OwnData:
-    """The rows of `path` that are in `split` (None: all). Raises DataError naming line, problem and fix."""
+    """The rows of `path` that are in `split` (None: all). Raises DataError."""
     if not path.is_file():
         raise DataError(f"{path}: no such file; `parley feedback export -o {path}` writes one")
     rows = list(table(path))
@@ -62,22 +62,22 @@ def read_own(path: Path, split: Split | None) -> OwnData:
     notes = []
     if stray := [c for c in columns if c and c not in (*KNOWN, *UNUSED)]:
         notes.append(f"columns not used: {', '.join(stray)}; labels are {', '.join((*LABELS, 'stance'))}")
-    examples, homeless = [], 0
+    examples, without_article = [], 0
     for line, row in enumerate(rows, start=2):
         text = row["text"].strip()
         if not text:
             continue
-        example, missed = _example(row, text, f"{path}: row {line}")
-        homeless += missed
+        example, skipped = _example(row, text, f"{path}: row {line}")
+        without_article += skipped
         if split is None or part(fingerprint(text).hex(), dev=DEV, test=TEST) == split:
             examples.append(example)
-    if homeless:
-        notes.append(f"{homeless} rows have off_topic but no article.title: that label is skipped")
+    if without_article:
+        notes.append(f"{without_article} rows have off_topic but no article.title: that label is skipped")
     return OwnData(examples, tuple(notes))
 
 
 def _refuse_misspelt(path: Path, columns: Sequence[str | None]) -> None:
-    """A label that nobody reads would be missed only when the model is in use."""
+    """Raises DataError for a misspelt label column, which would go unnoticed until the model is in use."""
     missing = [name for name in KNOWN if name not in columns]
     for column in columns:
         if not column or column in (*KNOWN, *UNUSED):
@@ -92,7 +92,7 @@ def _refuse_misspelt(path: Path, columns: Sequence[str | None]) -> None:
 
 
 def read_part(path: Path, split: Split | None, *, why: str) -> OwnData:
-    """As `read_own`, but an error where no row is left; `why` says what they were wanted for."""
+    """As `read_own`, but raises DataError if no row has a label; `why` says what the rows are for."""
     own = read_own(path, split)
     if not any(e.labels or e.stance or e.off_topic is not None for e in own.examples):
         raise DataError(
@@ -107,7 +107,7 @@ def read_part(path: Path, split: Split | None, *, why: str) -> OwnData:
 
 
 def _example(row: dict[str, str], text: str, place: str) -> tuple[Example, bool]:
-    """The row as an example, and whether its off_topic had to be left out."""
+    """The row as an example, and whether its off_topic was skipped for lack of an article."""
     title = (row.get("article.title") or "").strip()
     article = "\n".join(part for part in (title, (row.get("article.text") or "").strip()) if part)
     labels = dict(_labels(row, place))
@@ -143,6 +143,6 @@ def _labels(row: dict[str, str], place: str) -> Iterator[tuple[str, float]]:
             # The cell itself is not shown: in a shifted row it is a reader's text.
             raise DataError(
                 f"{place}: {label} must be a number from 0 to 1, yes or no, true or false, "
-                "or empty where nobody decided"
+                "or empty if nobody decided"
             )
         yield label, value

@@ -1,4 +1,4 @@
-"""The example type that every source is read into.
+"""The type `Example`, into which every source is read.
 
 Example(text="Well argued.", source="mine", labels={"toxicity": 0.0})
 """
@@ -20,19 +20,19 @@ TURNED = {"favor": "against", "against": "favor", "none": "none"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A comment with its labels. What a source doesn't say stays missing, and the loss masks it.
+    """A comment with its labels. A label that the source doesn't give is missing, and the loss masks it.
 
-    `article` is the title (then a newline and the description, if any) that the comment is paired with;
-    `off_topic` says how wrong that pair is (0.0 a true pair, 1.0 another debate's article) and needs the
-    article. `labels` maps labels of the comment pass to targets in [0, 1], soft where raters disagreed.
-    `stance` is one of `SIDES` and needs `target`. With an article too, one row has both: the side towards the
-    target, next to the article's title, and whether the comment is off topic. `reply` is one of `REPLIES`,
-    towards `parent`, the text of the comment replied to. `spans` are (start, end) of toxic spans in
-    characters of `text`: None if nobody marked any, () if raters marked none. `group` is kept together in a
-    split (a debate, a video, an article); `beat` is shared by similar articles (a forum, a day, a pair of
-    stories): near negatives come from it. `slice` names a separately reported part of a test. `made_from` is
-    the text that was altered to make this one. `weight` 0.0 marks an unlabelled pair for another network's
-    answer: its stance or off_topic is a placeholder.
+    `article` is the title the comment is paired with, followed by a newline and the description, if any.
+    `off_topic` is the label of that pair, from 0.0 (the comment's own article) to 1.0 (another debate's), and
+    needs the article. `labels` maps labels of the comment pass to targets in [0, 1], soft where raters
+    disagreed. `stance` is one of `SIDES` and needs `target`; a row with an article as well trains both stance
+    and off_topic. `reply` is one of `REPLIES`, towards `parent`, the text of the comment replied to. `spans`
+    are the (start, end) of toxic spans in characters of `text`: None if they were not annotated, () if
+    annotators marked none. Examples of a `group` (a debate, a video, an article) stay in the same split;
+    `beat` is shared by similar articles (a forum, a day, a pair of stories), from which near negatives are
+    drawn. `slice` names a part of a test that is reported separately. `made_from` is the original of an
+    altered text. `weight` 0.0 marks an unlabelled pair for a teacher to label: its stance or off_topic is a
+    placeholder.
     """
 
     text: str
@@ -69,7 +69,7 @@ class Example:
 
 
 def reworded(example: Example, text: str, *, slice: str) -> Example:
-    """The example with another text, keeping only its labels."""
+    """The example with another text and only its labels kept."""
     return replace(
         example,
         text=text,

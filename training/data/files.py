@@ -1,4 +1,4 @@
-"""Reads corpora as published: tables, JSON lines, escapes and markup."""
+"""Reads the file formats in which corpora are published: tables, JSON lines, escapes and markup."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def table(
     encoding: str = "utf-8-sig",
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL,
 ) -> Iterator[dict[str, str]]:
-    """Rows of a CSV or TSV by column. `header` names the columns of a file that has none.
+    """The rows of a CSV or TSV, by column. `header` names the columns of a file without a header.
 
-    Bytes that are no UTF-8 become U+FFFD; a row with missing cells gets empty ones.
+    Invalid UTF-8 becomes U+FFFD; missing cells become empty.
     """
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     with _open(path, encoding=encoding, errors="replace", newline="") as file:
@@ -60,8 +60,8 @@ def unescape(text: str) -> str:
     r"""The text with literal escapes (`\n`, `\xa0`, `\u2019`) read as the characters they stand for."""
 
     def character(match: re.Match[str]) -> str:
-        found = match.group()
-        return _PLAIN[found] if found in _PLAIN else chr(int(found[2:], 16))
+        escape = match.group()
+        return _PLAIN[escape] if escape in _PLAIN else chr(int(escape[2:], 16))
 
     return _ESCAPE.sub(character, text).replace("\xa0", " ")
 

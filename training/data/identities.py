@@ -1,4 +1,4 @@
-"""Words that name who people are: religion, origin, orientation, gender, age, ability.
+"""Identity terms: words for religion, origin, orientation, gender, age and ability.
 
 terms_in("My Buddhist neighbour")        {"buddhist"}
 """
@@ -16,11 +16,11 @@ ADJECTIVES = (  # noqa: SIM905
 ).split()
 """Words that can replace each other in "a ... neighbour"."""
 PEOPLE = "immigrants jews muslims refugees women".split()  # noqa: SIM905
-"""The same in the plural."""
+"""Plural nouns that can replace each other."""
 TERMS = (*ADJECTIVES, *PEOPLE, "islam", "jew", "refugee", "woman")
 _TERM = re.compile(rf"\b({'|'.join(TERMS)})\b", re.IGNORECASE)
 
 
 def terms_in(text: str) -> set[str]:
-    """The terms that stand in `text`, in lower case."""
+    """The identity terms in `text`, in lower case."""
     return {term.lower() for term in _TERM.findall(text)}

@@ -16,9 +16,9 @@ _NON_WORD = re.compile(r"[\W_]+")
 
 
 def fingerprint(text: str) -> bytes:
-    """16 bytes of the text in lower case with runs of non-word characters folded to a space.
+    """A 16-byte hash of the text in lower case, with each run of non-word characters folded to a space.
 
-    A text without word characters (emoji, dots) is compared as it is.
+    A text without word characters (emoji, dots) is hashed as it is.
     """
     folded = _NON_WORD.sub(" ", text.lower()).strip() or text.strip()
     return blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=16).digest()
@@ -32,7 +32,7 @@ def _fingerprints(example: Example) -> set[bytes]:
 def drop_leaks(
     examples: Iterable[Example], held_out: Iterable[Example]
 ) -> tuple[list[Example], dict[str, int]]:
-    """The examples that share no text with `held_out`, in order, and how many of each source were dropped.
+    """The examples that share no text with `held_out`, in order, and the number dropped by source.
 
     An altered text leaks if its original does.
     """

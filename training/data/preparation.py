@@ -1,4 +1,4 @@
-"""Turns a configuration's sources into a run's examples: capped, without the tests' texts, augmented.
+"""Turns a configuration's sources into a run's examples: capped, freed of test texts, augmented.
 
 prepare([SourceSpec(name="c3", cap=5000)], data_dir=Path("../shared/data"), swaps=config.swaps, seed=13)
 """
@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from parley.training.data.augmentation.contexts import partly, turned, under_other_titles, without_lede
 from parley.training.data.augmentation.counterfactuals import exchanged_identities, negated_targets, quoted
 from parley.training.data.augmentation.disguise import disguised_copies
-from parley.training.data.augmentation.explicit import explicit
+from parley.training.data.augmentation.explicit import explicit, related
 from parley.training.data.augmentation.hidden import hidden
 from parley.training.data.augmentation.pairs import (
     cut_short,
@@ -46,10 +46,11 @@ AUGMENTED = (
     "disguised",
     "titles",
     "explicit",
+    "related",
     "hidden",
     "unlabelled",
 )
-"""The kinds of augmented rows: the keys of `Prepared.made`."""
+"""The kinds of augmented rows, which are the keys of `Prepared.made`."""
 
 
 class SourceSpec(BaseModel):
@@ -58,14 +59,14 @@ class SourceSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(description="a source's name; `python -m parley.training.data` lists them")
-    weight: float = Field(default=1.0, gt=0, description="what each of its rows counts in the loss")
+    weight: float = Field(default=1.0, gt=0, description="weight of each of its rows in the loss")
     cap: int | None = Field(
-        default=None, ge=1, description="at most so many training rows, drawn by the seed"
+        default=None, ge=1, description="the most training rows to use, drawn by the seed"
     )
     identities: int = Field(
         default=0,
         ge=0,
-        description="at most so many harmless training rows beside those of `cap` that name an identity",
+        description="the most harmless training rows that name an identity to use in addition to `cap`",
     )
     options: dict[str, Any] = Field(default_factory=dict, description="options of the source's reader")
 
@@ -84,19 +85,22 @@ class SourceSpec(BaseModel):
             takes = ", ".join(known) or "none"
             raise ValueError(f"source {self.name!r} has no option {unknown[0]!r}; it takes {takes}")
         if self.identities and self.cap is None:
-            raise ValueError(f"source {self.name!r} is taken whole: identities are rows beside a cap")
+            raise ValueError(f"source {self.name!r} has no cap: set one, or remove identities (extra rows)")
         return self
 
 
 class Swaps(BaseModel):
-    """Data augmentation: shares of the real rows, or counts where stated.
+    """Data augmentation: each field is a share of the original rows, or a count where stated.
 
-    Under another article (`off_topic`, and `short` cut ones; `near` and `far` titles for pairs with a beat),
-    towards another target (`stance_none`), with one thing changed (see
-    parley.training.data.augmentation.counterfactuals and .disguise), statements with an explicit side
-    (`explicit`, a count), abuse inside long comments (`hidden`, a count). And rows that change in place:
-    targets `turned` into their opposite, `untitled` and `untargeted` ones, articles `without_lede` (see
-    parley.training.data.augmentation.contexts).
+    Added rows: comments under another article (`off_topic`; `short`: cut short; `near` and `far`: under a
+    similar or an unrelated title, for pairs with a beat) or with an unrelated target (`stance_none`); rows
+    with one thing changed (`negated`, `identities`, `quoted`: see
+    parley.training.data.augmentation.counterfactuals; `disguised`: see .disguise); statements that say their
+    side (`explicit`, a count), also asked for another target of the same article (`related`, a count); abuse
+    inside long comments (`hidden`, a count).
+
+    Rows changed in place (see parley.training.data.augmentation.contexts): targets `turned` into their
+    opposite, titles or targets removed (`untitled`, `untargeted`), ledes removed (`without_lede`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -111,6 +115,7 @@ class Swaps(BaseModel):
     near: float = Field(default=0.0, ge=0, le=1)
     far: float = Field(default=0.0, ge=0, le=1)
     explicit: int = Field(default=0, ge=0)
+    related: int = Field(default=0, ge=0)
     hidden: int = Field(default=0, ge=0)
     turned: float = Field(default=0.0, ge=0, le=1)
     untitled: float = Field(default=0.0, ge=0, le=1)
@@ -120,10 +125,11 @@ class Swaps(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a run trains on and calibrates on. `counts`: rows, leaks, licence of each source.
+    """The rows a run trains and calibrates on.
 
-    `own` are the sources' rows, `made` the augmented ones, by kind (see `AUGMENTED`). `threshold_rows`: dev
-    rows of sources that only an operating point names.
+    `own` are the sources' training rows, `made` the augmented ones by kind (see `AUGMENTED`),
+    `threshold_rows` the dev rows of sources that only an operating point names. `counts` has each source's
+    rows, leaks and licence.
     """
 
     own: list[Example]
@@ -134,12 +140,12 @@ class Prepared:
 
     @property
     def train(self) -> list[Example]:
-        """All training rows, the augmented ones after the sources' own."""
+        """All training rows: those of the sources, then the augmented ones."""
         return [*self.own, *chain(*self.made.values())]
 
 
 def load(specs: Sequence[SourceSpec], data_dir: Path, split: Split, *, seed: int = 0) -> list[Example]:
-    """The examples of `split` of each source in turn, weighted; training rows capped. Not leak-filtered."""
+    """The examples of `split` from each source in turn: weighted, training rows capped, leaks still in."""
     examples: list[Example] = []
     for spec in specs:
         rows = list(read(spec.name, data_dir, split, **spec.options))
@@ -159,12 +165,12 @@ def load(specs: Sequence[SourceSpec], data_dir: Path, split: Split, *, seed: int
 
 
 def _names_identity(example: Example) -> bool:
-    """Whether it names an identity and all of its labels are 0."""
+    """Whether the example names an identity and has only labels of 0."""
     return bool(example.labels and not any(example.labels.values()) and terms_in(example.text))
 
 
 class Asked(BaseModel):
-    """How many unlabelled pairs to make for a teacher (`teacher:` of the training YAML)."""
+    """How many unlabelled pairs to draw for the teacher (`teacher:` in the training YAML)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -182,12 +188,12 @@ def prepare(
     teacher: Asked | None = None,
     threshold_sources: Sequence[str] = (),
 ) -> Prepared:
-    """The training and dev examples of `specs` without the texts of any test set, and augmented rows.
+    """The training and dev examples of `specs`, without the texts of any test set, and augmented rows.
 
-    The tests are those of every registered source on disk, in `specs` or not. Dev drops texts of tests,
-    training texts of tests and dev. `fraction` of the training rows, and of the pairs for the `teacher`, are
-    used, for a quick try. Thresholds also use the dev rows of `threshold_sources`: those not in `specs` are
-    never trained on, and their dev rows drop training's texts.
+    The test sets are those of every registered source on disk, in `specs` or not. Test texts are dropped from
+    dev; test and dev texts from training. A `fraction` below 1 samples the training rows and the pairs for
+    the `teacher`, for a quick try. Thresholds also use the dev rows of `threshold_sources`: those not in
+    `specs` are never trained on, and training texts are dropped from their dev rows.
     """
     tests = held_out(specs, data_dir)
     dev, dev_leaks = drop_leaks(load(specs, data_dir, "dev", seed=seed), tests)
@@ -213,13 +219,14 @@ def prepare(
         "disguised": disguised_copies(train, seed=seed, share=swaps.disguised),
         "titles": under_other_titles(train, seed=seed, near=swaps.near, far=swaps.far),
         "explicit": explicit(train, seed=seed, rows=round(swaps.explicit * fraction)),
+        "related": related(train, seed=seed, rows=round(swaps.related * fraction)),
         "hidden": hidden(train, seed=seed, rows=round(swaps.hidden * fraction)),
     }
     if teacher is not None:
         pairs, articles = (round(count * fraction) for count in (teacher.pairs, teacher.articles))
         made["unlabelled"] = unlabelled(train, seed=seed, pairs=pairs, articles=articles)
-    # An augmented text may by chance equal a test's.
-    for name in ("short", "identities", "quoted", "disguised", "explicit", "hidden"):
+    # An augmented text may happen to equal a test's.
+    for name in ("short", "identities", "quoted", "disguised", "explicit", "related", "hidden"):
         made[name], made_leaks = drop_leaks(made[name], [*tests, *dev])
         log.info("dropped as leaks from the augmented %s rows: %s", name, made_leaks)
     train = partly(train, seed=seed, untitled=swaps.untitled, untargeted=swaps.untargeted)
@@ -249,7 +256,7 @@ def held_out(specs: Sequence[SourceSpec], data_dir: Path) -> list[Example]:
     options = {spec.name: spec.options for spec in specs}
     return [
         example
-        for name, found in SOURCES.items()
-        if found.locate(data_dir)
+        for name, corpus in SOURCES.items()
+        if corpus.locate(data_dir)
         for example in read(name, data_dir, "test", **options.get(name, {}))
     ]

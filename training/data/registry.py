@@ -23,12 +23,12 @@ Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 Reader = Callable[..., Iterator[Example]]
 HERE = Path(__file__).parent
-"""The folder of corpora in the repository itself."""
+"""The folder of the corpora that are part of the repository."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
-    """A corpus: `read(folder, split, **options)` yields its examples; `commercial`: the licence allows it."""
+    """A corpus; `read(folder, split, **options)` yields its examples. `commercial`: its licence allows it."""
 
     name: str
     folder: str
@@ -67,7 +67,7 @@ def source(
 
 
 def get(name: str) -> Corpus:
-    """The source of that name, or an error that names near ones."""
+    """The source of that name. Raises SourceError, suggesting a similar name."""
     if name in SOURCES:
         return SOURCES[name]
     near = difflib.get_close_matches(name, SOURCES, n=1)
@@ -77,16 +77,16 @@ def get(name: str) -> Corpus:
 
 def read(name: str, data_dir: Path, split: Split, **options: Any) -> Iterator[Example]:
     """The examples of one split of one source. Raises SourceError if the folder or a file is missing."""
-    found = get(name)
-    folder = found.locate(data_dir)
+    corpus = get(name)
+    folder = corpus.locate(data_dir)
     if folder is None:
         raise SourceError(
-            f"source {name!r}: no folder {data_dir / found.folder}; put the corpus there "
+            f"source {name!r}: no folder {data_dir / corpus.folder}; put the corpus there "
             f"({data_dir / 'README.md'} says where it comes from), point --data-dir at the right folder, "
             "or remove the source from the config"
         )
     try:
-        yield from found.read(folder, split, **options)
+        yield from corpus.read(folder, split, **options)
     except (OSError, KeyError, ValueError, ParseError, BadZipFile) as error:
         raise SourceError(
             f"source {name!r}: can't read {folder}: {type(error).__name__}: {error}; "
@@ -95,7 +95,7 @@ def read(name: str, data_dir: Path, split: Split, **options: Any) -> Iterator[Ex
 
 
 def part(key: str, *, dev: float = 0.1, test: float = 0.0) -> Split:
-    """The split of `key` (a group or a text): shares `test` and `dev`, else train. Alike on every machine."""
+    """The split of `key` (a group or a text), by hash: shares `test` and `dev`, the rest train."""
     digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     place = int.from_bytes(digest, "big") / 2**64
     return "test" if place < test else "dev" if place < test + dev else "train"

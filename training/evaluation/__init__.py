@@ -1,1 +1,1 @@
-"""Calibration, operating points, test sets and their figures."""
+"""Calibration, operating points, test sets and figures."""

@@ -1,6 +1,6 @@
-"""A release's aims and whether it reached them: the first table of report and model card.
+"""A release's aims and whether it reached them: the first table of the report and the model card.
 
-for row in against_aims(report):        # a test that was not scored has no row
+for row in against_aims(report):        # tests that were not scored have no row
     print(row.what, row.figure, row.reach, row.reached)
 """
 
@@ -14,15 +14,15 @@ from parley.training.evaluation.figures import value
 from parley.training.evaluation.suite import SUITE
 
 FEWEST = 20
-"""Least rows of each class for a test to count for a label."""
-MADE = ("unintended_bias", "disguised", "abuse_cases", "hidden_insults", "harmless_long")
-"""Tests of synthetic texts, which don't measure calibration."""
+"""The fewest rows of each class for a test to count for a label."""
+SYNTHETIC = ("unintended_bias", "disguised", "abuse_cases", "hidden_insults", "harmless_long")
+"""Tests with synthetic texts, which don't measure calibration."""
 Report = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """`path` leads from "tests" to the figure; `of` computes one instead. `reach` None: only stated."""
+    """The figure is at `path` under "tests", or computed by `of`. Without `reach` it is only reported."""
 
     what: str
     measured: str
@@ -34,7 +34,7 @@ class Aim:
 
 @dataclass(frozen=True, slots=True)
 class AimResult:
-    """An aim with its figure and other systems' (None if they have none)."""
+    """An aim with its figure and those of other systems (None if they have none)."""
 
     what: str
     measured: str
@@ -65,14 +65,14 @@ def _bias(group: str) -> Aim:
 
 
 def _above_tfidf(test: str) -> Callable[[Report], float | None]:
-    """The margin of AUC over TF-IDF's: the smallest over labels with enough rows."""
+    """By how much the AUC exceeds that of TF-IDF: the smallest margin over labels with enough rows."""
 
     def margin(report: Report) -> float | None:
-        found = report["tests"].get(test, {})
-        other = _at(found, ("beside", "tfidf", "slices", "all")) or {}
+        result = report["tests"].get(test, {})
+        other = _at(result, ("beside", "tfidf", "slices", "all")) or {}
         gaps = [
             value(of["auc"]) - other[label]["auc"]
-            for label, of in _at(found, ("slices", "all"), {}).items()
+            for label, of in _at(result, ("slices", "all"), {}).items()
             if "auc" in of and _both_classes(of) and "auc" in other.get(label, {})
         ]
         return min(gaps, default=None)
@@ -81,14 +81,14 @@ def _above_tfidf(test: str) -> Callable[[Report], float | None]:
 
 
 def _calibration(trained_on: bool) -> Callable[[Report], float | None]:
-    """Mean over tests of toxicity's calibration error, of corpora trained on or of others."""
+    """Toxicity's calibration error, averaged over the tests of corpora trained on, or of the others."""
 
     def error(report: Report) -> float | None:
         known = report["artifact"].get("trained_on", ())
         errors = [
             of["calibration_error"]
             for name, test in report["tests"].items()
-            if name not in MADE and (name in known) is trained_on
+            if name not in SYNTHETIC and (name in known) is trained_on
             if _both_classes(of := test["slices"]["all"].get("toxicity", {}))
         ]
         return sum(errors) / len(errors) if errors else None
@@ -97,7 +97,7 @@ def _calibration(trained_on: bool) -> Callable[[Report], float | None]:
 
 
 def _gap_of_aims(report: Report) -> float | None:
-    """The largest gap of int8 and float, on the same rows, of the figures that aims speak of."""
+    """The largest gap between int8 and float on the same rows, over the figures that have an aim."""
     gaps = []
     for test, _, *figure in (aim.path for aim in AIMS if aim.path[1:2] == ("slices",)):
         beside = _at(report["tests"], (test, "beside", "float"))
@@ -232,7 +232,7 @@ AIMS = (
 
 
 def against_aims(report: Report) -> list[AimResult]:
-    """A row for each aim with a figure in `report`; no aim is about a site's own rows."""
+    """A row for each aim with a figure in `report`; a site's own rows have no aims."""
     if not SUITE.keys() & report["tests"].keys():
         return []
     return [row for aim in AIMS if (row := against(aim, report)) is not None]
@@ -240,13 +240,13 @@ def against_aims(report: Report) -> list[AimResult]:
 
 def against(aim: Aim, report: Report) -> AimResult | None:
     """One aim with its figure in `report`, or None."""
-    found = aim.of(report) if aim.of else _at(report["tests"], aim.path)
-    if found is None:
+    figure = aim.of(report) if aim.of else _at(report["tests"], aim.path)
+    if figure is None:
         return None
-    number = value(found)
+    number = value(figure)
     reached = None if aim.reach is None or number is None else _within(number, aim)
     reach = "" if aim.reach is None else f"{'≤' if aim.at_most else '≥'} {aim.reach:g}"
-    return AimResult(aim.what, aim.measured, found, reach, reached, _beside(report, aim))
+    return AimResult(aim.what, aim.measured, figure, reach, reached, _beside(report, aim))
 
 
 def _within(number: float, aim: Aim) -> bool:
@@ -255,13 +255,13 @@ def _within(number: float, aim: Aim) -> bool:
 
 
 def _beside(report: Report, aim: Aim) -> dict[str, float | None]:
-    """Other systems' figures, and the majority's where it has one, for a figure that has a path."""
+    """For an aim with a path: the figures of other systems and, if known, of a majority answer."""
     if not aim.path:
         return {}
     test, *rest = aim.path
-    found = {system: value(_at(of, rest)) for system, of in report["tests"][test].get("beside", {}).items()}
+    figures = {system: value(_at(of, rest)) for system, of in report["tests"][test].get("beside", {}).items()}
     majority = _at(report["tests"][test], [*rest[:-1], "majority", rest[-1]])
-    return {**found, "majority": 0.5 if rest[-1] == "auc" else majority}
+    return {**figures, "majority": 0.5 if rest[-1] == "auc" else majority}
 
 
 def _at(tree: Any, path: Any, missing: Any = None) -> Any:

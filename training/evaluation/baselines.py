@@ -1,8 +1,8 @@
-"""Baselines on the same rows: the float network, the untuned encoder, TF-IDF.
+"""Systems to compare with on the same rows: the float network, the untuned encoder, TF-IDF.
 
     {"float": float_network(artifact, folder), "untuned": Untuned(artifact, folder), "tfidf": TfIdf(train)}
 
-Each has a Classifier's `predict(comments)`, so that all figures are computed alike.
+Each has `predict(comments)` like a Classifier, so that all figures are computed the same way.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from parley.training.errors import RunError
 from parley.training.evaluation.suite import trained_on
 
 FEWEST = 20
-"""With fewer positives a label is not learnt, and its score is always 0.5."""
+"""With fewer positives or negatives a label is not learnt, and its score is always 0.5."""
 
 
 def float_network(artifact: Artifact, folder: Path, *, threads: int | None = None) -> Classifier:
-    """The artifact in the same code with only its weights quantised: activations are float.
+    """The artifact run by the same code with float activations; its weights are still the quantised ones.
 
-    Raises BaseModelError if the artifact lacks what training would start from.
+    Raises BaseModelError if the artifact lacks the files that training would start from.
     """
     from parley.training.network.export import to_onnx
     from parley.training.network.network import Network
@@ -48,7 +48,7 @@ def float_network(artifact: Artifact, folder: Path, *, threads: int | None = Non
 
 
 class Untuned:
-    """The encoder before training, its cosine used for off_topic and for stance `none`."""
+    """The encoder before training; its cosine gives off_topic and the stance `none`."""
 
     def __init__(self, artifact: Artifact, folder: Path, *, threads: int | None = None) -> None:
         """Raises BaseModelError if the artifact's base can't be loaded."""
@@ -70,18 +70,18 @@ class Untuned:
         self._classifier = Classifier.load(copy.path, threads=threads)
 
     def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
-        """Only off-topic and stance, one prediction per comment."""
+        """One prediction per comment, with only off-topic and stance."""
         under = self._classifier.predict([replace(c, target=None) for c in comments])
         aimed = [replace(c, article=Article(text=c.target), target=None) for c in comments if c.target]
         unrelated = iter(self._classifier.predict(aimed))
         return [
             replace(
-                own,
+                prediction,
                 abuse={},
                 stance=_by_cosine(c.target, next(unrelated).off_topic) if c.target else None,
                 spans=(),
             )
-            for c, own in zip(comments, under, strict=True)
+            for c, prediction in zip(comments, under, strict=True)
         ]
 
 
@@ -94,7 +94,7 @@ def _by_cosine(target: str, unrelated: float | None) -> Stance:
 
 
 class TfIdf:
-    """Logistic regressions on TF-IDF of words and bigrams, one per label, and one for stance."""
+    """Logistic regression on TF-IDF of words and bigrams: one model per label, and one for stance."""
 
     def __init__(self, examples: Sequence[Example]) -> None:
         known = [e for e in examples if e.labels or e.stance]
@@ -123,7 +123,7 @@ class TfIdf:
         return hstack([rows, self._targets.transform(targets)]).tocsr()
 
     def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
-        """All but off-topic, one prediction per comment."""
+        """One prediction per comment, with everything but off-topic."""
         rows = self._words.transform([c.text for c in comments])
         scores = {label: self._scores(label, rows) for label in COMMENT_LABELS}
         stances = self._stances(comments, rows)
@@ -144,16 +144,16 @@ class TfIdf:
         return np.asarray(self._labels[label].predict_proba(rows)[:, 1])
 
     def _stances(self, comments: Sequence[Comment], rows: Any) -> list[Stance | None]:
-        found: list[Stance | None] = [None] * len(comments)
+        stances: list[Stance | None] = [None] * len(comments)
         asked = [i for i, c in enumerate(comments) if c.target]
         if self._stance is None or not asked:
-            return found
+            return stances
         targets = [comments[i].target or "" for i in asked]
         for i, row in zip(asked, self._stance.predict_proba(self._joined(rows[asked], targets)), strict=True):
             scores = {name: float(p) for name, p in zip(STANCES, row, strict=True)}
             label = max(scores, key=scores.__getitem__)
-            found[i] = Stance(target=comments[i].target or "", **scores, label=label)
-        return found
+            stances[i] = Stance(target=comments[i].target or "", **scores, label=label)
+        return stances
 
 
 def _vectorizer(*, pairs: bool) -> Any:
@@ -178,20 +178,21 @@ def systems(
     full_precision: bool,
     threads: int | None,
 ) -> dict[str, Predictor]:
-    """The systems to compare with the artifact, their files under `folder`.
+    """The systems to compare with the artifact; their files go into `folder`.
 
     Raises RunError if the artifact doesn't state its training data.
     """
-    found: dict[str, Predictor] = {}
+    chosen: dict[str, Predictor] = {}
     if full_precision:
-        found["float"] = float_network(artifact, folder, threads=threads)
+        chosen["float"] = float_network(artifact, folder, threads=threads)
     if baselines:
         if not (specs := trained_on(artifact)):
             raise RunError(
-                f"{artifact.path} doesn't say what it was trained on: no baseline can learn the same"
+                f"{artifact.path} doesn't say what it was trained on, so baselines can't be trained on the "
+                "same: omit --baselines"
             )
         config = artifact.info["training"]["config"]
         swaps = Swaps.model_validate(config.get("swaps", {}))
-        found["tfidf"] = TfIdf(prepare(specs, data_dir=data_dir, swaps=swaps, seed=config["seed"]).train)
-        found["untuned"] = Untuned(artifact, folder, threads=threads)
-    return found
+        chosen["tfidf"] = TfIdf(prepare(specs, data_dir=data_dir, swaps=swaps, seed=config["seed"]).train)
+        chosen["untuned"] = Untuned(artifact, folder, threads=threads)
+    return chosen

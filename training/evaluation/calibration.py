@@ -2,10 +2,10 @@
 
     figures = calibrate(Artifact.open("runs/base/artifact"), dev_examples)
 
-A label's probability is scaled and shifted in log-odds (Platt 1999), off-topic's by weights of pair logit and
-cosine, stance's and reply's by a scale and a bias per class (Guo et al. 2017); the result is folded into
-calibration.json, so calibrating twice on the same data changes nothing. Sources have equal weight. Thresholds
-are set where F1 is best, or at an operating point (see parley.training.evaluation.operating_points).
+A label's log-odds get a scale and a bias (Platt 1999), off-topic a weight each for pair logit and cosine,
+stance and reply a scale and a bias per class (Guo et al. 2017). The result is folded into calibration.json,
+so calibrating twice on the same data changes nothing. Sources have equal weight. Thresholds are set where F1
+is best, or at an operating point (see parley.training.evaluation.operating_points).
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def calibrate(
 ) -> dict[str, Any]:
     """Rewrite the artifact's calibration.json and thresholds.json; returns dev figures before and after.
 
-    Labels with fewer than FEWEST positives or negatives stay unchanged, and the figures say so. Examples may
-    have any of the labels. `points` (label to OperatingPoint) set thresholds; a queue's share is of all
-    examples with a score for the label, so they should be rows as they come in, not a selection of the worst.
-    `others` are rows of sources that only operating points name: no probability is fitted to them.
+    Examples may have any of the labels. Labels with fewer than FEWEST positives or negatives stay unchanged,
+    and the figures say so. `points` set thresholds by label; a queue's share is that of all examples with a
+    score for the label, so they should be an unselected sample of comments. `others` are rows of sources that
+    only operating points name; no probability is fitted to them.
     """
     with Trial.of(artifact) as trial:
         figures = _fit_all(trial, examples, points or {}, others)
@@ -50,7 +50,7 @@ def calibrate(
 def _fit_all(
     trial: Trial, examples: Sequence[Example], points: Mapping[str, OperatingPoint], others: Sequence[Example]
 ) -> dict[str, Any]:
-    """Fit labels with enough rows, then set the thresholds that `points` define."""
+    """Fit the labels with enough rows, then set the thresholds that `points` define."""
     predictions = trial.ask(examples, "dev rows")
     figures: dict[str, Any] = {}
     for label in known(examples):
@@ -62,7 +62,7 @@ def _fit_all(
             figures[label] |= _identity_auc(truth >= 0.5, scores, [e for _, e in rows])
     figures |= fit_off_topic(trial, examples) | fit_stance(trial, examples) | fit_reply(trial, examples)
     if points:
-        # The scores of this calibration, as they will be served.
+        # Scores under the new calibration, as they will be served.
         served, beside = (
             list(zip(of, trial.ask(of, "for the thresholds"), strict=True)) for of in (examples, others)
         )
@@ -77,7 +77,7 @@ def _fit_all(
 
 
 def _fit(label: str, trial: Trial, scores: Floats, truth: Floats, weights: Floats) -> dict[str, Any]:
-    """Fold a scale and a bias into the label's, set its threshold where F1 is best; returns figures."""
+    """Fit a scale and a bias into the label's calibration and set its threshold by F1; returns figures."""
     hard = truth >= 0.5
     figures: dict[str, Any] = {
         "rows": len(truth),
@@ -88,7 +88,7 @@ def _fit(label: str, trial: Trial, scores: Floats, truth: Floats, weights: Float
         return figures | {"left": f"fewer than {FEWEST} positives or negatives"}
     before = metrics.expected_calibration_error(truth, scores)
     x = log_odds(scores)
-    # Soft targets: each row counts as positive by its share, as negative by the rest.
+    # Soft targets: each row is both a positive, weighted by its label, and a negative, weighted by the rest.
     model = LogisticRegression(C=1e6).fit(
         np.concatenate([x, x])[:, None],
         np.repeat([1, 0], len(x)),
@@ -110,7 +110,7 @@ def _fit(label: str, trial: Trial, scores: Floats, truth: Floats, weights: Float
 
 
 def _identity_auc(truth: NDArray[np.bool_], scores: Floats, examples: Sequence[Example]) -> dict[str, Any]:
-    """Subgroup, BPSN and BNSP AUC of the rows that name an identity, all together (Borkan et al. 2019)."""
+    """Subgroup, BPSN and BNSP AUC over all rows that name an identity, pooled (Borkan et al. 2019)."""
     inside = np.array([bool(terms_in(e.text)) for e in examples])
     groups = {"subgroup_auc": inside, "bpsn_auc": inside != truth, "bnsp_auc": inside == truth}
     both = {name: of for name, of in groups.items() if 0 < truth[of].sum() < of.sum()}
@@ -118,18 +118,18 @@ def _identity_auc(truth: NDArray[np.bool_], scores: Floats, examples: Sequence[E
 
 
 def _fit_span_threshold(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
-    """Try thresholds for toxic tokens and keep the one whose spans have the best mean character F1."""
+    """Try thresholds for toxic tokens and set the one whose spans have the best mean character F1."""
     marked = [e for e in examples if e.spans is not None]
     if len(marked) < FEWEST:
         return {}
-    found = {}
+    scores = {}
     for threshold in (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6):
         answers = trial.ask(marked, f"spans at {threshold:g}", thresholds={"span": threshold})
         f1 = [
             metrics.character_f1(e.spans or (), [(s.start, s.end) for s in p.spans])
             for e, p in zip(marked, answers, strict=True)
         ]
-        found[threshold] = float(np.mean(f1))
-    best = max(found, key=lambda t: found[t])
+        scores[threshold] = float(np.mean(f1))
+    best = max(scores, key=lambda t: scores[t])
     trial.thresholds["span"] = best
-    return {"span": {"rows": len(marked), "threshold": best, "character_f1": found[best]}}
+    return {"span": {"rows": len(marked), "threshold": best, "character_f1": scores[best]}}

@@ -1,12 +1,12 @@
-"""Two artifacts on the same rows: each label's figures, and the difference with its interval.
+"""Compares two artifacts on the same rows: each label's figures, and their difference with its interval.
 
     compare(Classifier.load("A"), Classifier.load("B"), rows)
     {"toxicity": {"rows": 120, "figures": {"auc": (0.91, 0.93, {"value": 0.02, "low": ..., "high": ...})},
                   "flipped": 0.04}}
 
-The interval is a paired bootstrap: both are resampled together, so that rows hard for both cancel out. If it
-includes 0, the rows show no difference. Each decides by its own thresholds: "flipped" is the share of rows
-that they decide differently.
+The interval is a paired bootstrap: both are resampled together, so that rows that are hard for both cancel
+out. If it includes 0, the rows show no difference. Each artifact decides by its own thresholds; "flipped" is
+the share of rows that they decide differently.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def compare(
     *,
     on_progress: Callable[[int], object] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """The figures of every label that `rows` have, of `one` and of `other`."""
+    """The figures of `one` and `other` for every label that `rows` have."""
     mine, theirs = (predict(system, rows, on_progress=on_progress) for system in (one, other))
     thresholds = one.thresholds, other.thresholds
     figures = {}

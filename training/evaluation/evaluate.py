@@ -1,23 +1,23 @@
 """Scores an artifact on the test sets through the serving code, with an interval for each figure.
 
-    found = evaluate(Artifact.open(DEFAULT), {"robtest": examples, ...})
-    found.report        what `-o`, `--save` and the model card take
-    found.rows          the rows behind it, for the worst errors; texts are in here only
+    evaluation = evaluate(Artifact.open(DEFAULT), {"robtest": examples, ...})
+    evaluation.report        for `-o`, `--save` and the model card
+    evaluation.rows          the rows behind the report, with their texts, for the worst errors
 
 The report, as JSON:
     {"artifact": {name, version, commit, trained_on}, "created", "seed",
      "tests": {SOURCE: {"licence", "rows", "shows", "news",
-                        "slices": {SLICE: {LABEL: figures}},     "all", and the parts that the source names
-                        "cuts": {CUT: {LABEL: figures}},         by length, rows that name an identity
+                        "slices": {SLICE: {LABEL: figures}},     "all", and the source's own slices
+                        "cuts": {CUT: {LABEL: figures}},         by length, and rows that name an identity
                         "checks": {CHECK: figures},              bias, swaps, disguises: see evaluation.checks
                         "beside": {SYSTEM: {"rows", "slices": ..., "checks": ...,
                                             "own": {SLICE: ...}}}}},     the artifact's, on the same rows
      "pooled": {"news" | "other": {LABEL: figures}},             all tests of that kind together
      "names": figures                                            first names swapped in the same sentence
-     "int8": {"largest": [[GAP, FIGURE], ...], "within": share}} int8 against float, where float was asked for
-`parley.training.evaluation.figures` says what figures are. Systems beside the artifact (float, untuned,
-tfidf) have the same tree without intervals; see parley.training.evaluation.baselines. BESIDE limits the rows
-that networks among them are asked about.
+     "int8": {"largest": [[GAP, FIGURE], ...], "within": share}} int8 against float, if float was scored
+Figures are described in `parley.training.evaluation.figures`. The systems compared with (float, untuned,
+tfidf: parley.training.evaluation.baselines) have the same tree without intervals. BESIDE limits the rows that
+the networks among them score.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from parley.training.evaluation.suite import SUITE, TESTS, Test, draw, trained_o
 __all__ = ["SEED", "TESTS", "Evaluation", "evaluate"]
 
 BESIDE = {"float": 4_000, "untuned": 1_000}
-"""Most rows of a test, drawn by the seed, that another network scores."""
+"""The most rows of a test, drawn by the seed, that another network scores."""
 SMALLEST, FEWEST = 200, 20
-"""Least rows, and rows of each class, for comparing int8 with float: with fewer, one row makes a gap."""
+"""The fewest rows, and rows of each class, to compare int8 with float: with fewer, one row makes a gap."""
 TOLERANCE = 0.005
-"""Allowed difference of an int8 figure from the float one."""
+"""The allowed difference between a figure in int8 and in float."""
 GAPS = ("auc", "average_precision", "macro_f1", "side_accuracy", "none_auc", "character_f1", "accuracy")
-"""The figures for comparing int8 with float; figures at a threshold would jump with a single score."""
+"""The figures compared between int8 and float; figures at a threshold would jump with a single score."""
 _OWN = Test(shows="your own labelled comments", news=True)
 
 
@@ -68,7 +68,7 @@ def evaluate(
     threads: int | None = None,
     on_progress: Callable[[int], object] | None = None,
 ) -> Evaluation:
-    """The figures of `artifact` on `tests` (source name to test examples); `beside`: other systems."""
+    """The figures of `artifact` and of the other systems in `beside` on `tests` (examples by source name)."""
     classifier = Classifier.load(artifact.path, threads=threads)
     thresholds, info = classifier.thresholds, artifact.info
     report: dict[str, Any] = {
@@ -114,9 +114,9 @@ def _beside(
     thresholds: Mapping[str, float],
     on_progress: Callable[[int], object] | None,
 ) -> dict[str, Any]:
-    """The figures of another system, for the labels that it predicts; a baseline's threshold is 0.5.
+    """The figures of another system for the labels that it predicts; the thresholds of baselines are 0.5.
 
-    A network scores a sample of the rows and has no checks, which would score altered rows too.
+    Networks score a sample of the rows and get no checks, which would score altered rows as well.
     """
     same = draw(own, BESIDE[system]) if system in BESIDE else own
     examples = [example for example, _ in same]
@@ -153,13 +153,13 @@ def figures_of(
     *,
     intervals: bool,
 ) -> dict[str, Any]:
-    """The figures of one test's rows, by slice, and its checks, which run `system` on altered rows."""
+    """The figures of one test's rows by slice, and its checks, which run `system` on altered rows."""
     tested = Tested(rows, thresholds, lambda examples: predict(system, examples), intervals)
     judged = any(p.abuse for _, p in rows)
-    found = {name: check(tested) for name, check in checks.items() if rows and (judged or _of_pairs(rows))}
+    results = {name: check(tested) for name, check in checks.items() if rows and (judged or _of_pairs(rows))}
     return {
         "slices": {part: judge(of, thresholds, intervals=intervals) for part, of in _slices(rows)},
-        "checks": found,
+        "checks": results,
     }
 
 
@@ -177,7 +177,7 @@ def _slices(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
 def _pooled(
     rows: Mapping[str, Sequence[Row]], tests: Mapping[str, Any], thresholds: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Figures of the labels over all tests of comments under news, and over all others."""
+    """The figures by label over all tests with comments on news, and over all others."""
     kinds = {"news": True, "other": False}
     pools = {
         kind: [row for name, of in rows.items() if tests[name]["news"] is news for row in of]
@@ -187,7 +187,7 @@ def _pooled(
 
 
 def _int8_gaps(tests: Mapping[str, Any]) -> dict[str, Any]:
-    """Int8 against float on the same rows: the largest gaps, and the share within TOLERANCE."""
+    """Int8 against float on the same rows: the largest gaps, and the share of gaps within TOLERANCE."""
     gaps = []
     for name, test in tests.items():
         beside = test["beside"]["float"]

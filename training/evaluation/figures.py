@@ -2,10 +2,11 @@
 
     judge(list(zip(examples, predictions)), thresholds)        {"toxicity": {"rows": 900, "auc": {...}}, ...}
 
-A figure is {"value", "low", "high"} (95 % bootstrap over rows), or a plain number where `intervals` is False.
-Labels of the comment pass and off_topic have AUC, average precision, accuracy, calibration error and what the
-artifact's own threshold does; stance and reply have three-class macro-F1, of the likeliest class even if
-`stance.label` is null; spans have mean character F1. "majority" is the figure of a constant answer.
+A figure is {"value", "low", "high"} (95 % bootstrap over rows), or a plain number if `intervals` is False.
+Labels of the comment pass and off_topic have AUC, average precision, accuracy, calibration error and figures
+at the artifact's own threshold. Stance and reply have three-class macro-F1, of the likeliest class even if
+`stance.label` is null. Spans have mean character F1. "majority" has the figures of always giving the most
+frequent answer.
 """
 
 from __future__ import annotations
@@ -51,26 +52,26 @@ def judge(rows: Sequence[Row], thresholds: Mapping[str, float], *, intervals: bo
 
 
 def truths(rows: Sequence[Row], label: str) -> list[tuple[float, float]]:
-    """(truth, score) of the rows that have both for `label`, of the comment pass or off_topic."""
+    """(truth, score) of the rows that have both for `label`, a label of the comment pass or off_topic."""
     both = ((e.off_topic if label == OFF_TOPIC else e.labels.get(label), p.score(label)) for e, p in rows)
     return [(truth, given) for truth, given in both if truth is not None and given is not None]
 
 
 def figure(of: Callable[..., float], *columns: Any, intervals: bool = True) -> Any:
-    """`of(*columns)` with its interval, or plain."""
+    """`of(*columns)` with its interval, or as a plain number."""
     if intervals:
         return metrics.with_interval(of, *columns, seed=SEED)
     return of(*(np.asarray(column) for column in columns))
 
 
 def value(of: Any) -> float | None:
-    """The number of a figure, with interval or plain."""
+    """The number in a figure, which may have an interval or be plain."""
     number = of["value"] if isinstance(of, dict) else of
     return None if number is None else float(number)
 
 
 def _binary(rows: Sequence[tuple[float, float]], threshold: float, intervals: bool) -> dict[str, Any]:
-    """Figures of one probability against truths in [0, 1]; a truth from 0.5 counts as positive."""
+    """The figures of one probability against truths in [0, 1]; a truth of 0.5 or more counts as positive."""
     soft, scores = (np.array(column) for column in zip(*rows, strict=True))
     truth = soft >= 0.5
     figures: dict[str, Any] = {"rows": len(rows), "positives": int(truth.sum())}
@@ -85,31 +86,31 @@ def _binary(rows: Sequence[tuple[float, float]], threshold: float, intervals: bo
 
 
 def _stance(rows: Sequence[tuple[int, Stance]], intervals: bool) -> dict[str, Any]:
-    """Three-class figures, and those of its two questions: is it about the target, and on which side?"""
+    """Three-class figures, and those of the two questions behind them: is there a side, and which is it?"""
     truth = np.array([wanted for wanted, _ in rows])
-    found = np.array([STANCES.index(given.likeliest) for _, given in rows])
+    predicted = np.array([STANCES.index(given.likeliest) for _, given in rows])
     named = np.array([given.label in ("favor", "against") for _, given in rows])
     none = np.array([given.none for _, given in rows])
     sided = [(wanted == FAVOR) == (given.favor > given.against) for wanted, given in rows if wanted != NONE]
-    return _three_classes(truth, found, intervals) | {
-        "two_sided_f1": figure(metrics.two_sided_f1, truth, found, intervals=intervals),
+    return _three_classes(truth, predicted, intervals) | {
+        "two_sided_f1": figure(metrics.two_sided_f1, truth, predicted, intervals=intervals),
         "none_auc": metrics.auc(truth == NONE, none),
         "side_accuracy": figure(metrics.mean, sided, intervals=intervals) if sided else None,
         "named": float(named.mean()),
-        "named_precision": figure(metrics.mean, (truth == found)[named], intervals=intervals)
+        "named_precision": figure(metrics.mean, (truth == predicted)[named], intervals=intervals)
         if named.any()
         else None,
     }
 
 
-def _three_classes(truth: Any, found: Any, intervals: bool) -> dict[str, Any]:
-    """Figures of the likeliest of three classes."""
+def _three_classes(truth: Any, predicted: Any, intervals: bool) -> dict[str, Any]:
+    """The figures of a prediction of three classes."""
     most = np.bincount(truth, minlength=3).argmax()
     return {
         "rows": len(truth),
-        "macro_f1": figure(metrics.macro_f1, truth, found, intervals=intervals),
-        "accuracy": figure(metrics.mean, truth == found, intervals=intervals),
-        "confusion": [[int(((truth == t) & (found == f)).sum()) for f in range(3)] for t in range(3)],
+        "macro_f1": figure(metrics.macro_f1, truth, predicted, intervals=intervals),
+        "accuracy": figure(metrics.mean, truth == predicted, intervals=intervals),
+        "confusion": [[int(((truth == t) & (predicted == p)).sum()) for p in range(3)] for t in range(3)],
         "majority": {
             "accuracy": float((truth == most).mean()),
             "macro_f1": metrics.macro_f1(truth, np.full_like(truth, most)),

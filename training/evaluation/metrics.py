@@ -1,4 +1,4 @@
-"""The metrics of evaluation, plain functions of arrays, and their bootstrap intervals.
+"""Evaluation metrics as plain functions of arrays, and their bootstrap intervals.
 
 with_interval(auc, truth, scores)     {"value": 0.97, "low": 0.96, "high": 0.98}
 """
@@ -16,7 +16,7 @@ RESAMPLES = 200
 
 
 def auc(truth: Array, scores: Array) -> float:
-    """Area under the ROC curve, ties half right; NaN if only one class is present."""
+    """The area under the ROC curve, where ties count as half right; NaN if only one class is present."""
     hits, false = _at_each_score(truth, scores)
     if hits[-1] == 0 or false[-1] == 0:
         return float("nan")
@@ -25,7 +25,7 @@ def auc(truth: Array, scores: Array) -> float:
 
 
 def average_precision(truth: Array, scores: Array) -> float:
-    """Area under precision and recall; NaN without positives."""
+    """The area under the precision-recall curve; NaN without positives."""
     hits, false = _at_each_score(truth, scores)
     if hits[-1] == 0:
         return float("nan")
@@ -33,9 +33,9 @@ def average_precision(truth: Array, scores: Array) -> float:
 
 
 def _at_each_score(truth: Array, scores: Array) -> tuple[Array, Array]:
-    """Positives and negatives at or above each distinct score, the highest score first.
+    """The numbers of positives and negatives at or above each distinct score, the highest score first.
 
-    Two hundred resamples of every figure: scikit-learn's checks of its input took most of an evaluation.
+    Own code, because with 200 resamples per figure scikit-learn's input checks took most of an evaluation.
     """
     order = np.argsort(-scores, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
@@ -44,25 +44,25 @@ def _at_each_score(truth: Array, scores: Array) -> tuple[Array, Array]:
 
 
 def macro_f1(truth: Array, predicted: Array) -> float:
-    """Mean F1 of the three stances, as VAST reports it."""
+    """The mean F1 of the three stances, as VAST reports it."""
     return float(_f1_each(truth, predicted).mean())
 
 
 def two_sided_f1(truth: Array, predicted: Array) -> float:
-    """Mean F1 of favor and against alone, as papers on tweets report it; `none` counts as a miss."""
+    """The mean F1 of favor and against alone, as papers on tweets report it; `none` counts only as a miss."""
     return float(_f1_each(truth, predicted)[:2].mean())
 
 
 def _f1_each(truth: Array, predicted: Array) -> Array:
-    """F1 of each of STANCES; 0 for one that is neither true nor predicted."""
+    """The F1 of each stance; 0 for a stance that is neither true nor predicted."""
     table = np.bincount(3 * truth + predicted, minlength=9).reshape(3, 3)
     return np.asarray(2 * table.diagonal() / np.maximum(table.sum(0) + table.sum(1), 1))
 
 
 def expected_calibration_error(truth: Array, scores: Array, *, bins: int = 15) -> float:
-    """Mean gap of score and share of positives over equal-width bins, weighted by rows (Naeini et al. 2015).
+    """The mean gap between score and share of positives over equal-width bins, weighted by rows.
 
-    `truth` may be soft: shares of raters.
+    After Naeini et al. 2015. `truth` may be soft: shares of raters.
     """
     return float(
         sum(abs(m - share) * n for m, share, n in reliability(truth, scores, bins=bins)) / len(scores)
@@ -70,16 +70,16 @@ def expected_calibration_error(truth: Array, scores: Array, *, bins: int = 15) -
 
 
 def reliability(truth: Array, scores: Array, *, bins: int = 15) -> list[tuple[float, float, int]]:
-    """(mean score, share of positives, rows) of each bin of equal width that has rows: a reliability plot."""
+    """(mean score, share of positives, rows) of each nonempty bin, for a reliability plot."""
     place = np.minimum((scores * bins).astype(int), bins - 1)
-    found = ((place == b) for b in np.unique(place))
-    return [(float(scores[b].mean()), float(truth[b].mean()), int(b.sum())) for b in found]
+    filled = ((place == b) for b in np.unique(place))
+    return [(float(scores[b].mean()), float(truth[b].mean()), int(b.sum())) for b in filled]
 
 
 def at_threshold(truth: Array, scores: Array, threshold: float) -> dict[str, float]:
     """Precision, recall, F1 and false-positive rate of `score >= threshold`."""
-    found = scores >= threshold
-    hits, named, real = float((found & truth).sum()), float(found.sum()), float(truth.sum())
+    flagged = scores >= threshold
+    hits, named, real = float((flagged & truth).sum()), float(flagged.sum()), float(truth.sum())
     precision, recall = hits / named if named else 0.0, hits / real if real else 0.0
     negatives = float((~truth).sum())
     return {
@@ -92,7 +92,7 @@ def at_threshold(truth: Array, scores: Array, threshold: float) -> dict[str, flo
 
 
 def character_f1(gold: Iterable[tuple[int, int]], found: Iterable[tuple[int, int]]) -> float:
-    """F1 over the toxic characters of one comment; 1 where both mark none (SemEval-2021 task 5)."""
+    """The F1 over the toxic characters of one comment; 1 if neither marks any (SemEval-2021 task 5)."""
     a, b = ({i for start, end in spans for i in range(start, end)} for spans in (gold, found))
     if not a or not b:
         return float(not a and not b)

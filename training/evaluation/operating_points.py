@@ -1,13 +1,13 @@
-"""Operating points, and finding the thresholds that meet them.
+"""Operating points, and the search for the thresholds that meet them.
 
-    OperatingPoint(precision=0.9)            the lowest threshold with nine in ten flagged comments right
-    OperatingPoint(queue=0.05)               the lowest that flags at most one comment in twenty
+    OperatingPoint(precision=0.9)            the lowest threshold at which nine in ten flagged comments are
+    right OperatingPoint(queue=0.05)               the lowest that flags at most one comment in twenty
     OperatingPoint(false_positives=0.05)     the lowest that flags at most one harmless comment in twenty
     OperatingPoint(false_positives=0.05, sources=("c3", "unhealthy"))      the same in each of these sources
-    find_threshold("toxicity", point, rows)        {"threshold": 0.81, ...}, or {"left": why it can't be}
+    find_threshold("toxicity", point, rows)        {"threshold": 0.81, ...}, or {"left": why there is none}
 
-What raters call toxic differs between corpora, and so does the share of harmless rows flagged: without named
-sources all have equal weight; with some, the share holds in each of them.
+What raters call toxic differs between corpora, and so does the share of harmless rows flagged. Without named
+sources, all have equal weight; with named ones, the share holds in each of them.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from parley.training.evaluation import metrics
 from parley.training.evaluation.figures import Row, truths
 
 FEWEST = 20
-"""Least rows of a kind for measuring a share or fitting a probability."""
+"""The fewest rows of a kind to measure a share or fit a probability."""
 CURVE = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-"""Further thresholds at which the shares flagged are shown."""
+"""Further thresholds for which reports show the share flagged."""
 Floats = NDArray[np.float64]
 
 
 class OperatingPoint(BaseModel):
-    """An operating point: one of three shares. `sources` are those of a false-positive share."""
+    """An operating point: one of three shares. Only a share of false positives can name `sources`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,7 +61,7 @@ class OperatingPoint(BaseModel):
                 "give one of precision, queue, false_positives: a threshold has one operating point"
             )
         if self.sources and self.false_positives is None:
-            raise ValueError("sources go with false_positives; precision and queue are over all dev rows")
+            raise ValueError("sources go with false_positives; precision and queue use all dev rows")
         return self
 
 
@@ -73,7 +73,7 @@ def sources_named(points: Mapping[str, OperatingPoint]) -> list[str]:
 def find_threshold(
     label: str, point: OperatingPoint, rows: Sequence[Row], others: Sequence[Row] = ()
 ) -> dict[str, Any]:
-    """The label's threshold at the point, with its figures on `rows`, or "left": why there is none.
+    """The label's threshold at `point`, with figures on `rows`; or "left", the reason why there is none.
 
     `others` are rows of further sources, used only by operating points that name them.
     """
@@ -82,20 +82,20 @@ def find_threshold(
     truth, scores = (np.array(column) for column in zip(*known, strict=True)) if known else ([], [])
     truth, scores = np.asarray(truth) >= 0.5, np.asarray(scores)
     if point.false_positives is not None:
-        found = _spare(label, point, [*rows, *others])
+        chosen = _spare(label, point, [*rows, *others])
     elif point.queue is not None:
-        found = _budget(point.queue, every)
+        chosen = _budget(point.queue, every)
     else:
-        found = _precise(point.precision or 0.0, truth, scores)
-    if "left" in found:
-        return found
-    threshold = found["threshold"]
+        chosen = _precise(point.precision or 0.0, truth, scores)
+    if "left" in chosen:
+        return chosen
+    threshold = chosen["threshold"]
     shares = {"queue": float((every >= threshold).mean())} if len(every) else {}
-    return shares | (metrics.at_threshold(truth, scores, threshold) if len(truth) else {}) | found
+    return shares | (metrics.at_threshold(truth, scores, threshold) if len(truth) else {}) | chosen
 
 
 def _lowest(scores: Floats, weights: Floats, share: float) -> float:
-    """The lowest threshold reached by at most `share` of the total weight of 1."""
+    """The lowest threshold that scores with at most `share` of the total weight (1) reach."""
     order = np.argsort(-scores, kind="stable")
     over = np.flatnonzero(np.cumsum(weights[order]) > share + 1e-9)
     return round(float(scores[order][over[0]]) + 1e-6, 6) if len(over) else 0.0  # scores have six places
@@ -107,7 +107,7 @@ def _even(scores: Floats) -> Floats:
 
 def _budget(share: float, every: Floats) -> dict[str, Any]:
     if not len(every):
-        return {"left": "no rows have a score for it"}
+        return {"left": "no row has a score for it"}
     return {"threshold": _lowest(every, _even(every), share)}
 
 
@@ -116,7 +116,7 @@ def _precise(share: float, truth: NDArray[np.bool_], scores: Floats) -> dict[str
         return {"left": f"fewer than {FEWEST} positives: too few to measure precision"}
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(truth[order]) / np.arange(1, len(order) + 1)
-    # Rows with equal scores are flagged together, and a handful says nothing about precision.
+    # Rows with equal scores are flagged together, and a handful of rows says nothing about precision.
     enough = np.append(np.diff(scores[order]) != 0, True) & (np.arange(len(order)) >= FEWEST - 1)
     reached = np.flatnonzero((hits >= share) & enough)
     if not len(reached):
@@ -125,13 +125,15 @@ def _precise(share: float, truth: NDArray[np.bool_], scores: Floats) -> dict[str
 
 
 def _spare(label: str, point: OperatingPoint, rows: Sequence[Row]) -> dict[str, Any]:
-    """The lowest threshold within the share of harmless rows, and "by_source" its effect on each source.
+    """The lowest threshold that keeps to the share of harmless rows, and in "by_source" its effect on each
+    source.
 
-    Entries are {"source", "rows" ("harmless", or "so", whose share is recall), "count", "found" (share at the
-    threshold), "curve" (shares at CURVE)}, harmless ones with "alone": the threshold for this source alone.
+    Entries have "source", "rows" ("harmless", or "so" for positive rows, whose share is recall), "count",
+    "found" (the share flagged at the threshold) and "curve" (the shares at CURVE); those for harmless rows
+    also have "alone", the threshold for this source alone.
     """
     share = point.false_positives or 0.0
-    fewest = max(FEWEST, math.ceil(1 / share))  # with fewer, not one may be flagged
+    fewest = max(FEWEST, math.ceil(1 / share))  # with fewer, not a single one might be flagged
     harmless, so = _by_source(label, rows, point.sources)
     if few := [name for name in point.sources if len(harmless.get(name, ())) < fewest]:
         return {"left": f"fewer than {fewest} harmless dev rows of {', '.join(few)}"}
@@ -151,10 +153,10 @@ def _spare(label: str, point: OperatingPoint, rows: Sequence[Row]) -> dict[str, 
         "threshold": threshold,
         "by_source": [
             *(
-                {**_found(name, "harmless", of, threshold), "alone": alone[name]}
+                {**_shares(name, "harmless", of, threshold), "alone": alone[name]}
                 for name, of in harmless.items()
             ),
-            *(_found(name, "so", of, threshold) for name, of in so.items() if len(of) >= FEWEST),
+            *(_shares(name, "so", of, threshold) for name, of in so.items() if len(of) >= FEWEST),
         ],
     }
 
@@ -162,10 +164,11 @@ def _spare(label: str, point: OperatingPoint, rows: Sequence[Row]) -> dict[str, 
 def _by_source(
     label: str, rows: Sequence[Row], named: Sequence[str]
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """Scores of each source's harmless rows (only of those `named`, if any), and of its positive rows.
+    """The scores of harmless rows by source (if any are `named`, only of these), and of positive rows by
+    source.
 
-    Harmless means that no rater gave the label. A named source that doesn't judge the label (Impermium knows
-    only insults) gives its rows without any of its labels.
+    Harmless means that no rater gave the label. In a named source that doesn't have the label (Impermium has
+    only insults), rows without any of its labels count as harmless.
     """
     judges = {example.source for example, _ in rows if _truth(example, label) is not None}
     harmless, so = defaultdict(list), defaultdict(list)
@@ -189,7 +192,7 @@ def _truth(example: Example, label: str) -> float | None:
     return example.off_topic if label == OFF_TOPIC else example.labels.get(label)
 
 
-def _found(source: str, rows: str, scores: Floats, threshold: float) -> dict[str, Any]:
-    """What share of the scores reaches the threshold, and those of CURVE."""
-    found, *curve = (float((scores >= t).mean()) for t in (threshold, *CURVE))
-    return {"source": source, "rows": rows, "count": len(scores), "found": found, "curve": curve}
+def _shares(source: str, rows: str, scores: Floats, threshold: float) -> dict[str, Any]:
+    """The shares of the scores that reach the threshold and those of CURVE."""
+    share, *curve = (float((scores >= t).mean()) for t in (threshold, *CURVE))
+    return {"source": source, "rows": rows, "count": len(scores), "found": share, "curve": curve}

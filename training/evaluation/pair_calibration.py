@@ -1,7 +1,8 @@
-"""Fits the pair pass's labels: off-topic, stance, reply, and when a side is likely enough to be named.
+"""Calibrates the labels of the pair pass (off-topic, stance, reply), and the probability from which a side is
+named.
 
-Logits and cosines are read from served answers, with calibrations that expose one or the other, so what is
-fitted is what will be served.
+Logits and cosines are recovered from served answers, with calibrations that expose one or the other, so that
+the fit is made on what will be served.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from parley.training.evaluation.operating_points import FEWEST
 from parley.training.evaluation.trial import EDGE, Floats, Trial, best_threshold, log_odds, weights_of
 
 SIDES_RIGHT = 0.8
-"""Required share of named sides that are right."""
+"""The share of named sides that must be right."""
 SHOWN, PROBE = 0.25, 5.0
-"""Scale at which a pair logit is read off a probability, and weight of the cosine when it is read off the
-stance: small enough for six decimals to tell."""
+"""The scale with which pair logits are recovered from probabilities, and the weight with which the cosine is
+recovered from the stance: chosen so that six decimals are enough."""
 _NOTHING = [0.0, 0.0, 0.0]
 
 
 def fit_off_topic(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
-    """Fit the weights of pair logit and cosine, and set the threshold where F1 is best."""
+    """Fit the weights of the pair logit and the cosine, and set the threshold where F1 is best."""
     rows = [e for e in examples if e.off_topic is not None and e.article]
     if not rows:
         return {}
@@ -47,7 +48,7 @@ def fit_off_topic(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
     logits = log_odds(served(pair=SHOWN, cosine=0.0, bias=0.0)) / SHOWN
     cosines = log_odds(served(pair=0.0, cosine=1.0, bias=0.0))
     x = np.stack([logits, cosines], -1)
-    # Soft targets: each row counts as positive by its share, as negative by the rest.
+    # Soft targets: each row is both a positive, weighted by its label, and a negative, weighted by the rest.
     model = LogisticRegression(C=1e6, max_iter=1000).fit(
         np.concatenate([x, x]),
         np.repeat([1, 0], len(x)),
@@ -69,10 +70,10 @@ def fit_off_topic(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
 
 
 def fit_stance(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
-    """Fit scale, relatedness and biases of the stance softmax on sources with all three stances, and set the
-    probability from which a side is named.
+    """Fit scale, relatedness and biases of the stance softmax, and set the probability from which a side is
+    named.
 
-    A source without `none` can't show how common it is.
+    Only sources with all three stances are used: one without `none` can't show how common it is.
     """
     stances = {
         name: {e.stance for e in examples if e.source == name} for name in {e.source for e in examples}
@@ -108,9 +109,9 @@ def fit_stance(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
 
 
 def _name_sides(trial: Trial, logits: Floats, truth: NDArray[Any], weights: Floats) -> dict[str, Any]:
-    """Set the lowest probability from which SIDES_RIGHT of the named sides are right.
+    """Set the lowest probability from which a share SIDES_RIGHT of the named sides is right.
 
-    If there is none, no side is named. With too few sides it stays unchanged.
+    If there is none, no side is named. With too few rows the threshold stays unchanged.
     """
     likelihoods = np.exp(logits - logits.max(-1, keepdims=True))
     likelihoods /= likelihoods.sum(-1, keepdims=True)
@@ -138,7 +139,7 @@ def _name_sides(trial: Trial, logits: Floats, truth: NDArray[Any], weights: Floa
 
 
 def fit_reply(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
-    """Fit scale and biases of the reply softmax."""
+    """Fit the scale and biases of the reply softmax."""
     rows = [e for e in examples if e.reply is not None]
     if len(rows) < FEWEST:
         return {}
@@ -166,7 +167,7 @@ def fit_softmax(
 ) -> tuple[dict[str, Any], Floats]:
     """The maximum-likelihood calibration for `truth`, and its logits (rows, 3).
 
-    Only the third class uses `cosines`. Biases sum to zero.
+    Only the third class uses `cosines`; the biases sum to zero.
     """
     from scipy.optimize import minimize
 
@@ -184,11 +185,11 @@ def fit_softmax(
         likelihood = values[np.arange(len(truth)), truth] - np.log(np.exp(values).sum(-1))
         return float(-(weights * likelihood).mean())
 
-    found = minimize(loss, np.array([0.0, -4.0, 0.0, 0.0]), method="L-BFGS-B").x
-    scale, related, first, second = map(float, found)
+    best = minimize(loss, np.array([0.0, -4.0, 0.0, 0.0]), method="L-BFGS-B").x
+    scale, related, first, second = map(float, best)
     calibration = {
         "scale": float(np.exp(scale)),
         "relatedness": [0.0, 0.0, related],
         "bias": [first, second, -first - second],
     }
-    return calibration, calibrated(found)
+    return calibration, calibrated(best)

@@ -17,9 +17,9 @@ CHUNK = 512
 def predict(
     classifier: Predictor, examples: Sequence[Example], *, on_progress: Callable[[int], object] | None = None
 ) -> list[Prediction]:
-    """One prediction per example, in order; `on_progress` gets how many more are done.
+    """One prediction per example, in order; `on_progress` is called with the number newly done.
 
-    Equal texts (a comment and its several targets) are predicted together, so that each is read once.
+    Equal texts (a comment with several targets) are predicted together, so that each is read once.
     """
     order = sorted(range(len(examples)), key=lambda i: examples[i].text)
     predictions: dict[int, Prediction] = {}
@@ -33,7 +33,7 @@ def predict(
 
 
 def comment(example: Example) -> Comment:
-    """The comment as a caller would send it; target and parent only if there is a stance, a reply."""
+    """The comment as a caller would send it, with a target only for stance and a parent only for reply."""
     return Comment(
         text=example.text,
         article=Article(text=example.article) if example.article is not None else None,
@@ -45,6 +45,6 @@ def comment(example: Example) -> Comment:
 
 
 def known(examples: Iterable[Example]) -> list[str]:
-    """The labels of the comment pass that any of `examples` has."""
-    found = {label for example in examples for label in example.labels}
-    return [label for label in (*ABUSE, SPAM) if label in found]
+    """The labels of the comment pass that at least one of `examples` has."""
+    labels = {label for example in examples for label in example.labels}
+    return [label for label in (*ABUSE, SPAM) if label in labels]

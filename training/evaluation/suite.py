@@ -1,7 +1,7 @@
-"""Every test set of `parley evaluate`, what it measures, and its checks.
+"""The test sets of `parley evaluate`, what they measure, and their checks.
 
 Any source of `parley.training.data.sources` with test rows can be a test without being listed here; it then
-gets only its labels' figures. The first sixteen are scored by default.
+has only figures by label. The first sixteen are scored by default.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Test:
-    """What a test set measures; `news`: comments under news; `checks`: figures beyond its labels'.
+    """What a test set measures (`shows`), whether it has comments on news, and its checks.
 
-    `split`: dev if a source has no test; thresholds may have seen it. `most`: limit of rows per slice (or of
-    "all"), drawn by the seed.
+    `split` is dev for a source without test rows; thresholds may have been set on it. `most` limits the rows
+    of a slice (or of "all"), drawn by the seed.
     """
 
     shows: str
@@ -77,7 +77,7 @@ SUITE: dict[str, Test] = {
     "jigsaw_multilabel": Test(shows="the six labels of 2018, Wikipedia talk"),
     "hatemoji": Test(shows="HatemojiCheck: accuracy on functions of hate with emoji"),
     "debates": Test(
-        shows="off-topic: debates held out, pairs made",
+        shows="off-topic: held-out debates with swapped pairs",
         news=True,
         checks={
             "title only": context_cut,
@@ -85,7 +85,7 @@ SUITE: dict[str, Test] = {
             "kinds of wrong article": against_each_kind,
         },
     ),
-    "youtube_spam": Test(shows="spam, a video held out"),
+    "youtube_spam": Test(shows="spam, on a held-out video"),
     "c3": Test(
         shows="toxicity graded by a crowd; level 1 is harmless",
         news=True,
@@ -96,7 +96,7 @@ SUITE: dict[str, Test] = {
     ),
     # comments under news stories; functional cases
     "stories": Test(
-        shows="stance and off-topic under news stories; dev, which thresholds have seen",
+        shows="stance and off-topic under news stories; dev rows, which thresholds were set on",
         news=True,
         split="dev",
         checks={
@@ -106,7 +106,7 @@ SUITE: dict[str, Test] = {
         },
     ),
     "story_comments": Test(
-        shows="abuse under news stories, and what is allowed; dev, which thresholds have seen",
+        shows="abuse under news stories, and what is allowed; dev rows, which thresholds were set on",
         news=True,
         split="dev",
         checks={"flagged": flagged_kinds},
@@ -115,7 +115,7 @@ SUITE: dict[str, Test] = {
     "debagreement": Test(shows="replies on Reddit: agree, disagree or neither"),
     "stance_cases": Test(shows="functional cases of stance", news=True, checks={"named sides": named_sides}),
     "abuse_cases": Test(
-        shows="functional cases of abuse, pairs alike in wording",
+        shows="functional cases of abuse, in pairs with similar wording",
         news=True,
         checks={"flagged": flagged_kinds},
     ),
@@ -125,7 +125,7 @@ SUITE: dict[str, Test] = {
         checks={"kept among harmless words": insults_kept},
     ),
     "harmless_long": Test(
-        shows="long harmless comments, as they are and two joined",
+        shows="long harmless comments, alone and joined in pairs",
         news=True,
         checks={"flagged": flagged_kinds},
     ),
@@ -142,7 +142,7 @@ SUITE: dict[str, Test] = {
     ),
     # bias
     "unintended_bias": Test(
-        shows="bias over identity terms",
+        shows="bias by identity term",
         checks={"identity terms": identity_auc("madlibs", "intersectional")},
         most={"madlibs": 12_000, "intersectional": 6_000},
     ),
@@ -152,27 +152,29 @@ SUITE: dict[str, Test] = {
         checks={"harmless flagged": harmless_flagged(None)},
         most={"gc": 2_000, "gn": 2_000},
     ),
-    # words in disguise
+    # disguised words
     "disguised": Test(
-        shows="obfuscation: is abuse still found?", news=True, checks={"recall kept": disguise_kept}
+        shows="disguised words: is abuse still detected?", news=True, checks={"recall kept": disguise_kept}
     ),
     # off-topic elsewhere
     "forum_pairs": Test(
-        shows="off-topic on a site held out whole: good answers of a forum under questions, pairs made",
+        shows="off-topic on a forum never trained on: good answers under their own and swapped questions",
         checks={"kinds of wrong article": against_each_kind},
     ),
     "thread_headlines": Test(
-        shows="off-topic of replies on Reddit under headlines, pairs made; no pair of the site is trained on",
+        shows="off-topic for Reddit replies under their own and swapped headlines, never trained on",
         checks={"kinds of wrong article": against_each_kind},
     ),
     "appropriateness": Test(
-        shows="human 'missing relevance' of arguments", checks={"any of three raters": any_rater}
+        shows="missing relevance of arguments, judged by people", checks={"any of three raters": any_rater}
     ),
-    "cqa2015": Test(shows="human relevance of forum answers"),
-    "cqa2017": Test(shows="human relevance of forum answers", most={"all": 4_000}),
+    "cqa2015": Test(shows="relevance of forum answers, judged by people"),
+    "cqa2017": Test(shows="relevance of forum answers, judged by people", most={"all": 4_000}),
     # stance elsewhere
     "vast_sentswap": Test(
-        shows="stance where words of feeling are swapped", news=True, checks={"swapped": sentiment_swapped}
+        shows="stance with sentiment words swapped for opposites",
+        news=True,
+        checks={"swapped": sentiment_swapped},
     ),
     "covid_stance": Test(shows="stance of tweets"),
     "pstance": Test(shows="stance of tweets on politicians"),
@@ -183,13 +185,13 @@ TESTS = tuple(SUITE)[:16]
 
 
 def trained_on(artifact: Artifact) -> list[SourceSpec]:
-    """The sources that the artifact was trained on, as they were configured."""
+    """The sources that the artifact was trained on, as configured."""
     given = artifact.info["training"].get("config", {}).get("sources", [])
     return [SourceSpec.model_validate(spec) for spec in given]
 
 
 def read_tests(artifact: Artifact, data_dir: Path, names: Iterable[str]) -> dict[str, list[Example]]:
-    """The rows of each test, read with the options that training held them out by."""
+    """The rows of each test, read with the options by which training held them out."""
     options = {spec.name: spec.options for spec in trained_on(artifact)}
     tests = {}
     for name in names:

@@ -35,32 +35,32 @@ Floats = NDArray[np.float64]
 
 
 class Remembering(Engine):
-    """An engine that runs each row once, since calibrations are tried on the same rows repeatedly."""
+    """An engine that caches its outputs, since calibrations are tried on the same rows repeatedly."""
 
     def __init__(self, *onnx_files: Path) -> None:
         super().__init__(*onnx_files)
-        self._said: dict[tuple[str, bytes], NDArray[np.float32]] = {}
+        self._outputs: dict[tuple[str, bytes], NDArray[np.float32]] = {}
 
     def start(self, rows: Sequence[Tokens], *outputs: str) -> Callable[[], Outputs]:
-        """Like the engine's; a row with any unknown output is run for all of them."""
+        """As `Engine.start`; a row that lacks one of the outputs is run for all of them."""
         keys = [blake2b(np.array([row.ids, row.types]).tobytes(), digest_size=16).digest() for row in rows]
         new = {
             key: row
             for key, row in zip(keys, rows, strict=True)
-            if any((output, key) not in self._said for output in outputs)
+            if any((output, key) not in self._outputs for output in outputs)
         }
         running = super().start(list(new.values()), *outputs)
 
         def await_outputs() -> Outputs:
             for output, values in running().items():
-                self._said.update(zip(((output, key) for key in new), values, strict=True))
-            return {output: [self._said[output, key] for key in keys] for output in outputs}
+                self._outputs.update(zip(((output, key) for key in new), values, strict=True))
+            return {output: [self._outputs[output, key] for key in keys] for output in outputs}
 
         return await_outputs
 
 
 class Trial:
-    """An artifact's copy. The artifact itself stays unchanged until `keep`."""
+    """A copy of an artifact, which itself stays unchanged until `keep`."""
 
     def __init__(self, copy: Artifact) -> None:
         self._artifact = copy
@@ -71,7 +71,7 @@ class Trial:
     @classmethod
     @contextmanager
     def of(cls, artifact: Artifact) -> Iterator[Trial]:
-        """Copy the artifact's serving files; no links, which need privileges on Windows."""
+        """Copy the artifact's serving files. They are not linked, since that needs privileges on Windows."""
         with tempfile.TemporaryDirectory() as folder:
             copy = Artifact(Path(folder))
             for file in artifact.served_files:
@@ -86,7 +86,7 @@ class Trial:
         calibration: dict[str, Any] | None = None,
         thresholds: dict[str, float] | None = None,
     ) -> list[Prediction]:
-        """Predictions of the copy, with some calibration or thresholds overridden."""
+        """The copy's predictions, with parts of the calibration or the thresholds overridden."""
         if not examples:
             return []
         write_json(self._artifact.calibration_file, self.calibration | (calibration or {}))
@@ -105,13 +105,13 @@ class Trial:
 
 
 def weights_of(examples: Sequence[Example]) -> Floats:
-    """Weights that give all sources equal weight, mean 1."""
+    """Row weights that give all sources equal weight; their mean is 1."""
     rows = Counter(e.source for e in examples)
     return np.array([len(examples) / (len(rows) * rows[e.source]) for e in examples])
 
 
 def log_odds(probabilities: Floats) -> Floats:
-    """The logits that give `probabilities`, kept finite."""
+    """The logits of `probabilities`, kept finite."""
     p = np.clip(probabilities, EDGE, 1 - EDGE)
     return np.log(p / (1 - p))
 
@@ -120,8 +120,8 @@ def best_threshold(truth: NDArray[np.bool_], scores: Floats, weights: Floats) ->
     """The threshold, in hundredths, with the best weighted F1."""
 
     def f1(threshold: float) -> float:
-        found = scores >= threshold
-        hits = weights[truth & found].sum()
-        return float(2 * hits / max(weights[truth].sum() + weights[found].sum(), 1e-9))
+        flagged = scores >= threshold
+        hits = weights[truth & flagged].sum()
+        return float(2 * hits / max(weights[truth].sum() + weights[flagged].sum(), 1e-9))
 
     return float(max(np.round(np.arange(0.05, 0.96, 0.01), 2), key=f1))

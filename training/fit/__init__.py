@@ -1,1 +1,1 @@
-"""Fine-tuning: the configuration, batches, losses, distillation, and a site's own run."""
+"""Fine-tuning: configuration, batches, losses, distillation, and fine-tuning on a site's own comments."""

@@ -1,13 +1,13 @@
-"""Examples to padded tensors: tokenised once into a `datasets.Dataset`, batched by similar length.
+"""Turns examples into padded tensors: tokenised once into a `datasets.Dataset`, batched by similar length.
 
-Examples of one comment become one row, so that the comment is read once for up to `QUESTIONS` examples with a
-target, an article or a parent. A batch has three groups of rows:
-    comment   each row's comment                                         for the comment encoder
-    context   the articles and targets of these comments, each once             also for that
+Examples with the same comment become one row, so that the comment is read once for up to `QUESTIONS` examples
+with a target, an article or a parent. A batch has three groups of rows:
+    comment   each row's comment                                                for the comment encoder
+    context   the articles and targets of these comments, each once             for the comment encoder
     pair      the comment after target, title or parent, one per question       for the pair encoder
-A pair row has a stance, off-topic, or both; or a reply. What a row lacks is NaN (of `stance` and `reply`
-UNKNOWN) and masked in the loss. With a teacher's answers (parley.training.fit.distillation) the batch has
-`teacher` as well: labels (rows, 8), cosines (articles, then targets), stances (pairs with a stance, 3).
+A pair row has labels for stance, off-topic or both, or for reply. Missing labels are NaN (in `stance` and
+`reply` UNKNOWN) and masked in the loss. With a teacher's answers (parley.training.fit.distillation) the batch
+also has `teacher`: labels (rows, 8), cosines (articles, then targets) and stances (pairs with a stance, 3).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from parley.training.network.padding import pad
 MISSING = math.nan
 UNKNOWN = -1
 QUESTIONS = 3
-"""Most examples with a context per row; a comment with more gets more rows."""
+"""The most examples with a context per row; a comment with more of them gets more rows."""
 
 
 def tokenise(
@@ -120,18 +120,18 @@ def _place(names: Sequence[str], name: str | None) -> int:
 
 
 def pair_context_of(example: Example) -> Context:
-    """The context before the comment in the row for stance and off-topic."""
+    """The context that precedes the comment in a pair row for stance and off-topic."""
     article = plain_text(example.article or "").text
     return pair_context(plain_text(example.target or "").text or None, article or None)
 
 
 def reply_context_of(example: Example) -> Context:
-    """The same for the row for the reply."""
+    """The context that precedes the comment in a pair row for the reply."""
     return reply_context(plain_text(example.parent or "").text)
 
 
 def _questions(row: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """The examples with an article, and those with a target."""
+    """The examples labelled for off-topic, and those labelled for stance."""
     about = [e for e in row if e.article is not None and e.off_topic is not None]
     return about, [e for e in row if e.target is not None and e.stance is not None]
 
@@ -149,9 +149,9 @@ def _taught(row: Sequence[Example], answers: Answers | None) -> dict[str, Any]:
 
 
 def span_labels(spans: Sequence[tuple[int, int]] | None, plain: PlainText, tokens: Tokens) -> list[float]:
-    """1.0 for tokens in a toxic span, 0.0 for others, NaN for special ones; [] if not annotated.
+    """1.0 for tokens in a toxic span, 0.0 for others, NaN for special tokens; [] without annotation.
 
-    `spans` are in characters of the text as sent, `tokens` are of its `plain` text.
+    `spans` are in characters of the text as sent; `tokens` are those of its `plain` text.
     """
     if spans is None:
         return []
@@ -164,17 +164,17 @@ def span_labels(spans: Sequence[tuple[int, int]] | None, plain: PlainText, token
 
 @dataclass(frozen=True, slots=True)
 class Collator:
-    """Rows of `tokenise` to one batch; see the module docstring."""
+    """Collates rows of `tokenise` into one batch, as the module docstring describes."""
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """The batch of these rows, padded to its longest."""
+        """The batch of `rows`, padded to the longest."""
         contexts: dict[tuple[int, ...], int] = {}
 
         def flat(name: str) -> list[Any]:
             return [value for row in rows for value in row[name]]
 
         def places(name: str) -> tuple[Tensor, Tensor]:
-            """Of each article or target: the row that names it, and its place in `context`."""
+            """For each article or target, its row and its index in `context`."""
             of = [i for i, row in enumerate(rows) for _ in row[name]]
             place = [contexts.setdefault(tuple(ids), len(contexts)) for ids in flat(name)]
             return torch.tensor(of, dtype=torch.int64), torch.tensor(place, dtype=torch.int64)
@@ -219,10 +219,10 @@ def _floats(values: Sequence[Any]) -> Tensor:
 
 
 class LengthGroupedSampler(Sampler[int]):
-    """A shuffled order in which neighbours have similar length; a pure function of seed and epoch.
+    """A shuffled order in which neighbours have similar lengths; it depends on seed and epoch alone.
 
-    transformers' sampler uses the global random state: a resumed run would see another order in its second
-    epoch.
+    The sampler of transformers uses the global random state, so a resumed run would see another order in its
+    second epoch.
     """
 
     def __init__(
@@ -248,7 +248,7 @@ class LengthGroupedSampler(Sampler[int]):
             group = order[start : start + self._group]
             group = group[np.argsort(-self._lengths[group], kind="stable")]
             batches = [group[i : i + self._batch_size] for i in range(0, len(group), self._batch_size)]
-            # A short last batch stays last: an early one would shift every batch after it.
+            # A short batch stays last: earlier it would shift the boundaries of all batches after it.
             whole = len(group) // self._batch_size
             for i in [*rng.permutation(whole), *range(whole, len(batches))]:
                 yield from (int(x) for x in batches[i])

@@ -24,7 +24,7 @@ class _Strict(BaseModel):
 
 
 class TokenLimits(_Strict):
-    """Token limits: `serve` and `stride` go into the artifact, the others limit training."""
+    """Token limits: `serve` and `stride` are written into the artifact, the others apply to training."""
 
     serve: int = Field(default=256, ge=16, le=512)
     stride: int = Field(default=64, ge=0, le=256)
@@ -34,7 +34,7 @@ class TokenLimits(_Strict):
 
 
 class LossWeights(_Strict):
-    """Weight of each task's loss (see parley.training.fit.loss)."""
+    """The weight of each task's loss (see parley.training.fit.loss)."""
 
     comment: float = Field(default=1.0, ge=0)
     span: float = Field(default=1.0, ge=0)
@@ -47,10 +47,11 @@ class LossWeights(_Strict):
 
 
 class Optimiser(_Strict):
-    """AdamW with linear decay. `head_factor` multiplies the rate for the heads.
+    """AdamW with linear decay. `head_factor` multiplies the learning rate of the heads.
 
-    `dropout` is the encoder's (None: from its configuration); without, a step takes a third less time on a
-    CPU. The lowest `frozen_layers` of the encoder keep their weights, and so do the embeddings.
+    `dropout` is the encoder's (None: as in its configuration); without dropout, a step takes a third less
+    time on a CPU. `frozen_layers` freezes that many of the lowest layers, and the embeddings if it is above
+    0.
     """
 
     epochs: float = Field(default=2.0, gt=0)
@@ -65,9 +66,9 @@ class Optimiser(_Strict):
 
 
 class Teacher(Asked):
-    """A larger network whose answers are learnt in addition to the labels (parley.training.fit.distillation).
+    """A larger network whose answers are soft targets besides the labels (parley.training.fit.distillation).
 
-    `stance`, `labels` and `cosine` are the weights of its kinds of answers in the loss.
+    `stance`, `labels` and `cosine` weight these kinds of answers in the loss.
     """
 
     artifact: str
@@ -78,7 +79,7 @@ class Teacher(Asked):
 
 
 class Recipe(_Strict):
-    """Settings of fine-tuning that don't depend on the data."""
+    """Fine-tuning settings that don't depend on the data."""
 
     seed: int = 13
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -110,8 +111,7 @@ class TrainConfig(Recipe):
 
     @model_validator(mode="after")
     def _stages_fit(self) -> TrainConfig:
-        made = sorted(AUGMENTED)
-        check_stages(self.stages, sources=[spec.name for spec in self.sources], made=made)
+        check_stages(self.stages, sources=[spec.name for spec in self.sources], made=sorted(AUGMENTED))
         return self
 
 
@@ -149,9 +149,9 @@ def _explain(path: Path, tree: yaml.Node | None, loc: tuple[int | str, ...], mes
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = TrainConfig
     for part in loc[:-1]:
-        if part in model.model_fields:  # neither an index nor a label
+        if part in model.model_fields:  # otherwise it is an index or a label
             annotation = model.model_fields[str(part)].annotation
-            for inner in (annotation, *get_args(annotation)):  # a list's, a mapping's, or an optional one
+            for inner in (annotation, *get_args(annotation)):  # also inside a list, a mapping or an optional
                 if isinstance(inner, type) and issubclass(inner, BaseModel):
                     model = inner
     return sorted(model.model_fields)
@@ -162,10 +162,11 @@ def _line(node: yaml.Node | None, loc: tuple[int | str, ...]) -> int:
     line = 1
     for part in loc:
         if isinstance(node, yaml.MappingNode):
-            found = [(k, v) for k, v in node.value if k.value == part]
-            if not found:
+            entries = [(key, value) for key, value in node.value if key.value == part]
+            if not entries:
                 break
-            line, node = found[0][0].start_mark.line + 1, found[0][1]
+            key, node = entries[0]
+            line = key.start_mark.line + 1
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
             line = node.start_mark.line + 1

@@ -1,15 +1,15 @@
-"""Distillation: a larger network's answers, computed once, are soft targets in addition to the labels
-(parley.training.fit.loss).
+"""Distillation: a larger network's answers, computed once, serve as soft targets besides the labels.
 
     answers = ask(config.teacher, examples, limits=config.tokens, folder=run_dir / "teacher")
     dataset = tokenise(examples, ..., answers=answers)
 
-The teacher is an artifact from `parley train`, with any encoder: it reads the texts with its own tokenizer
-and the run's limits. Its answers are stored in the run's folder row by row, so that an interrupted run only
-computes the rest, and a resumed one nothing:
-    asked.json                                the questions and the teacher
+The teacher is an artifact from `parley train`, with any encoder; it reads the texts with its own tokenizer
+and the run's token limits. Its answers are stored in the run's folder row by row, so that after an
+interruption only the missing ones are computed:
+    asked.json                                a hash of the questions, and the teacher
     comments.npy, contexts.npy, pairs.npy     one row per question, in half precision; NaN: no answer yet
-Soft targets after Hinton, Vinyals & Dean 2015 (Distilling the Knowledge in a Neural Network).
+The loss is in parley.training.fit.loss. Soft targets after Hinton, Vinyals & Dean 2015 (Distilling the
+Knowledge in a Neural Network).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ Array = NDArray[np.float16]
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """The questions, each text once; a pair is (comment, target, article or "")."""
+    """The texts to ask the teacher about, each once; a pair is (comment, target, article or "")."""
 
     comments: list[str]
     contexts: list[str]
@@ -58,7 +58,7 @@ class Questions:
 
     @classmethod
     def of(cls, examples: Sequence[Example], teacher: Teacher) -> Questions:
-        """The questions for training on `examples`; comments without a context only if labels count."""
+        """The questions for training on `examples`; comments without context only if `labels` isn't 0."""
         about = [(e.text, e.article) for e in examples if e.article is not None and e.off_topic is not None]
         stances = [e for e in examples if e.stance is not None]
         aimed = [(e.text, e.target or "") for e in stances]
@@ -70,7 +70,7 @@ class Questions:
         )
 
     def rows(self, artifact: Artifact, limits: TokenLimits) -> dict[str, list[Tokens]]:
-        """Tokenised for the teacher: the first window of a comment."""
+        """The questions tokenised for the teacher; of a comment, the first window."""
         comments, contexts, pairs = (
             Tokenizer(artifact.tokenizer_file, max_tokens=n, stride=0)
             for n in (limits.comment, limits.context, limits.pair)
@@ -89,38 +89,38 @@ class Questions:
 
 
 class Answers:
-    """The teacher's answers by text. `teacher` identifies it, `weights` are those of each kind of answer."""
+    """The teacher's answers by text. `teacher` identifies it; `weights` weight each kind of answer."""
 
     def __init__(
-        self, questions: Questions, said: Mapping[str, Array], asked: Mapping[str, Any], weights: Teacher
+        self, questions: Questions, answers: Mapping[str, Array], asked: Mapping[str, Any], weights: Teacher
     ) -> None:
         self.teacher: dict[str, Any] = asked["teacher"]
         self.weights = weights
-        self._said = said
+        self._answers = answers
         self._relatedness = np.array(asked["relatedness"])
         self._comments = {text: i for i, text in enumerate(questions.comments)}
         self._contexts = {text: i for i, text in enumerate(questions.contexts)}
         self._pairs = {pair: i for i, pair in enumerate(questions.pairs)}
 
     def labels(self, text: str) -> list[float]:
-        """Logits of the comment labels; NaN if not asked."""
+        """The logits of the comment labels; NaN if the teacher was not asked."""
         place = self._comments.get(text)
-        return [math.nan] * LABELS if place is None else self._said["comments"][place, :LABELS].tolist()
+        return [math.nan] * LABELS if place is None else self._answers["comments"][place, :LABELS].tolist()
 
     def cosine(self, text: str, context: str) -> float:
-        """The cosine of the teacher's vectors of a comment and of a context."""
-        comment = self._said["comments"][self._comments[text], LABELS:].astype(np.float32)
-        return float(comment @ self._said["contexts"][self._contexts[context]].astype(np.float32))
+        """The cosine of the teacher's embeddings of a comment and a context."""
+        comment = self._answers["comments"][self._comments[text], LABELS:].astype(np.float32)
+        return float(comment @ self._answers["contexts"][self._contexts[context]].astype(np.float32))
 
     def stance(self, text: str, target: str, article: str = "") -> list[float]:
-        """Logits of favor, against, none, the relatedness of comment and target in them."""
-        sides = self._said["pairs"][self._pairs[text, target, article]].astype(np.float64)
-        found: list[float] = (sides + self._relatedness * self.cosine(text, target)).tolist()
-        return found
+        """The logits of favor, against and none, including the relatedness of comment and target."""
+        sides = self._answers["pairs"][self._pairs[text, target, article]].astype(np.float64)
+        logits: list[float] = (sides + self._relatedness * self.cosine(text, target)).tolist()
+        return logits
 
 
 def open_teacher(path: str) -> Artifact:
-    """The artifact to learn from. Raises RunError if there is none with weights."""
+    """The artifact to learn from. Raises RunError if it is missing or has no weights."""
     try:
         artifact = Artifact.open(path)
     except ArtifactError as error:
@@ -136,18 +136,18 @@ def open_teacher(path: str) -> Artifact:
 def ask(
     teacher: Teacher, examples: Sequence[Example], *, limits: TokenLimits, folder: Path, half: bool = False
 ) -> Answers:
-    """The teacher's answers for `examples`; those in `folder` are not computed again.
+    """The teacher's answers for `examples`; those already in `folder` are not computed again.
 
-    `half`: compute in bfloat16. Raises RunError if the teacher is needed but can't run.
+    `half` computes in bfloat16. Raises RunError if the teacher is needed but can't be opened.
     """
     questions = Questions.of(examples, teacher)
     digest = sha256(json.dumps([asdict(questions), limits.model_dump()]).encode()).hexdigest()
     file = folder / "asked.json"
     asked = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     if asked.get("questions") == digest:
-        said = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in asdict(questions)}
-        if not any(_unanswered(of).any() for of in said.values()):
-            return Answers(questions, said, asked, teacher)
+        answers = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in asdict(questions)}
+        if not any(_unanswered(of).any() for of in answers.values()):
+            return Answers(questions, answers, asked, teacher)
     artifact = open_teacher(teacher.artifact)
     who = _who(artifact)
     network = Network.from_artifact(artifact).eval()
@@ -157,13 +157,13 @@ def ask(
         part = file.with_suffix(".part")
         part.write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
         part.replace(file)
-    said = {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in asdict(questions)}
-    _answer(network, questions.rows(artifact, limits), said, half=half)
-    return Answers(questions, said, asked, teacher)
+    answers = {name: np.load(folder / f"{name}.npy", mmap_mode="r+") for name in asdict(questions)}
+    _answer(network, questions.rows(artifact, limits), answers, half=half)
+    return Answers(questions, answers, asked, teacher)
 
 
 def _who(artifact: Artifact) -> dict[str, Any]:
-    """An artifact's record of its teacher: which one it was, and its training data."""
+    """What an artifact records about its teacher: which one it was, and its training data."""
     info = artifact.info
     past = info["training"]
     return {key: info[key] for key in ("name", "version", "created", "commit")} | {
@@ -180,29 +180,29 @@ def _prepare(folder: Path, questions: Questions, *, width: int) -> None:
         np.save(folder / f"{name}.npy", np.full((len(of), widths[name]), np.nan, dtype=np.float16))
 
 
-def _unanswered(said: Array) -> NDArray[np.bool_]:
-    """Which rows have no answer; rows cut off by a crash count as unanswered."""
-    return np.asarray(np.isnan(said).any(axis=1))
+def _unanswered(answers: Array) -> NDArray[np.bool_]:
+    """Which rows have no answer; rows half-written at a crash count as unanswered."""
+    return np.asarray(np.isnan(answers).any(axis=1))
 
 
 def _answer(
-    network: Network, rows: Mapping[str, Sequence[Tokens]], said: Mapping[str, Array], *, half: bool
+    network: Network, rows: Mapping[str, Sequence[Tokens]], answers: Mapping[str, Array], *, half: bool
 ) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = network.to(device)
-    left = {name: np.flatnonzero(_unanswered(of)) for name, of in said.items()}
+    left = {name: np.flatnonzero(_unanswered(of)) for name, of in answers.items()}
     log.info("running the teacher: %s", {name: len(of) for name, of in left.items()})
     with progress(sum(map(len, left.values())), "running the teacher") as advance, torch.no_grad():
         for name, places in left.items():
             for batch in _batches(rows[name], places):
                 inputs = pad([rows[name][i].ids for i in batch], [rows[name][i].types for i in batch])
                 with torch.autocast(device, dtype=torch.bfloat16, enabled=half):
-                    answers = _said(network, name, {k: v.to(device) for k, v in inputs.items()})
-                said[name][batch] = answers.to("cpu", torch.float16).numpy()
+                    new = _output(network, name, {k: v.to(device) for k, v in inputs.items()})
+                answers[name][batch] = new.to("cpu", torch.float16).numpy()
                 advance(len(batch))
 
 
-def _said(network: Network, name: str, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+def _output(network: Network, name: str, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     if name == "pairs":
         return network.pairs(**inputs)[0]
     labels, _, embedding = network.comments(**inputs)
@@ -210,7 +210,7 @@ def _said(network: Network, name: str, inputs: dict[str, torch.Tensor]) -> torch
 
 
 def _batches(rows: Sequence[Tokens], places: NDArray[np.int64]) -> Iterator[list[int]]:
-    """Indices of rows of similar length, at most BATCH_TOKENS including padding."""
+    """Batches of indices of rows with similar lengths, each at most BATCH_TOKENS including padding."""
     batch: list[int] = []
     for place in sorted(places.tolist(), key=lambda i: -len(rows[i])):
         if batch and (len(batch) + 1) * len(rows[batch[0]]) > BATCH_TOKENS:

@@ -1,8 +1,8 @@
-"""Reduces forgetting: where a row has no label, the network is kept near its start.
+"""Reduces forgetting: where a row has no label, the network is kept near its starting point.
 
 A frozen copy of the starting network also reads each text of a batch ("learning without forgetting", Li &
-Hoiem 2016). The row's labels are learnt; for missing labels, unmarked spans, the embedding and unlabelled
-parts of pair rows the start's own answer is the target. That needs no old corpus.
+Hoiem 2016). Labels are learnt as usual; for missing labels, texts without annotated spans, the embedding and
+the unlabelled parts of pair rows, the starting network's answer is the target. No old corpus is needed.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ TARGETS = (
     "vaccination",
     "gun control",
 )
-"""Targets for comments without article and target, so that the stance head is kept too."""
+"""Targets for comments without one, so that the stance head doesn't forget either."""
 
 
 def frozen(network: Network) -> Network:
-    """A frozen copy."""
+    """A frozen copy of `network`."""
     start = copy.deepcopy(network).eval()
     for parameter in start.parameters():
         parameter.requires_grad_(False)
@@ -59,12 +59,12 @@ def frozen(network: Network) -> Network:
 
 
 def to_keep(examples: Sequence[Example]) -> list[Example]:
-    """One unlabelled pair for each comment, of weight 0: only the starting network's answer counts on it."""
+    """One unlabelled pair per comment, of weight 0: only the starting network's answer is its target."""
     return list(_to_keep(examples))
 
 
 def leave_pairs(network: Network, examples: Sequence[Example]) -> None:
-    """Freeze the pair encoder if there are no labelled pairs, so that it forgets nothing."""
+    """Freeze the pair encoder and its heads if there are no labelled pairs, so that they forget nothing."""
     if any(e.weight and (e.stance or e.reply or e.off_topic is not None) for e in examples):
         return
     for part in PAIR_PARTS:
@@ -75,17 +75,17 @@ def _to_keep(examples: Sequence[Example]) -> Iterator[Example]:
     targets = itertools.cycle(TARGETS)
     for example in {e.text: e for e in examples if e.stance is None}.values():
         target = example.target or next(targets)
-        # The stance here is a placeholder that weight 0 takes out of the loss.
+        # The stance is a placeholder, which weight 0 removes from the loss.
         row = replace(example, labels={}, off_topic=None, reply=None, spans=None)
         yield replace(row, target=target, stance="none", weight=0.0)
 
 
 def keep_loss(network: Network, start: Network, batch: dict[str, Any]) -> Tensor:
-    """The distance of `network` from `start` where `batch` has no labels."""
+    """How far the answers of `network` are from those of `start` where `batch` has no labels."""
     logits, spans, embedding = network.comments(**batch["comment"])
     with torch.no_grad():
         old_logits, old_spans, old_embedding = start.comments(**batch["comment"])
-    parts = [EMBEDDING * _turned(embedding, old_embedding)]
+    parts = [EMBEDDING * _distance(embedding, old_embedding)]
     if (lacking := batch["labels"].isnan()).any():
         parts.append(_cross_entropy(logits, old_logits)[lacking].mean())
     marked = (~batch["spans"].isnan()).any(-1, keepdim=True)
@@ -94,30 +94,30 @@ def keep_loss(network: Network, start: Network, batch: dict[str, Any]) -> Tensor
     if "context" in batch:
         with torch.no_grad():
             old_context = start.comments(**batch["context"])[2]
-        parts.append(EMBEDDING * _turned(network.comments(**batch["context"])[2], old_context))
+        parts.append(EMBEDDING * _distance(network.comments(**batch["context"])[2], old_context))
     if "pair" in batch:
         parts += _pairs_kept(network, start, batch)
     return torch.stack(parts).sum()
 
 
 def _pairs_kept(network: Network, start: Network, batch: dict[str, Any]) -> list[Tensor]:
-    """Of each pair row, the answers that it has no label for; a weight of 0 makes any label nobody's."""
+    """The losses of pair rows on the answers that have no label; weight 0 means that no label counts."""
     if not network.stance_head.weight.requires_grad:
         return []
     with torch.no_grad():
         old_sides, old_off_topic, old_reply = start.pairs(**batch["pair"])
     sides, off_topic, reply = network.pairs(**batch["pair"])
-    nobodys, parts = batch["pair_weight"] == 0, []
-    if (unsaid := nobodys | (batch["stance"] == UNKNOWN)).any():
-        parts.append(F.cross_entropy(sides[unsaid], old_sides[unsaid].softmax(-1)))
-    if (unsaid := nobodys | batch["pair_off_topic"].isnan()).any():
-        parts.append(_cross_entropy(off_topic[unsaid], old_off_topic[unsaid]).mean())
-    if (unsaid := nobodys | (batch["reply"] == UNKNOWN)).any():
-        parts.append(F.cross_entropy(reply[unsaid], old_reply[unsaid].softmax(-1)))
+    weightless, parts = batch["pair_weight"] == 0, []
+    if (unlabelled := weightless | (batch["stance"] == UNKNOWN)).any():
+        parts.append(F.cross_entropy(sides[unlabelled], old_sides[unlabelled].softmax(-1)))
+    if (unlabelled := weightless | batch["pair_off_topic"].isnan()).any():
+        parts.append(_cross_entropy(off_topic[unlabelled], old_off_topic[unlabelled]).mean())
+    if (unlabelled := weightless | (batch["reply"] == UNKNOWN)).any():
+        parts.append(F.cross_entropy(reply[unlabelled], old_reply[unlabelled].softmax(-1)))
     return parts
 
 
-def _turned(new: Tensor, old: Tensor) -> Tensor:
+def _distance(new: Tensor, old: Tensor) -> Tensor:
     return (1 - (new * old).sum(-1)).mean()
 
 

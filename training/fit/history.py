@@ -1,9 +1,11 @@
-"""The training record in `artifact.json`, including earlier stages, whose data the network has also learnt.
+"""The training record in `artifact.json`, including earlier stages, whose data the network has also learnt
+from.
 
     history(Artifact.open("model/artifacts/parley-minilm"), config={...}, sources={...}, made={...})
 
-One flat record for any number of stages: tests are read with the options by which any stage held them out,
-and the model card lists every source. If two stages read a source, the later entry counts.
+The record is flat for any number of stages: the evaluation reads each test with the options by which a stage
+held it out, and the model card lists every source. If two stages read the same source, the later entry
+counts.
 """
 
 from __future__ import annotations
@@ -20,9 +22,9 @@ def history(
 ) -> Values:
     """The record of a run of `config` on `sources` that started from `base` (None: from an encoder).
 
-    "started_from" says which artifact that was; "base" in the configuration stays the first stage's encoder.
-    What the run's configuration leaves unset stands as an earlier stage set it, operating points apart:
-    those are fitted anew. "teachers" are those whose answers any stage learnt from (see
+    "started_from" says which artifact that was; "base" in the configuration stays the encoder of the first
+    stage. Values that the run's configuration doesn't set are kept from earlier stages, except operating
+    points, which are fitted anew. "teachers" lists those of all stages (see
     parley.training.fit.distillation).
     """
     new = [] if teacher is None else [teacher]
@@ -32,11 +34,11 @@ def history(
     past = info["training"]
     before: Values = past.get("config", {})
     specs = {spec["name"]: spec for spec in (*before.get("sources", ()), *config.get("sources", ()))}
-    said = {key: value for key, value in config.items() if value is not None}
+    given = {key: value for key, value in config.items() if value is not None}
     return {
         "config": before
         | {"thresholds": {}}
-        | said
+        | given
         | {"base": before.get("base", info["name"]), "sources": list(specs.values())},
         "sources": past.get("sources", {}) | sources,
         "made": past.get("made", {}) | made,
@@ -46,5 +48,5 @@ def history(
 
 
 def which(artifact: Artifact) -> Values:
-    """What tells an artifact from another: name, version, when it was written, commit of the code."""
+    """What identifies an artifact: name, version, when it was written, commit of the code."""
     return {key: artifact.info[key] for key in ("name", "version", "created", "commit")}

@@ -1,25 +1,25 @@
-"""The loss of one batch: the sum of its tasks' losses, each over the examples that have its label.
+"""The loss of one batch: the weighted sum of its tasks' losses, each over the examples that have its label.
 
-comment   binary cross-entropy, soft targets, summed over an example's known labels
-span      binary cross-entropy over the tokens of annotated comments
-cosine    binary cross-entropy for off-topic on the scaled cosine of article and comment
-contrast  InfoNCE (van den Oord et al. 2018) between comments and the articles of the batch
-stance    cross-entropy over favor, against, none of a pair row; the cosine of target and comment is added to
-          the logits; where a premise is known not to entail, over favor and the rest
+comment   binary cross-entropy with soft targets, summed over an example's known labels span      binary
+cross-entropy over the tokens of annotated comments cosine    binary cross-entropy for off-topic on the scaled
+cosine of article and comment contrast  InfoNCE (van den Oord et al. 2018) between comments and the articles
+of the batch stance    cross-entropy over favor, against, none of a pair row, with the cosine of target and
+comment added to
+          the logits; over favor and not favor if a premise is only known not to entail its hypothesis
 off_topic binary cross-entropy of a pair row
 reply     cross-entropy over agree, disagree, none of a pair row
-geometry  the distance of the cosines of the batch's comments and contexts from the untuned encoder's: every
-          comment with every article and target, labelled or not (Tung & Mori 2019, similarity-preserving
-          knowledge distillation)
+geometry  squared difference between the cosines of the batch's comments and contexts and those of the untuned
+          encoder: every comment with every article and target, labelled or not (Tung & Mori 2019,
+          similarity-preserving knowledge distillation)
 
-With a teacher (parley.training.fit.distillation) its answers to the same questions, labelled or not, are
-soft targets (Hinton, Vinyals & Dean 2015, Distilling the Knowledge in a Neural Network): logits of both are
-divided by a temperature, and the loss is multiplied by its square, so that gradients keep their size.
-teacher_stance  Kullback-Leibler divergence of the three sides
-teacher_labels  binary cross-entropy on the labels of a comment
-teacher_cosine  squared difference of the cosines of a comment and its articles and targets
+With a teacher (parley.training.fit.distillation), its answers to the same questions, labelled or not, are
+soft targets (Hinton, Vinyals & Dean 2015, Distilling the Knowledge in a Neural Network): the logits of both
+are divided by a temperature, and the loss is multiplied by its square, so that gradients keep their size.
+teacher_stance  Kullback-Leibler divergence over the three sides teacher_labels  binary cross-entropy on the
+labels of a comment teacher_cosine  squared difference of the cosines of a comment with its articles and
+targets
 
-A pair of weight 0 has no label: only a teacher's answer counts on it.
+A pair of weight 0 has no label: only a teacher's answer is its target.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from parley.training.network.network import Network
 
 TEMPERATURE = 0.05
 GEOMETRY = 20.0
-"""Weight of a squared difference of two cosines: one of 0.2 costs as much as a wrong label."""
+"""Weight of the squared difference of two cosines: a difference of 0.2 costs as much as a wrong label."""
 
 
 def multitask_loss(
@@ -47,9 +47,9 @@ def multitask_loss(
     untuned: Network | None = None,
     teacher: Teacher | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum, and each task's mean loss (only for tasks with labels in the batch).
+    """The weighted sum, and the mean loss of each task that has labels in the batch.
 
-    `untuned` gives the geometry, which is omitted without it; `teacher` has the answers in the batch.
+    The geometry loss needs `untuned` and is omitted without it. With a `teacher`, the batch has its answers.
     """
     logits, span_logits, embedding = network.comments(**batch["comment"])
     weight = batch["weight"]
@@ -98,7 +98,7 @@ def _mean(losses: Tensor, weight: Tensor) -> Tensor:
 
 
 def _label_loss(logits: Tensor, answers: dict[str, Tensor], temperature: float) -> dict[str, Tensor]:
-    """Summed over a comment's labels, for comments with a teacher's answer."""
+    """The mean over comments with a teacher's answer, summed over their labels."""
     asked = ~answers["labels"].isnan().any(-1)
     if not asked.any():
         return {}
@@ -113,14 +113,14 @@ def _stance_loss(sides: Tensor, answers: dict[str, Tensor], temperature: float) 
 
 
 def _pair_losses(batch: dict[str, Any], sides: Tensor, off_topic: Tensor, reply: Tensor) -> dict[str, Tensor]:
-    """`sides` are for the rows with a stance, the others for every pair row."""
+    """`sides` has only the rows with a stance, the other logits have every pair row."""
     parts = {}
     weight = batch["pair_weight"]
     if (known := batch["stance"] != UNKNOWN).any():
         parts["stance"] = _mean(side_losses(sides, batch["stance"][known]), weight[known])
     if (known := ~batch["pair_off_topic"].isnan()).any():
-        wrong = batch["pair_off_topic"][known]
-        losses = F.binary_cross_entropy_with_logits(off_topic[known], wrong, reduction="none")
+        labels = batch["pair_off_topic"][known]
+        losses = F.binary_cross_entropy_with_logits(off_topic[known], labels, reduction="none")
         parts["off_topic"] = _mean(losses, weight[known])
     if (known := batch["reply"] != UNKNOWN).any():
         losses = F.cross_entropy(reply[known], batch["reply"][known], reduction="none")
@@ -129,7 +129,7 @@ def _pair_losses(batch: dict[str, Any], sides: Tensor, off_topic: Tensor, reply:
 
 
 def side_losses(sides: Tensor, stance: Tensor) -> Tensor:
-    """Cross-entropy of each row; the last of SIDES, not entailed, is any side but the first."""
+    """The cross-entropy of each row; the last of SIDES, not entailed, means any side but the first."""
     chances = sides.log_softmax(-1)
     chances = torch.cat([chances, chances[:, 1:].logsumexp(-1, keepdim=True)], -1)
     return -chances.gather(1, stance.unsqueeze(-1)).squeeze(-1)
@@ -138,11 +138,11 @@ def side_losses(sides: Tensor, stance: Tensor) -> Tensor:
 def _topic_losses(
     network: Network, batch: dict[str, Any], cosine: Tensor, embedding: Tensor, context: Tensor
 ) -> dict[str, Tensor]:
-    rows, article, wrong = batch["article_rows"], batch["article"], batch["off_topic"]
+    rows, article, labels = batch["article_rows"], batch["article"], batch["off_topic"]
     logit = network.off_topic_scale * cosine + network.off_topic_bias
-    losses = F.binary_cross_entropy_with_logits(logit, wrong, reduction="none")
+    losses = F.binary_cross_entropy_with_logits(logit, labels, reduction="none")
     parts = {"cosine": _mean(losses, batch["article_weight"])}
-    true = wrong == 0
+    true = labels == 0
     candidates = article.unique()
     if true.any() and len(candidates) > 1:
         scores = embedding[rows[true]] @ context[candidates].T / TEMPERATURE

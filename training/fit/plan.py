@@ -37,10 +37,10 @@ def read(config: TrainConfig, *, data_dir: Path) -> Prepared:
 def plan(config: TrainConfig, *, data_dir: Path) -> dict[str, Any]:
     """Read, tokenise and count the data of `config`.
 
-    "sources" and "made" as in a run's `examples.json`, "labels" (how many rows each source's training part,
-    with what was made of it, has of each label), "rows" of the network's input (a comment with up to three
-    questions is one), their "tokens", and "steps"; with a teacher, how much it is "asked". Raises the errors
-    that the run would, but for a teacher that is not trained yet.
+    Keys: "sources" and "made" as in a run's `examples.json`; "labels", the training rows with each label by
+    source, augmented rows included; "rows", "tokens" and "steps" of the training (a comment with up to three
+    questions is one row); with a teacher, the number of questions it would be "asked". Raises the errors that
+    the run would, except for a teacher that is not trained yet.
     """
     prepared = read(config, data_dir=data_dir)
     labels: dict[str, Counter[str]] = {spec.name: Counter() for spec in config.sources}

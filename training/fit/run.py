@@ -2,14 +2,14 @@
 
     parley train configs/training/base.yaml            (or: train(config, data_dir=..., run_dir=...))
 
-A run folder has everything about the run:
+A run folder contains:
     config.yaml     the configuration as it was read
-    base.json       the artifact it started from, if its base is one
-    examples.json   rows by source and split, rows dropped as leaks
+    base.json       the artifact it started from, if its base is an artifact
+    examples.json   rows by source and split, and rows dropped as leaks
     checkpoint-N/   the newest checkpoints; `--resume` continues from the last
-    teacher/        the teacher's answers, if there is one (parley.training.fit.distillation)
-    metrics.json    losses, dev figures, speed, parity of the exported network
-    artifact/       the result, to be served
+    teacher/        the teacher's answers, if there is a teacher (parley.training.fit.distillation)
+    metrics.json    losses, dev figures, seconds, parity of the exported network
+    artifact/       the result, ready to serve
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 
 class MultiTaskTrainer(Trainer):
-    """transformers' Trainer with our loss, our order of rows, and a faster rate for the fresh heads."""
+    """transformers' Trainer with our loss, our order of rows and a higher learning rate for the heads."""
 
     def __init__(
         self,
@@ -74,8 +74,8 @@ class MultiTaskTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Tensor:
-        """The sum of losses on one batch; its parts are logged."""
-        with self.accelerator.autocast():  # accelerate does so for `forward`, which the network lacks
+        """The loss of one batch; its parts are logged."""
+        with self.accelerator.autocast():  # accelerate wraps only `forward`, which the network doesn't have
             loss, parts = multitask_loss(
                 model, inputs, self._config.losses, untuned=self._untuned, teacher=self._teacher
             )
@@ -87,7 +87,7 @@ class MultiTaskTrainer(Trainer):
         return loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """Add the mean of each part since the last log."""
+        """Log the mean of each part of the loss since the last log as well."""
         for name, values in self._parts.items():
             logs[f"loss_{name}"] = round(torch.stack(values).mean().item(), 5)
         self._parts.clear()
@@ -101,7 +101,7 @@ class MultiTaskTrainer(Trainer):
         )
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """AdamW, with a separate rate for the heads and no decay of biases and norms."""
+        """AdamW, with a separate learning rate for the heads, and no weight decay for biases and norms."""
         if self.optimizer is None:
             optimiser = self._config.optimiser
             groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
@@ -125,7 +125,7 @@ def train(
 ) -> Artifact:
     """Run `config` and return the artifact. `resume` continues from the run's last checkpoint.
 
-    `most_dev`: most dev rows for calibration, drawn by the evaluation's seed (None: all).
+    `most_dev`: the most dev rows for calibration, drawn with the evaluation's seed (None: all).
     """
     if config.stages:
         raise RunError(
@@ -205,9 +205,8 @@ def fine_tune(
 ) -> dict[str, float]:
     """Fine-tune `network` in place, from the last checkpoint if there is one; returns the last losses.
 
-    `start`, a frozen network, keeps it near that one's answers (see parley.training.fit.forgetting);
-    `untuned` keeps it near that one's cosines, and a teacher's `answers` near those (see
-    parley.training.fit.loss).
+    It is kept near the answers of `start`, a frozen network (see parley.training.fit.forgetting), and near
+    the cosines of `untuned` and a teacher's `answers` (see parley.training.fit.loss), where these are given.
     """
     limits = config.tokens
     comments, contexts, pairs = (
@@ -270,7 +269,7 @@ def _half(config: Recipe) -> bool:
 
 
 def _fast_bfloat16() -> bool:
-    """Whether bfloat16 is faster: on GPUs that have it and processors with AMX.
+    """Whether bfloat16 is faster than float32: on GPUs that support it and processors with AMX.
 
     AVX-512 BF16 alone is not enough: torch 2.13 trains slower with it than in float32
     (docs/experiments/2026-11-22-0.1.0.md).
@@ -284,9 +283,9 @@ def _fast_bfloat16() -> bool:
 
 
 def claim(config: Recipe, run_dir: Path, resume: bool) -> None:
-    """Create the run folder, or check that a resumed one has the same configuration. Raises RunError.
+    """Create the run folder, or check that a resumed run has the same configuration. Raises RunError.
 
-    Keys missing in the folder's configuration have their defaults: it may be older than a key.
+    Keys missing from the folder's configuration count as default: the file may predate them.
     """
     saved = run_dir / "config.yaml"
     if resume:
@@ -306,7 +305,7 @@ def claim(config: Recipe, run_dir: Path, resume: bool) -> None:
 
 
 def _hold_to_base(base: str, run_dir: Path) -> None:
-    """Record the artifact that the run starts from; raises RunError if it was replaced since."""
+    """Record the artifact that the run starts from. Raises RunError if it has been replaced since."""
     artifact, file = base_artifact(base), run_dir / "base.json"
     if artifact is None:
         return
@@ -321,7 +320,7 @@ def _hold_to_base(base: str, run_dir: Path) -> None:
 
 
 def _differing(config: Recipe, values: Any) -> str:
-    """The keys in which saved values differ from `config`, defaults filled in on both sides; or ""."""
+    """The keys whose saved values differ from `config`, defaults filled in on both sides; "" if none do."""
     try:
         saved = type(config).model_validate(values)
     except ValidationError as error:

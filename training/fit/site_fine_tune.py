@@ -1,12 +1,12 @@
 """Make it yours: fine-tunes an artifact on a site's own labelled comments, and measures what else changed.
 
-    found = fine_tune_on(Path("decisions.csv"), base=Artifact.open(DEFAULT), run_dir=Path("runs/mine"))
+    report = fine_tune_on(Path("decisions.csv"), base=Artifact.open(DEFAULT), run_dir=Path("runs/mine"))
 
-1. trains on the file's training part, kept near the start where a row has no label
-   (parley.training.fit.forgetting);
-2. keeps the starting calibration, and refits labels with enough rows in the calibration part; 3. evaluates
-before and after on the test part, on dev rows of the old corpora if they are on disk, and by how many
-   answers stay the same: labels that the site didn't train should not move.
+1. Train on the file's training part, staying near the starting network where a row has no label
+   (parley.training.fit.forgetting).
+2. Keep the starting calibration, but refit labels with enough rows in the calibration part. 3. Compare before
+and after on the test part and, if they are on disk, on dev rows of the old corpora; and measure
+   how many answers changed: labels that the site didn't train should not move.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ from parley.training.network.network import Network
 log = logging.getLogger(__name__)
 
 OLD_ROWS = 200
-"""Dev rows of each old corpus that are evaluated before and after."""
+"""The most dev rows of each old corpus to evaluate before and after."""
 
 
 class OwnRun(Recipe):
-    """A run on a site's own rows: the folder of the artifact it starts from, and the file's SHA-256."""
+    """A run on a site's own rows: `base` is the starting artifact's folder, `data` the file's SHA-256."""
 
     base: str
     data: str
 
 
 def recipe_for(base: Artifact, *, epochs: float, learning_rate: float, seed: int) -> Recipe:
-    """A gentle recipe: the base's limits, small batches, a low rate."""
+    """A gentle recipe: the base's token limits, small batches, a low learning rate."""
     most = int(base.info["max_tokens"])
     tokens = TokenLimits(
         serve=most,
@@ -83,10 +83,11 @@ def fine_tune_on(
     data_dir: Path | None = None,
     resume: bool = False,
 ) -> dict[str, Any]:
-    """Write run_dir/artifact with its card, and run_dir/metrics.json, and return the latter's values.
+    """Write run_dir/artifact with its card, and run_dir/metrics.json, whose values are returned.
 
-    Keys: "notes" on the file, "rows" by part, "own" {"before", "after"} figures on its test part, "old" the
-    same on each old corpus, "kept" how far answers moved. Raises DataError, RunError, BaseModelError.
+    Keys: "notes" on the file; "rows" by part; "own", figures {"before", "after"} on its test part; "old", the
+    same on each old corpus; "kept", how far the answers moved; "train", "parity" and "calibration" as in a
+    run of `parley train`. Raises DataError, RunError, BaseModelError.
     """
     own = read_part(data, "train", why="to train on")
     dev, test = (read_own(data, part).examples for part in ("dev", "test"))
@@ -114,7 +115,7 @@ def fine_tune_on(
         shutil.copy(file, artifact.path)
     calibration = calibrate(artifact, dev) if dev else {}
     before, after = Classifier.load(base.path), Classifier.load(artifact.path)
-    found = {
+    report = {
         "notes": own.notes,
         "rows": {"train": len(train), "dev": len(dev), "test": len(test)},
         "train": losses,
@@ -124,9 +125,9 @@ def fine_tune_on(
         "old": {name: _both(before, after, rows) for name, rows in _old(base, data_dir, seed).items()},
         "kept": kept(before, after, test or dev or train, taught=_taught(train)),
     }
-    write_json(run_dir / "metrics.json", found)
-    write_own_card(artifact, base=base, found=found, digest=digest)
-    return found
+    write_json(run_dir / "metrics.json", report)
+    write_own_card(artifact, base=base, found=report, digest=digest)
+    return report
 
 
 def _history(base: Artifact, recipe: Recipe, *, train: int, dev: int, digest: str) -> dict[str, Any]:
@@ -161,8 +162,8 @@ def _both(before: Classifier, after: Classifier, rows: Sequence[Example]) -> dic
 
 
 def _old(base: Artifact, data_dir: Path | None, seed: int) -> Mapping[str, list[Example]]:
-    """A few dev rows of every corpus that the base was trained on and that is on disk."""
-    found = {}
+    """A few dev rows of each corpus that the base was trained on, if it is on disk."""
+    corpora = {}
     for values in base.info["training"].get("config", {}).get("sources", []):
         spec = SourceSpec(name=values["name"], options=values["options"])
         if data_dir is None or not SOURCES[spec.name].locate(data_dir):
@@ -173,17 +174,17 @@ def _old(base: Artifact, data_dir: Path | None, seed: int) -> Mapping[str, list[
             log.warning("%s", error)
             continue
         if rows:
-            found[spec.name] = random.Random(seed).sample(rows, min(OLD_ROWS, len(rows)))
-    return found
+            corpora[spec.name] = random.Random(seed).sample(rows, min(OLD_ROWS, len(rows)))
+    return corpora
 
 
 def kept(
     before: Classifier, after: Classifier, rows: Sequence[Example], *, taught: set[str]
 ) -> dict[str, dict[str, Any]]:
-    """How far answers on `rows` have moved, by label.
+    """How far the answers on `rows` moved, by label.
 
-    "moved" is the mean difference of scores, "flipped" the share of rows that a threshold (or the likeliest
-    stance) now decides differently; "taught" says whether the site's rows had the label.
+    "moved" is the mean absolute difference of scores, "flipped" the share of rows whose decision at the
+    threshold (or whose likeliest stance) changed; "taught" says whether the site's rows had the label.
     """
     asked = [
         replace(e, target=e.target or TARGETS[i % len(TARGETS)], stance="none") for i, e in enumerate(rows)

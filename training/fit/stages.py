@@ -1,10 +1,10 @@
-"""The stages of a training that runs as a portable job: `stages:` of a training YAML.
+"""The stages of a training that runs as a portable job: `stages:` in a training YAML.
 
 A stage trains on a few tasks at once. A task trains one thing on one kind of row:
-    pairs      stance and off-topic, of a comment after its context       the pair encoder
-    replies    agreement, of a comment after its parent                   the pair encoder
-    comments   abuse, spam and spans                                      the comment encoder
-    contrast   which of the batch's articles is the comment's             the comment encoder
+    pairs      stance and off-topic of a comment after its context       the pair encoder
+    replies    whether a comment agrees with its parent                  the pair encoder
+    comments   abuse, spam and spans                                     the comment encoder
+    contrast   which of the batch's articles is the comment's own        the comment encoder
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ PAIR_READS = ("pairs", "replies")
 
 
 class Task(BaseModel):
-    """Rows of some sources, and kinds of augmented ones, for training one thing."""
+    """Rows of some sources, and some kinds of augmented rows, for training one thing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     read: Read
-    sources: list[str] = Field(default_factory=list, description="whose own rows it takes")
-    made: list[str] = Field(default_factory=list, description="kinds of augmented rows it takes")
-    cap: int | None = Field(default=None, ge=1, description="at most so many rows, drawn by the seed")
+    sources: list[str] = Field(default_factory=list, description="sources whose rows it uses")
+    made: list[str] = Field(default_factory=list, description="kinds of augmented rows it uses")
+    cap: int | None = Field(default=None, ge=1, description="the most rows to use, drawn by the seed")
     sideless: float = Field(
-        default=1.0, ge=0, le=1, description="share kept of pairs on topic whose stance is none: most are"
+        default=1.0, ge=0, le=1, description="share to keep of on-topic pairs with stance none: most have it"
     )
     article: bool = Field(
-        default=True, description="false leaves the article out of pairs, which then ask for stance alone"
+        default=True, description="false leaves the article out of pairs, which then train stance alone"
     )
     first_target: bool = Field(
-        default=False, description="true takes each comment once, with the first of its targets"
+        default=False, description="true uses each comment once, with the first of its targets"
     )
-    rows: int = Field(default=32, ge=1, description="of a batch")
-    every: int = Field(default=1, ge=1, description="a batch every so many steps")
-    tokens: int = Field(default=128, ge=16, le=512, description="of a row at most")
+    rows: int = Field(default=32, ge=1, description="rows in a batch")
+    every: int = Field(default=1, ge=1, description="steps from one batch of the task to the next")
+    tokens: int = Field(default=128, ge=16, le=512, description="the most tokens in a row")
     fill: bool = Field(
         default=False,
-        description="labels that a row lacks are answered by the network as the stage finds it",
+        description="fill in missing labels with the answers of the network at the start of the stage",
     )
 
     @model_validator(mode="after")
@@ -58,9 +58,9 @@ class Task(BaseModel):
 
 
 class Stage(BaseModel):
-    """Interleaved tasks; ends after `epochs` of the first or after `minutes`, whichever comes first.
+    """Interleaved tasks; ends after `epochs` of the first task or after `minutes`, whichever comes first.
 
-    The learning rate falls linearly to `final_rate` of its start.
+    The learning rate falls linearly to `final_rate` times its initial value.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -82,18 +82,18 @@ class Stage(BaseModel):
             raise ValueError(f"stage {self.name!r} needs epochs or minutes, or it would never end")
         if self.tasks[0].every != 1:
             raise ValueError(
-                f"stage {self.name!r}: its first task, which counts the epochs, must run at every step"
+                f"stage {self.name!r}: its first task counts the epochs, so it must have every: 1"
             )
         return self
 
     @property
     def encoders(self) -> set[str]:
-        """The encoders that it trains."""
+        """The encoders that the stage trains."""
         return {"pair_encoder" if task.read in PAIR_READS else "encoder" for task in self.tasks}
 
 
 def check_stages(stages: list[Stage], sources: list[str], made: list[str]) -> None:
-    """Raises ValueError if a task names what the configuration lacks."""
+    """Raises ValueError if two tasks share a name, or one names a source or kind that isn't configured."""
     tasks = [task for stage in stages for task in stage.tasks]
     names = [task.name for task in tasks]
     if twice := sorted({name for name in names if names.count(name) > 1}):

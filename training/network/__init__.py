@@ -1,1 +1,1 @@
-"""The network, the encoders it starts from, its ONNX graph and its export."""
+"""The network, the encoders it starts from, its ONNX graph, and its export."""

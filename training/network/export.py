@@ -1,10 +1,10 @@
-"""Exports a trained network as an artifact: two int8 ONNX (a teacher's: float), tokenizer, facts.
+"""Exports a trained network as an artifact: two ONNX files (int8; float for MPNet), tokenizer and metadata.
 
     parity = export_artifact(network, artifact, tokenizer_file=..., name="mine", version="0.1.0", ...)
 
-Calibration starts at what training learnt and thresholds at 0.5; `parley.training.evaluation.calibration`
-fits both on dev data. The int8 ranges (see `parley.training.network.graph`) are measured on the texts below;
-their content hardly matters: the widest values are in the same few places of the network for any text.
+Calibration starts with unchanged logits and thresholds of 0.5; `parley.training.evaluation.calibration` fits
+both on dev data. The int8 ranges (see `parley.training.network.graph`) are measured on the texts below. Their
+content hardly matters: the widest values occur in the same few places of the network for any text.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from parley.training.network.network import COMMENT_OUTPUTS, PAIR_OUTPUTS, Netwo
 from parley.training.network.padding import pad
 
 FLOAT_TOLERANCE = 1e-3
-"""Largest gap of float ONNX and torch: more than rounding is a broken export."""
+"""The largest allowed difference between float ONNX and torch: beyond rounding, the export is broken."""
 INT8_COSINE = 0.97
-"""Lowest mean cosine of int8 and float embeddings; below it quantisation has broken the network."""
+"""The lowest allowed mean cosine of int8 and float embeddings; below it, quantisation broke the network."""
 
 SAMPLE_TEXTS = (
     "ok",
@@ -58,7 +58,7 @@ SAMPLE_TEXTS = (
     "for forty years. I would like to know who signed that contract, who checked it, and why not one of them "
     "has lost their job. My neighbour, who is an engineer, wrote to them twice about it; nobody called.",
 )
-"""Texts for int8's ranges and its distance to float: short, long, loud, foreign, repetitive."""
+"""Texts for measuring int8 ranges and their distance from float: short, long, loud, foreign, repetitive."""
 SAMPLE_CONTEXT = pair_context("the new bridge", "Council closes the old bridge for two years")
 
 
@@ -73,10 +73,10 @@ def export_artifact(
     stride: int,
     training: dict[str, Any],
 ) -> dict[str, float]:
-    """Write the artifact's files and return the distance of its ONNX from full precision on SAMPLE_TEXTS.
+    """Write the artifact's files and return how far its ONNX is from full precision on SAMPLE_TEXTS.
 
     `training` is the training record (configuration, sources). Raises RunError if the exported network
-    differs from the trained one.
+    differs too much from the trained one.
     """
     artifact.path.mkdir(parents=True, exist_ok=True)
     network = network.eval().float().to("cpu")
@@ -105,7 +105,7 @@ def export_artifact(
 
 
 def save_tokenizer(source: Path, target: Path) -> None:
-    """The base's tokenizer without its own padding and truncation: `parley.model.text` sets them."""
+    """Copy the base's tokenizer without its padding and truncation, which `parley.model.text` sets."""
     tokenizer = TokenizerFile.from_file(str(source))
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -123,7 +123,7 @@ def _files(artifact: Artifact) -> dict[Part, Path]:
 
 
 def _write_onnx(network: Network, artifact: Artifact, tokenizer: Tokenizer) -> dict[str, float]:
-    """Write each part in int8 if its encoder tolerates it; returns the widest gaps of both."""
+    """Write each part, in int8 if its encoder tolerates that; returns the largest differences over both."""
     rows: dict[Part, list[Tokens]] = {
         "comments": tokenizer.articles(SAMPLE_TEXTS),
         "pairs": tokenizer.pairs([(SAMPLE_CONTEXT, text) for text in SAMPLE_TEXTS]),
@@ -134,19 +134,19 @@ def _write_onnx(network: Network, artifact: Artifact, tokenizer: Tokenizer) -> d
             full = build(network, part)
             if not bears_int8(config_of(network, part)):
                 onnx.save(full, file)
-                found = {"float_max_difference": _float_gap(network, part, file, rows[part])}
+                gaps = {"float_max_difference": _float_gap(network, part, file, rows[part])}
             else:
                 onnx.save(build(network, part, ranges=observe(network, part, rows[part])), file)
                 onnx.save(full, float_file := Path(folder) / "full.onnx")
-                found = _compare(network, part, float_file, file, rows[part])
-            parity |= {name: max(gap, parity.get(name, gap)) for name, gap in found.items()}
+                gaps = _compare(network, part, float_file, file, rows[part])
+            parity |= {name: max(gap, parity.get(name, gap)) for name, gap in gaps.items()}
     return _checked(parity)
 
 
 def _compare(
     network: Network, part: Part, full: Path, int8: Path, rows: Sequence[Tokens]
 ) -> dict[str, float]:
-    """The distance of the part's int8 outputs from float ones."""
+    """How far the part's int8 outputs are from the float ones, and the float ones from torch."""
     sessions, outputs = [_session(file) for file in (full, int8)], _outputs(part)
     gaps: dict[str, list[float]] = {name: [] for name in outputs}
     for row in rows:
@@ -155,10 +155,10 @@ def _compare(
             gaps[name].append(float(np.abs(in_int8[name] - in_full[name]).max()))
         if part == "comments":
             gaps["embedding"][-1] = float((in_int8["embedding"] * in_full["embedding"]).sum())
-    found = {"float_max_difference": _float_gap(network, part, full, rows)}
+    parity = {"float_max_difference": _float_gap(network, part, full, rows)}
     if part == "pairs":
-        return found | {"int8_max_pair_logit_difference": round(max(max(of) for of in gaps.values()), 4)}
-    return found | {
+        return parity | {"int8_max_pair_logit_difference": round(max(max(of) for of in gaps.values()), 4)}
+    return parity | {
         "int8_max_logit_difference": round(max(gaps["comment_logits"]), 4),
         "int8_mean_embedding_cosine": round(float(np.mean(gaps["embedding"])), 5),
     }
@@ -169,21 +169,21 @@ def _outputs(part: Part) -> tuple[str, ...]:
 
 
 def _float_gap(network: Network, part: Part, full: Path, rows: Sequence[Tokens]) -> float:
-    """The largest difference of any output of the part's float ONNX from torch's."""
+    """The largest difference between any output of the part's float ONNX and torch's."""
     session, gap = _session(full), 0.0
     read = network.comments if part == "comments" else network.pairs
     for row in rows:
         with torch.no_grad():
             expected = read(**pad([row.ids], [row.types]))
-        found = _run(session, part, row)
-        gap = max(gap, *(float(np.abs(f - e.numpy()).max()) for f, e in zip(found, expected, strict=True)))
+        actual = _run(session, part, row)
+        gap = max(gap, *(float(np.abs(a - e.numpy()).max()) for a, e in zip(actual, expected, strict=True)))
     return round(gap, 6)
 
 
 def _checked(parity: dict[str, float]) -> dict[str, float]:
     cosine = parity.get("int8_mean_embedding_cosine", 1.0)
     if parity["float_max_difference"] > FLOAT_TOLERANCE or cosine < INT8_COSINE:
-        raise RunError(f"the exported network differs from the trained one: {parity}; nothing was released")
+        raise RunError(f"the exported network differs too much from the trained one ({parity}): don't use it")
     return parity
 
 
@@ -197,7 +197,7 @@ def _run(session: onnxruntime.InferenceSession, part: Part, row: Tokens) -> list
 
 
 def start_calibration(network: Network, artifact: Artifact) -> None:
-    """Write the calibration learnt by training itself: unchanged logits."""
+    """Write the initial calibration: unchanged logits, and the relatedness that training learnt."""
     same = {"scale": 1.0, "bias": 0.0}
     values = {
         "comment": dict.fromkeys(COMMENT_LABELS, same),

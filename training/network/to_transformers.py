@@ -1,14 +1,14 @@
-"""Exports an artifact as folders that `transformers` loads: two encoders, heads, the tokenizer, a README.
+"""Exports an artifact as a folder that `transformers` loads: two encoders, heads, tokenizer and README.
 
     export(Artifact.open("model/artifacts/parley-minilm"), Path("parley-minilm"))
 
     FOLDER/                  the comment encoder: AutoModel.from_pretrained(FOLDER)
         config.json, model.safetensors, heads.safetensors, tokenizer.json, tokenizer_config.json
         pairs/               the pair encoder: AutoModel.from_pretrained(FOLDER, subfolder="pairs")
-        calibration.json, thresholds.json          how logits become probabilities, and those labels
-        README.md            what it is, for a model hub, and how to read the heads; then the model card
+        calibration.json, thresholds.json          turn logits into probabilities, and those into labels
+        README.md            for a model hub: what the model is and how to read the heads, then the model card
 
-The weights are the artifact's int8 ones, dequantised to half precision.
+The weights are the artifact's int8 weights, dequantised to half precision.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _README = Path(__file__).with_name("readme.md")
 def export(artifact: Artifact, folder: Path, *, overwrite: bool = False) -> None:
     """Write `folder`. Raises BaseModelError, and RunError if it isn't empty."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
-        raise RunError(f"{folder} is not empty: name another folder, or give --overwrite")
+        raise RunError(f"{folder} is not empty: give another folder, or --overwrite")
     network = Network.from_artifact(artifact).eval()
     tokenizer = _tokenizer(artifact)
     places: dict[Part, Path] = {"comments": folder, "pairs": folder / "pairs"}

@@ -1,1 +1,1 @@
-"""A training as one folder that runs anywhere, and back: `python -m parley.training.pack --help`."""
+"""Packs a training into a folder that runs anywhere, and back: `python -m parley.training.pack --help`."""

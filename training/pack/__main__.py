@@ -1,8 +1,8 @@
-"""Packs a training into one folder that torch and numpy can run anywhere, and takes its result back.
+"""Packs a training into one folder that runs anywhere with torch and numpy, and unpacks its result.
 
 python -m parley.training.pack configs/training/fifth.yaml -o job --stages entailment sides topic
-python job/job.py --share 0.01       does it run here?
-python job/job.py                    or elsewhere: copy the folder there, and back when it is done
+python job/job.py --share 0.01       try whether it runs
+python job/job.py                    run it, here or wherever you copy the folder
 python -m parley.training.pack configs/training/fifth.yaml --unpack job --run-dir runs/fifth
 """
 
@@ -19,7 +19,7 @@ from parley.training.errors import TrainingError
 
 
 def main() -> None:
-    """Write a job, or take its results back."""
+    """Write a job, or unpack its result."""
     parser = argparse.ArgumentParser(
         prog="python -m parley.training.pack",
         description=__doc__,
@@ -29,16 +29,16 @@ def main() -> None:
     either = parser.add_mutually_exclusive_group(required=True)
     either.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="write the job into this folder")
     either.add_argument(
-        "--unpack", type=Path, nargs="+", metavar="FOLDER", help="take the results of these folders back"
+        "--unpack", type=Path, nargs="+", metavar="FOLDER", help="unpack the results in these folders"
     )
-    parser.add_argument("--stages", nargs="+", default=[], help="with -o: these stages only")
+    parser.add_argument("--stages", nargs="+", default=[], help="with -o: only these stages")
     parser.add_argument(
-        "--run-dir", type=Path, help="with --unpack: where artifact and metrics go (default: runs/NAME)"
+        "--run-dir", type=Path, help="with --unpack: folder for the artifact and metrics (default: runs/NAME)"
     )
     parser.add_argument("--data-dir", type=Path, default=Path("../shared/data"), help="default: %(default)s")
     given = parser.parse_args()
     if given.unpack and given.stages:
-        parser.error("--stages goes with -o: a packed folder knows its stages")
+        parser.error("--stages goes with -o: a packed folder already has its stages")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         _run(given)

@@ -1,9 +1,9 @@
-"""A configuration's stages to one folder that trains anywhere: rows, weights, plan and the job itself.
+"""Packs a configuration's stages into one folder that trains anywhere: rows, weights, plan and job.
 
     pack(load_config("configs/training/fifth.yaml"), data_dir=Path("../shared/data"), folder=Path("job"))
 
-The folder holds the encoders that its stages train and no others. Weights are in half precision where they
-fit, else the matrices in int8, with a scale a row.
+The folder has only the encoders that its stages train. Weights are in half precision if they fit, otherwise
+matrices are in int8 with a scale per row.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ log = logging.getLogger(__name__)
 MOST_BYTES = 60_000_000
 UNKNOWN = -1
 _SMALL = 1 << 16
-"""Values of a matrix that int8 would save nothing on."""
+"""Matrices with fewer values than this stay in half precision: int8 would save next to nothing."""
 PLAN = "plan.json"
 HEADS = {
     "encoder": ("comment_head", "span_head", "off_topic_scale", "off_topic_bias"),
     "pair_encoder": ("stance_hidden", "stance_head", "off_topic_hidden", "off_topic_head", "reply_head"),
 }
-"""What reads each encoder."""
+"""The heads on each encoder."""
 _JOB = Path(__file__).with_name("job")
-_LAUNCHER = '''"""Trains what lies in this folder, with torch and numpy alone: on a GPU where torch finds one.
+_LAUNCHER = '''"""Runs the training in this folder with torch and numpy alone, on a GPU if torch has one.
 
-    python job.py                    the whole plan
-    python job.py --resume           go on from the last checkpoint
-    python job.py --minutes 8        the plan in so much time
-    python job.py --share 0.01       a hundredth of rows and of time, into trial/: does it run here?
+    python job.py                    run the whole plan
+    python job.py --resume           continue from the last checkpoint
+    python job.py --minutes 8        run the whole plan in this time
+    python job.py --share 0.01       try it: a hundredth of the rows and the time, results in trial/
 
-    plan.json        stages and tasks, weights of losses, shape of the encoders, SHA-256 of the other files
+    plan.json        stages and tasks, loss weights, shape of the encoders, SHA-256 of the other files
     weights.npz      the network to start from
-    rows-TASK.npz    token ids and labels, row behind row
+    rows-TASK.npz    token ids and labels, rows concatenated
     checkpoint.pt    written every few minutes, and when interrupted
     result-N.npz     the trained weights: python -m parley.training.pack CONFIG --unpack THIS_FOLDER
 """
@@ -74,15 +74,15 @@ Array = NDArray[Any]
 
 
 def pack(config: TrainConfig, *, data_dir: Path, folder: Path, stages: Sequence[str] = ()) -> dict[str, Any]:
-    """Writes `folder` for the stages of that name (all where none is named); returns the plan it holds.
+    """Write `folder` for the named `stages` (by default all) and return its plan.
 
-    Raises RunError where there is nothing to pack, the folder is not empty, or it would be too large.
+    Raises RunError if there is nothing to pack, the folder is not empty, or it would be too large.
     """
     chosen = choose(config, stages)
     if folder.is_dir() and any(folder.iterdir()):
         raise RunError(f"{folder} is not empty: give another folder, or delete it")
     prepared = read(config, data_dir=data_dir)
-    torch.manual_seed(config.seed)  # heads may be fresh
+    torch.manual_seed(config.seed)  # new heads are initialised at random
     network = Network.from_base(config.base, config.pair_base)
     tokenizer_file = base_tokenizer(config.base)
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def pack(config: TrainConfig, *, data_dir: Path, folder: Path, stages: Sequence[
     for task in (task for stage in chosen for task in stage.tasks):
         rows = rows_of(task, prepared, seed=config.seed)
         if not rows:
-            raise RunError(f"task {task.name!r} has no rows to read for {task.read}: look at its sources")
+            raise RunError(f"task {task.name!r} has no rows for read: {task.read}; check its sources")
         arrays = to_arrays(task, rows, tokenizer_file, article_tokens=config.tokens.context)
         np.savez_compressed(folder / f"rows-{task.name}.npz", **arrays)  # type: ignore[arg-type]
         counts[task.name] = {"rows": len(rows), "tokens": int(arrays["lengths"].sum())}
@@ -115,7 +115,7 @@ def pack(config: TrainConfig, *, data_dir: Path, folder: Path, stages: Sequence[
 
 
 def choose(config: TrainConfig, names: Sequence[str]) -> list[Stage]:
-    """The stages of those names, in the configuration's order; all where none is named."""
+    """The stages with these names, in the configuration's order; all if `names` is empty."""
     known = [stage.name for stage in config.stages]
     if not known:
         raise RunError("this configuration has no stages to pack: use `parley train`")
@@ -125,12 +125,12 @@ def choose(config: TrainConfig, names: Sequence[str]) -> list[Stage]:
 
 
 def digest(config: TrainConfig) -> str:
-    """What tells a configuration from another."""
+    """A hash that identifies the configuration."""
     return sha256(json.dumps(config.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
 
 def rows_of(task: Task, prepared: Prepared, *, seed: int) -> list[Example]:
-    """The examples that `task` reads: of its sources, and of what was made, those with its labels."""
+    """The examples for `task`: those rows of its sources and kinds of augmented rows that have its labels."""
     rows = [e for e in prepared.own if e.source in task.sources]
     rows += [e for name in task.made for e in prepared.made[name]]
     rows = [e for e in rows if _is_read(e, task)]
@@ -149,7 +149,7 @@ def rows_of(task: Task, prepared: Prepared, *, seed: int) -> list[Example]:
 
 def _is_read(example: Example, task: Task) -> bool:
     if not example.weight:
-        return False  # nobody's label
+        return False  # unlabelled, for a teacher
     if task.read == "pairs":
         return example.stance is not None or example.off_topic is not None
     if task.read == "replies":
@@ -162,15 +162,15 @@ def _is_read(example: Example, task: Task) -> bool:
 def to_arrays(
     task: Task, rows: Sequence[Example], tokenizer_file: Path, *, article_tokens: int
 ) -> dict[str, Array]:
-    """The rows as the job reads them, token ids row behind row."""
+    """The rows as arrays for the job; token ids are concatenated."""
     tokenizer = Tokenizer(tokenizer_file, max_tokens=task.tokens, stride=0)
     weight = np.array([e.weight for e in rows], dtype=np.float16)
     if task.read in ("pairs", "replies"):
         context_of = pair_context_of if task.read == "pairs" else reply_context_of
-        found = tokenizer.pairs([(context_of(e), plain_text(e.text).text) for e in rows])
+        pairs = tokenizer.pairs([(context_of(e), plain_text(e.text).text) for e in rows])
         return {
-            **_flat("ids", [row.ids for row in found]),
-            "contexts": np.array([row.types.count(0) for row in found], dtype=np.uint16),
+            **_flat("ids", [pair.ids for pair in pairs]),
+            "contexts": np.array([pair.types.count(0) for pair in pairs], dtype=np.uint16),
             "weight": weight,
             **_answers(rows, task),
         }
@@ -193,7 +193,7 @@ def to_arrays(
 
 
 def _answers(rows: Sequence[Example], task: Task) -> dict[str, Array]:
-    """The labels of pair rows; a task reads those that it is for."""
+    """The labels of pair rows; labels that `task` doesn't train are left unknown."""
     pairs, count = task.read == "pairs", len(rows)
     stance, reply = np.full(count, UNKNOWN, dtype=np.int8), np.full(count, UNKNOWN, dtype=np.int8)
     off_topic = np.full(count, np.nan, dtype=np.float16)
@@ -208,7 +208,7 @@ def _answers(rows: Sequence[Example], task: Task) -> dict[str, Array]:
 
 
 def _marks(example: Example, plain: Any, window: Any) -> Array:
-    """1 for tokens in a toxic span, 0 for others, UNKNOWN where nobody marked any."""
+    """1 for tokens in a toxic span, 0 for others, UNKNOWN for special tokens and unannotated texts."""
     marks = np.array(span_labels(example.spans, plain, window) or [np.nan] * len(window))
     return np.where(np.isnan(marks), UNKNOWN, marks)
 
@@ -219,7 +219,7 @@ def _flat(name: str, rows: Sequence[Sequence[int]], *, lengths: str = "lengths")
 
 
 def shape_of(config: PretrainedConfig) -> dict[str, Any]:
-    """What the job must know of an encoder beside its weights. Raises RunError for one that it can't run."""
+    """What the job needs to know about an encoder besides its weights. Raises RunError if it can't run it."""
     if config.model_type != "bert" or config.hidden_act not in ("gelu", "relu"):
         raise RunError(
             f"the portable job runs BERT with gelu or relu, not {config.model_type} with "
@@ -234,15 +234,15 @@ def shape_of(config: PretrainedConfig) -> dict[str, Any]:
 
 
 def weights_of(network: Network, encoders: Sequence[str]) -> dict[str, Tensor]:
-    """The network's weights that belong to these encoders."""
+    """The network's weights that belong to these encoders and their heads."""
     parts = {part for name in encoders for part in (name, *HEADS[name])}
     return {name: w for name, w in network.state_dict().items() if name.split(".")[0] in parts}
 
 
 def write_weights(weights: Mapping[str, Tensor], folder: Path) -> None:
-    """Writes weights.npz in half precision, or where the folder would be too large for that, in int8.
+    """Write weights.npz in half precision, or in int8 if the folder would become too large.
 
-    Raises RunError, and deletes the folder, where it is too large for that as well.
+    If it is too large even so, deletes the folder and raises RunError.
     """
     file = folder / "weights.npz"
     rows = sum(other.stat().st_size for other in folder.iterdir() if other != file)
@@ -259,13 +259,13 @@ def write_weights(weights: Mapping[str, Tensor], folder: Path) -> None:
         sizes = ", ".join(f"{f.name} {f.stat().st_size / 1e6:.0f} MB" for f in sorted(folder.iterdir()))
         shutil.rmtree(folder)
         raise RunError(
-            f"the folder would hold more than {MOST_BYTES // 10**6} MB ({sizes}): pack stages apart "
+            f"the folder would exceed {MOST_BYTES // 10**6} MB ({sizes}): pack the stages separately "
             "(--stages), or cap their tasks"
         )
 
 
 def _to_int8(name: str, weight: NDArray[np.float32]) -> dict[str, Array]:
-    """A matrix as int8 with a scale a row, under NAME|scale; anything else in half precision."""
+    """A large matrix as int8 with a scale per row, under NAME|scale; anything else in half precision."""
     if weight.ndim != 2 or weight.size < _SMALL:
         return {name: weight.astype(np.float16)}
     scale = np.maximum(np.abs(weight).max(axis=1, keepdims=True) / 127, 1e-12).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The result of a packed job back into an artifact: exported, calibrated, with its record.
+"""Turns the result of a packed job into an artifact: exported, calibrated, with its training record.
 
 unpack(load_config("configs/training/fifth.yaml"), [Path("job")], data_dir=..., run_dir=Path("runs/fifth"))
 """
@@ -28,9 +28,9 @@ from parley.training.pack.packing import PLAN, digest
 
 
 def unpack(config: TrainConfig, folders: Sequence[Path], *, data_dir: Path, run_dir: Path) -> Artifact:
-    """Writes run_dir/artifact and run_dir/metrics.json from the results in `folders`, which `config` packed.
+    """Write run_dir/artifact and run_dir/metrics.json from the results in `folders`, packed from `config`.
 
-    Raises RunError where a folder has no result, or is of another configuration.
+    Raises RunError if a folder has no result, or was packed from another configuration.
     """
     if (run_dir / "artifact").exists():
         raise RunError(f"{run_dir} already has an artifact: give another --run-dir")
@@ -59,37 +59,37 @@ def unpack(config: TrainConfig, folders: Sequence[Path], *, data_dir: Path, run_
 
 
 def trained(config: TrainConfig, folders: Sequence[Path]) -> Network:
-    """The configuration's base with the weights of `folders` in their places."""
+    """The configuration's base network with the weights from `folders`."""
     network = Network.from_base(config.base, config.pair_base)
     state = network.state_dict()
     for folder in folders:
         weights = result(folder)
         if unknown := sorted(weights.keys() - state.keys()):
-            raise RunError(f"{folder} has weights that {config.base} lacks: {unknown[0]}")
+            raise RunError(f"{folder} has a weight that {config.base} doesn't have: {unknown[0]}")
         state |= weights
     network.load_state_dict(state)
     with torch.no_grad():
-        network.relatedness.zero_()  # the job learnt sides without cosines; calibration weighs them
+        network.relatedness.zero_()  # the job trained stance without cosines; calibration fits their weight
     return network.eval()
 
 
 def result(folder: Path) -> dict[str, Tensor]:
-    """The weights after the job: what it trained, and the rest as it read them."""
+    """The weights after the job: those it trained, and the rest as packed."""
     files = sorted(folder.glob("result-*.npz"))
     if not files:
-        raise RunError(f"{folder} has no result: run python {folder / 'job.py'} to its end")
-    found = read_weights(folder / "weights.npz")
+        raise RunError(f"{folder} has no result: run python {folder / 'job.py'} to the end first")
+    weights = read_weights(folder / "weights.npz")
     for file in files:
         with np.load(file) as arrays:
-            found |= {name: torch.from_numpy(arrays[name].astype(np.float32)) for name in arrays}
-    return found
+            weights |= {name: torch.from_numpy(arrays[name].astype(np.float32)) for name in arrays}
+    return weights
 
 
 def _plan(config: TrainConfig, folder: Path) -> dict[str, Any]:
     file = folder / PLAN
     if not file.is_file():
-        raise RunError(f"{folder} has no {PLAN}: give the folder that -o wrote, with what the job added")
+        raise RunError(f"{folder} has no {PLAN}: give the folder that -o wrote and the job ran in")
     plan: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     if plan["config"] != digest(config):
-        raise RunError(f"{folder} was packed from another configuration: unpack with that one")
+        raise RunError(f"{folder} was packed from another configuration: unpack it with that one")
     return plan

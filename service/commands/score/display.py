@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def progress(*, shown: bool) -> Iterator[Callable[[Summary, float], None]]:
-    """Give what is to be called with a summary and the share that is done; it shows both on a terminal."""
+    """Yield a function to call with a summary and the share done; on a terminal it shows both."""
     with progress_bar("comments", "rate", shown=shown) as bar:
         task = bar.add_task("Scoring", total=1.0, comments="", rate="")
         begun = False
@@ -24,7 +24,9 @@ def progress(*, shown: bool) -> Iterator[Callable[[Summary, float], None]]:
         def update(summary: Summary, fraction: float) -> None:
             nonlocal begun
             count, rate = f"{summary.scored:,} comments", f"{summary.rate:,.0f}/s"
-            if not begun and summary.earlier:  # the time left is for scoring, not for reading again
+            if (
+                not begun and summary.earlier
+            ):  # a resumed run reads again quickly; the time left is for scoring
                 bar.reset(task, total=1.0, completed=0)
             begun = True
             bar.update(task, completed=fraction, comments=count, rate=rate)

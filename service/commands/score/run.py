@@ -1,6 +1,6 @@
 """One run of `parley score`: builds a reader, a selection and a scorer from the flags, and runs them.
 
-Heavy imports stand inside functions, so that an error in the command is reported at once.
+Heavy imports are inside functions, so that an error in the command line is reported at once.
 """
 
 from __future__ import annotations
@@ -176,7 +176,8 @@ class ScoreRun:
                     errors,
                     scorer,
                     ahead=not self._piped
-                    and self._flags.text is None,  # whoever sends row by row gets each answer at once
+                    and self._flags.text
+                    is None,  # so that a caller who sends row by row gets each answer at once
                     batch=self._flags.batch_size,
                     on_batch=on_batch,
                 )
@@ -194,7 +195,7 @@ class ScoreRun:
         )
 
     def _identity(self, pseudonyms: Pseudonyms | None) -> dict[str, Any]:
-        """What must be the same for a run to resume from another's parts."""
+        """The values that must be equal for a run to resume from the parts of another."""
         from parley.service.dumps.scoring.fingerprint import call_of, fingerprint, fingerprint_of_model
 
         return call_of(

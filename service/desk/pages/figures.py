@@ -12,7 +12,7 @@ from datetime import date
 WIDTH, HEIGHT = 360, 190
 LEFT, RIGHT, TOP, BOTTOM = 40, 8, 12, 26
 MIN_DAYS = 7
-"""Least number of days that the width stands for: one day must not fill the figure."""
+"""The fewest days that the width represents, so that a single day doesn't fill the figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Text in a figure; `anchor` as SVG has it."""
+    """Text in a figure; `anchor` as in SVG."""
 
     x: float
     y: float
@@ -103,7 +103,7 @@ def line_by_day(
 def calibration(
     title: str, sentence: str, bins: Sequence[tuple[float, float, int]], *, head: Sequence[str]
 ) -> Figure:
-    """The share of comments rejected by score; right scores lie on the dotted line."""
+    """The share of rejected comments by score; calibrated scores lie on the dotted line."""
     line = [(_x(score), _y(share, 1.0)) for score, share, _ in bins]
     ticks = [Label(_x(v), HEIGHT - 8, f"{v:.0%}") for v in (0.0, 0.5, 1.0)]
     ticks[0] = Label(_x(0.0) + 4, HEIGHT - 8, "0%", "middle")
@@ -150,7 +150,7 @@ def _scale(top: float) -> list[Label]:
 
 
 def _nice(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50, ... from `value` on."""
+    """The smallest of 1, 2, 5, 10, 20, 50, ... that is at least `value`."""
     size = 1.0
     while True:
         for step in (1, 2, 5):

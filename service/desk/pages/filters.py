@@ -1,6 +1,6 @@
 """A queue's filter as a query string, and back: every page of the desk has one in its address.
 
-A browser may send anything: numbers that fit no column, and text that no database stores.
+A browser may send anything: numbers too large for a column, and text that databases can't store.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def read_filter(values: Mapping[str, Any], queue: int | None = None) -> Filter:
 
 def fields(wanted: Filter) -> dict[str, str]:
     """The fields that differ from the default filter, as in a query string."""
-    found = {
+    values = {
         "queue": str(wanted.queue),
         "state": "" if wanted.state == "waiting" else wanted.state,
         "show": "" if wanted.flagged else "all",
@@ -59,7 +59,7 @@ def fields(wanted: Filter) -> dict[str, str]:
         "search": wanted.search or "",
         "sort": "" if wanted.sort == "need" else wanted.sort,
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in values.items() if value}
 
 
 def query(wanted: Filter, **changes: Any) -> str:

@@ -21,7 +21,7 @@ from parley.service.store.desk import decisions, deliveries
 from parley.service.web.context import ServiceDep
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would run as a formula; such a cell gets a leading apostrophe."""
+"""Cells that a spreadsheet would run as formulas; they get a leading apostrophe."""
 SIZE = 50
 
 router = APIRouter(route_class=DeskRoute, include_in_schema=False)
@@ -55,12 +55,12 @@ async def export_csv(service: ServiceDep, session: AdminDep) -> Response:
 @router.get("/desk/statements.jsonl")
 async def export_statements(service: ServiceDep, session: AdminDep) -> Response:
     """A statement of reasons for each rejected comment, as JSON lines."""
-    found = (statement(row) for row in decisions.standing(service.store) if row["action"] == "reject")
-    return _download(as_jsonl(found), "statements.jsonl", "application/jsonl")
+    statements = (statement(row) for row in decisions.standing(service.store) if row["action"] == "reject")
+    return _download(as_jsonl(statements), "statements.jsonl", "application/jsonl")
 
 
 def statement(row: dict[str, Any]) -> dict[str, Any]:
-    """The statement of reasons that the DSA's article 17 asks for."""
+    """The statement of reasons that article 17 of the DSA requires."""
     reason = words.REJECTIONS.get(row["reason"] or "", "Another reason")
     return {
         "decision": row["key"],

@@ -62,10 +62,10 @@ async def sign_out(request: Request, service: ServiceDep, session: SessionDep) -
 @router.get("/desk/static/{name}")
 async def static(name: str) -> Response:
     """A style sheet, script or icon of the desk. Raises NotFound."""
-    found = file(name)
-    if found is None:
+    response = file(name)
+    if response is None:
         raise NotFound("there is no such file")
-    return found
+    return response
 
 
 def _next(request: Request) -> str:

@@ -35,7 +35,7 @@ OFFERED_S = 60.0
 """How long the filters' choices are cached."""
 MAX_NOTE = 2000
 LATEST_PLACE = 4e9
-"""The latest second that a page's place may name; urgencies are far below."""
+"""The highest number in a page's position: the latest time; urgencies are far lower."""
 
 router = APIRouter(route_class=DeskRoute, include_in_schema=False)
 _counts: TTLCache[Any, Any] = TTLCache(1000, COUNTS_S)
@@ -314,9 +314,9 @@ def _count(service: Service, wanted: Filter, whole: int | None) -> dict[str, Any
 
 def _kept(cache: TTLCache[Any, Any], key: Any, count: Callable[[], Any]) -> Any:
     with _counting:
-        found = cache.get(key)
-    if found is None:
-        found = count()
+        value = cache.get(key)
+    if value is None:
+        value = count()
         with _counting:
-            cache[key] = found
-    return found
+            cache[key] = value
+    return value

@@ -64,8 +64,8 @@ async def show_estimate(request: Request, service: ServiceDep, session: SessionD
     if rule is None:
         raise InvalidRequest("there is no such rule: reload the page")
     threshold = _threshold(params.get(f"t:{key}"))
-    found = await run_in_threadpool(estimate, service, _queue_id(params), rule, threshold)
-    return page(request, "estimate.html", title="Estimate", it=found, key=key)
+    estimated = await run_in_threadpool(estimate, service, _queue_id(params), rule, threshold)
+    return page(request, "estimate.html", title="Estimate", it=estimated, key=key)
 
 
 @router.post("/desk/reading")

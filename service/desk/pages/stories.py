@@ -26,9 +26,13 @@ router = APIRouter(route_class=DeskRoute, include_in_schema=False)
 @router.get("/desk/stories")
 async def show(request: Request, service: ServiceDep, session: SessionDep) -> Response:
     """The stories that were closed or opened by hand."""
-    found = await run_in_threadpool(stories.latest, service.store)
+    changed = await run_in_threadpool(stories.latest, service.store)
     return page(
-        request, "stories.html", title="Closed stories", stories=found, days=service.settings.desk.close_after
+        request,
+        "stories.html",
+        title="Closed stories",
+        stories=changed,
+        days=service.settings.desk.close_after,
     )
 
 
@@ -53,5 +57,5 @@ def _change(service: Service, given: Sequence[str], state: State | None, by: str
     if not names:
         raise InvalidRequest("give the address or id of the story's article")
     known = articles.find(service.store, names).values()
-    names += [name for found in known for name in names_of(Article(id=found.id, url=found.url))]
+    names += [name for article in known for name in names_of(Article(id=article.id, url=article.url))]
     service.stories.change(list(dict.fromkeys(names)), state, by=by)

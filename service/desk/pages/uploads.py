@@ -81,9 +81,9 @@ router = APIRouter(route_class=DeskRoute, include_in_schema=False)
 @router.get(UPLOAD)
 async def show_uploads(request: Request, service: ServiceDep, session: SessionDep) -> Response:
     """The form that takes a file, and the uploads so far."""
-    found = await run_in_threadpool(queues.all_queues, service.store)
+    every = await run_in_threadpool(queues.all_queues, service.store)
     limit = service.settings.desk.upload // 1_000_000
-    return page(request, "uploads.html", title="Upload a file", limit=limit, queues=found[1:])
+    return page(request, "uploads.html", title="Upload a file", limit=limit, queues=every[1:])
 
 
 @router.post(UPLOAD)
@@ -153,14 +153,14 @@ async def remove(request: Request, queue_id: RowId, service: ServiceDep, session
 
 def guess(columns: list[str]) -> dict[str, str]:
     """Guess from the columns' names which holds which field; a column holds one field."""
-    found: dict[str, str] = {}
+    chosen: dict[str, str] = {}
     for field in GUESSES:
         same = next((column for column in columns if column == field), None)
         fitting = (c for c in columns if re.search(GUESSES[field], c.strip(), re.IGNORECASE))
-        column = same or next((c for c in fitting if c not in found.values()), None)
+        column = same or next((c for c in fitting if c not in chosen.values()), None)
         if column is not None:
-            found[field] = column
-    return found
+            chosen[field] = column
+    return chosen
 
 
 def open_records(path: Path, columns: Mapping[str, str]) -> tuple[Source, Reader]:
@@ -237,9 +237,9 @@ class Look(Columns):
         self.found: dict[str, None] = {}
         self.rows: list[dict[str, Any]] = []
 
-    def check(self, found: Iterable[str], *, place: str) -> None:
+    def check(self, names: Iterable[str], *, place: str) -> None:
         """Record the columns' names; nothing is refused."""
-        self.found |= dict.fromkeys(found)
+        self.found |= dict.fromkeys(names)
 
     def record(self, values: Mapping[str, Any], *, row: int, line: int | None = None) -> Record:
         """Keep the row as it is; the record holds only its place."""

@@ -26,7 +26,7 @@ from parley.service.web.context import Service, ServiceDep
 
 DAYS = 28
 ENOUGH = 20
-"""With fewer decisions a share says little."""
+"""The fewest decisions for which a share is shown: with fewer it says little."""
 BINS = 5
 
 router = APIRouter(route_class=DeskRoute, include_in_schema=False)
@@ -34,7 +34,7 @@ router = APIRouter(route_class=DeskRoute, include_in_schema=False)
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How often two agree: the model and the moderators on a label, or two moderators."""
+    """How often the model and the moderators agree on a label, or two moderators agree."""
 
     who: str
     same: int
@@ -78,7 +78,7 @@ def by_label(standing: Sequence[dict[str, Any]], lines: dict[str, float]) -> lis
 
     Above it a rejection for the label's reason agrees; below it anything else does.
     """
-    found = []
+    agreements = []
     for label, line in lines.items():
         same = of = 0
         codes = {words.SUGGESTED[label]} | ({"AD"} if label == "spam" else set())
@@ -89,8 +89,8 @@ def by_label(standing: Sequence[dict[str, Any]], lines: dict[str, float]) -> lis
             rejected = row["action"] == "reject" and row["reason"] in codes
             same, of = same + ((score >= line) == rejected), of + 1
         if of:
-            found.append(Agreement(words.LABELS[label], same, of))
-    return found
+            agreements.append(Agreement(words.LABELS[label], same, of))
+    return agreements
 
 
 def by_pair(log: Iterable[dict[str, Any]]) -> list[Agreement]:

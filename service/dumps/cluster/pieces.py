@@ -24,7 +24,7 @@ from parley.service.errors import DumpError
 
 PIECE_BYTES = 8 * 2**20
 PIECE_ROWS = 20_000
-"""Size of a piece, some minutes of work: what is repeated if a worker dies."""
+"""Size of a piece: some minutes of work, which are repeated if a worker dies."""
 _PIECES = 64
 _LEAST_BYTES = PIECE_BYTES // 16
 _LEAST_ROWS = PIECE_ROWS // 16
@@ -89,8 +89,8 @@ class Location:
         from pyarrow.fs import FileSelector
 
         filesystem, path = self.open()
-        found = filesystem.get_file_info(FileSelector(f"{path}/{folder}", allow_not_found=True))
-        return sorted(info.base_name for info in found if info.is_file)
+        infos = filesystem.get_file_info(FileSelector(f"{path}/{folder}", allow_not_found=True))
+        return sorted(info.base_name for info in infos if info.is_file)
 
     def clear(self) -> None:
         """Delete what is in this folder, if there is one."""
@@ -107,11 +107,11 @@ class Location:
         filesystem, path = self.open()
         info = filesystem.get_file_info(path)
         if info.is_file:
-            found = [info]
+            infos = [info]
         else:
             below = filesystem.get_file_info(FileSelector(path, recursive=True, allow_not_found=True))
-            found = sorted((file for file in below if file.is_file), key=lambda file: file.path)
-        known = [file for file in found if file.path.lower().endswith((*_LINES, *_PACKED, *_TABLES))]
+            infos = sorted((file for file in below if file.is_file), key=lambda file: file.path)
+        known = [file for file in infos if file.path.lower().endswith((*_LINES, *_PACKED, *_TABLES))]
         if not known:
             endings = ", ".join((*_LINES, *_PACKED, *_TABLES))
             raise DumpError(f"{self.uri} has no file that the ray engine reads: their names end in {endings}")
@@ -120,10 +120,10 @@ class Location:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """`start` and `end` are bytes of a file of lines, or rows of the row group `group`; None is all of it.
+    """A part of a dump: `start` and `end` in bytes of a file of lines, or in rows of the row group `group`.
 
-    `rows_before` counts the rows before the piece in the dump, `lines_before` the lines before it in its
-    file.
+    Without them it is the whole file. `rows_before` counts the dump's rows before the piece, `lines_before`
+    the file's lines before it.
     """
 
     number: int
@@ -212,7 +212,7 @@ def open_piece(file: Path, piece: Piece) -> Source:
 
 
 def read_piece(source: Source, piece: Piece, columns: Columns) -> Reader:
-    """The rows of a piece. Threads aren't joined across pieces."""
+    """The rows of a piece. Replies aren't joined across pieces."""
     return (JsonLinesReader if piece.group is None else TableReader)(source, columns)
 
 

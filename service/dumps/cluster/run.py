@@ -173,14 +173,14 @@ class PieceScorer:
 
 def _begin(folder: Location, call: Mapping[str, Any], *, resume: bool, overwrite: bool) -> dict[int, Summary]:
     """The receipts of an unfinished run of the same call, by piece; else prepares the folder."""
-    found, call = folder.get(_CALL), json.loads(json.dumps(call))
+    earlier, call = folder.get(_CALL), json.loads(json.dumps(call))
     finished = folder.get(_SUMMARY) is not None
     if finished and not overwrite:
         raise DumpError(f"{folder.uri} exists; give another name, or --overwrite to replace it")
-    if found is None and not overwrite and (folder.names("") or folder.names(_OURS)):
+    if earlier is None and not overwrite and (folder.names("") or folder.names(_OURS)):
         raise DumpError(f"{folder.uri} holds other files; give another name, or --overwrite to replace them")
-    if found is not None and resume and not finished:
-        if json.loads(found) != call:
+    if earlier is not None and resume and not finished:
+        if json.loads(earlier) != call:
             raise DumpError(
                 f"{folder.uri} has an unfinished run of a different command: repeat that to finish it, or "
                 "start over with --no-resume"
@@ -226,9 +226,9 @@ def _map_counts(dump: Location, pieces: Sequence[Piece]) -> list[tuple[int, int]
 
     def count_pieces(batch: dict[str, Any]) -> dict[str, Any]:
         with TemporaryDirectory(prefix="parley-") as temporary:
-            found = [count(dump, Piece(**json.loads(text)), Path(temporary)) for text in batch["piece"]]
+            counts = [count(dump, Piece(**json.loads(text)), Path(temporary)) for text in batch["piece"]]
         numbers = [json.loads(text)["number"] for text in batch["piece"]]
-        return {"number": numbers, "lines": [n for n, _ in found], "rows": [n for _, n in found]}
+        return {"number": numbers, "lines": [n for n, _ in counts], "rows": [n for _, n in counts]}
 
     rows = _dataset(pieces).map_batches(count_pieces, batch_size=1).take_all()
     rows.sort(key=lambda row: row["number"])

@@ -103,8 +103,10 @@ def _typed(value: Any, kind: str) -> Any:
 
 
 def objects(source: Source) -> Iterator[RawRow]:
-    """The objects of JSON lines as they stand there: `values` by the file's own names, until a format names
-    the fields. What is no object has a problem. Raises DumpError where the file ends inside an object."""
+    """The objects of a JSON lines file, unchanged: `values` by the file's own names, for a format to rename.
+
+    A line that isn't an object has a `problem`. Raises DumpError if the file ends inside an object.
+    """
     for number, line in source.lines():
         if not line.strip():
             continue
@@ -120,11 +122,11 @@ def objects(source: Source) -> Iterator[RawRow]:
 
 
 def _is_begun(line: str) -> bool:
-    """Whether a last line that is not JSON is the beginning of an object."""
+    """Whether a last line that isn't JSON is the beginning of an object."""
     if len(line) >= MAX_LINE or not line.lstrip().startswith("{"):
         return False
     try:
-        from_json(line, allow_partial=True)  # also takes an object with more behind it
+        from_json(line, allow_partial=True)  # also accepts an object with more text after it
     except ValueError:
         return False
     try:
@@ -140,7 +142,7 @@ def objects_beside(beside: Source | None, source: Source) -> Iterator[Mapping[st
         return
     try:
         with closing(beside):
-            yield from (found.values for found in objects(beside) if not found.problem)
+            yield from (parsed.values for parsed in objects(beside) if not parsed.problem)
     except DumpError as error:
         source.remarks.append(str(error))
 

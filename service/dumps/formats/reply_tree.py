@@ -26,7 +26,7 @@ from parley.service.errors import DumpError
 
 CACHE_KIB = 8 * 1024
 WAITING = 1000
-"""Most rows that wait in memory; more wait on disk."""
+"""The most rows that wait in memory; more wait on disk."""
 MAX_DEPTH = 10_000
 """How many levels are followed up to find a thread's article."""
 
@@ -61,7 +61,7 @@ _Kept = tuple[str | None, str | None, str | None]
 
 
 class Index:
-    """What a dump's comments refer to, by id, on disk. The first with an id counts."""
+    """What a dump's comments refer to, by id, on disk. If several have the same id, the first counts."""
 
     def __init__(self) -> None:
         # An empty name is a private file that SQLite removes however the process ends. One transaction, never
@@ -105,32 +105,32 @@ class Index:
 
     def text(self, id: str) -> str | None:
         """The text of a comment."""
-        found = self._comment(id)
-        return None if found is None else found[0]
+        comment = self._comment(id)
+        return None if comment is None else comment[0]
 
     def names(self, id: str) -> tuple[str, ...]:
         """The name of a comment's author."""
-        found = self._comment(id)
-        return tuple(found[2].split("\0")) if found is not None and found[2] else ()
+        comment = self._comment(id)
+        return tuple(comment[2].split("\0")) if comment is not None and comment[2] else ()
 
     def root(self, id: str) -> str:
         """The comment or article at the top of the thread of `id`."""
         seen: set[str] = set()
         while id not in seen and len(seen) < MAX_DEPTH:
             seen.add(id)
-            found = self._comment(id)
-            if found is None or not found[1]:
+            comment = self._comment(id)
+            if comment is None or not comment[1]:
                 break
-            id = found[1]
+            id = comment[1]
         return id
 
     def _comment(self, id: str) -> _Kept | None:
         """Text, parent and author of a comment, the first with this id."""
         query = "SELECT id, text, parent, author FROM places JOIN comments USING (nr) WHERE hash = ?"
-        found = self._base.execute(query, (hash(id),)).fetchone()
-        if found is None or found[0] != _bytes(id):
+        row = self._base.execute(query, (hash(id),)).fetchone()
+        if row is None or row[0] != _bytes(id):
             return self._new.get(id)
-        return _string(found[1]), _string(found[2]), _string(found[3])
+        return _string(row[1]), _string(row[2]), _string(row[3])
 
     def _put_comments(self) -> None:
         numbered = list(enumerate(self._new.items(), start=self._count))
@@ -143,15 +143,15 @@ class Index:
         self._new, self._new_size = {}, 0
 
     def _article(self, id: str) -> Article | None:
-        found = self._get("articles", "url, title, text", id)
-        if found is None:
+        row = self._get("articles", "url, title, text", id)
+        if row is None:
             return None
-        url, title, text = map(_string, found)
+        url, title, text = map(_string, row)
         return Article(id=id, url=url, title=title, text=text)
 
     def _author(self, id: str) -> str | None:
-        found = self._get("authors", "name", id)
-        return None if found is None else _string(found[0])
+        row = self._get("authors", "name", id)
+        return None if row is None else _string(row[0])
 
     def wait(self, nr: int, row: Record | RawRow) -> None:
         """Store a row that waits."""
@@ -161,10 +161,10 @@ class Index:
     def waited(self, first: int) -> list[Record | RawRow]:
         """Take out the waiting rows from number `first` on, at most a thousand."""
         last = first + WAITING
-        found = self._base.execute(
+        stored = self._base.execute(
             "SELECT row FROM waiting WHERE nr >= ? AND nr < ? ORDER BY nr", (first, last)
         )
-        rows = [pickle.loads(row) for (row,) in found]  # our own rows, written above
+        rows = [pickle.loads(row) for (row,) in stored]  # safe to unpickle: our own rows, written above
         self._base.execute("DELETE FROM waiting WHERE nr < ?", (last,))
         return rows
 
@@ -174,8 +174,8 @@ class Index:
             self._base.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", [_bytes(v) for v in values])
 
     def _get(self, table: str, columns: str, id: str) -> tuple[bytes | None, ...] | None:
-        found = self._base.execute(f"SELECT {columns} FROM {table} WHERE id = ?", (_bytes(id),)).fetchone()
-        return None if found is None else tuple(found)
+        row = self._base.execute(f"SELECT {columns} FROM {table} WHERE id = ?", (_bytes(id),)).fetchone()
+        return None if row is None else tuple(row)
 
 
 class Joined:
@@ -226,7 +226,7 @@ class Joined:
 
     @property
     def share(self) -> float:
-        """How many of the rows that came have been handed on, in [0, 1]: the others wait for a parent."""
+        """The share of the rows read that were yielded, in [0, 1]: the others wait for a parent."""
         return self._gone / self._came if self._came else 1.0
 
     def _push(self, row: Record | RawRow) -> None:

@@ -1,6 +1,6 @@
 """A dump in several files: a folder, an archive or several arguments are read as one, in one order.
 
-    with open_dump([Path("export/")], name=None, columns=Columns()) as (reader, told):
+    with open_dump([Path("export/")], name=None, columns=Columns()) as (reader, remarks):
         for row in reader: ...                      # parents and articles are found across files
 
 All files have one format: others are skipped and reported. If one breaks off, reading continues with the
@@ -34,7 +34,7 @@ from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError, NothingToScore
 
 MOST = 10_000
-"""Most files of one dump."""
+"""The most files in one dump."""
 
 Opener = Callable[..., Source]
 
@@ -75,7 +75,7 @@ def _inside(path: Path) -> Iterator[Part]:
 
 
 def _those_with_comments(names: Sequence[str]) -> list[str]:
-    """The comments' file and its continuations, if a name tells which it is; else all."""
+    """The file of comments and its continuations, if the names show which it is; else all files."""
     main = main_file(names)
     return continued(main, names) if main is not None else sorted(names, key=natural)
 
@@ -95,8 +95,8 @@ class Several:
         self.repaired = 0
         self.columns: tuple[str, ...] = ()
         self.types: dict[str, Any] = {}
-        self._form, found = self._format(parts, name)
-        self._parts = self._that_open(found)
+        self._form, fitting = self._format(parts, name)
+        self._parts = self._that_open(fitting)
         self._sizes = [part.path.stat().st_size for part in self._parts]
         self._done = 0
         self._joined: Joined | None = None

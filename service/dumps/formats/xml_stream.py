@@ -19,9 +19,9 @@ from parley.service.dumps.reading.source import Source
 from parley.service.errors import DumpError
 
 MAX_ELEMENT = 16 * 2**20
-"""Most characters in one element."""
+"""The most characters in one element."""
 MAX_TOKEN = 2**20
-"""Most bytes of one tag, comment or instruction. Expat rescans an unfinished one with each chunk."""
+"""The most bytes in one tag, comment or instruction. Expat rescans an unfinished one with each chunk."""
 MAX_DEPTH = 200
 _FORBIDDEN = dict.fromkeys(chain(range(9), (11, 12), range(14, 32), range(55296, 57344), (65534, 65535)), " ")
 _CDATA, _CDATA_END = "<![CDATA[", "]]>"
@@ -114,7 +114,7 @@ def repaired(chunks: Iterator[str]) -> Iterator[str]:
 
 
 def _waiting(text: str) -> int:
-    """How many characters at the end of `text` may begin a reference, a tag or CDATA."""
+    """How many characters at the end of `text` may be the beginning of a reference, a tag or CDATA."""
     starts = [at for at in (text.rfind(mark, -_LONGEST) for mark in "&<") if at >= 0]
     return len(text) - min(starts) if starts else 0
 

@@ -22,7 +22,7 @@ _SIZES_FOLLOW, _UTF8 = 8, 0x800
 _UNKNOWN = 0xFFFFFFFF
 _CHUNK = 2**14
 _TABLES = (".parquet", ".pq", ".arrow", ".feather")
-"""Files that are read by seeking."""
+"""Files that are read with seeks, not sequentially."""
 HEAD = 262
 """Bytes needed to recognise an archive."""
 
@@ -49,12 +49,12 @@ def names_in(stream: Any, kind: str) -> list[str]:
     """The files in an archive, in order, without hidden ones. Raises the libraries' errors."""
     if kind == "tar":
         with tarfile.open(fileobj=_forwards(stream), mode="r|") as archive:
-            found = list(_tar_names(archive))
+            names = list(_tar_names(archive))
     elif (whole := _whole_zip(stream)) is not None:
-        found = [info.filename for info in whole.infolist() if not info.is_dir()]
+        names = [info.filename for info in whole.infolist() if not info.is_dir()]
     else:
-        found = [entry.name for entry in _walk(stream) if not entry.name.endswith("/")]
-    return [name for name in found if not _hidden(name)]
+        names = [entry.name for entry in _walk(stream) if not entry.name.endswith("/")]
+    return [name for name in names if not _hidden(name)]
 
 
 def open_member(stream: Any, kind: str, name: str) -> Any:

@@ -55,8 +55,8 @@ class Decisions:
 
     def _status(self, record: Record) -> str | None:
         names = (self._column,) if self._column else COLUMNS
-        found = (record.extra.get(own_name(name)) for name in names)
-        value = next((value for value in found if value not in (None, "")), None)
+        values = (record.extra.get(own_name(name)) for name in names)
+        value = next((value for value in values if value not in (None, "")), None)
         return None if value is None else str(value)
 
     def _labels(self, status: str) -> dict[str, int]:

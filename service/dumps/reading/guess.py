@@ -60,9 +60,9 @@ def guess(columns: Iterable[str], *, taken: Collection[str]) -> dict[str, str]:
     by_name: dict[str, str] = {}
     for column in columns:
         by_name.setdefault(_MARKS.sub("", column).lower(), column)
-    found: dict[str, str] = {}
+    guessed: dict[str, str] = {}
     for field, names in LIKELY.items():
         likely = next((by_name[name] for name in names if name in by_name), None)
         if field not in taken and likely is not None:
-            found[field] = likely
-    return found
+            guessed[field] = likely
+    return guessed

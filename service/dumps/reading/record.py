@@ -22,7 +22,7 @@ from parley.service.errors import DumpError
 _FORMATS: tuple[str, ...] = get_args(TextFormat)
 _LIKELY_TEXT = ("comment_text", "comment", "body", "message", "content", "comment_body", "post")
 _SHOWN = 40
-"""Most columns named in an error."""
+"""The most columns named in an error."""
 EMPTY_TEXT = "the text is empty: nothing to score"
 _EPOCH_MILLISECONDS = 1e11
 """Numbers above this are milliseconds since 1970, as in JavaScript, or microseconds; as seconds it is the
@@ -34,7 +34,7 @@ ONE_TEXT = {"author": "author.name", "parent": "parent.id"}
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|/", re.IGNORECASE)
 _WHOLE = re.compile(r"(\d*[1-9]\d*)\.0")
 _NOBODY = re.compile(r"[0-]+|-1|anon(?:ymous)?|\[deleted\]|\[removed\]|null|none|undefined", re.IGNORECASE)
-"""Values that mean nobody where a person is named."""
+"""Values of a person's name or id that mean nobody."""
 _NO_PARENT = ("", "0.0", "root", "null", "none", "nan", "undefined", "false", "-1")
 
 
@@ -142,36 +142,36 @@ class Columns:
         """The column of the text, or the outermost object around it."""
         return self._of["text"].partition(".")[0]
 
-    def names(self, found: Iterable[str]) -> tuple[str, ...]:
+    def names(self, columns: Iterable[str]) -> tuple[str, ...]:
         """The input's columns under their output names: columns with fields by the fields' names."""
         names: list[str] = []
-        for column in found:
+        for column in columns:
             fields = self._fields.get(column) or [ONE_TEXT.get(column, "")]
             names += [name for name in fields if name] or [own_name(column)]
         if self.text_format is not None and "format" not in names:
             names.append("format")
         return tuple(names)
 
-    def check(self, found: Iterable[str], *, place: str) -> None:
+    def check(self, columns: Iterable[str], *, place: str) -> None:
         """Refuse a table without the text or without a mapped column. Raises DumpError.
 
         Other missing fields are guessed, if enabled.
         """
-        found = list(found)
+        columns = list(columns)
         for name in {"text": "", **self.mapped}:
             column = self._of[name]
-            if column not in found and column.partition(".")[0] not in found:
-                raise DumpError(f"{place} has no column {column!r}; {self.advice(found, name=name)}")
-        self._guess(found)
+            if column not in columns and column.partition(".")[0] not in columns:
+                raise DumpError(f"{place} has no column {column!r}; {self.advice(columns, name=name)}")
+        self._guess(columns)
 
-    def _guess(self, found: Iterable[str]) -> None:
-        found = [column for column in found if column not in self._fields]
-        there = {name.partition(".")[0] for name in found}
+    def _guess(self, columns: Iterable[str]) -> None:
+        columns = [column for column in columns if column not in self._fields]
+        there = {name.partition(".")[0] for name in columns}
         taken = {name for name in FIELDS if name in self.mapped or name in self._nowhere}
         taken |= {name for name, column in ONE_TEXT.items() if column in there}
         taken |= {name for name in FIELDS if "." in name and name.partition(".")[0] in there}
         if self._guesses:
-            for name, column in guess(found, taken=taken | self.guessed.keys() | self._seen).items():
+            for name, column in guess(columns, taken=taken | self.guessed.keys() | self._seen).items():
                 self.guessed[name] = self._of[name] = column
                 self._fields.setdefault(column, []).append(name)
 
@@ -180,12 +180,12 @@ class Columns:
         if self.text_format is not None:
             raise DumpError(f"{place} defines how its texts are marked up: it does not support --text-format")
 
-    def advice(self, found: Iterable[str], *, name: str = "text") -> str:
-        """What to do if the column of the field `name` is missing in `found`."""
-        found = list(found)
-        likely = [c for c in found if c.lower() in _LIKELY_TEXT] if name == "text" else []
+    def advice(self, columns: Iterable[str], *, name: str = "text") -> str:
+        """What to do if the column of the field `name` is missing in `columns`."""
+        columns = list(columns)
+        likely = [c for c in columns if c.lower() in _LIKELY_TEXT] if name == "text" else []
         return (
-            f"its columns are {_listed(found)}. Name the column with the {name}: "
+            f"its columns are {_listed(columns)}. Name the column with the {name}: "
             f"--map {name}={likely[0] if likely else 'COLUMN'}"
         )
 
@@ -205,33 +205,33 @@ class Columns:
 
     def record(self, values: Mapping[str, Any], *, row: int, line: int | None = None) -> Record:
         """The record in a row of `values`. Raises RowProblem."""
-        found: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         rest: dict[str, Any] = {}
         if self._guesses and not self._looked:
             self._looked = True
-            self._sort(values, found, rest)
-            self._seen.update(found)
+            self._sort(values, fields, rest)
+            self._seen.update(fields)
             self._guess(rest)
-            found, rest = {}, {}
-        self._sort(values, found, rest)
-        if "text" not in found:
-            there = [*(self._of[name] for name in found), *rest]
+            fields, rest = {}, {}
+        self._sort(values, fields, rest)
+        if "text" not in fields:
+            there = [*(self._of[name] for name in fields), *rest]
             raise RowProblem(f"no {self._of['text']!r} here; {self.advice(dict.fromkeys(there))}")
         if self.unseen:
-            for column in [column for column, name in self.unseen.items() if name in found]:
+            for column in [column for column, name in self.unseen.items() if name in fields]:
                 del self.unseen[column]
-        text, sent_at = found.pop("text"), found.pop("created_at", None)
+        text, sent_at = fields.pop("text"), fields.pop("created_at", None)
         created_at = to_utc(sent_at)
         if created_at is None and sent_at not in (None, ""):
             rest[AS_SENT] = sent_at
-        for name, value in found.items():
+        for name, value in fields.items():
             if type(value) is not str or not value:
-                found[name] = _string(value, name)
-        if found.get("id"):
-            found["id"] = _whole(found["id"])
-        if found.get("parent.id"):
-            found["parent.id"] = _parent_id(found["parent.id"])
-        get = found.get
+                fields[name] = _string(value, name)
+        if fields.get("id"):
+            fields["id"] = _whole(fields["id"])
+        if fields.get("parent.id"):
+            fields["parent.id"] = _parent_id(fields["parent.id"])
+        get = fields.get
         parent = get("parent.id"), get("parent.text")
         article = get("article.id"), get("article.url"), get("article.title"), get("article.text")
         return Record(
@@ -253,9 +253,9 @@ class Columns:
         )
 
     def _sort(
-        self, values: Mapping[str, Any], found: dict[str, Any], rest: dict[str, Any], prefix: str = ""
+        self, values: Mapping[str, Any], fields: dict[str, Any], rest: dict[str, Any], prefix: str = ""
     ) -> None:
-        """Put the values of fields into `found`, by field name, and all others into `rest`.
+        """Put the values of fields into `fields`, by field name, and all others into `rest`.
 
         Objects with fields are opened.
         """
@@ -263,12 +263,12 @@ class Columns:
         for key, value in values.items():
             name = prefix + key if prefix else key
             if name in groups and isinstance(value, Mapping):
-                self._sort(value, found, rest, f"{name}.")
+                self._sort(value, fields, rest, f"{name}.")
             elif name in self._fields:
                 for held in self._fields[name]:
-                    found[held] = value
+                    fields[held] = value
             elif (only := _only_field(name, value)) is not None and only not in self._nowhere:
-                found.setdefault(only, value)
+                fields.setdefault(only, value)
             else:
                 rest[name] = value
 
@@ -316,7 +316,7 @@ def to_utc(value: object) -> datetime | None:
 
 
 def in_utc(time: datetime) -> datetime | None:
-    """The time in UTC, which one without a zone counts as; None where no calendar has it."""
+    """The time in UTC; a time without a zone counts as UTC. None if it is out of the calendar's range."""
     try:
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except OverflowError:
@@ -325,7 +325,7 @@ def in_utc(time: datetime) -> datetime | None:
 
 def _from_number(value: float) -> datetime | None:
     """A compact date, or seconds, milliseconds or microseconds since 1970; None for other numbers."""
-    if not abs(value) < _LATEST:  # nor NaN
+    if not abs(value) < _LATEST:  # also excludes NaN
         return None
     if (compact := _compact(value)) is not None:
         return compact

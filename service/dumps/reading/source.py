@@ -25,7 +25,7 @@ from parley.service.errors import DumpError, NothingToScore
 HEAD_BYTES = 2**16
 CHUNK = 2**16
 MAX_LINE = 16 * 2**20
-"""Longest line in characters; the rest of a longer one is dropped, and the row is bad."""
+"""The most characters in a line; the rest of a longer one is dropped, and the row is bad."""
 
 _UNDECODED = re.compile("[\udc80-\udcff]+")
 
@@ -81,10 +81,10 @@ class Source:
         """The first file of these names in the same folder or archive, opened, or None."""
         inside = members(self.path)
         around = inside or [entry.name for entry in self.path.parent.iterdir() if entry.is_file()]
-        found = next((name for wanted in names if (name := named(around, wanted)) is not None), None)
-        if found is None or self.name == found.rpartition("/")[2]:
+        other = next((name for wanted in names if (name := named(around, wanted)) is not None), None)
+        if other is None or self.name == other.rpartition("/")[2]:
             return None
-        return Source(self.path, member=found) if inside else Source(self.path.with_name(found))
+        return Source(self.path, member=other) if inside else Source(self.path.with_name(other))
 
     def again(self) -> Source:
         """The same file, reopened at its beginning."""
@@ -104,7 +104,7 @@ class Source:
 
     @property
     def ends(self) -> bool:
-        """Whether this is a file, which ends and can be read again; a pipe may do neither."""
+        """Whether this is a file, which ends and can be read again; a pipe may not."""
         return stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
 
     @property
@@ -199,7 +199,7 @@ def _windows_1252(undecoded: re.Match[str]) -> str:
 
 def _file_in(folder: Path) -> Path:
     """The file of comments in an export that is a folder of files."""
-    found = main_file([entry.name for entry in folder.iterdir() if entry.is_file()])
-    if found is None:
+    main = main_file([entry.name for entry in folder.iterdir() if entry.is_file()])
+    if main is None:
         raise DumpError(f"{folder} is a folder; give one file of comments (.jsonl, .csv, .parquet, or .txt)")
-    return folder / found
+    return folder / main

@@ -1,8 +1,8 @@
-"""Deduplication: exact duplicates are scored once, however far apart.
+"""Deduplication: exact duplicates are scored once, however far apart they are.
 
-The predictions are in a SQLite file beside the run's parts, so memory stays constant, and a resumed run finds
-them again. Two comments are duplicates if all of the model's input is the same: text and its format, article,
-parent, target, language, and what is asked.
+The predictions are in an SQLite file next to the run's parts, so memory stays constant, and a resumed run can
+use them. Two comments are duplicates if the model's whole input is the same: text and its format, article,
+parent, target, language, and requested labels.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Seen:
             raise
 
     def _open(self) -> None:
-        # Losing this cache only costs time: a crash of the machine may lose it, one of Parley doesn't.
+        # Losing this cache only costs time: a crash of the machine may lose it, a crash of Parley doesn't.
         self._database.executescript(
             "PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; PRAGMA temp.journal_mode = OFF;"
             f"PRAGMA main.cache_size = -{_CACHE_KIB}; PRAGMA temp.cache_size = -{_PLACES_KIB};"
@@ -61,7 +61,7 @@ class Seen:
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Prediction]:
         """The stored predictions of these keys, with the id of the first comment that has the key."""
-        found: dict[bytes, Prediction] = {}
+        predictions: dict[bytes, Prediction] = {}
         halves = [_HALVES.unpack(key) for key in keys]
         for start in range(0, len(keys), _AT_ONCE):
             some = [first for first, _ in halves[start : start + _AT_ONCE]]
@@ -71,8 +71,8 @@ class Seen:
             )
             with self._told():
                 for first, rest, prediction in self._database.execute(query, some):
-                    found[_HALVES.pack(first, rest)] = _read(prediction)
-        return found
+                    predictions[_HALVES.pack(first, rest)] = _read(prediction)
+        return predictions
 
     def keep(self, predictions: Mapping[bytes, Prediction]) -> None:
         """Store predictions. Raises DumpError if the disk is full."""

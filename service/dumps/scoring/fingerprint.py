@@ -1,6 +1,7 @@
-"""Everything that determines a run's output, as a few JSON values: equal calls write equal bytes.
+"""A run's fingerprint: everything that determines its output, as a few JSON values. Equal calls write equal
+bytes.
 
-Parts of an unfinished run name their call, and only the same call resumes from them.
+The parts of an unfinished run record its call, and only the same call resumes from them.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ MAX_FIRST = 64 * 2**20
 class Parts:
     """The parts of the run that writes `out`; as a context manager it keeps other runs from writing it.
 
-    `receipts` are what `commit` got for each complete part, in order; `whole` says that there are no more to
-    come. Raises DumpError if the folder has the parts of another call, or can't be written.
+    `receipts` has what was passed to `commit` for each complete part, in order; `whole` says that no more
+    parts will come. Raises DumpError if the folder has the parts of another call, or can't be written.
     """
 
     def __init__(self, out: Path, call: Mapping[str, Any], *, resume: bool = True) -> None:
@@ -87,13 +87,13 @@ class Parts:
         whole = [line for line in self._manifest if line.endswith(b"\n")]
         lines = [json.loads(line) for line in whole] if self._resume else []
         if _PLACED in lines and not self._out.exists():
-            lines = []  # someone has removed OUT since
+            lines = []  # somebody has removed OUT since
         if not lines:
             self._clear()
             self._append({"call": self._call})
             return
-        found = lines[0]["call"]
-        if differing := [key for key in {**self._call, **found} if self._call.get(key) != found.get(key)]:
+        earlier = lines[0]["call"]
+        if differing := [key for key in {**self._call, **earlier} if self._call.get(key) != earlier.get(key)]:
             raise DumpError(
                 f"{self.folder} has an unfinished run of a different command (different "
                 f"{', '.join(sorted(differing))}): repeat that command to finish it, or start over with "
@@ -208,24 +208,24 @@ def _check_own(folder: Path) -> None:
     """Refuse a folder that Parley did not create, or that contains links."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise DumpError(f"{folder} is not a Parley folder: move it away, or give OUT another name")
-    found = list(folder.iterdir()) if folder.exists() else []
-    for path in found:
+    files = list(folder.iterdir()) if folder.exists() else []
+    for path in files:
         if _OWN.fullmatch(path.name) and not _is_plain(path):
             raise DumpError(f"{path} is a link or a folder that Parley did not create: move it away")
     manifest = folder / _MANIFEST
-    if found and not (manifest in found and _is_manifest(manifest)):
+    if files and not (manifest in files and _is_manifest(manifest)):
         raise DumpError(
             f"{folder} has files that Parley did not create: move it away, or give OUT another name"
         )
 
 
 def _is_plain(path: Path) -> bool:
-    found = path.lstat()
-    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+    status = path.lstat()
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
 
 
 def _is_manifest(path: Path) -> bool:
-    """Whether the manifest is a run's; one killed at once leaves nothing, or half a line."""
+    """Whether this is the manifest of a run; a run killed at once leaves nothing, or half a line."""
     with path.open("rb") as file:
         first = file.readline(len(_CALL))
     return _CALL.startswith(first)

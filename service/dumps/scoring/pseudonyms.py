@@ -48,9 +48,9 @@ _IN_ADDRESS = re.compile(
 )
 _DID = re.compile(r"did:[a-z]+:[\w.:%-]+")
 _JOINTS = ("-", "_", ".", "+", "%20", "")
-"""Replacements of the space of a name in addresses."""
+"""What may stand for the space of a name in addresses."""
 _SHORTEST = 2
-"""Shortest name that is searched for inside other values."""
+"""The length of the shortest name that is searched for inside other values."""
 
 
 class Pseudonyms:
@@ -107,13 +107,13 @@ class Pseudonyms:
 
     def _hider(self, names: Sequence[str]) -> Callable[[str], str]:
         """A function that replaces these names, and other names of persons, in a value."""
-        found = _pattern(tuple(names))
+        pattern = _pattern(tuple(names))
 
         def hidden(value: str) -> str:
             value = _MAIL.sub(lambda match: self._name(match[0]), value)
             value = _DID.sub(lambda match: self._name(match[0]), value)
             value = _IN_ADDRESS.sub(self._in_address, value)
-            return found.sub(lambda match: self._name(match[0]), value) if found else value
+            return pattern.sub(lambda match: self._name(match[0]), value) if pattern else value
 
         return hidden
 

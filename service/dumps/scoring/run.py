@@ -30,10 +30,10 @@ from parley.service.dumps.scoring.writers import WRITERS, Output, Writer
 from parley.service.errors import DumpError, NothingToScore
 
 BATCH = 1024
-"""Comments per batch: enough that many have equal length, few enough for a smooth progress bar."""
+"""The most comments per batch: enough that many have equal length, few enough for a smooth progress bar."""
 BATCHES_A_PART = 4
 PART_SECONDS = 5.0
-"""The most that a crash loses, in batches and in seconds of work."""
+"""The most work that a crash loses, in batches and in seconds."""
 BATCH_SECONDS = 1.5
 FIRST_BATCH = 32
 """Target seconds per batch, and the size of the first batch, before the pace is known."""
@@ -43,8 +43,10 @@ OnBatch = Callable[[Summary], None]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows being scored together; `scored` waits for the scores of the good ones. `rows` counts the rows up
-    to and including them, `taken` is the share of the dump read by then."""
+    """Rows being scored together; `scored` waits for the scores of the good ones.
+
+    `rows` counts the dump's rows up to and including these, `taken` is the share of the dump read by then.
+    """
 
     good: list[Record]
     bad: list[RawRow]
@@ -54,7 +56,7 @@ class Batch:
 
 
 class Pace:
-    """The batch size that shows and saves progress every few seconds, at most `most`."""
+    """Adapts the batch size, up to `most`, so that progress is shown and saved every few seconds."""
 
     def __init__(self, most: int) -> None:
         self._most, self.size = most, min(FIRST_BATCH, most)
@@ -146,7 +148,7 @@ class Run:
         self._mark = time.monotonic()
 
     def go_on(self, parts: Parts) -> None:
-        """Score what `parts` lacks; rows that it has are read again and checked to be the same."""
+        """Score the rows that `parts` lacks; those it has are read again and checked to be the same."""
         if parts.receipts:
             self.summary = Summary.of(parts.receipts[-1]["summary"])
             self.summary.earlier = self.summary.scored

@@ -66,21 +66,21 @@ class Filter:
 
     @classmethod
     def since(cls, date: str) -> Filter:
-        """Written on or after `date`, as `--since` gives it. Raises DumpError."""
+        """The condition of `--since`: written on or after `date`. Raises DumpError."""
         return cls("created_at", ">=", _time(date, given=f"--since {date}"), f"created_at>={date}")
 
-    def holds(self, found: Any) -> bool:
-        """Whether a field with the value `found` matches."""
-        if found is None or found == "":
+    def holds(self, value: Any) -> bool:
+        """Whether a field with this value matches."""
+        if value is None or value == "":
             return self.sign == "!~" or (
                 self.sign in ("=", "!=") and (self.sign == "=") == (self.wanted == "")
             )
         if self.sign in ("~", "!~"):
-            return (self.wanted.search(_text(found)) is not None) == (self.sign == "~")
-        found, wanted = _alike(found, self.wanted)
+            return (self.wanted.search(_text(value)) is not None) == (self.sign == "~")
+        value, wanted = _alike(value, self.wanted)
         if self.sign in ("=", "!="):
-            return bool(found == wanted) == (self.sign == "=")
-        return _ORDER[self.sign](found, wanted)
+            return bool(value == wanted) == (self.sign == "=")
+        return _ORDER[self.sign](value, wanted)
 
 
 class OneRecord:
@@ -199,11 +199,11 @@ def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _alike(found: Any, wanted: Any) -> tuple[Any, Any]:
-    """Both as times, both as numbers, or both as texts."""
-    if isinstance(wanted, datetime) and isinstance(found, datetime):
-        return found, wanted
+def _alike(value: Any, wanted: Any) -> tuple[Any, Any]:
+    """The two values in a form that can be compared: both times, both numbers, or both texts."""
+    if isinstance(wanted, datetime) and isinstance(value, datetime):
+        return value, wanted
     try:
-        return float(_text(found)), float(_text(wanted))
+        return float(_text(value)), float(_text(wanted))
     except ValueError:
-        return _text(found), _text(wanted)
+        return _text(value), _text(wanted)

@@ -181,7 +181,7 @@ def _in_groups(pa: Any, tables: Iterator[Any]) -> Iterator[Any]:
         group.append(table)
         rows += table.num_rows
         while rows >= ROW_GROUP:
-            # In one chunk: how a column is chunked would change the bytes.
+            # As one chunk, since the chunks of a column would change the bytes.
             whole = pa.concat_tables(group)
             yield whole.slice(0, ROW_GROUP).combine_chunks()
             rows -= ROW_GROUP

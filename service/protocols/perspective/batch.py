@@ -149,10 +149,10 @@ def _split(body: bytes, boundary: bytes, *, most: int) -> list[bytes]:
     line = re.compile(rb"^--%s(--)?[ \t]*(?:\r?\n|\Z)" % re.escape(boundary), re.MULTILINE)
     parts: list[bytes] = []
     start = None
-    for found in line.finditer(body):
+    for mark in line.finditer(body):
         if start is not None:
-            parts.append(body[start : found.start()])
-        start = None if found[1] or len(parts) == most else found.end()
+            parts.append(body[start : mark.start()])
+        start = None if mark[1] or len(parts) == most else mark.end()
         if start is None:
             break
     if start is not None:

@@ -99,13 +99,13 @@ def _parameters() -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     """The messages in discovery's dialect of JSON Schema."""
-    found: dict[str, Any] = {}
+    schemas: dict[str, Any] = {}
     for message in MESSAGES:
         whole = message.model_json_schema(by_alias=True, ref_template="{model}")
         for name, schema in {message.__name__: whole, **whole.get("$defs", {})}.items():
             properties = {key: _plain(value) for key, value in schema["properties"].items()}
-            found[name] = {"id": name, "type": "object", "properties": properties}
-    return found
+            schemas[name] = {"id": name, "type": "object", "properties": properties}
+    return schemas
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:

@@ -27,8 +27,8 @@ _LOOK_BACK = 8
 def sentences(text: str) -> list[tuple[int, int]]:
     """Start and end of each sentence in characters, without surrounding white space; at most MAX_SPANS."""
     ends = [
-        found.end() for found in _END.finditer(text)
-        if not _NO_END.search(text, max(0, found.end() - _LOOK_BACK), found.end())
+        match.end() for match in _END.finditer(text)
+        if not _NO_END.search(text, max(0, match.end() - _LOOK_BACK), match.end())
     ]  # fmt: skip
     places = []
     for start, end in zip([0, *ends], [*ends, len(text)], strict=True):

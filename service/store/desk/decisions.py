@@ -28,7 +28,7 @@ Action = Literal["approve", "reject", "escalate", "note"]
 AFTER: Mapping[str, str] = {"approve": "approved", "reject": "rejected", "escalate": "escalated"}
 
 LONGEST_LOOK = timedelta(hours=1)
-"""Longer times are not counted in how long a decision takes."""
+"""Longer times are ignored when measuring how long decisions take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,25 +108,30 @@ def undo(store: Store, by: By, *, urls: Sequence[str] = ()) -> Item | None:
         .limit(1)
     )
     with store.write() as connection:
-        found = connection.execute(last).first()
-        if found is None:
+        decision = connection.execute(last).first()
+        if decision is None:
             return None
-        item = _locked(connection, queue_items.c.id == found.item_id)
+        item = _locked(connection, queue_items.c.id == decision.item_id)
         if item is None:
             return None
         standing = (decisions.c.item_id == item.id) & decisions.c.action.in_(tuple(AFTER))
         newest = sa.select(sa.func.max(decisions.c.id)).where(standing, decisions.c.id.not_in(undone))
-        if item.state != found.after or connection.scalar(newest) != found.id:
+        if item.state != decision.after or connection.scalar(newest) != decision.id:
             raise Conflict(
                 "this comment was decided on again since: look at its decisions and change it there"
             )
         if by.session is not None and item.leased_to_another(by.session):
             raise Conflict("another moderator is reading this comment")
         now = datetime.now(UTC)
-        values = {"state": found.before, "decided": None, "lease_by": by.session, "lease_until": now + LEASE}
+        values = {
+            "state": decision.before,
+            "decided": None,
+            "lease_by": by.session,
+            "lease_until": now + LEASE,
+        }
         connection.execute(sa.update(queue_items).where(queue_items.c.id == item.id).values(**values))
         row = _row(Choice(action="note"), by, None) | _of_item(item)
-        row |= {"action": "undo", "before": item.state, "after": found.before, "undoes": found.id}
+        row |= {"action": "undo", "before": item.state, "after": decision.before, "undoes": decision.id}
         _write(connection, row, urls)
         return item_of(connection.execute(sa.select(*COLUMNS).where(queue_items.c.id == item.id)).one())
 
@@ -267,7 +272,7 @@ LABELS_OF: Mapping[str, tuple[str, ...]] = {
 
 
 def labels_of(action: str, reason: str | None, label: str | None = None) -> dict[str, float]:
-    """The labels that a decision implies: an approval, no abuse, no spam, and not what was suspected."""
+    """The labels that a decision implies; an approval: no abuse, no spam, and none of what was suspected."""
     if action == "approve":
         known = {"toxicity": 0.0, "spam": 0.0}
         return {**known, label: 0.0} if label in SCORES else known
@@ -279,9 +284,9 @@ def labels_of(action: str, reason: str | None, label: str | None = None) -> dict
 
 def training_rows(store: Store) -> list[dict[str, Any]]:
     """Decisions at the desk as training rows, for comments that are still stored. Raises StoreError."""
-    found = {row["item_id"]: row for row in standing(store) if row["item_id"] is not None}
+    decisions = {row["item_id"]: row for row in standing(store) if row["item_id"] is not None}
     rows = []
-    ids = list(found)
+    ids = list(decisions)
     for start in range(0, len(ids), 500):
         some = (
             sa.select(*COLUMNS)
@@ -291,7 +296,7 @@ def training_rows(store: Store) -> list[dict[str, Any]]:
         with store.read() as connection:
             items = [item_of(row) for row in connection.execute(some)]
         for item in items:
-            decision = found[item.id]
+            decision = decisions[item.id]
             taught = labels_of(decision["action"], decision["reason"], item.label)
             if taught:
                 rows.append(

@@ -48,9 +48,9 @@ def take(store: Store, item_id: int, session: str) -> Item | None:
         item = connection.execute(sa.select(*COLUMNS).where(here).with_for_update()).first()
         if item is None:
             return None
-        found = item_of(item)
-        if found.state not in OPEN or found.leased_to_another(session):
-            return found
+        taken = item_of(item)
+        if taken.state not in OPEN or taken.leased_to_another(session):
+            return taken
         return _lease(connection, item_id, session, now)
 
 

@@ -15,9 +15,9 @@ from parley.service.store.desk.tables import ARRIVALS, queue_items
 FLAGGED = 1.0
 """The urgency from which the policy asks for a moderator."""
 MOST_COUNTED = 10_000
-"""Counts stop here."""
+"""Counts stop at this number."""
 MOST_FOUND = 100
-"""And those of a search here."""
+"""Counts of a search stop at this number."""
 PAGE = 25
 FACETS = 30
 FACETED = ("label", "story", "language")
@@ -64,7 +64,7 @@ def count(store: Store, wanted: Filter) -> int:
 
 
 def most(wanted: Filter) -> int:
-    """Where counts of a filter's comments stop. No index helps a search, which reads the texts."""
+    """The number at which counts for a filter stop: lower for a search, which reads texts without index."""
     return MOST_FOUND if wanted.search else MOST_COUNTED
 
 
@@ -94,11 +94,11 @@ def facets(store: Store, wanted: Filter) -> dict[str, list[tuple[str, int]]]:
         .limit(MOST_COUNTED)
         .cte("urgent")
     )
-    found: dict[str, list[tuple[str, int]]] = {name: [] for name in FACETED}
+    counts: dict[str, list[tuple[str, int]]] = {name: [] for name in FACETED}
     with store.read() as connection:
         for name, value, number in connection.execute(sa.union_all(*(_facet(urgent, n) for n in FACETED))):
-            found[name].append((str(value), int(number)))
-    return {name: sorted(values, key=lambda each: (-each[1], each[0])) for name, values in found.items()}
+            counts[name].append((str(value), int(number)))
+    return {name: sorted(values, key=lambda each: (-each[1], each[0])) for name, values in counts.items()}
 
 
 def conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:

@@ -24,7 +24,7 @@ State = Literal["closed", "open"]
 BY_PAGE = "its page"
 """Who closed a story whose page says so."""
 MAX_BYTES = 2000
-"""Longest name: database indexes limit it, and longer URLs aren't normalised."""
+"""The longest name: database indexes limit it, and longer URLs aren't normalised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +47,14 @@ def names_of(article: Article | None) -> list[str]:
 
 def find(store: Store, names: Collection[str]) -> dict[str, Story]:
     """The records of these names. Raises StoreError."""
-    found: dict[str, Story] = {}
+    records: dict[str, Story] = {}
     every = list(names)
     with store.read() as connection:
         for start in range(0, len(every), AT_ONCE):
             some = stories.c.story.in_(every[start : start + AT_ONCE])
             rows = connection.execute(sa.select(stories).where(some))
-            found |= {row.story: Story(**row._mapping) for row in rows}
-    return found
+            records |= {row.story: Story(**row._mapping) for row in rows}
+    return records
 
 
 def is_closed(known: Iterable[Story | None], *, days: int | None) -> bool:
@@ -78,9 +78,9 @@ def change(store: Store, names: Iterable[str], state: State | None, *, by: str) 
 
 
 def read_page(store: Store, names: Collection[str], closed: bool) -> None:
-    """Close a story as its page says, or leave it to its age again; the word of a person or the site stands.
+    """Close a story because its page says so, or let it close by age again. Raises StoreError.
 
-    Raises StoreError.
+    What a person or the site has set is not changed.
     """
     here = stories.c.story.in_(list(names))
     with store.write() as connection:

@@ -11,7 +11,7 @@ from parley.service.store.database import Store
 from parley.service.store.desk.tables import views
 
 MOST = 100
-"""Limit, since each page of the queue shows them all."""
+"""The most views, since each page of the queue shows them all."""
 
 
 def all_views(store: Store) -> list[tuple[int, str, str]]:

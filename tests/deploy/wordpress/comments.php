@@ -1,5 +1,5 @@
 <?php
-// One JSON line a comment of the post: its text, its status in WordPress, and what the plugin kept with it.
+// Prints one JSON line per comment on the post: its text, its status in WordPress, and what the plugin stored with it.
 $folder = $argv[1];
 $_SERVER += ['HTTP_HOST' => '127.0.0.1', 'SERVER_PROTOCOL' => 'HTTP/1.1', 'REQUEST_METHOD' => 'GET'];
 require "$folder/wp-load.php";

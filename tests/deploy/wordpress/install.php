@@ -1,5 +1,5 @@
 <?php
-// Installs WordPress without its forms, with one post, and activates the plugin. Arguments: folder, plugin.
+// Installs WordPress without its web forms, with one post, and activates the plugin. Arguments: folder, plugin.
 $folder = $argv[1];
 $_SERVER += ['HTTP_HOST' => '127.0.0.1', 'SERVER_PROTOCOL' => 'HTTP/1.1', 'REQUEST_METHOD' => 'GET'];
 define('WP_INSTALLING', true);

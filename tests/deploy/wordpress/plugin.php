@@ -1,6 +1,6 @@
 <?php
-// The plugin against a server, with the few functions of WordPress that it calls. Arguments: plugin, URL, key.
-// One JSON line a case: what the comment becomes, and what is kept with it.
+// Runs the plugin against a server, with the few WordPress functions that it calls. Arguments: plugin, URL, key.
+// Prints one JSON line per case: the comment's new status, and what is stored with it.
 [, $plugin, $url, $key] = $argv;
 define('ABSPATH', '/');
 define('PARLEY_URL', $url);

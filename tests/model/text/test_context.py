@@ -1,4 +1,4 @@
-"""The words in which a stance is asked, and what stands for an article."""
+"""How a stance's target is phrased, and what represents an article."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from parley.model.text.context import hypothesis, pair_context
         ("", ""),
     ],
 )
-def test_a_target_is_asked_as_a_sentence(target: str, asked: str) -> None:
+def test_a_target_becomes_a_sentence(target: str, asked: str) -> None:
     assert hypothesis(target) == asked
 
 
-def test_a_title_alone_stands_as_it_is() -> None:
+def test_a_title_alone_is_used_as_it_is() -> None:
     assert [part.text for part in pair_context(None, "Council closes bridge")] == ["Council closes bridge"]
     assert [part.text for part in pair_context("the bridge", "Council closes bridge")] == [
         "the bridge is good.",

@@ -1,4 +1,4 @@
-"""Words in disguise are read as what they hide, others are left alone."""
+"""Disguised words are read as what they hide; others are left alone."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def words() -> WordPiece:
         ("t|oo d|umb", "too dumb"),
         ("m 0 r 0 n, f 1 l t h y c r 0 0 k 5", "moron, filthy crooks"),
         ("id*ots, cl*wn, tr*sh and don*key", "idiots, clown, trash and donkey"),
-        ("p*ss off, cr*p", "piss off, crap"),  # not "pass", which is commoner
+        ("p*ss off, cr*p", "piss off, crap"),  # not "pass", which is more common
     ],
 )
 def test_read_as_what_it_hides(words: WordPiece, text: str, read: str) -> None:
@@ -89,7 +89,7 @@ def test_left_alone(words: WordPiece, text: str) -> None:
         ("ver min, moro n", "ver min, moron"),  # "ver" may be a name
     ],
 )
-def test_a_blank_inside_a_word(words: WordPiece, text: str, read: str) -> None:
+def test_a_space_inside_a_word(words: WordPiece, text: str, read: str) -> None:
     assert rejoin(text, words.rarity).text() == read
 
 
@@ -108,14 +108,14 @@ def test_two_words_stay_two(words: WordPiece, text: str) -> None:
     assert rejoin(text, words.rarity).text() == text
 
 
-def test_a_blank_inside_is_scored_as_the_word() -> None:
+def test_a_word_with_a_space_inside_scores_as_the_word() -> None:
     tokenizer = Tokenizer(Artifact(DEFAULT).tokenizer_file, max_tokens=64, stride=8)
     (cut,), (whole,) = tokenizer.comments(["what an id iot", "what an idiot"])
     assert cut.ids == whole.ids
     assert cut.offsets[3] == (8, 14)
 
 
-def test_no_second_look_at_plain_text() -> None:
+def test_plain_text_skips_the_search_for_disguises() -> None:
     assert not in_disguise("I think a bridge for 9,000 cars a day is enough, thank you.")
 
 
@@ -140,7 +140,7 @@ def test_pictures_of_letters(text: str, plain: str) -> None:
     assert plain_text(text).text == plain
 
 
-def test_spans_come_back_to_the_disguise() -> None:
+def test_spans_map_back_to_the_disguise() -> None:
     tokenizer = Tokenizer(Artifact(DEFAULT).tokenizer_file, max_tokens=64, stride=8)
     text = f"you f.o.o.l, you i{GRIN}d{GRIN}i{GRIN}o{GRIN}t, you d0nk3y {GRIN}"
     offsets = [o for o in tokenizer.comments([text])[0][0].offsets if o != (0, 0)]
@@ -191,7 +191,7 @@ def test_linear_in_the_length(words: WordPiece, piece: str) -> None:
 
 
 def test_long_words_are_not_kept() -> None:
-    words = WordPiece({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "a": 3}, signs=None)  # type: ignore[arg-type]
+    words = WordPiece({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "a": 3}, special=None)  # type: ignore[arg-type]
     words.split("b" * 1000)
     assert words.rarity("b" * 1000) == 1000
     assert words._pieces.cache_info().currsize == 0

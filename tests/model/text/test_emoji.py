@@ -1,4 +1,4 @@
-"""Emoji are read by their names, and spans come back to the emoji."""
+"""Emoji are read by their names, and spans map back to the emoji."""
 
 import re
 import unicodedata
@@ -75,7 +75,7 @@ def test_tokens_point_at_the_emoji(tiny_artifact: Path) -> None:
         ("привет ok", "привет ok"),
     ],
 )
-def test_letters_of_another_script_amid_latin_ones(text: str, plain: str) -> None:
+def test_letters_of_another_script_among_latin_ones(text: str, plain: str) -> None:
     assert plain_text(text).text == plain
 
 
@@ -84,11 +84,11 @@ OF_GROUPS = re.compile(
     r"|KHANDA|MOSQUE|SYNAGOGUE|CHURCH|TEMPLE|KAABA|SHRINE|PRAYER|WORSHIP|OM SYMBOL|DHARMA|YIN YANG"
     r"|TURBAN|HEADSCARF|GUA PI MAO|OLDER|TRANSGENDER|HOLDING HANDS|PEACE SYMBOL|FITZPATRICK)\b"
 )
-"""Names of emoji that stand for nations, peoples, faiths and other groups."""
+"""Names of emoji for nations, peoples, faiths and other groups."""
 HARMLESS = ("Thank you for this article.", "The bridge was late again today.", "I voted for the other plan.")
 
 
-def test_no_emoji_of_a_group_moves_a_score() -> None:
+def test_no_emoji_of_a_group_changes_a_score() -> None:
     emoji = [
         *(
             c

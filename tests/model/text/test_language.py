@@ -1,4 +1,4 @@
-"""Languages: right where the text says enough, undetermined elsewhere."""
+"""Languages: right where the text is long enough to tell, undetermined elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Markup and disguises to plain text, and spans back to the text as sent."""
+"""Markup and disguises become plain text, and spans map back to the text as sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMATS: tuple[TextFormat, ...] = get_args(TextFormat)
 
 
 def words_as_sent(sent: str, plain: PlainText) -> list[str]:
-    """For each word of the plain text, the stretch of the text as sent that it maps to."""
+    """For each word of the plain text, the part of the text as sent that it maps to."""
     places = [plain.original_span(*match.span()) for match in re.finditer(r"\S+", plain.text)]
     return [sent[start:end] for start, end in places]
 
@@ -97,7 +97,7 @@ def test_every_format_undoes_disguises(sent: str, shown: str) -> None:
     assert plain_text(f"<p>{sent}</p>", "html").text.strip() == shown.strip()
 
 
-def test_spans_come_back_in_the_text_as_sent() -> None:
+def test_spans_map_back_to_the_text_as_sent() -> None:
     sent = "Yo\u200bu <b>ｉ</b>d&shy;i&#111;t &lt;3"
     plain = plain_text(sent, "html")
     assert plain.text == "You idiot <3"
@@ -126,12 +126,12 @@ def test_an_unknown_format_is_named() -> None:
 
 @settings(max_examples=150)
 @given(st.text(st.characters(codec=None)), st.sampled_from(FORMATS))
-def test_any_text_is_taken_and_maps_back_in_order(sent: str, form: TextFormat) -> None:
+def test_any_text_is_accepted_and_maps_back_in_order(sent: str, form: TextFormat) -> None:
     plain = plain_text(sent, form)
     assert not re.search("[\ud800-\udfff\x00-\x08\x7f-\x9f\u200b\ufeff]", plain.text)
     places = [plain.original_span(i, i + 1) for i in range(len(plain.text))]
     assert all(0 <= start <= end <= len(sent) for start, end in places)
-    # Only a line break between blocks can stand for nothing.
+    # Only a line break between blocks can map to nothing.
     assert all(start < end or char == "\n" for char, (start, end) in zip(plain.text, places, strict=True))
     assert places == sorted(places)
     assert all(plain.original_span(i, i)[0] == start for i, (start, _) in enumerate(places))
@@ -148,7 +148,7 @@ PIECES = [
 
 @settings(max_examples=300)
 @given(st.lists(st.sampled_from(PIECES)).map("".join), st.sampled_from(FORMATS))
-def test_any_mixture_of_marks_is_taken(sent: str, form: TextFormat) -> None:
+def test_any_mixture_of_marks_is_accepted(sent: str, form: TextFormat) -> None:
     plain = plain_text(sent, form)
     last = (0, 0)
     for i, char in enumerate(plain.text):

@@ -1,4 +1,4 @@
-"""Windows that leave nothing out, pairs that fit, and offsets in characters."""
+"""Windows that skip nothing, pairs that fit, and offsets in characters."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_pair_is_its_context_then_the_comment(tokenizer: Tokenizer) -> None:
     assert not any(row.cut for row in rows)
 
 
-def test_an_article_behind_a_target_is_cut_without_a_word(tokenizer: Tokenizer) -> None:
+def test_an_article_after_a_target_is_cut_without_a_note(tokenizer: Tokenizer) -> None:
     long = "city " * 60
     (beside, alone) = tokenizer.pairs([(pair_context("tax", long), "no"), (pair_context(None, long), "no")])
     assert (beside.cut, alone.cut) == (False, True)

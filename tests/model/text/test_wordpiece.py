@@ -1,4 +1,4 @@
-"""The pieces are those of Hugging Face's tokenizers, for any text."""
+"""The pieces equal those of Hugging Face's tokenizers, for any text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORDS = ["council", "Idiots", "unbelievably", "don't", "CAFÉ", "naïve", "x" * 
 
 
 def known_to_both(char: str) -> bool:
-    """Of one kind since Unicode 3.2: the library's tables are older than Python's."""
+    """The category is the same since Unicode 3.2: the library's tables are older than Python's."""
     kind = unicodedata.category(char)
     return kind == unicodedata.ucd_3_2_0.category(char) != "Cn" and kind != "Cs"
 
@@ -46,7 +46,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[WordPiece, HuggingFa
 @example(text="")
 @example(text="Ǆ İstanbul ΣΊΣΥΦΟΣ ﬁre e\u0301te\u0301 각 한국어 中文。 ½ … \u00a0\u2028\ufeff\ufffd\x0b\x7f|")
 @settings(max_examples=300, deadline=None)
-def test_pieces_and_places_are_the_librarys(both: tuple[WordPiece, HuggingFace], text: str) -> None:
+def test_pieces_and_offsets_match_the_library(both: tuple[WordPiece, HuggingFace], text: str) -> None:
     ours, library = both
     expected = library.encode(text, add_special_tokens=False)
     assert ours.split(text) == (expected.ids, expected.offsets)
@@ -86,7 +86,7 @@ def test_a_lone_surrogate_is_left_out(both: tuple[WordPiece, HuggingFace]) -> No
         (lambda content: content["normalizer"].update(clean_text=False), "its clean_text is False"),
     ],
 )
-def test_another_kind_is_refused(
+def test_another_kind_of_tokenizer_is_refused(
     tmp_path: Path, change: Callable[[dict[str, Any]], object], told: str
 ) -> None:
     file = tmp_path / "tokenizer.json"

@@ -1,4 +1,4 @@
-"""Pages that say that their comments are closed, as themes do; and words of readers, which say nothing."""
+"""Pages that say that their comments are closed, as themes do; the same words from readers don't count."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def page(below: str, *, head: str = "", article: str = "<p>The council voted on 
 )
 def test_a_notice_among_the_comments_is_read(below: str) -> None:
     assert says_closed(page(below))
-    assert not says_closed(page(below + FORM)), "who can write is not refused"
+    assert not says_closed(page(below + FORM)), "a page with a box to write in is open"
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,11 @@ def test_other_words_close_nothing(below: str) -> None:
     assert not says_closed(page(below))
 
 
-def test_the_article_may_tell_of_closed_comments() -> None:
+def test_an_article_about_closed_comments_closes_nothing() -> None:
     assert not says_closed(page("", article="<p>Comments are closed.</p>"))
 
 
-def test_a_site_may_say_it_in_the_head() -> None:
+def test_a_meta_tag_in_the_head_counts() -> None:
     closed, opened = (f'<meta name="parley:comments" content="{word}">' for word in ("Closed ", "open"))
     assert says_closed(page(FORM, head=closed))
     assert not says_closed(page('<p class="no-comments">Comments are closed.</p>', head=opened))
@@ -72,5 +72,5 @@ def test_a_site_may_say_it_in_the_head() -> None:
 
 
 @pytest.mark.parametrize("page", [b"", b"\xff\xfe\x00\x00<<<>", b"{}"])
-def test_what_is_no_page_says_nothing(page: bytes) -> None:
+def test_what_is_not_a_page_says_nothing(page: bytes) -> None:
     assert not says_closed(page)

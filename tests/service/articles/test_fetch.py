@@ -1,4 +1,4 @@
-"""Fetching the page of an unknown article: what is taken from it, and what is never asked for."""
+"""Fetching the page of an unknown article: what is read from it, and what is never requested."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def fetcher_for(
     names: dict[str, str] | None = None,
     hosts: Sequence[str] = ("news.example",),
 ) -> Fetcher:
-    """A fetcher for which the names are this machine's, which counts as public here."""
+    """A fetcher that resolves the names to this machine, which counts as public here."""
     known = names or {}
 
     async def look_up(host: str, port: int) -> list[str]:
@@ -160,7 +160,7 @@ def test_a_long_page_is_read_to_the_limit(port: int) -> None:
         ("/empty", "has no article"),
     ],
 )
-def test_what_is_no_page_of_the_list_is_refused(port: int, path: str, says: str) -> None:
+def test_what_is_not_a_page_of_a_listed_host_is_refused(port: int, path: str, says: str) -> None:
     Site.seen.clear()
     with pytest.raises(FetchError, match=says):
         fetch(port, path.replace("PORT", str(port)), names={"inner.news.example": "10.0.0.5"})
@@ -222,7 +222,7 @@ def test_time_is_limited(port: int) -> None:
         "5f00::1",
     ],
 )
-def test_private_addresses_are_known_in_every_form(address: str) -> None:
+def test_private_addresses_are_recognised_in_every_form(address: str) -> None:
     assert not is_public(address)
 
 
@@ -240,7 +240,7 @@ def test_the_real_resolver_and_check_refuse_this_machine(port: int) -> None:
         asyncio.run(fetcher.fetch(f"http://localhost:{port}/"))
 
 
-def test_extract_survives_what_is_no_html() -> None:
+def test_extract_survives_what_is_not_html() -> None:
     assert extract(b"") == (None, None)
     assert extract(b"\xff\xfe\x00\x00<<<>") == (None, None)
 
@@ -266,7 +266,7 @@ def test_unknown_article_is_fetched_once_for_later_comments(port: int, store: St
 
 
 @pytest.mark.parametrize("listed", ["MÜNCHEN.example", "xn--mnchen-3ya.example."])
-def test_international_hosts_are_one_in_every_spelling(port: int, store: Store, listed: str) -> None:
+def test_every_spelling_of_an_international_host_is_one_host(port: int, store: Store, listed: str) -> None:
     Fetch(hosts=[listed])
     fetcher = fetcher_for(port, hosts=[listed])
     comment = Comment(text="close it", article=Article(url=f"http://www.münchen.example:{port}/bridge"))
@@ -284,7 +284,7 @@ def test_international_hosts_are_one_in_every_spelling(port: int, store: Store, 
     assert Site.seen == [f"www.xn--mnchen-3ya.example:{port}/bridge"]
 
 
-def test_pages_of_known_articles_are_read_again_for_whether_they_are_closed(
+def test_pages_of_known_articles_are_fetched_again_to_see_whether_they_closed(
     port: int, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lookup, "RETRY_S", 0.0)
@@ -301,7 +301,7 @@ def test_pages_of_known_articles_are_read_again_for_whether_they_are_closed(
 
     Site.seen.clear()
     asyncio.run(comments_come_in(None))
-    assert Site.seen == [], "only where the site turned it on"
+    assert Site.seen == [], "only if the site turned it on"
     asyncio.run(comments_come_in(lambda names, closed: told.append((list(names), closed))))
     expected = zip(urls, (True, False, True), strict=True)
     assert told == [(names_of(Article(url=url)), closed) for url, closed in expected]
@@ -322,13 +322,13 @@ class Endless:
         raise AssertionError
 
     async def has_been_asked(self, articles: Articles) -> None:
-        """Wait until each fetch that was begun has asked."""
+        """Wait until each fetch that has started has sent its request."""
         async with asyncio.timeout(60):
             while len(self.asked) < len(articles._fetches):
                 await asyncio.sleep(0.001)
 
 
-def test_fetches_that_wait_are_limited_by_host(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_fetches_are_limited_by_host(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookup, "FETCHES_AT_ONCE", 1000)
 
     async def fill() -> list[str]:
@@ -348,9 +348,7 @@ def test_fetches_that_wait_are_limited_by_host(store: Store, monkeypatch: pytest
     assert len({url.rstrip("/") for url in asked}) == len(asked)
 
 
-def test_invented_addresses_make_no_page_be_fetched_again(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_invented_addresses_cause_no_second_fetch(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookup, "MOST_TRIED", 10)
     monkeypatch.setattr(lookup, "FETCHES_AT_ONCE", 1000)
 
@@ -361,7 +359,7 @@ def test_invented_addresses_make_no_page_be_fetched_again(
             url = f"https://{number}.example/a"
             await articles.fill([Comment(text="a", article=Article(url=url))])
         await fetcher.has_been_asked(articles)
-        monkeypatch.setattr(lookup, "RETRY_S", 0.0)  # all of it is long ago
+        monkeypatch.setattr(lookup, "RETRY_S", 0.0)  # as if all of it were long ago
         await articles.fill([Comment(text="a", article=Article(url="https://0.example/a"))])
         await fetcher.has_been_asked(articles)
         await articles.close()

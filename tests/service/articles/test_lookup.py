@@ -1,4 +1,4 @@
-"""/v1/articles, and the articles that every protocol fills in."""
+"""/v1/articles, and how every protocol completes articles from the store."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_bad_article_is_refused_with_the_place(
     assert refused.json()["error"]["details"][0]["place"] == place
 
 
-def test_a_key_in_the_query_is_not_the_articles(client: TestClient) -> None:
+def test_an_api_key_in_the_query_is_not_part_of_the_article_id(client: TestClient) -> None:
     assert client.put(f"{PATH}?key=K", json=ARTICLE).status_code == 201
     assert client.get(f"{PATH}?key=K").json()["id"] == URL
 
@@ -81,7 +81,7 @@ def test_names_of_any_length_are_looked_up(client: TestClient) -> None:
         assert time.process_time() - started < 10  # well under a second; it was minutes
 
 
-def test_comment_that_names_a_kept_article_gets_off_topic_and_stance(client: TestClient) -> None:
+def test_comment_that_names_a_stored_article_gets_off_topic_and_stance(client: TestClient) -> None:
     comments = [
         {"text": "close the bridge", "article": {"url": f"{URL}?fbclid=1#top"}},
         {"text": "close the bridge", "article": {"id": URL}},
@@ -153,7 +153,7 @@ async def test_what_another_process_put_is_seen_in_time(
 
 
 @pytest.mark.anyio
-async def test_what_was_read_before_a_change_is_not_kept(
+async def test_what_was_read_before_a_change_is_not_cached(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known, comment = Articles(store, None), Comment(text="1", article=Article(id="a"))

@@ -1,4 +1,4 @@
-"""`parley feedback from-dump`: the decisions that a dump carries, as rows to train and calibrate on."""
+"""`parley feedback from-dump`: a dump's decisions as rows to train and calibrate on."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_wordpress(tmp_path: Path) -> None:
     assert rows[0]["article.text"].startswith("The pool opens on Friday.")
 
 
-def test_ratings_of_a_corpus_and_a_column_of_ones_own(tmp_path: Path) -> None:
+def test_ratings_of_a_corpus_and_a_custom_column(tmp_path: Path) -> None:
     _, _, rows = from_dump(tmp_path, str(exports.write(tmp_path, "civil-comments")))
     assert decided(rows) == [("Well said.", "0", "0"), ("Close it.", "1", "")]
     (tmp_path / "decisions.csv").unlink()
@@ -90,7 +90,7 @@ def test_bad_calls(tmp_path: Path) -> None:
         ("socc", "status", {"approved"}),
     ],
 )
-def test_what_a_dump_says_of_moderation_comes_out(
+def test_the_moderation_status_in_a_dump_is_exported(
     name: str, column: str, expected: set[str | None], tmp_path: Path
 ) -> None:
     if name in ("youtube", "commento"):

@@ -1,4 +1,4 @@
-"""`parley policy check` and `parley policy try`, and the trial behind them."""
+"""`parley policy check`, `parley policy try`, and the trial behind the latter."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def policy_file(tmp_path: Path) -> Path:
 
 
 def predict(comments: Sequence[Comment]) -> list[Prediction]:
-    """Every comment as toxic as its text says."""
+    """Predicts each comment to be as toxic as its text says."""
     return [
         Prediction(
             id=c.id,
@@ -59,13 +59,13 @@ def test_trial_counts_and_keeps_the_closest_calls(policy_file: Path) -> None:
     assert (trial.comments, trial.scored_before, [row.row for row in trial.bad]) == (6, 0, [7])
 
 
-def test_trial_believes_the_scores_that_rows_carry(policy_file: Path) -> None:
+def test_trial_uses_the_scores_that_rows_already_have(policy_file: Path) -> None:
     trial = try_policy(Policy.load(policy_file), [scored(0.9), scored(0.1, row=2)], refuse)
     assert trial.actions == {"approve": 1, "reject": 1}
     assert trial.scored_before == 2
 
 
-def test_trial_holds_more_than_a_batch_in_order(policy_file: Path) -> None:
+def test_trial_keeps_the_order_beyond_one_batch(policy_file: Path) -> None:
     rows = [Record(text="0.9" if row % 2 else "0", row=row) for row in range(2 * BATCH + 1)]
     trial = try_policy(Policy.load(policy_file), rows, predict)
     assert trial.actions == {"approve": BATCH + 1, "reject": BATCH}

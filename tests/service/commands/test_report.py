@@ -1,4 +1,4 @@
-"""`parley report` as it is called: exit status, messages, what is on disk afterwards, its tables."""
+"""`parley report` on the command line: exit status, messages, files on disk, its tables."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Call `parley report` with these words in a folder with a scored file."""
+    """Call `parley report` with these arguments in a folder with a scored file."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     rows = [
@@ -75,7 +75,7 @@ def test_summary(run: Run, tmp_path: Path) -> None:
         "Comments to look at first",
     ):
         assert title in result.stdout
-    assert "Bo [red]" in result.stdout  # no markup of rich's
+    assert "Bo [red]" in result.stdout  # no rich markup
     assert "\x1b" not in result.stdout
     assert "You fool" in result.stdout
     assert "no_article" in result.stdout
@@ -106,7 +106,7 @@ def test_summary_fits_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatc
         (["out.csv", "--top", "0"], "Invalid value for '--top'"),
     ],
 )
-def test_what_is_wrong_is_told(run: Run, tmp_path: Path, words: list[str], message: str) -> None:
+def test_errors_are_reported(run: Run, tmp_path: Path, words: list[str], message: str) -> None:
     pytest.importorskip("plotly")
     (tmp_path / "plain.csv").write_text("text\nfine\n")
     (tmp_path / "broken.jsonl").write_text(
@@ -121,7 +121,7 @@ def test_what_is_wrong_is_told(run: Run, tmp_path: Path, words: list[str], messa
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_rows_that_cannot_be_read_are_told(run: Run, tmp_path: Path) -> None:
+def test_rows_that_cannot_be_read_are_reported(run: Run, tmp_path: Path) -> None:
     with (tmp_path / "out.jsonl").open("a") as file:
         file.write('{"text": "secret')
     result = run("out.jsonl", "--summary")
@@ -130,7 +130,7 @@ def test_rows_that_cannot_be_read_are_told(run: Run, tmp_path: Path) -> None:
     assert "secret" not in result.stderr
 
 
-def test_another_policy_is_told(run: Run, tmp_path: Path) -> None:
+def test_another_policy_is_reported(run: Run, tmp_path: Path) -> None:
     (tmp_path / "house.yaml").write_text("rules: [{code: spam, when: spam, at_least: 0.5, action: review}]")
     result = run("out.jsonl", "--summary", "--policy", "house.yaml")
     told = "Warning: the file was scored with another policy than house, which has no rule for toxic"

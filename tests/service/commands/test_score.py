@@ -1,4 +1,4 @@
-"""`parley score` as it is called: exit status, messages, what is on disk afterwards."""
+"""`parley score` on the command line: exit status, messages, files on disk."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "article-page.txt"
 
 @pytest.fixture
 def run(tiny_artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Call `parley score` with these words, on the tiny artifact, in a folder of its own."""
+    """Call `parley score` with these arguments, on the tiny artifact, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str, model: Path = tiny_artifact) -> Result:
@@ -57,7 +57,7 @@ def test_a_page_becomes_a_table(run: Run, tmp_path: Path) -> None:
     assert "idiots" not in result.stderr
 
 
-def test_bad_rows_are_told_and_listed(run: Run, tmp_path: Path) -> None:
+def test_bad_rows_are_reported_and_listed(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text('body,n\nfine,1\n"broken,2\nfine too,3\n')
     result = run("in.csv", "-o", "out.jsonl", "--map", "text=body", "--map", "target=body")
     assert result.exit_code == 0, result.output
@@ -70,11 +70,23 @@ def test_bad_rows_are_told_and_listed(run: Run, tmp_path: Path) -> None:
 BAD_CALLS = {
     "no file": (("none.csv", "-o", "out.csv"), 2, "none.csv can't be opened: No such file"),
     "a folder": ((".", "-o", "out.csv"), 2, "out.csv is inside the input folder"),
-    "output a folder": (("in.csv", "-o", "folder.csv"), 2, "folder.csv is a folder; give the name of a file"),
-    "output unknown": (("in.csv", "-o", "out.xlsx"), 2, "must end in one of .jsonl, .ndjson, .csv, .parquet"),
+    "output is a folder": (
+        ("in.csv", "-o", "folder.csv"),
+        2,
+        "folder.csv is a folder; give the name of a file",
+    ),
+    "output format unknown": (
+        ("in.csv", "-o", "out.xlsx"),
+        2,
+        "must end in one of .jsonl, .ndjson, .csv, .parquet",
+    ),
     "output exists": (("in.csv", "-o", "old.csv"), 2, "old.csv exists; give another name, or --overwrite"),
     "output is input": (("in.csv", "-o", "in.csv", "--overwrite"), 2, "in.csv is the input"),
-    "no place": (("in.csv", "-o", "none/out.csv"), 2, "can't be written: No such file or directory"),
+    "no such output folder": (
+        ("in.csv", "-o", "none/out.csv"),
+        2,
+        "can't be written: No such file or directory",
+    ),
     "missing column": (("other.csv", "-o", "out.csv"), 2, "its columns are id, body."),
     "bad mapping": (("in.csv", "-o", "out.csv", "--map", "x=y"), 2, "--map x=y: give FIELD=COLUMN"),
     "unknown format": (("in.csv", "-o", "out.csv", "--format", "xml"), 2, "--format xml: no such format"),
@@ -112,7 +124,7 @@ def test_bad_calls(run: Run, tmp_path: Path, words: tuple[str, ...], status: int
     assert names(tmp_path) == before
 
 
-def test_a_model_that_is_none(run: Run, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_an_artifact(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("text\nfine\n")
     result = run("in.csv", "-o", "out.csv", model=tmp_path)
     assert result.exit_code == 2
@@ -127,7 +139,7 @@ def test_overwrite(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("out", ["out.jsonl", "-"])
-def test_bad_rows_never_go_to_a_file_of_someone_else(run: Run, tmp_path: Path, out: str) -> None:
+def test_bad_rows_never_overwrite_someone_elses_file(run: Run, tmp_path: Path, out: str) -> None:
     good = '{"text": "fine"}\n'
     (tmp_path / "in.jsonl").write_text(good)
     (tmp_path / "notes.txt").write_text("mine")
@@ -144,7 +156,7 @@ def test_bad_rows_never_go_to_a_file_of_someone_else(run: Run, tmp_path: Path, o
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_a_list_of_bad_rows_of_an_earlier_run_is_replaced(run: Run, tmp_path: Path) -> None:
+def test_an_earlier_runs_list_of_bad_rows_is_replaced(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "fine"}\n{"text": ""}\n')
     listed = tmp_path / "bad.jsonl"
     for rows in (1, 1):
@@ -155,7 +167,7 @@ def test_a_list_of_bad_rows_of_an_earlier_run_is_replaced(run: Run, tmp_path: Pa
     assert not listed.exists()
 
 
-def test_a_folder_of_parts_of_someone_else_stays(run: Run, tmp_path: Path) -> None:
+def test_someone_elses_folder_of_parts_is_left_alone(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "fine"}\n')
     parts = tmp_path / "out.jsonl.parts"
     parts.mkdir()
@@ -192,7 +204,7 @@ def test_links_among_the_parts_are_not_followed(run: Run, tmp_path: Path) -> Non
     assert victim.read_text() == "mine"
 
 
-def test_a_dump_cut_short_says_so_whatever_was_asked(run: Run, tmp_path: Path) -> None:
+def test_a_dump_cut_short_is_reported_whatever_the_options(run: Run, tmp_path: Path) -> None:
     whole = b"".join(b'{"text": "number %d"}\n' % n for n in range(2000))
     packed = gzip.compress(whole)
     (tmp_path / "in.jsonl.gz").write_bytes(packed[: len(packed) // 2])
@@ -205,16 +217,14 @@ def test_a_dump_cut_short_says_so_whatever_was_asked(run: Run, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("last", ["not JSON", '{"text": "a"} and more', "[1, 2"])
-def test_a_last_line_that_is_no_beginning_of_an_object_is_a_bad_row(
-    run: Run, tmp_path: Path, last: str
-) -> None:
+def test_a_last_line_that_cannot_begin_an_object_is_a_bad_row(run: Run, tmp_path: Path, last: str) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "fine"}\n' + last)
     result = run("in.jsonl", "-o", "out.jsonl")
     assert result.exit_code == 0
     assert "the first: line 2: not" in result.stderr
 
 
-def test_nothing_of_a_dump_reaches_the_terminal_as_an_order(run: Run, tmp_path: Path) -> None:
+def test_no_control_character_of_a_dump_reaches_the_terminal(run: Run, tmp_path: Path) -> None:
     evil = "\x1b]0;owned\x07\u202e\x9b31m"
     rows = [{f"text{evil}": "fine"}, {"text": "fine"}]
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -227,7 +237,7 @@ def test_nothing_of_a_dump_reaches_the_terminal_as_an_order(run: Run, tmp_path: 
         assert not set(shown) & set("\x1b\x07\u202e\x9b"), shown
 
 
-def test_what_is_odd_but_no_error_is_told(run: Run, tmp_path: Path) -> None:
+def test_oddities_that_are_not_errors_are_reported(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_bytes('{"text": "café"}\n'.encode("cp1252"))
     result = run("in.jsonl", "-o", "out.csv", "--map", "article.title=headline")
     assert "no row has the column 'headline', which --map reads article.title from" in result.stderr
@@ -261,7 +271,7 @@ def test_ctrl_c(tiny_artifact: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*words, "--model", str(tiny_artifact)], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )
-    # Opened for both, so that this doesn't wait for a reader that may never come.
+    # Opened for reading and writing, so that this doesn't wait for a reader that may never come.
     with os.fdopen(os.open(pipe, os.O_RDWR), "w") as held_open:
         held_open.write('{"text": "one"}\n{"text": "two"}\n')
         held_open.flush()

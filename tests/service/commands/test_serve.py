@@ -1,4 +1,4 @@
-"""`parley serve` as a user runs it: its own process, a real socket, signals; and the commands around it."""
+"""`parley serve` as a user runs it: its own process, a real socket, signals; and related commands."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command, ended."""
+    """Run the command to its end."""
     return subprocess.run(
         [*PARLEY, *arguments],
         cwd=ROOT,
@@ -43,7 +43,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 @pytest.fixture
 def server(tiny_artifact: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server on a free port, ready, with its address."""
+    """A ready server on a free port, and its address."""
     command = [*PARLEY, "serve", "--port", "0", "--model", str(tiny_artifact), "--threads", "1"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -72,14 +72,14 @@ def test_serves_until_it_is_interrupted(server: tuple[subprocess.Popen[str], str
         assert [r["id"] for r in json.load(response)["results"]] == ["1"]
 
     large = urllib.request.Request(f"{address}/v1/classify", b"x" * 12_000_000)
-    with pytest.raises(urllib.error.HTTPError) as refused:  # an answer, not a connection that is reset
+    with pytest.raises(urllib.error.HTTPError) as refused:  # an answer, not a reset connection
         urllib.request.urlopen(large, timeout=30)
     assert refused.value.code == 413
     refused.value.close()
     with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=30) as endless:
         endless.sendall(b"GET /health HTTP/1.1\r\nX-Long: " + b"x" * 200_000)
         assert endless.recv(12) == b"HTTP/1.1 400"
-    # Java's client offers HTTP/2 with its first request, and goes on over the same connection.
+    # Java's client offers HTTP/2 in its first request, and then uses the same connection.
     offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAEAAEAAAAIAAAAB"}
     connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=10)
     for headers in (offer, {}, offer):
@@ -99,7 +99,7 @@ def test_serves_until_it_is_interrupted(server: tuple[subprocess.Popen[str], str
     assert {"model_loaded", "request"} <= set(events)
 
 
-def test_a_taken_port_is_told(tiny_artifact: Path) -> None:
+def test_a_port_in_use_is_reported(tiny_artifact: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -124,7 +124,7 @@ def test_a_taken_port_is_told(tiny_artifact: Path) -> None:
         (["--config", "nowhere.yaml"], 2, "nowhere.yaml can't be read"),
     ],
 )
-def test_what_stops_a_start_is_told_without_a_traceback(
+def test_what_prevents_a_start_is_reported_without_a_traceback(
     tiny_artifact: Path, arguments: list[str], status: int, message: str
 ) -> None:
     given = [] if "--model" in arguments else ["--model", str(tiny_artifact)]

@@ -1,4 +1,4 @@
-"""Comments in a queue, with scores that the tests choose."""
+"""Comments for a queue, with scores that the tests choose."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def arrived(
     spans: Sequence[tuple[int, int]] = (),
     format: TextFormat = "plain",
 ) -> Arrived:
-    """A comment that was judged so."""
+    """An incoming comment with this prediction and decision."""
     when = label if label in ("spam", "off_topic") else f"abuse.{label}"
     scores = dict.fromkeys(ABUSE, 0.01) | ({label: score} if label in ABUSE else {})
     prediction = Prediction(
@@ -54,7 +54,7 @@ def arrived(
 
 
 def fill(store: Store, hashes: KeyedHashes, some: Sequence[Arrived], *, queue: int = ARRIVALS) -> list[Item]:
-    """Put comments into a queue; its waiting ones, most urgent first."""
+    """Put comments into a queue; returns those that wait, most urgent first."""
     arrivals = Arrivals(store, hashes, on=True)
     arrivals.fill(some, model="tiny 0.0.1", policy="default@0", queue=queue)
     return page(store, Filter(queue=queue, flagged=False), size=1000)

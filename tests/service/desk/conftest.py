@@ -1,4 +1,4 @@
-"""The desk over HTTP: a running application whose model is the tiny one, and a browser-like client."""
+"""The desk over HTTP: a running application with the tiny model, and a browser-like client."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def hashes(tmp_path: Path) -> KeyedHashes:
 
 
 def start_desk(settings: Settings) -> Desk:
-    """A desk with these settings, its model loaded."""
+    """A desk with these settings, once its model is loaded."""
     client = TestClient(create_app(settings), **LOCAL)
     client.__enter__()
     desk = Desk(client)
@@ -72,7 +72,7 @@ def start_desk(settings: Settings) -> Desk:
 
 @pytest.fixture
 def make_desk(tiny_artifact: Path, empty_store: Path, tmp_path: Path) -> Iterator[Callable[..., Desk]]:
-    """Makes a desk with settings of its own."""
+    """Makes desks with given settings."""
     open_desks: list[Desk] = []
 
     def make(*, queue: bool = True, folder: Path = tmp_path, url: str | None = None, **settings: Any) -> Desk:
@@ -89,5 +89,5 @@ def make_desk(tiny_artifact: Path, empty_store: Path, tmp_path: Path) -> Iterato
 
 @pytest.fixture
 def desk(make_desk: Callable[..., Desk]) -> Desk:
-    """A desk that keeps what arrives."""
+    """A desk that stores incoming comments."""
     return make_desk()

@@ -1,4 +1,4 @@
-"""The desk in a real browser: a file read by keyboard alone, two moderators at once, no script of strangers.
+"""The desk in a real browser: a queue read by keyboard alone, two moderators at once, no strangers' scripts.
 
 Needs Chromium and its driver (Debian: chromium, chromium-driver) and selenium (the dev extra); axe-core is an
 npm package (`npm ci --prefix tests/clients`).
@@ -42,7 +42,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 AXE = Path(__file__).parents[2] / "clients" / "node_modules" / "axe-core" / "axe.min.js"
 TOGETHER = int(os.environ.get("PARLEY_DESK_TOGETHER", "30"))
-"""Comments that two browsers share; `make desk-test` takes 200."""
+"""Comments that two browsers share; `make desk-test` uses 200."""
 HOSTILE = (
     "<script>window.owned=1</script><img src=x onerror='window.owned=1'><a href=\"javascript:owned=1\">x</a>"
 )
@@ -76,7 +76,7 @@ def site(tiny_artifact: Path, tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def open_browser(tmp_path: Path) -> Iterator[Callable[[], Any]]:
-    """Opens browsers with profiles of their own, and closes them."""
+    """Opens browsers, each with its own profile, and closes them."""
     with ExitStack() as opened:
         numbers = count()
         yield lambda: opened.enter_context(chromium(tmp_path / f"profile-{next(numbers)}"))
@@ -97,7 +97,7 @@ def find(browser: Any, selector: str) -> Any:
 
 
 def press(browser: Any, *keys: str) -> None:
-    """Keys to the page, and wait until it is another."""
+    """Send keys to the page, and wait for another page."""
     page = find(browser, "html")
     for key in keys:
         browser.switch_to.active_element.send_keys(key)
@@ -114,7 +114,7 @@ def _is_gone(element: Any) -> bool:
 
 
 def hosts(browser: Any) -> set[str]:
-    """The addresses that the browser asked, but for their paths; its own new tab asks itself."""
+    """The hosts that the browser contacted; its own new-tab page contacts itself."""
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     urls = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
     return {"/".join(url.split("/")[:3]) for url in urls if not url.startswith(("data:", "chrome:"))}
@@ -163,7 +163,7 @@ def test_a_file_is_read_by_keyboard_alone(site: Site, browser: Any, tmp_path: Pa
     assert {row["reason"] for row in log if row["action"] == "reject"} == {"ABUSIVE"}
 
     press(browser, "u")
-    assert seen[26].split("?")[0] == browser.current_url.split("?")[0], "the last one that was decided on"
+    assert seen[26].split("?")[0] == browser.current_url.split("?")[0], "the last comment decided on"
     assert "escalate" not in find(browser, "h1").text
     press(browser, "a")
 
@@ -232,7 +232,7 @@ def test_two_browsers_share_a_queue(site: Site, open_browser: Callable[[], Any])
     assert len(list(decisions.log(store))) == TOGETHER
 
 
-def test_markup_of_strangers_runs_nowhere(site: Site, browser: Any) -> None:
+def test_strangers_markup_never_runs(site: Site, browser: Any) -> None:
     store = site.service.store
     some = [
         arrived(
@@ -261,7 +261,7 @@ def test_markup_of_strangers_runs_nowhere(site: Site, browser: Any) -> None:
         assert browser.execute_script("return document.images.length") == 0, page
         assert browser.execute_script("return [...document.links].every(a => /^http/.test(a.protocol))"), page
     assert [told for told in complaints(browser) if "404 (Not Found)" not in told] == []
-    # Should escaping ever fail, the page's own policy holds. Leaves complaints in the log: last.
+    # Should escaping ever fail, the page's own policy applies. Comes last, as it leaves errors in the log.
     browser.execute_script(
         "const script = document.createElement('script'); script.textContent = 'window.owned = 1';"
         "document.body.append(script);"
@@ -285,7 +285,7 @@ def test_the_basics_work_without_javascript(site: Site, browser: Any) -> None:
     assert [row["action"] for row in decisions.log(store)] == ["reject", "approve"]
 
 
-def test_every_page_asks_no_other_host_and_complains_of_nothing(site: Site, browser: Any) -> None:
+def test_no_page_contacts_another_host_or_logs_an_error(site: Site, browser: Any) -> None:
     pages = _pages(site)
     for page in pages:
         browser.get(site.url + page)
@@ -301,7 +301,7 @@ def test_every_page_asks_no_other_host_and_complains_of_nothing(site: Site, brow
 
 
 def _gets(router: object) -> set[str]:
-    """The paths of a router's GET routes, those of routers within it too."""
+    """The paths of a router's GET routes, including those of nested routers."""
     found = set()
     for route in getattr(router, "routes", ()):
         if "GET" in (getattr(route, "methods", None) or ()):
@@ -311,7 +311,7 @@ def _gets(router: object) -> set[str]:
 
 
 def _pages(site: Site) -> list[str]:
-    """Every page of the desk, with something on it."""
+    """Every page of the desk, with content."""
     store = site.service.store
     some = [
         arrived(

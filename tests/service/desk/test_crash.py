@@ -1,4 +1,4 @@
-"""The server is killed in the middle of the work: no decision that it answered is lost."""
+"""The server is killed while moderators work: no acknowledged decision is lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMMENTS = 60
 def test_no_acknowledged_decision_is_lost(
     tiny_artifact: Path, tmp_path: Path, database: str, request: pytest.FixtureRequest
 ) -> None:
-    """Two moderators work; the server is killed beneath them and started again."""
+    """Two moderators work; meanwhile the server is killed and restarted."""
     of_postgres = database == "postgres"
     url = request.getfixturevalue("postgres_url") if of_postgres else f"sqlite:///{tmp_path / 'parley.db'}"
     store = Store.open(url)
@@ -41,7 +41,7 @@ def test_no_acknowledged_decision_is_lost(
         logged = [row["item_id"] for row in decisions.log(store)]
         assert BEFORE <= len(first) < COMMENTS
         assert set(first) <= set(logged), "acknowledged and lost"
-        assert len(logged) <= len(first) + 2, "each may have been killed before its answer"
+        assert len(logged) <= len(first) + 2, "each moderator may have had one decision in flight"
         with store.write() as connection:
             connection.execute(sa.update(queue_items).values(lease_until=None, lease_by=None))
         second = work(config)
@@ -57,7 +57,7 @@ def test_no_acknowledged_decision_is_lost(
 
 
 def work(config: Path, *, stop_after: int | None = None) -> list[int]:
-    """What two moderators decided and had acknowledged, until nothing is left, or the server is killed."""
+    """The acknowledged decisions of two moderators, until nothing is left or the server is killed."""
     command = [sys.executable, "-m", "parley.service.commands.cli", "serve", "--config", str(config)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert server.stdout

@@ -1,4 +1,4 @@
-"""The desk over HTTP: who gets in, what a form does, what arrives, what is exported."""
+"""The desk over HTTP: who gets in, what a form does, which comments arrive, what is exported."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HOSTILE = "<script>window.owned=1</script><img src=x onerror=owned=1>\"'>{{7*7}}
 
 @pytest.fixture(autouse=True)
 def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test signs in as often as it likes."""
+    """Tests may sign in as often as they like."""
     monkeypatch.setattr(people_pages, "_limiter", type(people_pages._limiter)(MemoryStorage()))
 
 
@@ -64,7 +64,7 @@ def test_pages_open_on_this_machine_without_sign_in(desk: Desk) -> None:
         {"headers": {"forwarded": "for=203.0.113.9"}},
     ],
 )
-def test_who_comes_through_a_proxy_must_sign_in(desk: Desk, named: dict[str, dict[str, str]]) -> None:
+def test_callers_through_a_proxy_must_sign_in(desk: Desk, named: dict[str, dict[str, str]]) -> None:
     answer = desk.get("/desk/queue", follow_redirects=False, **named)
     assert (answer.status_code, answer.headers["location"]) == (303, "/desk/sign-in?next=/desk/queue")
 
@@ -100,7 +100,7 @@ def test_from_the_first_user_on_everybody_signs_in(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "wanted", ["//evil.example", "https://evil.example", "/desk\\evil", "/desk//evil.example"]
 )
-def test_signing_in_goes_on_to_the_desk_alone(desk: Desk, wanted: str) -> None:
+def test_signing_in_redirects_only_to_the_desk(desk: Desk, wanted: str) -> None:
     _, key = people.create(desk.service.store, "Ada", role="admin")
     answer = desk.client.post(
         "/desk/sign-in", params={"next": wanted}, data={"key": key}, follow_redirects=False
@@ -193,7 +193,7 @@ def test_a_forged_form_is_refused(desk: Desk, path: str) -> None:
 
 
 @pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {"sec-purpose": "prefetch"}])
-def test_neither_another_site_nor_a_browser_that_looks_ahead_takes_a_lease(
+def test_neither_another_site_nor_a_prefetching_browser_takes_a_lease(
     desk: Desk, headers: dict[str, str]
 ) -> None:
     (item,) = fill(desk.service.store, desk.hashes, [arrived("One")])
@@ -224,7 +224,7 @@ def test_a_comment_says_why_in_words_and_never_in_raw_scores(desk: Desk) -> None
     assert "https://x.example" not in shown.partition("<details>")[0].partition('id="said"')[0]
 
 
-def test_deciding_goes_on_to_the_next_and_undo_comes_back(desk: Desk) -> None:
+def test_deciding_opens_the_next_and_undo_returns(desk: Desk) -> None:
     store = desk.service.store
     one, two = fill(store, desk.hashes, [arrived("One", score=0.9), arrived("Two", score=0.8)])
     answer = desk.post("/desk/next")
@@ -260,14 +260,14 @@ def test_deciding_goes_on_to_the_next_and_undo_comes_back(desk: Desk) -> None:
         {"action": "note"},
     ],
 )
-def test_a_decision_that_says_nothing_is_told_so(desk: Desk, form: dict[str, str]) -> None:
+def test_an_empty_decision_is_refused(desk: Desk, form: dict[str, str]) -> None:
     (item,) = fill(desk.service.store, desk.hashes, [arrived("One")])
     answer = desk.post(f"/desk/comments/{item.id}", form)
     assert answer.status_code == 422
     assert "<h1>That did not work</h1>" in answer.text
 
 
-def test_a_comment_that_another_moderator_has_is_shown_and_not_decided(desk: Desk) -> None:
+def test_a_comment_that_another_moderator_has_open_is_shown_and_not_decided(desk: Desk) -> None:
     (item,) = fill(desk.service.store, desk.hashes, [arrived("One")])
     other = Desk(TestClient(desk.client.app, **LOCAL))
     assert other.post("/desk/next").url.path == f"/desk/comments/{item.id}"
@@ -279,7 +279,7 @@ def test_a_comment_that_another_moderator_has_is_shown_and_not_decided(desk: Des
     assert "with another moderator" in desk.get("/desk/queue").text
 
 
-def test_bulk_leaves_what_others_have(desk: Desk) -> None:
+def test_bulk_decisions_skip_comments_that_others_have_open(desk: Desk) -> None:
     store = desk.service.store
     one, two, three = fill(store, desk.hashes, [arrived(str(n), score=0.9 - n / 10) for n in range(3)])
     leases.take(store, one.id, "another")
@@ -313,12 +313,12 @@ def test_views_are_saved_and_forgotten(desk: Desk) -> None:
         "told=bulk&done=²&left=" + "9" * 5000,
     ],
 )
-def test_an_address_that_cannot_be_read_is_no_fault_of_ours(desk: Desk, query: str) -> None:
+def test_a_malformed_address_is_not_a_server_error(desk: Desk, query: str) -> None:
     assert desk.get(f"/desk/queue?{query}").status_code in (200, 404)
 
 
 @pytest.mark.parametrize("number", ["²", "9" * 30, "3000000000", "-1", "x"])
-def test_a_number_that_no_row_has_is_no_fault_of_ours(desk: Desk, number: str) -> None:
+def test_the_number_of_a_missing_row_is_not_a_server_error(desk: Desk, number: str) -> None:
     for page in ("/desk/comments/", "/desk/uploads/"):
         assert desk.get(page + number).status_code in (404, 422), page
     assert desk.get("/desk/decisions", params={"before": number}).status_code == 200
@@ -341,7 +341,7 @@ def test_a_page_that_is_older_than_the_comment_decides_nothing(desk: Desk) -> No
     assert list(decisions.log(store)) == []
 
 
-def test_notes_and_views_have_an_end(desk: Desk) -> None:
+def test_the_number_of_notes_and_views_is_limited(desk: Desk) -> None:
     store = desk.service.store
     (item,) = fill(store, desk.hashes, [arrived("One")])
     desk.post(f"/desk/comments/{item.id}", {"action": "note", "note": "\u202ex" * 50_000})
@@ -362,10 +362,10 @@ def test_a_list_of_long_comments_is_quick(desk: Desk) -> None:
         started = time.process_time()
         desk.get("/desk/queue")
         taken.append(time.process_time() - started)
-    assert min(taken) < 0.5, "hundredths of a second; each text read whole, it was seconds"
+    assert min(taken) < 0.5, "hundredths of a second; with each text read whole, it took seconds"
 
 
-def test_a_search_is_counted_to_an_end(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counting_a_search_stops_at_a_limit(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "MOST_FOUND", 28)
     fill(desk.service.store, desk.hashes, [arrived(f"Comment {n}") for n in range(31)])
 
@@ -388,7 +388,7 @@ def test_the_start_page_is_for_browsers(desk: Desk) -> None:
         assert (answer.status_code, answer.headers["location"]) == (307, "docs")
 
 
-def test_a_queue_there_is_not(desk: Desk) -> None:
+def test_a_missing_queue(desk: Desk) -> None:
     assert desk.get("/desk/queue?queue=77").status_code == 404
     assert desk.get("/desk/comments/77").status_code == 404
     assert desk.get("/desk/uploads/1").status_code == 404
@@ -528,7 +528,7 @@ def test_exports_read_back(desk: Desk) -> None:
 # How much to read
 
 
-def test_a_version_watches_decides_and_goes_back(desk: Desk) -> None:
+def test_a_version_observes_then_decides_then_is_rolled_back(desk: Desk) -> None:
     store = desk.service.store
     fill(store, desk.hashes, [arrived(str(n), score=n / 20) for n in range(20)])
     desk.service.forget_policy()
@@ -540,7 +540,7 @@ def test_a_version_watches_decides_and_goes_back(desk: Desk) -> None:
     form = dict.fromkeys(names, "0.99") | {"t:toxic/abuse.toxicity/review": "0.75"}
     shown = desk.post("/desk/reading", form).text
     assert re.search(r"On trial \(version 1\).*?>15<.*?>5<.*?>0<", shown, re.DOTALL)
-    assert desk.service.policy().version == 0, "it decides nothing yet"
+    assert desk.service.policy().version == 0, "it doesn't decide yet"
     desk.post("/desk/reading/activate", {"version": "1"})
     assert desk.service.policy().label == "default@1"
     assert policies.active(store, "default") is not None
@@ -582,7 +582,7 @@ def test_the_policy_is_reread_by_itself(
         time.sleep(0.02)
 
 
-def test_a_version_of_other_rules_is_left_alone(desk: Desk) -> None:
+def test_a_version_made_from_other_rules_is_left_alone(desk: Desk) -> None:
     policies.save(desk.service.store, "default", thresholds={}, base="0" * 64, by="Ada")
     policies.activate(desk.service.store, "default", 1)
     desk.service.forget_policy()
@@ -590,7 +590,7 @@ def test_a_version_of_other_rules_is_left_alone(desk: Desk) -> None:
     assert "made from other rules" in desk.get("/desk/reading").text
 
 
-def test_what_is_found_is_counted_from_ones_own_decisions_once_there_are_enough(desk: Desk) -> None:
+def test_recall_is_counted_from_the_sites_own_decisions_once_there_are_enough(desk: Desk) -> None:
     store = desk.service.store
     items = fill(store, desk.hashes, [arrived(str(n), score=0.5 + n / 100) for n in range(20)])
     params = {"rule": "toxic/abuse.toxicity/review", "t:toxic/abuse.toxicity/review": "0.6"}
@@ -628,7 +628,7 @@ def test_figures_and_agreement(desk: Desk) -> None:
 # The command line
 
 
-def test_users_are_made_listed_and_revoked(tmp_path: Path) -> None:
+def test_users_are_created_listed_and_revoked(tmp_path: Path) -> None:
     config = tmp_path / "service.yaml"
     config.write_text(f"store: {{folder: {tmp_path}}}")
     run = CliRunner().invoke

@@ -45,7 +45,7 @@ def test_threats_come_first_then_rejections_then_reviews_by_score(
     assert [item.text for item in listing.page(any_store, Filter())] == ["threat", "spam", "ruder", "rude"]
 
 
-def test_pages_follow_each_other_in_every_order(any_store: Store, hashes: KeyedHashes) -> None:
+def test_pages_continue_each_other_in_every_order(any_store: Store, hashes: KeyedHashes) -> None:
     fill(any_store, hashes, [arrived(str(n), score=0.5 + (n % 7) / 20) for n in range(23)])
     for sort in listing.SORTS:
         wanted, after, seen = Filter(sort=sort), None, []
@@ -85,7 +85,7 @@ def test_filters(any_store: Store, hashes: KeyedHashes) -> None:
     assert listing.count(any_store, Filter(label="toxicity")) == 2
 
 
-def test_counts_end_where_they_would_take_long(
+def test_counts_stop_where_they_would_take_long(
     any_store: Store, hashes: KeyedHashes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listing, "MOST_COUNTED", 5)
@@ -183,7 +183,9 @@ def test_undo_is_a_row_of_its_own_and_gives_the_comment_back(any_store: Store, h
     assert decisions.standing(any_store) == []
 
 
-def test_an_undo_over_anothers_decision_is_refused(any_store: Store, hashes: KeyedHashes) -> None:
+def test_an_undo_that_would_override_anothers_decision_is_refused(
+    any_store: Store, hashes: KeyedHashes
+) -> None:
     (item,) = fill(any_store, hashes, [arrived("one", id="c1")])
     decisions.decide(any_store, item.id, Choice(action="escalate"), ADA)
     decisions.decide(any_store, item.id, SPAM, GRACE)
@@ -191,7 +193,7 @@ def test_an_undo_over_anothers_decision_is_refused(any_store: Store, hashes: Key
         decisions.undo(any_store, ADA)
 
 
-def test_an_undo_over_the_same_decision_of_another_is_refused(any_store: Store, hashes: KeyedHashes) -> None:
+def test_an_undo_is_refused_even_if_another_decided_the_same(any_store: Store, hashes: KeyedHashes) -> None:
     (item,) = fill(any_store, hashes, [arrived("one", id="c1")])
     decisions.decide(any_store, item.id, APPROVE, ADA)
     decisions.decide_by_comment(any_store, "c1", APPROVE, By(who="CMS", source="api"))
@@ -202,7 +204,7 @@ def test_an_undo_over_the_same_decision_of_another_is_refused(any_store: Store, 
     assert kept.state == "approved"
 
 
-def test_an_undo_takes_no_comment_from_before_another(any_store: Store, hashes: KeyedHashes) -> None:
+def test_an_undo_never_takes_a_comment_that_another_is_reading(any_store: Store, hashes: KeyedHashes) -> None:
     (item,) = fill(any_store, hashes, [arrived("one")])
     decisions.decide(any_store, item.id, Choice(action="escalate"), ADA)
     assert leases.take(any_store, item.id, "g")
@@ -220,14 +222,14 @@ def test_a_comment_that_was_edited_is_not_decided_on_unseen(any_store: Store, ha
     decisions.decide(any_store, now.id, APPROVE, ADA, seen=now.input_hash)
 
 
-def test_text_that_no_database_keeps_is_replaced(any_store: Store, hashes: KeyedHashes) -> None:
+def test_text_that_no_database_can_store_is_replaced(any_store: Store, hashes: KeyedHashes) -> None:
     (item,) = fill(any_store, hashes, [arrived("a\0b", id="c\0", language="e\0n", author="\0")])
     assert (item.text, item.language) == ("a\ufffdb", "e\ufffdn")
     decisions.decide_by_comment(any_store, "c\0", SPAM, By(who="C\0S", source="api"), key="k\0")
     assert people.check(any_store, "desk_\0_x") is None
 
 
-def test_names_that_no_index_takes_lose_no_comment(any_store: Store, hashes: KeyedHashes) -> None:
+def test_names_too_long_for_an_index_lose_no_comment(any_store: Store, hashes: KeyedHashes) -> None:
     pick = random.Random(7)
     long = "".join(chr(pick.randint(0x4E00, 0x9FFF)) for _ in range(9000))
     (item,) = fill(any_store, hashes, [arrived("one", id=long, title=long, parent=long)])
@@ -237,7 +239,7 @@ def test_names_that_no_index_takes_lose_no_comment(any_store: Store, hashes: Key
     stories.saw(any_store, names_of(Article(id=long[:512])))
 
 
-def test_the_log_has_who_what_and_what_it_was_decided_on(any_store: Store, hashes: KeyedHashes) -> None:
+def test_the_log_has_who_decided_what_and_on_which_text(any_store: Store, hashes: KeyedHashes) -> None:
     (item,) = fill(any_store, hashes, [arrived("one", id="c1", author="reader-1")])
     leases.take(any_store, item.id, "a")
     decisions.decide(any_store, item.id, Choice(action="reject", reason="ABUSIVE", note="Rule 3"), ADA)
@@ -281,12 +283,12 @@ def test_decisions_are_rows_to_train_from(any_store: Store, hashes: KeyedHashes)
         }
         decisions.decide(any_store, item.id, choice[item.comment_id or ""], ADA)
     rows = {row["id"]: row for row in decisions.training_rows(any_store)}
-    assert set(rows) == {"1", "2"}, "misinformation says nothing of the labels"
+    assert set(rows) == {"1", "2"}, "misinformation implies no label"
     assert (rows["1"]["toxicity"], rows["1"]["insult"]) == (1.0, 1.0)
     assert (rows["2"]["toxicity"], rows["2"]["threat"], rows["2"]["spam"]) == (0.0, 0.0, 0.0)
 
 
-def test_what_is_old_goes_and_its_decisions_stay(any_store: Store, hashes: KeyedHashes) -> None:
+def test_old_comments_are_deleted_and_their_decisions_stay(any_store: Store, hashes: KeyedHashes) -> None:
     (item, _) = fill(any_store, hashes, [arrived("old", score=0.9), arrived("new", score=0.8)])
     decisions.decide(any_store, item.id, SPAM, ADA)
     with any_store.write() as connection:
@@ -323,7 +325,7 @@ def test_the_author_is_a_keyed_hash_with_a_history(any_store: Store, hashes: Key
 # People
 
 
-AS_SHIPPED = people._NOBODY  # hashed when it was imported, before the tests' hashes were made light
+AS_SHIPPED = people._NOBODY  # hashed at import, before the tests made hashes cheap
 
 
 def test_keys_are_hashed_as_the_rfc_has_it() -> None:

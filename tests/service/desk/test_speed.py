@@ -1,7 +1,7 @@
-"""The queue page is quick however many comments wait: `make desk-test` takes 100,000, the suite fewer.
+"""The queue page is quick however many comments wait: `make desk-test` uses 100,000, the suite fewer.
 
-What counts is the processor time of the server, which a busy machine hardly changes: of this process, and of
-PostgreSQL's. The time by the clock is printed beside it.
+What counts is the server's processor time, which a busy machine hardly changes: of this process and of
+PostgreSQL's. The wall-clock time is printed beside it.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def full_desk(
 
 
 def cpu_of(desk: Desk, work: Callable[[], object]) -> float:
-    """Seconds of processor time that `work` takes of the server, and of its PostgreSQL."""
+    """Seconds of processor time that `work` takes in the server and in its PostgreSQL."""
     port = re.search(r":(\d+)/", desk.service.settings.store.database)
     before = postgres_cpu(int(port[1])) if port else 0.0
     started = time.process_time()
@@ -87,12 +87,12 @@ def cpu_of(desk: Desk, work: Callable[[], object]) -> float:
 
 
 def postgres_cpu(port: int) -> float:
-    """Of the PostgreSQL on this port; 0 where the system has no /proc. It counts in steps of 10 ms."""
+    """Processor time of the PostgreSQL on this port, in steps of 10 ms; 0 if the system has no /proc."""
     master, ticks = postmaster(port), 0
     if master is None:
         return 0.0
     for file in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended
+        with suppress(OSError):  # that process has ended
             stat = file.read_text().rpartition(") ")[2].split()
             ticks += int(stat[11]) + int(stat[12]) if int(stat[1]) == master else 0
     return ticks / os.sysconf("SC_CLK_TCK")
@@ -116,7 +116,7 @@ def percentile(times: list[float], share: float) -> float:
 def test_the_queue_page_is_quick(full_desk: Desk) -> None:
     full_desk.get("/desk/queue")
     told: list[str] = []
-    for _ in range(3):  # what disturbs the machine doesn't last
+    for _ in range(3):  # a disturbance of the machine doesn't last
         cpu, wall = measure(full_desk)
         for name, times in (("processor time", cpu), ("by the clock", wall)):
             median, p95 = (percentile(times, share) * 1000 for share in (0.5, 0.95))
@@ -128,13 +128,13 @@ def test_the_queue_page_is_quick(full_desk: Desk) -> None:
 
 
 def measure(desk: Desk) -> tuple[list[float], list[float]]:
-    """Processor time of each page, and its time by the clock; half of them count everything anew."""
+    """Processor and wall-clock time of each page; half of the requests find no cached counts."""
     cpu: list[float] = []
     wall: list[float] = []
     for turn in range(6):
         for address in ADDRESSES:
             if turn % 2:
-                queue_pages._counts.clear()  # they are kept for seconds
+                queue_pages._counts.clear()  # cached for seconds
                 queue_pages._offered.clear()  # and these for a minute
             began = time.perf_counter()
             cpu.append(cpu_of(desk, lambda address=address: desk.get(address).raise_for_status()))  # type: ignore[misc]
@@ -142,7 +142,7 @@ def measure(desk: Desk) -> tuple[list[float], list[float]]:
     return cpu, wall
 
 
-def test_the_next_comment_comes_quickly(full_desk: Desk) -> None:
+def test_the_next_comment_is_found_quickly(full_desk: Desk) -> None:
     taken = []
     for _ in range(10):
         taken.append(cpu_of(full_desk, lambda: full_desk.post("/desk/next").raise_for_status()))

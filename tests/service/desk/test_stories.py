@@ -1,4 +1,4 @@
-"""Closed stories: by hand, by age, by the site; and what each protocol says of a comment for one."""
+"""Closed stories: by hand, by age, by the site; and what each protocol says about a comment on one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def closed(desk: Desk, article: dict[str, Any] | None) -> bool:
     return noted
 
 
-def test_what_was_said_last_counts_then_the_age(any_store: Store) -> None:
+def test_the_last_change_counts_then_the_age(any_store: Store) -> None:
     names = names_of(Article(id="a-1", url=f"{URL}/?utm_source=x"))
     assert len(names) == 2
     stories.saw(any_store, names)
@@ -59,7 +59,7 @@ def test_what_was_said_last_counts_then_the_age(any_store: Store) -> None:
     assert shut(None)
     assert stories.latest(any_store)[0].changed_by == "Grace"
     stories.saw(any_store, names)
-    assert shut(None), "seen again changes nothing"
+    assert shut(None), "seeing it again changes nothing"
     stories.change(any_store, names, None, by="Ada")
     assert (shut(None), shut(14)) == (False, True)
     assert not is_closed([], days=1)
@@ -86,7 +86,7 @@ def test_a_page_closes_and_opens_its_story_and_overrules_nobody(any_store: Store
     assert shut()
     stories.change(any_store, names, None, by="Ada")
     stories.read_page(any_store, names, True)
-    assert shut(), "Ada left it to itself"
+    assert shut(), "Ada left it to the page"
 
 
 def test_comments_for_a_story_that_its_page_closes_are_refused(
@@ -120,7 +120,7 @@ def test_a_story_is_closed_and_opened_from_its_comment(desk: Desk) -> None:
     answer = desk.post("/desk/stories", form)
     assert (answer.url.path, "Open it again" in answer.text) == (f"/desk/comments/{item.id}", True)
     assert closed(desk, article)
-    assert closed(desk, {"url": URL.replace("https", "http") + "/"}), "the same page, spelled otherwise"
+    assert closed(desk, {"url": URL.replace("https", "http") + "/"}), "the same page, spelled differently"
     assert not closed(desk, {"url": f"{URL}-two"})
     assert not closed(desk, {"title": "Only a title"})
     assert not closed(desk, None)
@@ -130,11 +130,11 @@ def test_a_story_is_closed_and_opened_from_its_comment(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("form", [{}, {"action": "close"}, {"action": "close", "name": " "}, {"name": URL}])
-def test_a_form_that_names_no_story_is_told_so(desk: Desk, form: dict[str, str]) -> None:
+def test_a_form_that_names_no_story_is_refused(desk: Desk, form: dict[str, str]) -> None:
     assert desk.post("/desk/stories", form).status_code == 422
 
 
-def test_closing_by_id_closes_the_address_of_the_article_that_is_kept(desk: Desk) -> None:
+def test_closing_by_id_closes_the_address_of_the_stored_article(desk: Desk) -> None:
     desk.client.put("/v1/articles/a-7", json={"title": "The bridge", "url": URL})
     desk.post("/desk/stories", {"name": "a-7", "action": "close"})
     assert closed(desk, {"url": URL})
@@ -164,14 +164,14 @@ def test_the_site_closes_a_story_with_its_article(desk: Desk) -> None:
     assert put("/v1/articles/a-1", json={"title": "T", "url": URL, "closed": True}).json()["closed"] is True
     assert closed(desk, {"url": URL})
     put("/v1/articles/a-1", json={"title": "T2", "url": URL})
-    assert desk.client.get("/v1/articles/a-1").json()["closed"] is True, "what was said before stands"
+    assert desk.client.get("/v1/articles/a-1").json()["closed"] is True, "what was set before stays"
     put("/v1/articles/a-1", json={"title": "T", "url": URL, "closed": False})
     assert not closed(desk, {"id": "a-1"})
     assert put("/v1/articles/a-1", json={"title": "T", "published": "2026-01-01T00:00"}).status_code == 422
 
 
-def test_every_protocol_that_can_says_so(desk: Desk) -> None:
-    """The policy only observes, and yet: a person closed this story."""
+def test_every_protocol_that_can_says_that_a_story_is_closed(desk: Desk) -> None:
+    """Although the policy only observes: a person closed this story."""
     desk.post("/desk/stories", {"name": URL, "action": "close"})
     body = {
         "comment": {"text": "I like the bridge."},
@@ -189,13 +189,13 @@ def test_every_protocol_that_can_says_so(desk: Desk) -> None:
     reason = coral["moderationAction"]["rejectionReason"]
     assert (reason["code"], reason["customReason"]) == ("OTHER", "this story takes no more comments")
     assert reason["detailedExplanation"].startswith("story_closed")
-    assert "actions" not in coral, "an observing policy says nothing else"
+    assert "actions" not in coral, "otherwise an observing policy says nothing"
     assert coral["parley"]["decision"]["reasons"][0]["code"] == "story_closed"
     sent["story"] = {"id": "s-2", "url": f"{URL}-two"}
     assert desk.client.post("/coral/phase", json=sent).status_code == 204
 
 
-def test_a_closed_story_needs_nobody_unless_a_comment_threatens() -> None:
+def test_on_a_closed_story_only_threats_need_a_moderator() -> None:
     said = Prediction(id=None, abuse={"toxicity": 0.9}, spam=0.0, off_topic=None, stance=None)
     toxic, threat = (Reason(code=c, detail=c, when=f"abuse.{c}", score=0.9) for c in ("toxicity", "threat"))
     assert need(said, Decision(action="reject", reasons=(toxic,))) >= listing.FLAGGED
@@ -203,7 +203,7 @@ def test_a_closed_story_needs_nobody_unless_a_comment_threatens() -> None:
     assert need(said, Decision(action="reject", reasons=(CLOSED, threat))) >= 3
 
 
-def test_what_comes_for_a_closed_story_waits_for_nobody(desk: Desk) -> None:
+def test_a_comment_on_a_closed_story_does_not_wait_in_the_queue(desk: Desk) -> None:
     desk.post("/desk/stories", {"name": URL, "action": "close"})
     classify(desk, {"url": URL})
     (item,) = listing.page(desk.service.store, Filter(flagged=False))

@@ -1,4 +1,4 @@
-"""Files of all kinds: columns guessed, scored into a queue, gone on with after a stop."""
+"""Uploaded files of all kinds: columns guessed, rows scored into a queue, resumed after a stop."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_columns_are_guessed_by_their_names(columns: str, found: dict[str, int])
     assert guess(names) == {field: names[at] for field, at in found.items()}
 
 
-def test_a_table_without_a_column_that_is_known_is_asked_about(desk: Desk) -> None:
+def test_a_table_without_a_known_column_is_asked_about(desk: Desk) -> None:
     queue = upload(desk, "odd.csv", "a|b|c\nHello there|Ada|1\nGood bye|Grace|2\n")
     shown = desk.get(f"/desk/uploads/{queue.id}").text
     assert "Hello there" in shown
@@ -93,7 +93,7 @@ def test_nested_json_lines_and_bad_rows(desk: Desk) -> None:
     assert len(items(desk, queue)) == 5
 
 
-def test_an_export_says_itself_what_is_what(desk: Desk) -> None:
+def test_an_export_needs_no_choice_of_columns(desk: Desk) -> None:
     queue = upload(desk, "wordpress.xml", WXR)
     assert "wordpress" in desk.get(f"/desk/uploads/{queue.id}").text
     desk.post(f"/desk/uploads/{queue.id}", {"target": "the bridge"})
@@ -105,7 +105,7 @@ def test_an_export_says_itself_what_is_what(desk: Desk) -> None:
         "the bridge",
     )
     assert not list((desk.service.settings.store.path / "uploads").iterdir()), (
-        "the file goes once it is scored"
+        "the file is deleted once it is scored"
     )
 
 
@@ -116,7 +116,9 @@ def test_an_export_says_itself_what_is_what(desk: Desk) -> None:
         ("picture.png", b"\x89PNG\r\n\x1a\n" + bytes(300), "can&#39;t"),
     ],
 )
-def test_what_is_no_table_is_told_and_not_kept(desk: Desk, name: str, content: bytes, says: str) -> None:
+def test_what_is_not_a_table_is_reported_and_not_kept(
+    desk: Desk, name: str, content: bytes, says: str
+) -> None:
     answer = desk.client.post("/desk/uploads", data={"csrf": desk.csrf}, files={"file": (name, content)})
     assert answer.status_code == 422
     assert says in answer.text
@@ -130,7 +132,7 @@ def test_a_file_that_is_too_large_is_refused(make_desk: Callable[..., Desk]) -> 
     assert desk.client.post("/desk/uploads", data={"csrf": desk.csrf}, files=files).status_code == 413
 
 
-def test_no_file_is_told(desk: Desk) -> None:
+def test_a_missing_file_is_reported(desk: Desk) -> None:
     assert desk.post("/desk/uploads").status_code == 422
 
 
@@ -143,7 +145,7 @@ def test_an_upload_is_removed_with_its_comments(desk: Desk) -> None:
     assert items(desk, queue) == []
 
 
-def test_scoring_goes_on_after_a_stop(make_desk: Callable[..., Desk], tmp_path: Path) -> None:
+def test_scoring_resumes_after_a_stop(make_desk: Callable[..., Desk], tmp_path: Path) -> None:
     desk = make_desk()
     content = "text\n" + "".join(f"Comment number {n} on the bridge\n" for n in range(400))
     queue = upload(desk, "a.csv", content)
@@ -152,7 +154,7 @@ def test_scoring_goes_on_after_a_stop(make_desk: Callable[..., Desk], tmp_path: 
     while not (found := queues.get_queue(desk.service.store, queue.id)) or not found.rows:
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    desk.stop()  # in the middle
+    desk.stop()  # half-way
     desk = make_desk()
     assert ready(desk, queue).state == "ready"
     texts = [item.text for item in items(desk, queue)]

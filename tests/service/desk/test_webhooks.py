@@ -1,4 +1,4 @@
-"""Webhooks against receivers that fail, hang or send elsewhere: each decision arrives, with its key."""
+"""Webhooks to receivers that fail, hang or redirect: each decision arrives, with its key."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ADA = By(who="Ada", session="a")
 
 
 class Receiver:
-    """Answers as it is told, and keeps what it got."""
+    """Answers as the test says, and records what it got."""
 
     def __init__(self) -> None:
         self.answers: list[int | str] = []
@@ -106,7 +106,7 @@ def test_every_decision_arrives_with_its_key_whatever_the_receiver_does(
         assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
 
 
-def test_a_delivery_is_given_up_after_the_last_try_and_told(
+def test_a_delivery_is_given_up_after_the_last_try_and_reported(
     store: Store, hashes: KeyedHashes, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhooks, "DELAYS", (0, 0))
@@ -130,7 +130,7 @@ def test_the_next_try_waits_longer_each_time(store: Store, hashes: KeyedHashes) 
     assert 2.5 * 86400 < sum(webhooks.DELAYS) < 4 * 86400
 
 
-def test_a_webhook_that_left_the_settings_is_not_called(
+def test_a_webhook_removed_from_the_settings_is_not_called(
     store: Store, hashes: KeyedHashes, receiver: Receiver
 ) -> None:
     (item,) = fill(store, hashes, [arrived("one")])
@@ -140,7 +140,9 @@ def test_a_webhook_that_left_the_settings_is_not_called(
     assert deliveries.owed(store)[1] == 1
 
 
-def test_a_running_desk_delivers_notes_aside(make_desk: Callable[..., Desk], receiver: Receiver) -> None:
+def test_a_running_desk_delivers_decisions_but_not_notes(
+    make_desk: Callable[..., Desk], receiver: Receiver
+) -> None:
     desk = make_desk(desk={"webhooks": [{"url": receiver.url, "secret": SECRET}]})
     (item,) = fill(desk.service.store, desk.hashes, [arrived("one")])
     desk.post(f"/desk/comments/{item.id}", {"action": "note", "note": "only ours"})

@@ -1,4 +1,4 @@
-"""`parley doctor`: each fault is found, told with what to do, and nothing is changed."""
+"""`parley doctor`: each fault is found and reported with what to do, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def settings_of(folder: Path, tiny_artifact: Path, **given: Any) -> Settings:
     return Settings(**{"store": Storage(folder=folder), "model": tiny_artifact, "port": free_port(), **given})
 
 
-def found(settings: Settings, subject: str, file: Path | None = None) -> list[tuple[str, str]]:
-    """The state and the words of every finding about `subject`."""
+def findings_on(settings: Settings, subject: str, file: Path | None = None) -> list[tuple[str, str]]:
+    """The state and the text of every finding about `subject`."""
     return [(f.state, f.told) for f in examine(settings, file=file) if f.subject == subject]
 
 
@@ -71,30 +71,30 @@ def test_a_new_machine_has_warnings_only_and_stays_untouched(folder: Path, tiny_
 
 
 def test_a_model_that_cannot_be_loaded_is_a_problem(folder: Path, tmp_path: Path) -> None:
-    ((state, told),) = found(settings_of(folder, tmp_path / "none"), "model")
+    ((state, told),) = findings_on(settings_of(folder, tmp_path / "none"), "model")
     assert (state, "none" in told) == ("problem", True)
 
 
 @pytest.mark.parametrize(("schema", "state"), [("0001", "warning"), ("9999", "problem")])
-def test_a_store_of_another_version_is_told_and_not_migrated(
+def test_a_store_of_another_version_is_reported_and_not_migrated(
     folder: Path, kept: Store, tiny_artifact: Path, schema: str, state: str
 ) -> None:
     with kept.write() as connection:
         connection.execute(sa.text(f"UPDATE alembic_version SET version_num = '{schema}'"))
-    ((found_state, told),) = found(settings_of(folder, tiny_artifact), "store")
+    ((found_state, told),) = findings_on(settings_of(folder, tiny_artifact), "store")
     assert (found_state, HEAD in told) == (state, True)
     assert kept.schema == schema
 
 
-def test_a_store_that_is_no_database_is_a_problem(folder: Path, tiny_artifact: Path) -> None:
+def test_a_store_that_is_not_a_database_is_a_problem(folder: Path, tiny_artifact: Path) -> None:
     folder.mkdir()
     (folder / "parley.db").write_bytes(b"not a database, " * 100)
-    assert found(settings_of(folder, tiny_artifact), "store")[0][0] == "problem"
+    assert findings_on(settings_of(folder, tiny_artifact), "store")[0][0] == "problem"
 
 
 def test_a_database_that_does_not_answer_is_a_problem(tiny_artifact: Path, folder: Path) -> None:
     storage = Storage(folder=folder, url=f"postgresql://parley:hidden@127.0.0.1:{free_port()}/parley")
-    ((state, told),) = found(settings_of(folder, tiny_artifact, store=storage), "store")
+    ((state, told),) = findings_on(settings_of(folder, tiny_artifact, store=storage), "store")
     assert (state, "hidden" in told) == ("problem", False)
 
 
@@ -103,22 +103,24 @@ def test_a_secret_that_is_missing_cut_or_open_is_a_problem(
 ) -> None:
     settings, secret = settings_of(folder, tiny_artifact), folder / "author-secret"
     secret.chmod(0o644)
-    assert "chmod 600" in found(settings, "secret")[0][1]
+    assert "chmod 600" in findings_on(settings, "secret")[0][1]
     secret.write_bytes(b"short")
-    assert found(settings, "secret")[0][0] == "problem"
+    assert findings_on(settings, "secret")[0][0] == "problem"
     secret.unlink()
-    ((state, told),) = found(settings, "secret")
+    ((state, told),) = findings_on(settings, "secret")
     assert (state, "2 rows" in told or "1 rows" in told) == ("problem", True)
     assert not secret.exists()
 
 
-def test_keys_that_let_nobody_or_anybody_in_are_told(folder: Path, kept: Store, tiny_artifact: Path) -> None:
+def test_keys_that_let_nobody_or_anybody_in_are_reported(
+    folder: Path, kept: Store, tiny_artifact: Path
+) -> None:
     keys.revoke(kept, keys.all_keys(kept)[0].id)
-    assert found(settings_of(folder, tiny_artifact), "keys")[0][0] == "problem"
+    assert findings_on(settings_of(folder, tiny_artifact), "keys")[0][0] == "problem"
     anybody = settings_of(folder, tiny_artifact, access=Access(anonymous=True))
-    assert found(anybody, "keys")[0][0] == "warning"
+    assert findings_on(anybody, "keys")[0][0] == "warning"
     elsewhere = settings_of(folder.parent / "new", tiny_artifact, host="0.0.0.0")
-    assert found(elsewhere, "keys")[0][0] == "problem"
+    assert findings_on(elsewhere, "keys")[0][0] == "problem"
 
 
 @pytest.mark.parametrize(
@@ -132,10 +134,10 @@ def test_keys_that_let_nobody_or_anybody_in_are_told(folder: Path, kept: Store, 
         ({"public_url": "https://news.example/p", "server": Server(root_path="/p")}, "ok", "none named"),
     ],
 )
-def test_what_is_said_of_the_proxy_must_fit(
+def test_the_proxy_settings_must_match_each_other(
     folder: Path, tiny_artifact: Path, given: dict[str, Any], state: str, told: str
 ) -> None:
-    ((found_state, said),) = found(settings_of(folder, tiny_artifact, **given), "proxy")
+    ((found_state, said),) = findings_on(settings_of(folder, tiny_artifact, **given), "proxy")
     assert (found_state, told in said) == (state, True), said
 
 
@@ -143,7 +145,9 @@ def test_what_is_said_of_the_proxy_must_fit(
     ("body", "state"),
     [(b'{"status": "ok"}', "ok"), (b'{"status": "failed"}', "problem"), (b"<html>", "problem")],
 )
-def test_who_has_the_port_is_told(folder: Path, tiny_artifact: Path, body: bytes, state: str) -> None:
+def test_the_program_on_the_port_is_reported(
+    folder: Path, tiny_artifact: Path, body: bytes, state: str
+) -> None:
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
@@ -156,35 +160,35 @@ def test_who_has_the_port_is_told(folder: Path, tiny_artifact: Path, body: bytes
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         settings = settings_of(folder, tiny_artifact, port=server.server_port)
-        assert found(settings, "port")[0][0] == state
+        assert findings_on(settings, "port")[0][0] == state
         server.shutdown()
 
 
 @pytest.mark.parametrize(("days", "state"), [(2, "problem"), (-100, "warning"), (-1, "ok")])
-def test_a_clock_that_disagrees_with_the_store_is_told(
+def test_a_clock_that_disagrees_with_the_store_is_reported(
     folder: Path, kept: Store, tiny_artifact: Path, days: int, state: str
 ) -> None:
     moment = (datetime.now(UTC) + timedelta(days=days)).replace(tzinfo=None).isoformat(" ")
     with kept.write() as connection:
         for table, column in (("articles", "updated"), ("suggestions", "created")):
             connection.execute(sa.text(f"UPDATE {table} SET {column} = '{moment}'"))
-    assert found(settings_of(folder, tiny_artifact), "clock")[0][0] == state
+    assert findings_on(settings_of(folder, tiny_artifact), "clock")[0][0] == state
 
 
 @pytest.mark.parametrize(("free", "state"), [(50, "problem"), (500, "warning"), (5000, "ok")])
-def test_a_full_disk_is_told(
+def test_a_full_disk_is_reported(
     folder: Path, tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch, free: int, state: str
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": free * 10**6}))
-    assert found(settings_of(folder, tiny_artifact), "disk")[0][0] == state
+    assert findings_on(settings_of(folder, tiny_artifact), "disk")[0][0] == state
 
 
-def test_packages_that_the_settings_need_are_asked_for(
+def test_missing_packages_that_the_settings_need_are_reported(
     folder: Path, tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(folder, tiny_artifact, fetch=Fetch(hosts=["news.example"]))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    ((state, told),) = found(settings, "extras")
+    ((state, told),) = findings_on(settings, "extras")
     assert (state, "parley-moderation[fetch]" in told) == ("problem", True)
 
 
@@ -195,12 +199,12 @@ def test_a_settings_file_with_secrets_must_be_private(
     file.write_text("")
     settings = settings_of(folder, tiny_artifact, coral=Coral(secrets=[SecretStr("empsec_" + "0" * 30)]))
     file.chmod(0o644)
-    assert found(settings, "settings", file)[0][0] == "warning"
+    assert findings_on(settings, "settings", file)[0][0] == "warning"
     file.chmod(0o640)
-    assert found(settings, "settings", file)[0][0] == "ok"
+    assert findings_on(settings, "settings", file)[0][0] == "ok"
 
 
-def test_the_command_ends_with_what_it_found(
+def test_the_exit_status_follows_the_findings(
     folder: Path, kept: Store, tiny_artifact: Path, tmp_path: Path
 ) -> None:
     config = tmp_path / "service.yaml"

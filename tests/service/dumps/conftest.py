@@ -1,4 +1,4 @@
-"""How the tests of dumps read a file: every row, as `parley score` would get it."""
+"""How the tests of dumps read a file: every row, as `parley score` would see it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""An export of every comment system, small and of our own writing, made the way the real exporter makes it.
+"""An export of every comment system, small and with our own texts, in the real exporter's format.
 
-`write(folder, name)` puts one there, with the files that belong to it, and returns what a user would give.
+`write(folder, name)` writes one, with its companion files, and returns what a user would pass to `parley score`.
 """
 
-# ruff: noqa: E501 - the exporters' lines are as long as they are
+# ruff: noqa: E501 - the exporters' own line lengths
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _wp_comment(id: int, text: str, *, parent: int = 0, approved: str = "1", kin
 
 
 def wordpress(version: str = "1.2") -> str:
-    """A WXR file of that version."""
+    """A WXR file in that version."""
     comments = [
         _wp_comment(21, "First line.\nSecond\x0b line.", user=3),
         _wp_comment(22, "[...] Pool opens [...]", kind="pingback"),
@@ -180,7 +180,7 @@ def _reddit_comment(id: str, body: str, parent: str, **more: object) -> dict[str
 
 def _reddit(folder: Path) -> Path:
     zstandard = pytest.importorskip("zstandard")
-    # The archives are packed with a window of 2 GiB, which no one reads by accident.
+    # The archives use a window of 2 GiB, which readers must allow explicitly.
     parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=31, enable_ldm=True)
     comments = _lines(
         _reddit_comment("c1", "&gt; close it\n\nWhy &amp; **how**?", "t3_s1"),
@@ -786,12 +786,12 @@ _BUILT: dict[str, Callable[[Path], Path]] = {
     "remark42": _remark42,
 }
 NAMES = tuple({**_FILES, **_BUILT})
-"""Every format that has an export here, by its name for `--format`."""
+"""Every format that has an export here, by its `--format` name."""
 COMENTARIO = _COMENTARIO
 
 
 def write(folder: Path, name: str) -> Path:
-    """Write the export of that format into `folder`; what to give to `parley score`."""
+    """Write the export of that format into `folder`; returns what to give to `parley score`."""
     if name in _BUILT:
         return _BUILT[name](folder)
     file, text = _FILES[name]

@@ -1,12 +1,12 @@
-"""How many rows come out of a damaged dump, and how many stand before the damage.
+"""How many rows are read from a damaged dump, and how many precede the damage.
 
-    python -m tests.service.dumps.faults        # prints the table; test_faults.py holds every cell of it
+    python -m tests.service.dumps.faults        # prints the table; test_faults.py checks every cell of it
 
-A dump of each format is written comment by comment, so that it is known which of them a fault leaves whole. The
-first is a reply whose parent isn't there: all others wait for it until the dump breaks off.
+A dump of each format is written comment by comment, so that we know which comments a fault leaves whole. The first is a
+reply whose parent is missing, so the reader holds back all the others until the dump breaks off.
 """
 
-# ruff: noqa: E501 - a format a line, as long as it is
+# ruff: noqa: E501 - one format per line
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ FAULTS = ("cut in the middle", "one bad byte", "a bad reference", "cut archive")
 
 @dataclass(frozen=True, slots=True)
 class Long:
-    """A dump in parts: what stands before, between and behind its comments. `reference` is what is no character
-    there, and what is lost by it: nothing, its row, or all from there on."""
+    """A dump in parts: what is before, between and after its comments. `reference` is an invalid character
+    reference, and what it costs: nothing, its row, or everything after it."""
 
     name: str
     before: str
@@ -48,13 +48,13 @@ class Long:
     loses: str = "nothing"
 
     def parts(self) -> list[bytes]:
-        """The comments as they stand in the file."""
+        """The comments as they are in the file."""
         return [(self.comment(i) + (self.between if i < COUNT - 1 else "")).encode() for i in range(COUNT)]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came out: good rows, how many should have, and what was said."""
+    """The result: good rows, how many there should be, and the messages."""
 
     rows: int
     expected: int
@@ -62,7 +62,7 @@ class Outcome:
 
 
 def text(i: int) -> str:
-    """Words that pack badly enough for a cut archive to end among them."""
+    """Words that compress so badly that a truncated archive ends among them."""
     return f"Opinion {i} on the bridge, {i * 7919 % 1009} and {i * 104729 % 7907}."
 
 
@@ -239,17 +239,17 @@ LONG: Mapping[str, Long] = {
         lambda i: f"by: Anna from: Lum\nMarch 31, 2014 12:51 PM\n{text(i)}\n\n",
     ),
 }  # fmt: skip
-"""Formats whose dumps are written comment by comment. Of a Parquet file nothing can be read without its end; an
+"""Formats whose dumps are written comment by comment. Nothing can be read from a Parquet file without its end; an
 Isso database and Arrow files are in test_faults.py."""
 
 
 def damaged(long: Long, fault: str) -> tuple[str, bytes, int]:
-    """The damaged file: its name, its bytes, and how many of its comments are whole."""
+    """The damaged file: its name, its bytes, and how many of its comments are intact."""
     parts = long.parts()
     before, after = long.before.encode(), long.after.encode()
     if fault == "cut in the middle":
         half = parts[AT][: parts[AT].index(b"Opinion") + 3]
-        # Nothing on a page tells where a comment ends: the words that are there count.
+        # A page doesn't mark where a comment ends, so the words that are there count.
         return long.name, before + b"".join(parts[:AT]) + half, AT + (long.name == "p.txt")
     if fault == "one bad byte":
         parts[AT] = parts[AT].replace(b"bridge", b"br\xffdge", 1)
@@ -288,7 +288,7 @@ def read(path: Path, name: str, expected: int) -> Outcome:
 
 
 def main() -> int:
-    """Print the table; 1 where a cell is not as it should be."""
+    """Print the table; returns 1 if a cell is wrong."""
     wrong = 0
     print("| format | " + " | ".join(FAULTS) + " |\n|---|" + "---|" * len(FAULTS))
     for name in LONG:

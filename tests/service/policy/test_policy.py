@@ -1,4 +1,4 @@
-"""Policies: what the shipped ones do, what a file may hold, and what holds for any comment."""
+"""Policies: what the shipped ones do, what a file may contain, and what is true for any comment."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_default_never_rejects() -> None:
         (CALM, {"off_topic": 0.97}, "review", "irrelevant"),
     ],
 )
-def test_coinspeaker_does_what_its_article_prints(
+def test_coinspeaker_does_what_the_site_prints(
     text: str, scores: dict[str, Any], action: str, code: str
 ) -> None:
     decision = Policy.load("coinspeaker", thresholds=THRESHOLDS).decide(
@@ -117,7 +117,7 @@ def test_shipped_policies_act_on_off_topic_where_the_model_says(name: str) -> No
     )
 
 
-def test_reason_holds_the_score_and_the_threshold_of_the_strictest_step() -> None:
+def test_reason_has_the_score_and_the_threshold_of_the_strictest_step() -> None:
     decision = Policy.load("coinspeaker", thresholds=THRESHOLDS).decide(
         Comment(text=CALM), prediction(toxicity=0.93, off_topic=0.99)
     )
@@ -187,7 +187,7 @@ def test_links_behind_html_count_once(text: str, links: int) -> None:
     assert Surface.of(Comment(text=text, format="html")).links() == links
 
 
-def test_markup_is_no_shouting() -> None:
+def test_markup_is_not_shouting() -> None:
     assert Surface.of(Comment(text="<P>quietly</P><P>said</P>", format="html")).capitals(min_letters=1) == 0
 
 
@@ -254,7 +254,7 @@ RULE = "rules:\n  - {code: a, when: spam, at_least: 0.5, action: review, REST}\n
         ("", "must hold keys"),
     ],
 )
-def test_bad_file_is_told_with_place_and_fix(tmp_path: Path, yaml: str, says: str) -> None:
+def test_bad_file_is_reported_with_place_and_fix(tmp_path: Path, yaml: str, says: str) -> None:
     with pytest.raises(PolicyError) as caught:
         policy_of(tmp_path, yaml)
     assert says in str(caught.value)
@@ -268,7 +268,7 @@ def test_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
         Policy.load(tmp_path)
 
 
-# What holds for any comment
+# What is true for any comment
 
 scores = st.floats(0, 1)
 predictions = st.builds(

@@ -1,4 +1,4 @@
-"""POST /v1/classify from outside: what it answers, what it refuses, and that neither depends on luck."""
+"""POST /v1/classify from outside: what it answers and what it refuses, for any input."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_scores_are_those_of_the_classifier(client: TestClient, classifier: Clas
     assert answer["model"] == {k: classifier.info[k] for k in ("name", "version")}
 
 
-def test_what_lacks_its_input_is_null_and_says_why(client: TestClient) -> None:
+def test_a_missing_input_gives_null_and_a_note(client: TestClient) -> None:
     (result,) = classify(client, {"text": "Buses are fine."})["results"]
     assert result["off_topic"] is None
     assert result["stance"] is None
@@ -143,7 +143,7 @@ ODD_TEXTS = {
     "50,000 emoji": "\U0001f600" * 50_000,
     "100,000 letters": "a" * 100_000,
     "direction marks": "\u202e\u200b.",
-    "signs": "?!",
+    "symbols": "?!",
     "byte order mark": "\ufeff",
 }
 
@@ -270,7 +270,7 @@ def test_what_is_not_declared_as_json_is_refused(client: TestClient, media_type:
     assert "Content-Type: application/json" in response.json()["error"]["message"]
 
 
-def test_a_body_in_another_packing_than_gzip_is_refused(client: TestClient) -> None:
+def test_a_body_with_another_encoding_than_gzip_is_refused(client: TestClient) -> None:
     body = zlib.compress(json.dumps({"comments": [{"text": "a"}]}).encode())
     headers = JSON_TYPE | {"Content-Encoding": "deflate"}
     response = client.post("/v1/classify", content=body, headers=headers)

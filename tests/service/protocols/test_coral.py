@@ -1,4 +1,4 @@
-"""Coral's external moderation phase: signatures, answers, and never a value that Coral would drop."""
+"""Coral's external moderation phase: signatures, answers, and no value that Coral would drop."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PAYLOAD = {
 }
 BODY = json.dumps(PAYLOAD, indent=2, ensure_ascii=False).encode()
 
-# What Coral takes, written out here once more: an answer with anything else is dropped whole.
+# What Coral accepts, repeated here independently: it drops an answer with anything else as a whole.
 STATUSES = {"NONE", "APPROVED", "REJECTED", "PREMOD", "SYSTEM_WITHHELD"}
 FLAGS = {"COMMENT_DETECTED_TOXIC", "COMMENT_DETECTED_SPAM"}
 REASONS = {
@@ -67,7 +67,7 @@ word_lists: {banned: [blimey]}
 
 @pytest.fixture
 def serve(store_folder: Path, serve_with: Callable[[Settings], TestClient]) -> Callable[..., TestClient]:
-    """Makes a client of a service with POLICY and these settings for Coral."""
+    """Makes a client of a service with POLICY and these Coral settings."""
     policy = store_folder / "site.yaml"
     policy.write_text(POLICY, encoding="utf-8")
 
@@ -79,7 +79,7 @@ def serve(store_folder: Path, serve_with: Callable[[Settings], TestClient]) -> C
 
 
 def ask(client: TestClient, body: str, **more: Any) -> Any:
-    """The answer without what Coral ignores; None for 204."""
+    """The answer without the keys that Coral ignores; None for 204."""
     response = client.post("/coral/phase", json=PAYLOAD | {"comment": {"body": body}} | more)
     assert response.status_code in (200, 204), response.text
     if response.status_code == 204:
@@ -146,7 +146,7 @@ def test_signed_requests_need_no_key_and_unsigned_ones_are_refused(serve: Any, t
     assert SECRETS[0] not in repr(client.app.state.service.settings)
 
 
-def test_without_secrets_a_key_in_the_callback_url_opens(serve: Any, tmp_path: Path) -> None:
+def test_without_secrets_a_key_in_the_callback_url_is_enough(serve: Any, tmp_path: Path) -> None:
     store = Store.open(f"sqlite:///{tmp_path / 'parley.db'}")
     _, secret = keys.create(store, "coral")
     store.close()
@@ -155,7 +155,7 @@ def test_without_secrets_a_key_in_the_callback_url_opens(serve: Any, tmp_path: P
     assert client.post(f"/coral/phase?key={secret}", json=PAYLOAD).status_code in (200, 204)
 
 
-def test_a_short_secret_is_refused_without_being_told() -> None:
+def test_a_short_secret_is_refused_without_being_quoted() -> None:
     with pytest.raises(ValueError, match="at least 16 characters") as error:
         Coral(secrets=[SecretStr("empsec_")])
     assert "'empsec_'" not in str(error.value)
@@ -167,7 +167,7 @@ def test_no_opinion_is_204(serve: Any) -> None:
     assert ask(serve(), "<div> <br></div>") is not None  # no words: the policy has a rule for that
 
 
-def test_a_rejection_tells_its_reasons(serve: Any) -> None:
+def test_a_rejection_states_its_reasons(serve: Any) -> None:
     answer = ask(serve(), "<div>THIS IS A VERY LOUD REMARK ABOUT NOTHING</div>")
     assert answer == {
         "status": "REJECTED",
@@ -205,7 +205,7 @@ def test_review_withholds_or_flags(serve: Any) -> None:
     assert ask(serve(review="flag"), "Short") is None
 
 
-def test_a_policy_reads_a_long_comment_beside_the_event_loop(
+def test_a_policy_reads_a_long_comment_outside_the_event_loop(
     serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, decide = serve(), Policy.decide
@@ -247,7 +247,7 @@ def test_what_coral_never_sends_is_refused(serve: Any, payload: Any) -> None:
     assert serve().post("/coral/phase", json=payload).status_code == 422
 
 
-def test_the_answer_tells_what_the_native_api_decides(serve: Any) -> None:
+def test_the_answer_includes_what_the_native_api_decides(serve: Any) -> None:
     client, text = serve(), "See https://a.example/x for more"
     native = client.post("/v1/classify", json={"comments": [{"text": text}]}).json()["results"][0]
     response = client.post("/coral/phase", json=PAYLOAD | {"comment": {"body": text}})

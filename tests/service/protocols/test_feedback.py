@@ -44,7 +44,7 @@ def config(tmp_path: Path, empty_store: Path) -> Path:
 
 @pytest.fixture
 def client(config: Path, classifier: Classifier) -> Iterator[TestClient]:
-    """A service of a site that keeps comments."""
+    """A service of a site that stores comments."""
     with TestClient(create_app(Settings.load(file=config), load=lambda: classifier)) as client:
         yield client
 
@@ -67,7 +67,7 @@ def exported(config: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_decisions_become_one_training_row_a_comment(client: TestClient, config: Path) -> None:
+def test_decisions_become_one_training_row_per_comment(client: TestClient, config: Path) -> None:
     assert send(client, DECISION, DECISION | {"label": "spam", "value": 0}) == 2
     send(client, DECISION | {"comment_id": "c-18", "text": 'two\nlines, "quoted"', "label": "off_topic"})
     send(client, DECISION | {"value": 0.0})
@@ -83,7 +83,7 @@ def test_decisions_become_one_training_row_a_comment(client: TestClient, config:
     assert stat.S_IMODE(config.with_name("decisions.csv").stat().st_mode) == 0o600
 
 
-def test_articles_that_are_kept_go_beside_their_comments(client: TestClient, config: Path) -> None:
+def test_stored_articles_are_exported_with_their_comments(client: TestClient, config: Path) -> None:
     url = "https://news.example/bridge"
     client.put(f"/v1/articles/{url}", json={"title": "The bridge closes", "text": "On Monday."})
     for number, under in enumerate((f"{url}/?utm_source=x#top", "https://news.example/other", None)):
@@ -96,7 +96,7 @@ def test_articles_that_are_kept_go_beside_their_comments(client: TestClient, con
 
 
 def test_what_is_exported_can_be_trained_on(client: TestClient, config: Path) -> None:
-    """Coral's suggested scores name the story only; its article was PUT."""
+    """Coral's suggested scores name only the story, whose article was PUT."""
     client.put("/v1/articles/https://news.example/bridge", json={"title": "The bridge closes"})
     suggested = {
         "comment": {"text": "Has anybody seen my cat?"},
@@ -130,7 +130,7 @@ def test_an_article_sent_as_text_can_be_trained_on(client: TestClient, config: P
     assert example.article.startswith("The bridge closes\nOn Monday.")
 
 
-def test_an_article_that_is_kept_goes_before_one_sent(client: TestClient, config: Path) -> None:
+def test_a_stored_article_takes_precedence_over_one_sent(client: TestClient, config: Path) -> None:
     store = client.app.state.service.store  # type: ignore[attr-defined]
     hashes = KeyedHashes(config.parent / "secret")
     url = "https://news.example/bridge"
@@ -143,7 +143,7 @@ def test_an_article_that_is_kept_goes_before_one_sent(client: TestClient, config
     assert [row["article.title"] for row in exported(config)] == ["The bridge closes", "As sent", "As sent"]
 
 
-def test_no_text_of_an_article_is_kept_where_texts_are_not(tmp_path: Path, classifier: Classifier) -> None:
+def test_no_article_text_is_stored_unless_texts_are(tmp_path: Path, classifier: Classifier) -> None:
     settings = Settings(store=Storage(folder=tmp_path / "data"))
     with TestClient(create_app(settings, load=lambda: classifier)) as client:
         assert client.post("/v1alpha1/comments:suggestscore", json=SENT).status_code == 200
@@ -180,7 +180,7 @@ def test_without_texts_there_is_nothing_to_train_from(
     assert call(config, "feedback", "export", "-o", str(tmp_path / "no" / "out.csv"))[0] == 2
 
 
-def test_what_is_too_old_is_purged_when_the_service_starts(
+def test_old_decisions_are_purged_when_the_service_starts(
     tmp_path: Path, config: Path, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     purged: list[timedelta] = []
@@ -195,7 +195,7 @@ def test_what_is_too_old_is_purged_when_the_service_starts(
     assert purged == [timedelta(days=90)]
 
 
-def test_what_is_too_old_is_not_exported_even_where_no_service_ran(client: TestClient, config: Path) -> None:
+def test_old_decisions_are_not_exported_even_if_no_service_ran(client: TestClient, config: Path) -> None:
     store = client.app.state.service.store  # type: ignore[attr-defined]
     send(client, DECISION, DECISION | {"comment_id": "c-18"})
     with store.write() as connection:
@@ -203,9 +203,7 @@ def test_what_is_too_old_is_not_exported_even_where_no_service_ran(client: TestC
     assert [row["id"] for row in exported(config)] == ["c-18"]
 
 
-def test_what_became_of_a_comment_is_kept_as_the_labels_it_speaks_of(
-    client: TestClient, config: Path
-) -> None:
+def test_an_action_is_stored_as_the_labels_it_implies(client: TestClient, config: Path) -> None:
     def sent(comment_id: str, **decided: str) -> int:
         decision = {key: DECISION[key] for key in DECISION if key not in ("label", "value")}
         return send(client, decision | {"comment_id": comment_id, "text": comment_id, **decided})

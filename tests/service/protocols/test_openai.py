@@ -1,4 +1,4 @@
-"""OpenAI's moderation: results for each form of input, an honest mapping, errors in its shape."""
+"""OpenAI's moderation: results for each form of input, an honest mapping, errors in OpenAI's shape."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ JUDGED = {"harassment", "harassment/threatening", "hate", "hate/threatening", "s
 
 
 class Fake(Classifier):
-    """Scores of 0.6 for the labels that a text names."""
+    """Gives 0.6 to the labels that a text names."""
 
     def __init__(self) -> None:
         self.info = {"name": "fake", "version": "1"}

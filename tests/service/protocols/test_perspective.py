@@ -66,7 +66,7 @@ def test_scores_are_those_of_the_native_api(client: TestClient) -> None:
     assert (scores["STANCE_FAVOR"], scores["STANCE_AGAINST"]) == (stance["favor"], stance["against"])
 
 
-def test_sentences_are_scored_each(client: TestClient) -> None:
+def test_each_sentence_is_scored(client: TestClient) -> None:
     text = "What kind of idiot name is foo? Sorry, I like your name."
     of = ask(client, text, spanAnnotations=True, languages=["en"])["attributeScores"]["TOXICITY"]
     assert [(span["begin"], span["end"]) for span in of["spanScores"]] == [(0, 31), (32, 56)]
@@ -95,7 +95,7 @@ def test_attributes_are_named_as_asked(client: TestClient) -> None:
     assert set(ask(client, requestedAttributes={"TOXICITY@6": None})["attributeScores"]) == {"TOXICITY@6"}
 
 
-def test_languages_mirror_the_request_and_the_detected_one_is_told(client: TestClient) -> None:
+def test_languages_mirror_the_request_and_the_detected_one_is_reported(client: TestClient) -> None:
     answer = ask(client, "Das ist doch kompletter Unsinn, meine Damen und Herren.", languages=["en", "de"])
     assert (answer["languages"], answer["detectedLanguages"]) == (["en", "de"], ["de"])
     assert ask(client, "lol", languages=[])["languages"] == ["und"]
@@ -212,19 +212,19 @@ def test_an_unsupported_language_names_attribute_and_languages(client: TestClien
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"a"', b"\xff", b"[" * 100_000])
-def test_what_is_no_request_has_googles_shape_too(client: TestClient, body: bytes) -> None:
+def test_errors_for_invalid_requests_have_googles_shape(client: TestClient, body: bytes) -> None:
     response = client.post(ANALYZE, content=body)
     assert (response.status_code, response.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
 
 
-def test_wrong_addresses_and_methods_have_googles_shape(client: TestClient) -> None:
+def test_errors_for_wrong_addresses_and_methods_have_googles_shape(client: TestClient) -> None:
     assert client.post("/v1alpha1/comments:nope").json()["error"]["status"] == "NOT_FOUND"
     assert client.get(ANALYZE).json()["error"]["status"] == "UNIMPLEMENTED"
 
 
 @pytest.fixture
 def own(tmp_path: Path, serve_with: Callable[[Settings], TestClient]) -> Callable[..., TestClient]:
-    """Makes a client of a service with these settings of Perspective's protocol."""
+    """Makes a client of a service with these Perspective settings."""
 
     def make(**perspective: Any) -> TestClient:
         return serve_with(Settings(store=Storage(folder=tmp_path), perspective=Perspective(**perspective)))
@@ -232,7 +232,7 @@ def own(tmp_path: Path, serve_with: Callable[[Settings], TestClient]) -> Callabl
     return make
 
 
-def test_a_site_maps_names_of_its_own(own: Any) -> None:
+def test_a_site_maps_its_own_names(own: Any) -> None:
     client = own(attributes={"LIKELY_TO_REJECT": "spam"})
     asked: dict[str, Any] = {"LIKELY_TO_REJECT": {}, "SPAM": {}}
     scores = ask(client, requestedAttributes=asked)["attributeScores"]
@@ -244,7 +244,7 @@ def test_a_mapping_to_nothing_is_refused() -> None:
         Perspective(attributes={"RUDE": "abuse.rude"})
 
 
-def test_a_site_may_want_languages_as_strict_as_they_were_or_none(own: Any) -> None:
+def test_a_site_may_check_languages_as_strictly_as_perspective_or_not_at_all(own: Any) -> None:
     german = {"comment": {"text": "Das ist doch kompletter Unsinn, meine Damen und Herren."}}
     strict = own(languages="detected")
     response = strict.post(ANALYZE, json=german | {"requestedAttributes": TOXICITY})
@@ -306,7 +306,7 @@ def test_discovery_names_the_address_that_was_asked_or_the_settings(client: Test
     assert set(references(document["schemas"])) <= set(document["schemas"])
 
 
-def test_discovery_goes_by_the_public_url(tmp_path: Path, classifier: Classifier) -> None:
+def test_discovery_uses_the_public_url(tmp_path: Path, classifier: Classifier) -> None:
     settings = Settings(store=Storage(folder=tmp_path), public_url="https://parley.example/p")
     with TestClient(create_app(settings, load=lambda: classifier)) as client:
         assert client.get("/$discovery/rest").json()["rootUrl"] == "https://parley.example/p/"

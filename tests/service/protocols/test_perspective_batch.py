@@ -79,7 +79,7 @@ def test_each_part_is_answered_in_order(client: TestClient, end: str) -> None:
         assert (status, answer) == (alone.status_code, alone.json())
 
 
-def test_a_hundred_parts_are_taken_and_no_more(client: TestClient) -> None:
+def test_a_hundred_parts_are_accepted_and_no_more(client: TestClient) -> None:
     parts = [call(f"Plan number {n}", content_id=str(n)) for n in range(100)]
     assert {status for _, status, _ in post(client, parts)} == {200}
     response = client.post("/batch", content=joined([*parts, parts[0]]), headers=DECLARED)
@@ -113,7 +113,7 @@ def test_a_part_may_name_the_whole_address(client: TestClient) -> None:
         ("", b""),
     ],
 )
-def test_what_is_no_batch_is_refused(client: TestClient, content_type: str, body: bytes) -> None:
+def test_an_invalid_batch_is_refused(client: TestClient, content_type: str, body: bytes) -> None:
     headers = [(b"content-type", content_type.encode("latin-1"))]
     response = client.post("/batch", content=body, headers=headers)
     assert response.status_code == 400, response.text
@@ -126,17 +126,17 @@ def test_long_headers_of_a_part_take_no_time(client: TestClient, name: str, valu
     part = call("a", content_id="1").replace(b"MIME-Version: 1.0", name.encode() + b": " + value)
     started = time.process_time()
     response = client.post("/batch", content=joined([part]), headers=DECLARED)
-    assert time.process_time() - started < 10  # it was minutes
+    assert time.process_time() - started < 10  # it took minutes
     assert (response.status_code, "of part 1 are longer" in response.text) == (400, True)
 
 
 @pytest.mark.parametrize("length", ["9" * 5000, "99999999999", "1", "none"])
-def test_a_part_is_as_long_as_it_is(client: TestClient, length: str) -> None:
+def test_a_parts_stated_length_is_ignored(client: TestClient, length: str) -> None:
     part = re.sub(rb"content-length: \d+", b"content-length: " + length.encode(), call("a", content_id="1"))
     assert [status for _, status, _ in post(client, [part])] == [200]
 
 
-def test_a_part_may_be_encoded_and_the_end_be_missing(client: TestClient) -> None:
+def test_a_part_may_be_encoded_and_the_end_may_be_missing(client: TestClient) -> None:
     head, _, carried = call("a", content_id="1").partition(b"\r\n\r\n")
     encoded = head.replace(b"binary", b"base64") + b"\r\n\r\n" + base64.encodebytes(carried)
     assert [status for _, status, _ in post(client, [encoded, call("b", content_id="2")])] == [200, 200]
@@ -176,7 +176,7 @@ def test_a_key_of_the_whole_batch_counts_for_its_parts(guarded: tuple[TestClient
 
 @given(st.binary(max_size=200), st.text(st.characters(max_codepoint=0xFF), max_size=40))
 @settings(max_examples=60, deadline=None)
-def test_no_bytes_break_it(client: TestClient, body: bytes, content_id: str) -> None:
+def test_any_bytes_are_answered(client: TestClient, body: bytes, content_id: str) -> None:
     head = f"Content-Type: application/http\r\nContent-ID: <{content_id}>\r\n\r\n".encode("latin-1")
     for content in (body, b"--==b==\r\n" + head + body + b"\r\n--==b==--"):
         assert client.post("/batch", content=content, headers=DECLARED).status_code in (200, 400)

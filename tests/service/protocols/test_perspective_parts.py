@@ -1,4 +1,4 @@
-"""What Perspective's routes are made of: sentences, code units, context."""
+"""The parts of Perspective's routes: sentences, code units, context."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_many_sentences_are_joined(count: int) -> None:
 def test_rows_of_marks_take_no_longer_than_words(text: str) -> None:
     started = time.process_time()
     sentences(text)
-    assert time.process_time() - started < 10  # it was minutes
+    assert time.process_time() - started < 10  # it took minutes
 
 
 @given(st.text(st.characters()))

@@ -1,4 +1,4 @@
-"""Suggested scores: kept as rows, unless the client or the site wants otherwise."""
+"""Suggested scores are stored as rows, unless the client or the site forbids it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def keeps(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def client(store_folder: Path, classifier: Classifier, keeps: bool) -> Iterator[TestClient]:
-    """A service with a store of its own, that keeps texts or doesn't."""
+    """A service with its own store, with or without texts."""
     settings = Settings(store=Storage(folder=store_folder, comments=keeps))
     with TestClient(create_app(settings, load=lambda: classifier)) as client:
         wait_until_ready(client)
@@ -143,7 +143,7 @@ def test_a_decision_that_says_nothing_is_refused(client: TestClient, scores: Any
         {"context": {"entries": [{"text": '{"Coral_comment_id":"%s"}' % ("x" * 513)}]}},
     ],
 )
-def test_an_id_that_no_index_takes_is_refused(client: TestClient, change: dict[str, Any]) -> None:
+def test_an_id_too_long_for_an_index_is_refused(client: TestClient, change: dict[str, Any]) -> None:
     response = client.post(SUGGEST, json=CORAL | change)
     assert (response.status_code, "longer than 512" in response.text) == (400, True)
     assert rows(client) == []

@@ -1,6 +1,6 @@
-"""Requests as real clients send them, byte for byte where that matters: none is refused for its form."""
+"""Requests as real clients send them, byte for byte where it matters: none is refused for its form."""
 
-# ruff: noqa: E501 - requests as they are
+# ruff: noqa: E501 - requests in their original form
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def post(client: TestClient, body: bytes | str, path: str = ANALYZE, **headers: 
         '{comment: {text: "a walk on the bridge"}, languages: ["en"], requestedAttributes: {TOXICITY:{}} }',
         # An Android app: single quotes.
         "{'comment':{'text':'a walk on the bridge'},'requestedAttributes':{'TOXICITY':{}}}",
-        # A hand-written template leaves a comma.
+        # A hand-written template leaves a trailing comma.
         '{"comment": {"text": "a walk on the bridge",}, "requestedAttributes": {"TOXICITY": {}},}',
-        # peRspective for R unboxes lists of one.
+        # peRspective for R unwraps lists of one.
         '{"comment":{"text":"a walk on the bridge"},"requestedAttributes":{"TOXICITY":{}},"spanAnnotations":false,'
         '"doNotStore":false,"languages":"en"}',
         # PHP's json_encode of empty arrays.
         '{"comment":{"text":"a walk on the bridge"},"context":[],"requestedAttributes":{"TOXICITY":[]}}',
     ],
 )  # fmt: skip
-def test_bodies_that_googles_servers_took(client: TestClient, body: str) -> None:
+def test_bodies_that_googles_servers_accepted(client: TestClient, body: str) -> None:
     response = post(client, body)
     assert response.status_code == 200, response.text
     expected = client.post(ANALYZE, json=PLAIN).json()["attributeScores"]
@@ -55,7 +55,7 @@ def test_bodies_that_googles_servers_took(client: TestClient, body: str) -> None
     "body",
     ["{comment: }", "{'comment': {'text': NaN}}", "{a: Infinity}", "prose", "[" * 5000, "{a: [" * 50, "{'a': 1e999}", b"\xff"],
 )  # fmt: skip
-def test_what_is_no_json_at_all_stays_refused(client: TestClient, body: str | bytes) -> None:
+def test_what_is_not_json_at_all_stays_refused(client: TestClient, body: str | bytes) -> None:
     assert post(client, body).status_code == 400
 
 
@@ -64,7 +64,7 @@ def test_other_protocols_stay_strict(client: TestClient) -> None:
     assert post(client, "{input: 'a'}", "/v1/moderations").status_code == 400
 
 
-def test_googles_java_client_packs_its_bodies(client: TestClient) -> None:
+def test_googles_java_client_compresses_its_bodies(client: TestClient) -> None:
     """Headers and body as google-api-client 2.x writes them."""
     body = gzip.compress(json.dumps(PLAIN, separators=(",", ":")).encode())
     headers = {
@@ -86,24 +86,24 @@ def test_googles_java_client_packs_its_bodies(client: TestClient) -> None:
         ("/v1alpha1/comments:suggestscore", {"comment": {"text": "a"}, "attributeScores": {"SPAM": {"summaryScore": {"value": 0}}}}),
     ],
 )  # fmt: skip
-def test_every_route_takes_gzip(client: TestClient, path: str, body: dict[str, Any]) -> None:
+def test_every_route_accepts_gzip(client: TestClient, path: str, body: dict[str, Any]) -> None:
     response = post(client, gzip.compress(json.dumps(body).encode()), path, Content_Encoding="gzip")
     assert response.status_code == 200, response.text
 
 
-def test_the_limit_counts_what_comes_out(tmp_path: Path, classifier: Classifier) -> None:
+def test_the_limit_counts_the_unpacked_bytes(tmp_path: Path, classifier: Classifier) -> None:
     settings = Settings(store=Storage(folder=tmp_path), limits=Limits(body=5000))
     with TestClient(create_app(settings, load=lambda: classifier)) as client:
         wait_until_ready(client)
         bomb = gzip.compress(json.dumps({**PLAIN, "sessionId": "x" * 1_000_000}).encode())
         assert len(bomb) < 5000
-        refused = post(client, bomb, Content_Encoding="gzip")  # in Google's shape a 400
+        refused = post(client, bomb, Content_Encoding="gzip")  # in Google's shape this is a 400
         assert "longer than 5000 bytes" in refused.json()["error"]["message"]
         assert post(client, bomb, "/v1/classify", Content_Encoding="gzip").status_code == 413
 
 
 @pytest.mark.parametrize("body", [b"{}", gzip.compress(b"{}" * 50)[:-9], b""])
-def test_what_is_no_gzip_is_told(client: TestClient, body: bytes) -> None:
+def test_invalid_gzip_is_reported(client: TestClient, body: bytes) -> None:
     response = post(client, body, Content_Encoding="gzip")
     assert response.status_code == 400
     assert "gzip" in response.json()["error"]["message"]
@@ -169,7 +169,7 @@ def test_pages_of_listed_origins_may_call(site: TestClient, client: TestClient) 
 
 
 @pytest.mark.parametrize("origin", ["lum.example", "https://lum.example/", "https://*.example", "ftp://a"])
-def test_what_is_no_origin_is_refused(origin: str) -> None:
+def test_an_invalid_origin_is_refused(origin: str) -> None:
     with pytest.raises(ValueError, match="is not an origin"):
         Access(origins=[origin])
 

@@ -42,7 +42,7 @@ def scored(
     format: TextFormat = "plain",
     policy: Policy = POLICY,
 ) -> Scored:
-    """A comment with these scores, decided by the default policy."""
+    """A comment with these scores and the default policy's decision."""
     record = Record(
         text=text,
         row=1,
@@ -70,7 +70,7 @@ def scored(
 
 
 def write(path: Path, rows: Sequence[Scored]) -> Path:
-    """The rows as `parley score` writes them under such a name."""
+    """Write the rows as `parley score` would to a file of this name."""
     form = path.suffix.removeprefix(".")
     layout = Layout.of((), [row.record for row in rows], types={})
     with path.open("wb") as handle:

@@ -1,4 +1,4 @@
-"""The page in a real browser: plots are drawn, nothing is fetched or complained of, nothing hostile runs.
+"""The page in a real browser: plots are drawn, nothing is fetched, no error is logged, nothing hostile runs.
 
 Needs Chromium and its driver (Debian: chromium, chromium-driver) and selenium (the dev extra).
 """
@@ -31,7 +31,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def page(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The browser with a report open, of hostile comments among others; its logs are those of this page."""
+    """The browser with a report open that has hostile comments too; its logs are of this page only."""
     folder = tmp_path_factory.mktemp("report")
     rows = [
         scored(
@@ -70,7 +70,7 @@ def page(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def requests(page: Any) -> list[str]:
-    """The addresses that the browser asked for, by its own network log."""
+    """The addresses that the browser requested, from its network log."""
     messages = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
     return [
         message["params"]["request"]["url"]
@@ -104,7 +104,7 @@ def test_every_plot_is_drawn(page: Any) -> None:
 
 @pytest.mark.parametrize("width", [1200, 390])
 def test_bars_and_labels_can_be_read(page: Any, width: int) -> None:
-    """A target whose comments fall on one day has a bar like the others, and no label lies on another."""
+    """A target whose comments are all from one day has a bar like the others, and labels don't overlap."""
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     page.execute_script("document.querySelectorAll('.plot').forEach((each) => Plotly.Plots.resize(each))")
@@ -139,7 +139,7 @@ def test_comments_are_text(page: Any) -> None:
     assert page.execute_script("return document.querySelector('li mark').textContent") == "fool"
     shown = page.execute_script("return document.querySelector('ol.first blockquote').textContent")
     assert shown == f"You fool {HOSTILE}"
-    # Plotly makes links of <a> in labels unless they are escaped.
+    # Plotly turns <a> in labels into links unless they are escaped.
     assert page.execute_script("return document.querySelectorAll('.plot a').length") == 0
     labels = page.execute_script(
         "return [...document.querySelectorAll('#plot-author .yaxislayer-above text')]"
@@ -149,7 +149,7 @@ def test_comments_are_text(page: Any) -> None:
 
 
 def test_an_injected_script_would_not_run(page: Any) -> None:
-    """The page's own policy holds, should escaping ever fail. Leaves complaints in the log: runs last."""
+    """Should escaping ever fail, the page's own policy applies. Runs last, as it leaves errors in the log."""
     page.execute_script(
         "const script = document.createElement('script'); script.textContent = 'window.owned = 1';"
         "document.body.append(script);"

@@ -1,4 +1,4 @@
-"""The page: what it says, also of what is missing, and that a comment stays text whatever is in it."""
+"""The page: what it says, also about what is missing, and that a comment stays text whatever is in it."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_data_for_the_plots_holds_no_markup(tmp_path: Path) -> None:
     assert {"time", "stance-time", "article", "author", "target", "scores"} <= set(figures)
     labels = figures["article"]["layout"]["yaxis"]["ticktext"]
     assert labels
-    # Plotly reads <a href> and other tags of its own in labels; and &lt; as the sign.
+    # In labels Plotly interprets <a href> and some other tags, and reads &lt; as <.
     assert not [label for label in labels if "<" in label]
 
 
@@ -131,7 +131,7 @@ def test_nothing_is_loaded_from_anywhere(calm: str) -> None:
     assert "@import" not in calm.partition("<script")[0]
 
 
-def test_what_is_told(tmp_path: Path) -> None:
+def test_reasons_spans_and_counts_are_shown(tmp_path: Path) -> None:
     rows = [
         scored("You absolute fool, Bo", abuse={"toxicity": 0.93}, spans=[(4, 17)], stance="against"),
         scored("Fine", id="2", off_topic=None, stance=None, article=None, notes=["no_article", "no_target"]),
@@ -174,7 +174,7 @@ def test_every_plot_has_words_and_a_table(calm: str) -> None:
     assert len(re.findall("<h2", page)) == 9
 
 
-def test_what_is_left_out_is_said(tmp_path: Path) -> None:
+def test_what_is_left_out_is_stated(tmp_path: Path) -> None:
     rows = [scored(f"n {i}", author=f"a{i}", abuse={"toxicity": 0.6 + i / 100}) for i in range(12)]
     page = without_scripts(page_of(tmp_path, rows, top=10))
     assert "10 of 12 authors are shown; --top shows more." in page

@@ -1,4 +1,4 @@
-"""Scored output read back: the three formats alike, packed or in parts, and what is no output of scoring."""
+"""Scored output read back: the same rows in each format, compressed or in parts; files without scores."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_odd_values_do_no_harm(tmp_path: Path) -> None:
         ("in.csv", "", "is empty"),
     ],
 )
-def test_what_is_no_file_of_scores(tmp_path: Path, name: str, content: str, message: str) -> None:
+def test_files_that_have_no_scores(tmp_path: Path, name: str, content: str, message: str) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(DumpError, match=message) as raised:
         read(tmp_path / name)

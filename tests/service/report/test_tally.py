@@ -1,4 +1,4 @@
-"""What a report counts, and that it stays within its memory whatever comes."""
+"""What a report counts, and that its memory stays bounded."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ def test_counts(tmp_path: Path) -> None:
     assert (tally.distributions["off_topic"].over, tally.distributions["off_topic"].null) == (1, 1)
 
 
-def test_the_highest_score_has_a_place(tmp_path: Path) -> None:
+def test_the_highest_score_falls_into_the_last_bin(tmp_path: Path) -> None:
     tally = count(tmp_path, [scored(spam=1.0), scored(spam=0.0)])
     assert tally.distributions["spam"].bins[-1] == 1
     assert sum(tally.distributions["spam"].bins) == 2
 
 
-def test_first_are_the_worst_and_a_text_stands_there_once(tmp_path: Path) -> None:
+def test_the_worst_come_first_and_each_text_once(tmp_path: Path) -> None:
     rows = [scored(f"Mild {i}", id=f"m{i}", abuse={"toxicity": i / 100}) for i in range(40)]
     rows += [scored("Buy now", id=f"s{i}", spam=0.99) for i in range(5)]
     rows += [scored("Fool", id="f", abuse={"toxicity": 0.8}), scored("Off", id="o", off_topic=0.99)]
@@ -97,7 +97,7 @@ def test_first_are_the_worst_and_a_text_stands_there_once(tmp_path: Path) -> Non
     assert len(first[0].row.text) == TEXT_LENGTH
 
 
-def test_first_where_no_rule_fired(tmp_path: Path) -> None:
+def test_the_order_where_no_rule_fired(tmp_path: Path) -> None:
     rows = [scored(f"Mild {i}", id=f"m{i}", abuse={"insult": i / 100}) for i in range(9)]
     first = count(tmp_path, rows, top=3).first.ranked()
     assert [found.row.id for found in first] == ["m8", "m7", "m6"]
@@ -136,7 +136,7 @@ def test_a_timeline_is_bounded_and_loses_nothing(times: list[datetime]) -> None:
     assert shown[0][0] <= min(times)
 
 
-def test_a_timeline_takes_the_step_of_another() -> None:
+def test_a_timeline_can_be_given_its_step() -> None:
     timeline = Timeline(max_bins=9)
     timeline.add(DAY, FINE)
     assert timeline.shown(bins=90, step="week") == ("week", timeline.shown(bins=0, step="week")[1])
@@ -159,7 +159,7 @@ def test_groups_are_bounded_and_the_large_ones_stay(tmp_path: Path) -> None:
     assert groups.dropped > 0
 
 
-def test_kinds_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_kinds_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tally_module, "KINDS", 3)
     tally = count(tmp_path, [scored(notes=[f"note{i}", "x" * 500]) for i in range(9)])
     assert len(tally.notes) <= 4

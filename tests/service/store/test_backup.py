@@ -1,4 +1,4 @@
-"""Backups: whole, of one moment, restored into either kind of database, or not at all."""
+"""Backups: complete, of one moment, and restored into either kind of database or not at all."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def secret(tmp_path: Path) -> Path:
 
 
 def fill(store: Store, secret: Path) -> str:
-    """Something of every kind; the API key that opens."""
+    """Fill the store with something of every kind; returns a valid API key."""
     articles.put(store, Article(id="https://news.example/a", title=ODD, text="Lede \0 text"))
     articles.put(store, Article(id="b", title=None, text="only a text"))
     keys.revoke(store, keys.create(store, "old")[0].id)
@@ -62,7 +62,7 @@ def content(store: Store) -> dict[str, list[Any]]:
 
 @pytest.fixture
 def other_store(request: pytest.FixtureRequest) -> Store:
-    """An empty store of the kind that `any_store` is not, in the same test."""
+    """An empty store in the other kind of database than `any_store`'s."""
     kind = request.node.callspec.params["any_store"]
     opened: Store = request.getfixturevalue("store" if kind == "postgres" else "postgres_store")
     return opened
@@ -83,7 +83,7 @@ def test_a_backup_brings_everything_back(any_store: Store, tmp_path: Path, secre
     assert secret.read_bytes() == secret_before
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert keys.hash_of(key) in keys.active(any_store)
-    # New rows get numbers of their own, and the author is found by the restored secret.
+    # New rows get new numbers, and the author is found with the restored secret.
     feedback = Feedback(any_store, KeyedHashes(secret), comments=True)
     feedback.keep([Suggestion(attribute="spam", value=1.0, text="Buy", author="reader-8", comment_id="c-3")])
     assert feedback.forget(author="reader-7") == 1
@@ -104,7 +104,7 @@ def test_a_backup_of_one_database_fills_the_other(
 def test_a_backup_shows_one_moment_of_a_running_service(
     any_store: Store, tmp_path: Path, secret: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each write adds an article and a key of one number: no backup may have one without the other."""
+    """Each write adds an article and a key with the same number: no backup may have one without the other."""
 
     def add(number: int) -> None:
         with any_store.write() as connection:
@@ -122,7 +122,7 @@ def test_a_backup_shows_one_moment_of_a_running_service(
         writer = threading.Thread(target=add, args=(next(more),))  # while the table is being read
         writer.start()
         writer.join(10)
-        assert not writer.is_alive(), "a backup holds up the service"
+        assert not writer.is_alive(), "a backup blocks the service"
         yield from lines(*given)
 
     monkeypatch.setattr(backup, "_lines", slowly)
@@ -152,7 +152,7 @@ def test_a_restore_that_fails_changes_nothing(any_store: Store, tmp_path: Path, 
     with zipfile.ZipFile(file) as old, zipfile.ZipFile(bad, "w") as new:
         for name in old.namelist():
             told = old.read(name)
-            if name == backup.MANIFEST:  # whole, but a row short at the last table
+            if name == backup.MANIFEST:  # complete, but for one row of the last table
                 last = list(written.rows)[-1]
                 told = json.dumps({**json.loads(told), "rows": {**written.rows, last: 99}}).encode()
             new.writestr(name, told)
@@ -235,7 +235,7 @@ def test_tables_of_others_in_the_same_database_are_left_alone(
 
 
 def test_every_column_can_be_backed_up() -> None:
-    """A new kind of column needs a place in backups first."""
+    """A new type of column must first be supported by backups."""
     known = (sa.DateTime, sa.LargeBinary, sa.Text, sa.String, sa.Integer, sa.Float, sa.Boolean, sa.JSON)
     for table in metadata.sorted_tables:
         for column in table.columns:
@@ -251,7 +251,7 @@ OLD_ROWS = Path(__file__).parent / "store-0.4.0.sql"
 
 @pytest.fixture
 def old_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a store that 0.4.0 left, in each kind of database."""
+    """The URL of a store written by 0.4.0, in each kind of database."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'old.db'}"
     else:
@@ -279,7 +279,7 @@ def test_upgrade_from_0_4_0_keeps_everything_and_can_be_rolled_back(
 ) -> None:
     file = tmp_path / "before.zip"
     old = Store.open(old_url, migrate=False)
-    secret.write_bytes(bytes(range(32)))  # 0.4.0 wrote the rows with this one
+    secret.write_bytes(bytes(range(32)))  # the secret that 0.4.0 wrote the rows with
     written = backup.write(old, file, secret=secret, settings={})
     assert (written.schema, old.schema) == (OLD, OLD)
     old.close()
@@ -299,7 +299,7 @@ def test_upgrade_from_0_4_0_keeps_everything_and_can_be_rolled_back(
     with new.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM articles").scalar() == 1
         assert connection.exec_driver_sql("SELECT count(*) FROM suggestions").scalar() == 2
-    backup.restore(new, file, secret=secret, overwrite=True)  # and forward again
+    backup.restore(new, file, secret=secret, overwrite=True)  # and the upgrade again
     assert new.schema == HEAD
     assert feedback.forget(author="reader-17") == 1
     new.close()
@@ -315,7 +315,7 @@ def call(*arguments: str | Path) -> tuple[int, str]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """A settings file of a site, with its own policy, and something in its store."""
+    """A site's settings file, with its own policy, and something in its store."""
     shutil.copy(Path(__file__).parents[3] / "configs" / "policies" / "strict.yaml", tmp_path / "ours.yaml")
     file = tmp_path / "service.yaml"
     file.write_text(f"store: {{folder: '{tmp_path / 'kept'}'}}\npolicy: {tmp_path / 'ours.yaml'}\n")
@@ -325,7 +325,7 @@ def config(tmp_path: Path) -> Path:
     return file
 
 
-def test_commands_save_and_bring_back(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_save_and_restore(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARLEY_LOG_LEVEL", "warning")
     folder, found = tmp_path / "backups", tmp_path / "found"
     folder.mkdir()
@@ -365,7 +365,7 @@ def test_commands_say_what_is_wrong(config: Path, tmp_path: Path) -> None:
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".out")]
 
 
-def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_store_is_not_created(tmp_path: Path) -> None:
     config = tmp_path / "service.yaml"
     config.write_text(f"store: {{folder: '{tmp_path / 'nowhere'}'}}\n")
     status, told = call("backup", tmp_path / "out.zip", "--config", config)

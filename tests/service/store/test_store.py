@@ -65,7 +65,7 @@ def test_article_kept_by_url_is_replaced_and_deleted_by_url(any_store: Store) ->
     assert not articles.delete(any_store, URL)
 
 
-def test_find_takes_many_and_of_one_url_the_newest(any_store: Store) -> None:
+def test_find_takes_many_ids_and_returns_the_newest_of_one_url(any_store: Store) -> None:
     for title in ("first", "second"):
         articles.put(any_store, Article(id=title, url=URL, title=title))
     found = articles.find(any_store, [URL, "first", "none", *map(str, range(2000))])
@@ -79,12 +79,12 @@ def test_find_takes_many_and_of_one_url_the_newest(any_store: Store) -> None:
     assert articles.find(any_store, [URL, "first"])[URL].id == "first", "the one of exactly that id is gone"
 
 
-def test_more_names_than_a_query_takes_are_found(store: Store) -> None:
+def test_more_names_than_one_query_takes_are_found(store: Store) -> None:
     articles.put(store, Article(id="19999", title="last"))
     assert articles.find(store, map(str, range(20_000)))["19999"].title == "last"
 
 
-def test_an_id_is_found_as_it_is_kept(any_store: Store) -> None:
+def test_an_id_is_found_as_it_is_stored(any_store: Store) -> None:
     articles.put(any_store, Article(id="a\0b", title="odd"))
     assert articles.get(any_store, "a\0b") is not None
     assert articles.delete(any_store, "a\0b")
@@ -181,7 +181,7 @@ def test_authors_are_not_looked_for_without_their_secret(store: Store, tmp_path:
     assert elsewhere.forget(comment_id="1") == 1
 
 
-def test_nobody_is_seen_unless_turned_on(any_store: Store, hashes: KeyedHashes) -> None:
+def test_no_author_is_recorded_unless_turned_on(any_store: Store, hashes: KeyedHashes) -> None:
     Feedback(any_store, hashes, comments=False).saw(Comment(text="Keep it open"), "reader-18")
     with any_store.read() as connection:
         assert connection.execute(sa.select(sightings)).all() == []
@@ -202,7 +202,7 @@ def test_a_moderators_later_decision_replaces_the_earlier(any_store: Store, hash
     ]
 
 
-def test_of_one_request_the_last_decision_counts(any_store: Store, hashes: KeyedHashes) -> None:
+def test_the_last_decision_of_a_request_counts(any_store: Store, hashes: KeyedHashes) -> None:
     feedback = Feedback(any_store, hashes, comments=False)
     unnamed = Suggestion(attribute="toxicity", value=1)
     assert feedback.keep([TOXIC, unnamed, unnamed, replace(TOXIC, value=0.0)]) == 3
@@ -228,7 +228,7 @@ def test_purge_removes_what_is_older(any_store: Store, hashes: KeyedHashes) -> N
     assert [row["attribute"] for row in feedback.rows()] == ["toxicity"]
 
 
-def test_forgetting_an_author_leaves_what_others_wrote_alike(any_store: Store, hashes: KeyedHashes) -> None:
+def test_forgetting_an_author_leaves_identical_texts_of_others(any_store: Store, hashes: KeyedHashes) -> None:
     feedback = Feedback(any_store, hashes, comments=True)
     thanks = Suggestion(attribute="toxicity", value=0, text="Thank you!")
     feedback.keep([replace(thanks, author=f"reader-{n}", comment_id=str(n)) for n in (1, 2, 3)])
@@ -238,7 +238,9 @@ def test_forgetting_an_author_leaves_what_others_wrote_alike(any_store: Store, h
     feedback.saw(Comment(text="Only mine."), "reader-1")
     assert feedback.forget(author="reader-1") == 2
     assert [row["comment_id"] for row in feedback.rows()] == ["2", "3", "4"]
-    assert feedback.forget(author="reader-2") == 2  # nobody else was seen to write the one without an author
+    assert (
+        feedback.forget(author="reader-2") == 2
+    )  # nobody else was recorded as the writer of the one without an author
     assert [row["comment_id"] for row in feedback.rows()] == ["3"]
 
 
@@ -255,7 +257,7 @@ def test_forgetting_a_comment_forgets_who_was_seen_to_write_it(any_store: Store,
 
 
 @pytest.mark.parametrize("comments", [False, True])
-def test_names_hold_no_text(any_store: Store, hashes: KeyedHashes, comments: bool) -> None:
+def test_ids_and_urls_cannot_contain_a_text(any_store: Store, hashes: KeyedHashes, comments: bool) -> None:
     text = "What somebody wrote. " * 1000
     sent = Suggestion(attribute="spam", value=1, article_url=text, parent_id=text, language=text)
     feedback = Feedback(any_store, hashes, comments=comments)
@@ -280,7 +282,7 @@ def test_a_clock_that_is_wrong_does_not_empty_the_store(any_store: Store, hashes
 # The secret of author hashes
 
 
-def test_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+def test_secret_is_created_once_for_its_owner_only(tmp_path: Path) -> None:
     file = tmp_path / "new" / "author-secret"
     first = KeyedHashes(file).author("reader-17")
     assert first == KeyedHashes(file).author("reader-17")
@@ -289,14 +291,16 @@ def test_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     assert [path.name for path in file.parent.iterdir()] == ["author-secret"]
 
 
-def test_secret_is_made_beside_what_a_crash_left_and_by_many_at_once(tmp_path: Path) -> None:
-    (tmp_path / f"author-secret.{os.getpid()}").write_bytes(b"half")  # in a container the number is the same
+def test_secret_is_created_despite_leftovers_of_a_crash_and_by_many_at_once(tmp_path: Path) -> None:
+    (tmp_path / f"author-secret.{os.getpid()}").write_bytes(
+        b"half"
+    )  # in a container the process number is the same
     many = [KeyedHashes(tmp_path / "author-secret") for _ in range(16)]
     with ThreadPool(16) as pool:
         assert len(set(pool.map(lambda hashes: hashes.author("reader-17"), many))) == 1
 
 
-def test_damaged_secret_is_told(tmp_path: Path) -> None:
+def test_damaged_secret_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "author-secret"
     file.write_bytes(b"short")
     with pytest.raises(StoreError, match="must hold 32 bytes"):
@@ -403,20 +407,20 @@ def test_a_store_of_a_newer_parley_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A database that takes connections and never says a word."""
+    """A database that accepts connections and never answers."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(10)
         yield int(listener.getsockname()[1])
 
 
-def test_a_database_that_says_nothing_is_given_up(silent_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_database_is_given_up(silent_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pg8000")
     monkeypatch.setattr(database, "SILENT_S", 0.2)
     with pytest.raises(StoreError, match=r"the store .* can't be used"):  # without a limit it waits for ever
         Store.open(f"postgresql://parley:secret@127.0.0.1:{silent_port}/parley")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # pg8000 leaves its socket to the collector
+        warnings.simplefilter("ignore", ResourceWarning)  # pg8000 leaves its socket to the garbage collector
         gc.collect()
 
 
@@ -429,7 +433,9 @@ def test_a_connection_that_breaks_is_a_store_error_and_logged(
     with pytest.raises(StoreError, match="see the log"), store.read():
         raise error
     assert not store.available
-    assert "store_failed" in capsys.readouterr().out + caplog.text  # by how logging was set up before
+    assert (
+        "store_failed" in capsys.readouterr().out + caplog.text
+    )  # depending on how logging was set up before
     with store.read() as connection:
         connection.execute(sa.text("SELECT 1"))
     assert store.available

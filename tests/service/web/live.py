@@ -37,7 +37,7 @@ def serving(app: FastAPI) -> Iterator[int]:
 
 
 def connect(port: int) -> socket.socket:
-    """A connection; reading gives up after a minute."""
+    """A connection whose reads time out after a minute."""
     return socket.create_connection(("127.0.0.1", port), timeout=60)
 
 

@@ -111,7 +111,7 @@ def test_without_a_key_nothing_but_probes_and_documents_answer(guarded: tuple[Te
         assert refused.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_rate_is_told_and_held(guarded: tuple[TestClient, str]) -> None:
+def test_rate_is_reported_and_enforced(guarded: tuple[TestClient, str]) -> None:
     client, secret = guarded
     answers = [client.get("/metrics", headers={"X-API-KEY": secret}) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
@@ -122,7 +122,7 @@ def test_rate_is_told_and_held(guarded: tuple[TestClient, str]) -> None:
     assert answers[3].json()["error"]["code"] == "rate_limited"
 
 
-def test_running_service_learns_of_keys(
+def test_running_service_notices_new_keys(
     guarded: tuple[TestClient, str], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, secret = guarded
@@ -149,7 +149,7 @@ def test_no_key_is_ever_logged_or_echoed(
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
-    # The test client logs its requests too; a real one does so elsewhere.
+    # The test client logs its requests too; a real client has its own log.
     logged = "\n".join(line for line in stream.getvalue().splitlines() if '"logger": "httpx' not in line)
     assert '"route": "/metrics"' in logged
     assert '"key_id": "' in logged
@@ -172,11 +172,11 @@ def test_no_key_is_ever_logged_or_echoed(
         ("192.0.2.1", False),
     ],
 )
-def test_loopback_is_told_from_the_rest(host: str, loopback: bool) -> None:
+def test_loopback_is_recognised(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
 
 
-def test_another_address_needs_a_key_or_leave(store: Store, tmp_path: Path) -> None:
+def test_another_address_needs_a_key_or_permission(store: Store, tmp_path: Path) -> None:
     public = settings_of(tmp_path).model_copy(update={"host": "0.0.0.0"})
     with pytest.raises(StartError, match="parley keys create"):
         check_exposure(public, store)
@@ -196,7 +196,7 @@ def call(tmp_path: Path, *arguments: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-def test_keys_are_made_listed_and_revoked(tmp_path: Path, store: Store) -> None:
+def test_keys_are_created_listed_and_revoked(tmp_path: Path, store: Store) -> None:
     status, secret, told = call(tmp_path, "keys", "create", "comment system", "--rate", "60/minute")
     assert status == 0
     (key,) = keys.active(store).values()
@@ -210,7 +210,7 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path, store: Store) -> None:
     assert not keys.active(store)
 
 
-def test_key_commands_refuse_what_cannot_be(tmp_path: Path) -> None:
+def test_key_commands_refuse_invalid_arguments(tmp_path: Path) -> None:
     for rate in ("often", "10/second;100/minute", "0/minute"):
         assert call(tmp_path, "keys", "create", "x", "--rate", rate)[0] == 2
     status, _, told = call(tmp_path, "keys", "revoke", "nothing")

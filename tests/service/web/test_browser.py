@@ -68,7 +68,7 @@ def test_pages_of_other_sites_are_refused_on_every_path(client: TestClient, head
         {"Sec-Fetch-Site": "none"},
     ],
 )
-def test_programs_of_this_machine_and_the_own_pages_are_answered(
+def test_programs_on_this_machine_and_our_own_pages_are_answered(
     client: TestClient, headers: dict[str, str]
 ) -> None:
     assert client.post("/v1/classify", json=BODY, headers=headers).status_code == 200
@@ -81,13 +81,13 @@ def test_a_link_from_elsewhere_opens_the_documents(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(path for wire in WIRES for path in wire.predicting))
-def test_plain_text_is_no_json(client: TestClient, path: str) -> None:
+def test_plain_text_is_not_accepted_as_json(client: TestClient, path: str) -> None:
     response = client.post(path, content=b"{}", headers={"Content-Type": "text/plain;charset=UTF-8"})
     assert response.status_code in (400, 415)
     assert "application/json" in response.text
 
 
-def test_with_a_key_no_host_is_asked_for(tmp_path: Path) -> None:
+def test_with_a_key_any_host_is_accepted(tmp_path: Path) -> None:
     settings = Settings(store=Storage(folder=tmp_path))
     store = Store.open(settings.store.database)
     _, secret = keys.create(store, "site")

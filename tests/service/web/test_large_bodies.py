@@ -1,4 +1,4 @@
-"""Bodies of megabytes: nobody waits for their parsing, and nothing of them is kept."""
+"""Bodies of megabytes: nobody waits for their parsing, and none of their memory is kept."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LARGE = json.dumps({"comments": [{"text": 'said "no" ' * 9_000}] * 50}).encode()
 
 
 class Forgetful(Fake):
-    """Keeps nothing of what it has predicted."""
+    """A predictor that keeps nothing of what it has seen."""
 
     def predict(self, comments: Sequence[Comment]) -> list[Prediction]:
         predictions = super().predict(comments)
@@ -46,7 +46,7 @@ def port() -> Iterator[int]:
 
 def test_nobody_waits_while_large_bodies_are_parsed_one_by_one(port: int) -> None:
     parsed = threading.Event()
-    wire._PARSER.submit(parsed.wait, 20)  # another large body, which takes its time
+    wire._PARSER.submit(parsed.wait, 20)  # another large body, which takes a while
     with ThreadPoolExecutor(2) as callers:
         large = [callers.submit(classify, port, LARGE) for _ in range(2)]
         assert [classify(port, SMALL) for _ in range(20)] == [200] * 20
@@ -67,9 +67,9 @@ def test_nobody_waits_while_large_bodies_are_parsed_one_by_one(port: int) -> Non
     ids=["answered", "no JSON", "no UTF-8", "too many values", "too long a text"],
 )
 def test_nothing_of_a_body_is_kept_once_it_is_answered(port: int, body: bytes, status: int) -> None:
-    assert classify(port, body) == status  # whatever is made once
+    assert classify(port, body) == status  # allocate what is only allocated once
     gc.collect()
-    gc.disable()  # what only a collection frees stays for long: most of the heap is frozen at the start
+    gc.disable()  # garbage in cycles would stay for long, because most of the heap is frozen at the start
     tracemalloc.start()
     try:
         for _ in range(3):
@@ -81,7 +81,7 @@ def test_nothing_of_a_body_is_kept_once_it_is_answered(port: int, body: bytes, s
         gc.enable()
 
 
-def test_the_start_loads_what_tells_languages_apart(tiny_artifact: Path) -> None:
+def test_startup_loads_the_language_identifier(tiny_artifact: Path) -> None:
     language._identifier.cache_clear()
     with serving(create_app(Settings(model=tiny_artifact))):
         assert language._identifier.cache_info().currsize == 1

@@ -1,4 +1,4 @@
-"""A comment as long as one may be, of characters that the model has never seen, beside polite callers."""
+"""A comment of maximum length, of characters that the model has never seen, beside polite callers."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ LONG, POLITE = (
 
 def test_polite_callers_are_answered_beside_a_comment_of_rare_characters(tiny_artifact: Path) -> None:
     with serving(create_app(Settings(model=tiny_artifact))) as port:
-        # A machine that is busy elsewhere may leave polite callers no turn; a batcher that is held up answers
-        # one at most, however often it is tried.
+        # A busy machine may leave polite callers no time; but a blocked batcher answers at most one of them,
+        # however often this is tried.
         assert any(answered_beside(port) > 1 for _ in range(5))
 
 
 def answered_beside(port: int) -> int:
-    """How many polite callers have an answer before the long comment has its own."""
+    """How many polite callers are answered before the long comment is."""
     long: list[int] = []
     hostile = threading.Thread(target=lambda: long.append(classify(port, LONG)))
     hostile.start()

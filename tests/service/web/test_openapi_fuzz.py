@@ -51,9 +51,9 @@ def api(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Ite
         wait_until_ready(client)
 
         async def running(scope: Scope, receive: Receive, send: Send) -> None:
-            """The application, started once: Schemathesis would start and end it with each request."""
+            """The application, started once: Schemathesis would start and stop it for each request."""
             if scope["type"] == "http":
-                # Without a key the service answers to this machine's own names only.
+                # Without a key the service answers only to this machine's own names.
                 named = [
                     (name, b"localhost" if name == b"host" else value) for name, value in scope["headers"]
                 ]

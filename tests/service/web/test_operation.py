@@ -1,4 +1,4 @@
-"""What an operator sees: /health, /metrics, logs, errors that nobody foresaw, the OpenAPI document."""
+"""What an operator sees: /health, /metrics, logs, unexpected errors, the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def client(fake: Fake) -> Iterator[TestClient]:
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What `parley serve` would write to standard error, at its most talkative."""
+    """What `parley serve` would write to standard error at its most verbose."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     stream = io.StringIO()
@@ -182,7 +182,7 @@ def test_while_the_queue_is_full_nothing_of_a_request_is_read(
 
 
 def test_every_path_that_asks_the_model_is_refused_early() -> None:
-    """A route that asks the model and isn't in its wire's `predicting` would be read in vain."""
+    """A route that uses the model but isn't in its wire's `predicting` would read its bodies in vain."""
     posts = [path for path, route in create_app(Settings()).openapi()["paths"].items() if "post" in route]
     heads = {path.replace("{head}", head) for path in posts for head in tei.LABELS}
     named = {path for wire in WIRES for path in wire.predicting}
@@ -190,7 +190,7 @@ def test_every_path_that_asks_the_model_is_refused_early() -> None:
     assert named == heads - others
 
 
-def test_a_failing_model_is_a_500_that_tells_nothing(client: TestClient, log: io.StringIO) -> None:
+def test_a_failing_model_is_a_500_that_reveals_nothing(client: TestClient, log: io.StringIO) -> None:
     response = post(client, f"raise {SECRET}")
     assert (response.status_code, response.json()["error"]["code"]) == (500, "prediction_failed")
     assert SECRET not in response.text
@@ -277,7 +277,7 @@ def test_metrics_can_have_a_port_of_their_own() -> None:
         urllib.request.urlopen(address, timeout=10)
 
 
-def test_addresses_there_are_not_and_wrong_methods_have_our_shape(client: TestClient) -> None:
+def test_errors_for_unknown_addresses_and_wrong_methods_have_our_shape(client: TestClient) -> None:
     assert client.get("/nope").json()["error"]["code"] == "not_found"
     response = client.get("/v1/classify")
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
@@ -306,11 +306,13 @@ def test_the_openapi_document_equals_its_golden_file(tmp_path: Path) -> None:
     if text != (GOLDEN.read_text(encoding="utf-8") if GOLDEN.exists() else ""):
         new = tmp_path / GOLDEN.name
         new.write_text(text, encoding="utf-8")
-        pytest.fail(f"the OpenAPI document changed; look at it, and if it is meant:\n  mv '{new}' {GOLDEN}")
+        pytest.fail(
+            f"the OpenAPI document changed; look at it, and if that is intended:\n  mv '{new}' {GOLDEN}"
+        )
 
 
-def test_who_hangs_up_is_not_served(fake: Fake, log: io.StringIO) -> None:
-    """Straight at the ASGI interface: a caller that is gone before its turn never reaches the model."""
+def test_a_caller_that_hangs_up_is_not_served(fake: Fake, log: io.StringIO) -> None:
+    """At the ASGI interface: a caller that is gone before its turn never reaches the model."""
     app = create_app(Settings(), load=lambda: fake)
     body = json.dumps({"comments": [{"text": "abandoned"}]}).encode()
     scope = {

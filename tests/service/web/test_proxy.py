@@ -1,4 +1,4 @@
-"""Behind a proxy: who is let in without a key, whose address counts, which scheme and prefix links get."""
+"""Behind a proxy: who gets in without a key, whose address counts, which scheme and prefix links have."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def app_of(tmp_path: Path, classifier: Classifier, **settings: Any) -> FastAPI:
 
 @pytest.fixture
 def app(store_folder: Path, classifier: Classifier) -> Iterator[FastAPI]:
-    """A service without a key, on loopback, its model loaded."""
+    """A service without a key, on loopback, once its model is loaded."""
     app = app_of(store_folder, classifier)
     with TestClient(app) as client:
         wait_until_ready(client)
@@ -63,7 +63,7 @@ def test_programs_on_this_machine_need_no_key(app: FastAPI, peer: str) -> None:
 
 
 @pytest.mark.parametrize("headers", FORWARDED, ids=lambda headers: next(iter(headers)))
-def test_what_a_proxy_hands_on_is_refused(app: FastAPI, headers: dict[str, str]) -> None:
+def test_what_a_proxy_forwards_is_refused(app: FastAPI, headers: dict[str, str]) -> None:
     client = TestClient(app, client=("127.0.0.1", 5), headers=headers)
     for answer in (
         client.post("/v1/classify", json=COMMENT),
@@ -76,8 +76,8 @@ def test_what_a_proxy_hands_on_is_refused(app: FastAPI, headers: dict[str, str])
 
 
 @pytest.mark.parametrize("peer", ["198.51.100.7", "10.0.0.1", "2001:db8::1", "::ffff:10.0.0.1"])
-def test_other_machines_are_refused_on_whatever_way_they_came(app: FastAPI, peer: str) -> None:
-    """Such as a port that a container forwards, although the service itself listens on loopback."""
+def test_other_machines_are_refused_however_they_connect(app: FastAPI, peer: str) -> None:
+    """For example through a port that a container forwards, although the service listens on loopback."""
     assert TestClient(app, client=(peer, 5)).post("/v1/classify", json=COMMENT).status_code == 401
 
 
@@ -91,7 +91,7 @@ def test_trusting_the_proxy_does_not_open_the_service(tmp_path: Path, classifier
         assert client.post("/v1/classify", json=COMMENT).status_code == 200
 
 
-def test_parts_of_a_batch_are_as_far_away_as_the_batch(app: FastAPI) -> None:
+def test_parts_of_a_batch_have_the_address_of_the_batch(app: FastAPI) -> None:
     part = (
         "--b\r\nContent-Type: application/http\r\n\r\n"
         "POST /v1alpha1/comments:analyze\r\nContent-Type: application/json\r\n\r\n"
@@ -108,15 +108,15 @@ def test_parts_of_a_batch_are_as_far_away_as_the_batch(app: FastAPI) -> None:
 
 @pytest.mark.parametrize(("version", "client", "direct"), [
     ("1.1", ("127.0.0.1", 5), True),
-    ("1.0", ("127.0.0.1", 5), False),  # nginx's `proxy_pass` without another line
+    ("1.0", ("127.0.0.1", 5), False),  # nginx's `proxy_pass` with no other line
     ("1.1", None, False),
 ])  # fmt: skip
-def test_what_may_be_a_proxy_counts_as_one(version: str, client: Any, direct: bool) -> None:
+def test_a_caller_that_may_be_a_proxy_is_not_direct(version: str, client: Any, direct: bool) -> None:
     found = resolve({"http_version": version, "client": client})
     assert is_direct(found) is direct
 
 
-def test_the_start_warns(tmp_path: Path, store: Store) -> None:
+def test_startup_warns_of_exposure(tmp_path: Path, store: Store) -> None:
     settings = Settings(store=Storage(folder=tmp_path))
     anybody = settings.model_copy(update={"access": Access(anonymous=True)})
     with capture_logs() as logged:
@@ -130,10 +130,10 @@ def test_the_start_warns(tmp_path: Path, store: Store) -> None:
     ]
 
 
-def test_the_first_key_opens_the_service_under_its_own_name(
+def test_with_a_first_key_the_service_answers_under_any_host_name(
     tmp_path: Path, classifier: Classifier, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where no request ever comes under a name of this machine, as behind a proxy."""
+    """Even if no request ever uses a name of this machine, as behind a proxy."""
     monkeypatch.setattr(access, "FRESH_S", 0.0)
     with TestClient(app_of(tmp_path, classifier), base_url="http://news.example") as client:
         assert client.get("/health").status_code == 403
@@ -170,7 +170,7 @@ def resolve(scope: dict[str, Any], *, trusted: tuple[str, ...] = (), **headers: 
         ("x" * 5000, "10.0.0.1"),
     ],
 )
-def test_the_client_is_the_last_that_is_no_trusted_proxy(chain: str, client: str) -> None:
+def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(chain: str, client: str) -> None:
     found = resolve({}, trusted=("10.0.0.0/8",), x_forwarded_for=chain, x_forwarded_proto="https")
     assert (found["client"][0], found["scheme"]) == (client, "https")
 
@@ -181,7 +181,7 @@ def test_several_headers_are_one_chain() -> None:
 
 
 @pytest.mark.parametrize("trusted", [(), ("10.0.0.2",), ("127.0.0.1", "::1")])
-def test_nobody_else_is_believed(trusted: tuple[str, ...]) -> None:
+def test_headers_of_others_are_ignored(trusted: tuple[str, ...]) -> None:
     found = resolve({}, trusted=trusted, x_forwarded_for="198.51.100.7", x_forwarded_proto="https")
     assert (found["client"][0], found["scheme"]) == ("10.0.0.1", "http")
 
@@ -195,7 +195,7 @@ def test_a_scheme_is_http_or_https(proto: str) -> None:
 def test_made_up_headers_do_not_evade_the_rate(
     tmp_path: Path, classifier: Classifier, trusted: list[str]
 ) -> None:
-    """Each request claims to be another client; the proxy, where there is one, appends the real one."""
+    """Each request claims to be a different client; the proxy, if there is one, appends the real address."""
     access = Access(anonymous=True, rate="3/minute")
     app = app_of(tmp_path, classifier, access=access, server=Server(trusted_proxies=trusted))
     with TestClient(app, client=("127.0.0.1", 5)) as client:
@@ -230,12 +230,12 @@ def test_an_ipv6_network_is_one_client() -> None:
     assert counted_as("testclient") == "testclient"
 
 
-# Where it is shown
+# Under a prefix
 
 
 @pytest.fixture
 def prefixed(tmp_path: Path, store: Store, classifier: Classifier) -> Iterator[TestClient]:
-    """A service shown under /parley by a trusted proxy, with a key that the client sends."""
+    """A service under /parley behind a trusted proxy, and a client that sends its key."""
     _, secret = keys.create(store, "test")
     server = Server(trusted_proxies=["127.0.0.1"], root_path="/parley")
     app = app_of(tmp_path, classifier, server=server)
@@ -247,7 +247,7 @@ def prefixed(tmp_path: Path, store: Store, classifier: Classifier) -> Iterator[T
         yield client
 
 
-@pytest.mark.parametrize("prefix", ["", "/parley"])  # taken off by the proxy, or left on
+@pytest.mark.parametrize("prefix", ["", "/parley"])  # removed by the proxy, or left
 def test_everything_answers_under_the_prefix(prefixed: TestClient, prefix: str) -> None:
     assert prefixed.post(f"{prefix}/v1/classify", json=COMMENT).status_code == 200
     assert prefixed.put(f"{prefix}/v1/articles/a%2Fb", json={"title": "A"}).json()["id"] == "a/b"
@@ -267,7 +267,7 @@ def test_links_have_the_clients_scheme_and_the_prefix(prefixed: TestClient) -> N
 
 
 @pytest.mark.parametrize("prefix", ["", "/parley"])
-def test_keys_and_limits_hold_under_the_prefix(prefixed: TestClient, prefix: str) -> None:
+def test_keys_and_limits_apply_under_the_prefix(prefixed: TestClient, prefix: str) -> None:
     del prefixed.headers["X-API-KEY"]
     assert prefixed.post(f"{prefix}/v1/classify", json=COMMENT).status_code == 401
     assert prefixed.get(f"{prefix}/health").status_code == 200

@@ -121,7 +121,7 @@ def other_site(tmp_path: Path) -> Iterator[int]:
 
 
 def as_program(port: int, method: str, path: str, body: Any = None) -> Any:
-    """What a program on this machine is answered, which sends no header of a browser's."""
+    """The answer to a program on this machine, which sends none of a browser's headers."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers, method=method)
@@ -129,7 +129,7 @@ def as_program(port: int, method: str, path: str, body: Any = None) -> Any:
         return json.load(answer)
 
 
-def test_pages_of_others_neither_write_nor_read(tmp_path: Path, browser: Any, other_site: int) -> None:
+def test_pages_of_other_sites_neither_write_nor_read(tmp_path: Path, browser: Any, other_site: int) -> None:
     fake = Fake()
     app = Recorded(create_app(Settings(store=Storage(folder=tmp_path / "store")), load=lambda: fake))
     with serving(app) as port:  # type: ignore[arg-type]
@@ -138,9 +138,11 @@ def test_pages_of_others_neither_write_nor_read(tmp_path: Path, browser: Any, ot
         browser.get(f"http://evil.example:{other_site}/page.html")
         told = browser.execute_async_script(ATTACK, f"http://127.0.0.1:{port}")
         assert len(told) == 10
-        assert not [text for _, text in told if text]  # nothing is read: refused, opaque, or another's frame
+        assert not [
+            text for _, text in told if text
+        ]  # nothing can be read: refused, opaque, or another origin's frame
         foreign = [(what, status) for what, site, status in app.statuses if site == "cross-site"]
-        assert any(what == "POST /v1/classify" for what, _ in foreign)  # they did come
+        assert any(what == "POST /v1/classify" for what, _ in foreign)  # the requests did arrive
         assert not [(what, status) for what, status in foreign if not 400 <= status < 500]
 
         browser.get(f"http://evil.example:{port}/v1/articles/mine")
@@ -153,7 +155,7 @@ def test_pages_of_others_neither_write_nor_read(tmp_path: Path, browser: Any, ot
         with pytest.raises(urllib.error.HTTPError, match="404"):
             as_program(port, "GET", "/v1/articles/theirs")
 
-        browser.get(f"http://127.0.0.1:{port}/docs")  # its own page may
+        browser.get(f"http://127.0.0.1:{port}/docs")  # Parley's own page may
         read = browser.execute_async_script(
             "const done = arguments[0]; fetch('/v1/articles/mine').then(a => a.text()).then(done);"
         )

@@ -1,4 +1,4 @@
-"""What is refused is refused before anything is built for it, and waits for nothing."""
+"""Refusals come before anything is built for the request, and wait for nothing."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ def test_an_object_of_too_many_keys_is_refused() -> None:
         parse_json(json.dumps({str(n): 0 for n in range(201)}).encode())
 
 
-def test_a_text_may_hold_any_number_of_signs(client: TestClient) -> None:
+def test_a_text_may_contain_any_number_of_json_characters(client: TestClient) -> None:
     text = ',{["' * 25_000
     response = client.post("/v1/classify", json={"comments": [{"text": text}] * 20})
     assert response.status_code == 200, response.text
 
 
-def test_only_the_first_wrong_item_is_told(client: TestClient) -> None:
+def test_only_the_first_wrong_item_is_reported(client: TestClient) -> None:
     response = client.post("/v1/classify", json={"comments": [{"text": "a"}, {"txt": 1}, {"text": 2}]})
     places = [detail["place"] for detail in response.json()["error"]["details"]]
     assert places == ["comments[1].text", "comments[1].txt"]
@@ -100,13 +100,15 @@ HEAD = (
 )
 
 
-def test_a_body_that_is_too_long_is_refused_before_it_has_come(port: int) -> None:
+def test_a_body_that_is_too_long_is_refused_before_it_arrives(port: int) -> None:
     with connect(port) as caller:
         caller.sendall(HEAD % (b"/v1/classify", 50_000_000, b"") + b"x" * 100)
-        assert caller.recv(12) == b"HTTP/1.1 413"  # the rest never comes: who waits for it answers 408
+        assert (
+            caller.recv(12) == b"HTTP/1.1 413"
+        )  # the rest never comes: a server that waited for it would answer 408
 
 
-def test_a_missing_key_is_told_before_the_body_has_come(tmp_path: Path) -> None:
+def test_a_missing_key_is_reported_before_the_body_arrives(tmp_path: Path) -> None:
     settings = Settings(store=Storage(folder=tmp_path))
     store = Store.open(settings.store.database)
     keys.create(store, "site")
@@ -152,7 +154,7 @@ def test_bodies_share_a_limit_and_small_ones_always_pass() -> None:
             with connect(port) as polite:
                 polite.sendall(request + body)
                 assert polite.recv(12) == b"HTTP/1.1 200"
-            # Six hold 125,000 bytes each beyond what is free: 800,000 are allowed.
+            # Six use 125,000 bytes each beyond what is free; 800,000 are allowed.
             assert len(_answered(slow, 2)) == 2
         finally:
             for caller in slow:
@@ -160,7 +162,7 @@ def test_bodies_share_a_limit_and_small_ones_always_pass() -> None:
 
 
 def _answered(callers: list[socket.socket], least: int) -> list[socket.socket]:
-    """Those that have an answer, once `least` of them have."""
+    """The connections that have an answer, once at least `least` of them have."""
     deadline = time.monotonic() + 60
     while len(found := select.select(callers, [], [], 0.05)[0]) < least:
         assert time.monotonic() < deadline
@@ -179,7 +181,7 @@ def test_idle_connections_give_way(port: int, monkeypatch: pytest.MonkeyPatch) -
             caller.close()
 
 
-def test_a_head_that_does_not_end_is_given_up(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_head_that_does_not_end_is_given_up(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_S", 0.2)
     for sent in (b"", b"GET /health HTTP/1.1\r\nX-"):
         with connect(port) as caller:
@@ -188,7 +190,7 @@ def test_a_head_that_does_not_end_is_given_up(port: int, monkeypatch: pytest.Mon
 
 
 def test_a_connection_serves_many_requests(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For longer than a head may take: on a machine that is held up for as long it is tried again."""
+    """For longer than a head may take; tried again if the machine itself stalls for as long."""
     monkeypatch.setattr(connections, "HEAD_S", 0.5)
     for tries in range(5):
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as caller:

@@ -1,4 +1,4 @@
-"""The ablations of a run in miniature."""
+"""A run's ablations in miniature."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_every_variant_differs_from_the_reference() -> None:
     assert {s.name for s in varied.sources} == {s.name for s in configs[0].sources} - {"ukp", "arc"}
 
 
-def test_a_table_of_runs_that_goes_on_where_it_stopped(
+def test_a_table_of_runs_that_resumes_where_it_stopped(
     config_file: Path,
     data_dir: Path,
     tmp_path: Path,
@@ -39,11 +39,11 @@ def test_a_table_of_runs_that_goes_on_where_it_stopped(
     assert set(rule) == {"|", "-"}
     assert row.startswith("| reference | ")
     assert row.count("|") == head.count("|")
-    monkeypatch.setattr(ablations, "train", None)  # what is finished is not run again
+    monkeypatch.setattr(ablations, "train", None)  # finished runs are not repeated
     ablations.main()
     assert table(capsys.readouterr().out) == first
 
 
 def table(out: str) -> list[str]:
-    """The table's lines; the Trainer tells of its losses between them."""
+    """The table's lines, without the losses that the Trainer prints between them."""
     return [line for line in out.splitlines() if line.startswith("|")]

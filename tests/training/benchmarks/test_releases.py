@@ -1,4 +1,4 @@
-"""Releases beside one another, out of a repository's history."""
+"""Releases side by side, from a repository's history."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_each_version_has_a_column_and_what_it_reached_is_bold(
         subprocess.run(["git", "-C", str(tmp_path), *who, *arguments], check=True, capture_output=True)
 
     def report(version: str, **aucs: float) -> None:
-        tests = {name: {"slices": {"all": {label: {"auc": auc}}}} for name, auc, label in _asked(aucs)}
+        tests = {name: {"slices": {"all": {label: {"auc": auc}}}} for name, auc, label in _rows(aucs)}
         file = tmp_path / FILE
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps({"artifact": {"version": version}, "tests": tests}), encoding="utf-8")
@@ -42,5 +42,5 @@ def test_each_version_has_a_column_and_what_it_reached_is_bold(
     ]
 
 
-def _asked(aucs: dict[str, float]) -> list[tuple[str, float, str]]:
+def _rows(aucs: dict[str, float]) -> list[tuple[str, float, str]]:
     return [(name, auc, "toxicity" if name == "robtest" else "off_topic") for name, auc in aucs.items()]

@@ -36,6 +36,6 @@ def test_each_video_is_left_out_in_its_turn(
     for line in lines[2:]:
         auc, low, high = map(float, re.findall(r"0\.\d{3}|1\.000", line))
         assert low <= auc <= high
-    monkeypatch.setattr(videos, "train", None)  # what is finished is not run again
+    monkeypatch.setattr(videos, "train", None)  # finished runs are not repeated
     videos.main()
     assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")] == lines

@@ -1,4 +1,4 @@
-"""What a comment is compared with, varied; explicit statements; abuse hidden in length."""
+"""Augmented contexts of a comment; explicit statements; abuse hidden in long comments."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from parley.training.data.augmentation.contexts import partly, turned, under_other_titles, without_lede
-from parley.training.data.augmentation.explicit import explicit
+from parley.training.data.augmentation.explicit import explicit, related
 from parley.training.data.augmentation.hidden import hidden
 from parley.training.data.examples import Example
 
@@ -29,7 +29,7 @@ def pair(number: int, beat: str, **values: object) -> Example:
 PAIRS = [pair(n, beat) for beat in ("bridge", "school", "harbour") for n in range(40)]
 
 
-def test_other_titles_are_near_of_the_beat_and_far_of_another() -> None:
+def test_near_titles_are_of_the_same_beat_and_far_ones_of_another() -> None:
     made = under_other_titles(PAIRS, seed=1, near=1.0, far=0.5)
     assert made == under_other_titles(PAIRS, seed=1, near=1.0, far=0.5)
     by_kind = Counter(e.slice for e in made)
@@ -50,7 +50,9 @@ def test_other_titles_are_near_of_the_beat_and_far_of_another() -> None:
     articles = {(e.article, e.target) for e in PAIRS}
     assert all((e.article, e.target) in articles for e in with_target), "a target of the other title"
     assert {e.stance for e in with_target} == {None, "none"}
-    assert {e.slice for e in with_target if e.stance} == {"far"}, "a near target may be one it speaks of"
+    assert {e.slice for e in with_target if e.stance} == {"far"}, (
+        "a near target may be one that the comment is about"
+    )
 
 
 def test_short_comments_go_under_other_titles_less_often() -> None:
@@ -115,7 +117,37 @@ def test_explicit_statements_name_their_target_and_keep_their_side() -> None:
         named = asked in example.text.lower() or asked.split(" ", 1)[1] in example.text.lower()
         expected = "against" if turned_round else "favor" if named else "none"
         assert example.stance in (expected, "none")
-    assert explicit(PAIRS[:1], seed=1, rows=5) == [], "one target alone says nothing of sides"
+    assert explicit(PAIRS[:1], seed=1, rows=5) == [], "with one target alone nothing tells the sides apart"
+
+
+def test_related_statements_are_asked_for_a_target_whose_side_follows() -> None:
+    closing, keeping, council = "closing the bridge", "keeping the bridge open", "the council"
+    sides = [
+        (one, other, said)
+        for one, other in (("favor", "against"), ("against", "favor"))
+        for said in ("favor", "against")
+    ]
+    rows = [
+        pair(0, "bridge", text=f"Comment {number}", target=target, stance=side)
+        for number, of in enumerate(sides)
+        for target, side in zip((closing, keeping, council), of, strict=True)
+    ]
+    assert related(rows, seed=1, rows=9) == [], "which targets have the same side is not known"
+    other = "shutting the bridge"
+    rows += [replace(e, target=other) for e in rows if e.target == closing]
+    made = related(rows, seed=1, rows=3000)
+    assert made == related(rows, seed=1, rows=3000)
+    assert len(made) == 3000
+    about = {name: [e for e in made if name in e.text.lower()] for name in (closing, keeping, other, council)}
+    assert not about[council], "the sides on it follow from no other target"
+    against = {
+        (name, e.target): e.stance
+        for name in about
+        for e in about[name]
+        if "count me in for" in e.text.lower()
+    }
+    assert against[closing, keeping] == against[keeping, other] == "against"
+    assert against[closing, other] == against[other, closing] == against[keeping, keeping] == "favor"
 
 
 def test_abuse_is_hidden_in_long_harmless_comments_with_its_spans() -> None:
@@ -134,6 +166,6 @@ def test_abuse_is_hidden_in_long_harmless_comments_with_its_spans() -> None:
         assert [example.text[a:b] for a, b in example.spans] == ["fool"]
         assert example.text.replace(" ".join([toxic.text, ""]), "").replace(f" {toxic.text}", "") == calm
     alone = [e for e in made if e.slice == "long"]
-    assert len(alone) == 80, "two for each, or length would tell abuse"
+    assert len(alone) == 80, "two for each, or length would predict abuse"
     assert all(e.text == calm and e.labels == frame.labels and e.article is None for e in alone)
     assert hidden([toxic], seed=1, rows=3) == []

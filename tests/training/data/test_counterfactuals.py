@@ -1,4 +1,4 @@
-"""Counterfactual rows: targets turned round, other groups named."""
+"""Counterfactual rows: negated targets, other groups named."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def towards(target: str, stance: str = "favor", rows: int = 60) -> list[Example]
     ],
 )
 @pytest.mark.parametrize(("stance", "other"), [("favor", "against"), ("against", "favor"), ("none", "none")])
-def test_the_side_turns_with_the_target_and_stays_with_its_like(
+def test_the_side_turns_with_the_target_and_stays_for_a_paraphrase(
     target: str, turning: tuple[str, ...], keeping: tuple[str, ...], stance: str, other: str
 ) -> None:
     made = negated_targets(towards(target, stance), seed=3, share=1.0)
@@ -49,7 +49,7 @@ def test_the_side_turns_with_the_target_and_stays_with_its_like(
         assert turned or example.target in {form.format(target) for form in keeping}
         assert example.stance == (other if turned else stance)
         assert example.slice == ("negated" if turned else "affirmed")
-        assert not example.labels, "a made row must not count its comment's labels twice"
+        assert not example.labels, "an augmented row must not count its comment's labels twice"
     kinds = Counter(e.slice for e in made)
     assert kinds["negated"] > kinds["affirmed"] > 5
     assert made == negated_targets(towards(target, stance), seed=3, share=1.0)
@@ -69,7 +69,7 @@ def test_a_share_of_the_rows_that_have_a_target() -> None:
 
 
 @pytest.mark.parametrize(("kind", "term"), [(ADJECTIVES, "Canadian"), (PEOPLE, "women")])
-def test_one_term_stands_for_another_of_its_kind_in_its_case(kind: list[str], term: str) -> None:
+def test_a_term_is_exchanged_for_another_of_its_kind_in_the_same_case(kind: list[str], term: str) -> None:
     rng = random.Random(1)
     for _ in range(30):
         text = exchange(f"My {term} friends, {term.upper()} or not: {term}", rng)
@@ -110,12 +110,12 @@ def test_exchanged_rows_keep_labels_and_nothing_else() -> None:
     assert len(exchanged_identities(rows, seed=3, share=0.5)) == pytest.approx(200, abs=40)
 
 
-def test_no_term_is_of_two_kinds() -> None:
+def test_no_term_belongs_to_two_kinds() -> None:
     assert not set(ADJECTIVES) & set(PEOPLE)
     assert all(a < b for a, b in pairwise(PEOPLE)), "in order, each once"
 
 
-def test_a_quotation_is_harmless_where_it_is_complained_of() -> None:
+def test_a_quotation_is_harmless_in_a_complaint() -> None:
     rows = [
         Example(
             text=f'You "fool"\n{n}',

@@ -1,4 +1,4 @@
-"""A site's own file: read as exported, split the same for ever, refused with the line that is wrong."""
+"""A site's own file: read as exported, always split the same way, refused with the wrong line's number."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def test_reads_labels_article_and_stance_and_leaves_the_rest_missing(tmp_path: P
     assert (first.stance, first.target) == ("favor", "Park plan"), (
         "the title is the target where none is given"
     )
-    assert (second.labels, second.off_topic) == ({"spam": 1.0}, None), "off_topic of no article is no label"
+    assert (second.labels, second.off_topic) == ({"spam": 1.0}, None), (
+        "off_topic without an article is not a label"
+    )
     assert (third.stance, third.target, third.labels) == ("against", "new trams", {})
     notes = " ".join(read_own(file, None).notes)
     assert "1 rows have off_topic" in notes

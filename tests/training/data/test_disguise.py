@@ -1,4 +1,4 @@
-"""Words in disguise: spans follow, the rest of the text stays."""
+"""Words in disguise: spans move with them, the rest of the text stays."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_word_is_disguised_and_a_short_one_left(kind: str) -> None:
 
 
 def judged() -> list[Example]:
-    """Sixty rows, every other one toxic: "dolt" tells it, no other word does."""
+    """Sixty rows, every other one toxic; only the word "dolt" predicts it."""
     names = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn")
     return [
         Example(
@@ -83,7 +83,7 @@ def test_toxic_and_harmless_rows_are_disguised_alike() -> None:
         assert example.spans == original.spans
         if example.labels["toxicity"]:
             before, _, after = original.text.partition("dolt")
-            assert example.text.startswith(before), "only the word that tells abuse is hidden"
+            assert example.text.startswith(before), "only the word that predicts abuse is disguised"
             assert example.text.endswith(after)
     assert {e.slice for e in made} == set(TRAINED)
     assert made == disguised_copies(rows, seed=7, share=1.0)
@@ -112,7 +112,7 @@ def test_marked_words_are_hidden_and_still_marked(tmp_path: Path) -> None:
         assert example.text[end:] == original.text[was_end:]
 
 
-def test_the_test_knows_its_originals(tmp_path: Path) -> None:
+def test_the_disguised_test_knows_its_originals(tmp_path: Path) -> None:
     data_dir = write_corpora(tmp_path)
     originals = {e.text: e for e in read("toxic_spans", data_dir, "test")}
     made = list(read("disguised", data_dir, "test"))

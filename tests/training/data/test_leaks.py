@@ -1,4 +1,4 @@
-"""No test text may be trained on, however it is spelt."""
+"""No test text may be trained on, however it is spelled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from parley.training.data.leaks import drop_leaks, fingerprint
         ("line\nbreak", "line break"),
     ],
 )
-def test_case_and_punctuation_hide_nothing(one: str, other: str) -> None:
+def test_case_and_punctuation_do_not_hide_a_leak(one: str, other: str) -> None:
     assert fingerprint(one) == fingerprint(other)
 
 

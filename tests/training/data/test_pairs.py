@@ -1,4 +1,4 @@
-"""Made negatives: swapped articles and unrelated targets."""
+"""Augmented negatives: swapped articles and unrelated targets."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_swap_never_keeps_the_comments_own_article(
     assert made == swapped(true, seed=seed, share=share, headlines=["Rain in the north"] if news else [])
 
 
-def test_kinds_take_turns_and_near_is_near() -> None:
+def test_kinds_alternate_and_near_articles_are_similar() -> None:
     made = swapped(debates(8), seed=1, headlines=["Rain"])
     assert len(set(Counter(e.slice for e in made).values())) == 1
     for pair in made:
@@ -63,7 +63,7 @@ def test_kinds_take_turns_and_near_is_near() -> None:
             assert ("bridges" in (pair.article or "")) is (int(pair.text[-1]) < 4)
 
 
-def test_nothing_to_swap_with() -> None:
+def test_without_another_article_nothing_is_swapped() -> None:
     assert swapped([], seed=1) == []
     assert swapped(debates(1), seed=1) == []
     assert swapped([Example(text="a", source="mine")], seed=1) == []
@@ -79,13 +79,13 @@ def long_debates() -> list[Example]:
     return [replace(e, text=f"{e.text}. {LONG}") for e in debates(8, comments=6)]
 
 
-def test_short_comments_stand_under_their_own_and_other_articles() -> None:
+def test_short_comments_are_under_their_own_and_other_articles() -> None:
     true = long_debates()
     own = {e.text: e.article for e in true}
     made = cut_short(true, seed=4, share=1.0, headlines=["Rain"])
     on, off = ([e for e in made if (e.off_topic == 0.0) is right] for right in (True, False))
     assert len(on) == len(true)
-    assert 0 < len(off) <= len(on) / 2, "made only where something is left of the subject"
+    assert 0 < len(off) <= len(on) / 2, "only where the subject is still mentioned"
     for pair in made:
         assert pair.made_from is not None
         assert len(pair.text.split()) <= 25
@@ -101,7 +101,7 @@ def test_short_comments_stand_under_their_own_and_other_articles() -> None:
 
 @given(st.text(alphabet="ab .!?\n", min_size=1, max_size=80).filter(str.strip), st.integers(0, 99))
 @settings(max_examples=60, deadline=None)
-def test_a_cut_is_a_part_of_its_comment(text: str, seed: int) -> None:
+def test_a_shortened_comment_is_a_part_of_the_original(text: str, seed: int) -> None:
     part = cut(text, random.Random(seed))
     assert part.strip()
     assert " ".join(part.split()) in " ".join(text.split())

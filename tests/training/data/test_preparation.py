@@ -1,4 +1,4 @@
-"""Sources to what a run trains on: caps, leaks, made negatives; the shipped configs; the data folder."""
+"""From sources to what a run trains on: caps, leaks, augmentation; shipped configs; the data folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_corpora(tmp_path_factory.mktemp("data"))
 
 
-def test_a_test_is_no_source_to_train_on(data_dir: Path) -> None:
+def test_a_test_cannot_be_trained_on(data_dir: Path) -> None:
     with pytest.raises(SourceError, match="'robtest' has no rows to train on"):
         prepare([SourceSpec(name="robtest")], data_dir=data_dir, swaps=NO_SWAPS)
 
@@ -38,10 +38,10 @@ def test_cap_and_weight(data_dir: Path) -> None:
     assert {e.weight for e in capped} == {0.5}
     assert capped == load([spec], data_dir, "train", seed=1)
     assert len({tuple(e.text for e in load([spec], data_dir, "train", seed=s)) for s in range(9)}) > 1
-    assert len(load([spec], data_dir, "dev")) == 1, "a cap is for training"
+    assert len(load([spec], data_dir, "dev")) == 1, "a cap applies only to training"
 
 
-def test_harmless_rows_that_name_an_identity_are_taken_beside_the_cap(
+def test_harmless_rows_that_name_an_identity_are_taken_beyond_the_cap(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = {
@@ -110,7 +110,7 @@ def test_rows_for_an_operating_point_are_read_beside_those_trained_on(data_dir: 
         "an operating point changes nothing in training"
     )
     assert plain.threshold_rows == []
-    # Neither the comment that its test has too, nor the one that is trained on.
+    # Neither the comment that is also in its test, nor the one that is trained on.
     assert [e.text for e in found.threshold_rows] == ["Fair piece"]
     unhealthy = found.counts["sources"]["unhealthy"]
     assert (unhealthy["train"], unhealthy["dev"], unhealthy["leaks_dev"]) == (0, 1, 2)
@@ -132,13 +132,13 @@ def test_shipped_configs_name_sources_that_train(name: str) -> None:
         assert set(names) == set(SOURCES) - TESTS_ONLY
 
 
-def test_what_forbids_commercial_use_only_tests() -> None:
+def test_sources_that_forbid_commercial_use_are_only_for_testing() -> None:
     forbidden = {name for name, source in SOURCES.items() if "NC" in source.licence}
     assert forbidden == {"unhealthy"}
     assert forbidden <= TESTS_ONLY
 
 
-# The data folder, where it is there
+# The data folder, if it is there
 
 
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no ../shared/data")

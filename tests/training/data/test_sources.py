@@ -1,4 +1,4 @@
-"""The readers of corpora, on miniature files in every source's format."""
+"""The corpus readers, on miniature files in every source's format."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rows(name: str, data_dir: Path, *splits: Split, **options: Any) -> dict[str, Example]:
-    """The examples of `splits` (all where none is named) by text, the last one of a text."""
+    """The examples of `splits` (of all, if none is named) by text; the last of equal texts."""
     return {e.text: e for split in splits or SPLITS for e in read(name, data_dir, split, **options)}
 
 
@@ -46,10 +46,10 @@ def test_toxic_spans_grades_toxicity_and_keeps_the_tasks_splits_and_spans(data_d
         {"toxicity": 1.0, "insult": 0.6667, "profanity": 0.0, "identity_attack": 0.0, "threat": 0.3333}
     )
     assert fool.spans == ((4, 8),)
-    assert train["That dolt again."].spans == ((5, 9),), "what two of three raters mark"
+    assert train["That dolt again."].spans == ((5, 9),), "what two of three raters marked"
     assert train["The lake is cold."].spans == ()
     assert train["The lake is cold."].labels["toxicity"] == pytest.approx(0.3)
-    assert train["Hmm now."].spans is None, "one rater of three marks something: nothing to go by"
+    assert train["Hmm now."].spans is None, "only one of three raters marked something: not enough to use"
     assert rows("toxic_spans", data_dir, "train", floor=0.0)["The lake is cold."].labels["toxicity"] == 0.0
     assert rows("toxic_spans", data_dir, "dev")["What a silly plan."].spans == ()
     assert rows("toxic_spans", data_dir, "test")["Only a clown writes this."].spans == ((7, 12),)
@@ -67,7 +67,7 @@ def test_news_comments(data_dir: Path) -> None:
     assert rows("impermium", data_dir)["You are a \\bore\\.\nGo."].labels == {"insult": 1.0}
 
 
-def test_wikipedia_leaves_the_tests_to_the_tests(data_dir: Path) -> None:
+def test_wikipedia_comments_keep_their_splits(data_dir: Path) -> None:
     assert set(rows("jigsaw_binary", data_dir)) == {"Thanks for the edit", "You vandal"}
     threat = rows("jigsaw_multilabel", data_dir, "test")["I will find you and revert you"]
     assert threat.labels["threat"] == 1.0
@@ -88,7 +88,7 @@ def test_room_for_debate_keeps_dev_test_and_whole_debates_apart(data_dir: Path) 
     for name in ("ukp", "arc", "debates"):
         train, dev, test = (set(rows(name, data_dir, split)) for split in SPLITS)
         assert "Children need that grass." not in train, f"{name}: a comment of VAST's dev"
-        assert "Concrete lasts." not in train | dev, f"{name}: a debate that only VAST's test knows"
+        assert "Concrete lasts." not in train | dev, f"{name}: a debate that is only in VAST's test"
         assert "Concrete lasts." in test
         assert "Rails outlive buses." in dev
         assert "No opinion from VAST here." in train
@@ -213,7 +213,7 @@ def test_a_motion_and_its_subject_may_be_seen_from_two_sides(data_dir: Path) -> 
     assert kites == {"ban kites": "favor", "kites": "against"}
 
 
-def test_replies_stand_under_their_threads_headline(data_dir: Path) -> None:
+def test_replies_are_under_their_threads_headline(data_dir: Path) -> None:
     pairs = list(read("thread_headlines", data_dir, "test"))
     true = [e for e in pairs if e.off_topic == 0.0]
     topics = ("Biden", "Bitcoin", "SpaceX")
@@ -225,10 +225,10 @@ def test_replies_stand_under_their_threads_headline(data_dir: Path) -> None:
     assert {e.slice for e in swapped} == {"other debate", "near debate", "headline"}
 
 
-def test_good_answers_stand_under_their_own_question_and_under_others(data_dir: Path) -> None:
+def test_good_answers_are_under_their_own_question_and_under_others(data_dir: Path) -> None:
     pairs = list(read("forum_pairs", data_dir, "test"))
     own = [f"Where to swim, part {n}\nAny pool?" for n in (1, 2)]
-    assert {e.text for e in pairs} == {"The one by the park"}, "no dialogue, nothing bad"
+    assert {e.text for e in pairs} == {"The one by the park"}, "no dialogues, no bad answers"
     assert [e.article for e in pairs if e.slice == "true pair"] == own
     assert all(e.off_topic == 0.0 for e in pairs if e.slice == "true pair")
     assert len([e for e in pairs if e.off_topic]) == 2
@@ -262,7 +262,7 @@ def test_part_is_stable_and_keeps_its_shares() -> None:
         ({"name": "vast", "wieght": 2}, "Extra inputs"),
         ({"name": "vast", "weight": 0}, "greater than 0"),
         ({"name": "vast", "cap": 0}, "greater than or equal to 1"),
-        ({"name": "vast", "identities": 9}, "is taken whole"),
+        ({"name": "vast", "identities": 9}, "has no cap"),
     ],
 )
 def test_a_wrong_entry_is_refused_with_what_to_do(spec: dict[str, Any], says: str) -> None:
@@ -285,7 +285,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         ("cqa2015", "offtopic/SemEval2015-Task3-cQA/CQA-QL-devel.xml", b"<root>"),
     ],
 )
-def test_a_file_of_another_form_is_a_clear_error(
+def test_a_file_in_another_format_is_a_clear_error(
     tmp_path: Path, name: str, path: str, content: bytes
 ) -> None:
     file = tmp_path / path
@@ -295,9 +295,11 @@ def test_a_file_of_another_form_is_a_clear_error(
         [list(read(name, tmp_path, split)) for split in SPLITS]
 
 
-def test_entailment_is_asked_as_stance(data_dir: Path) -> None:
+def test_entailment_becomes_stance(data_dir: Path) -> None:
     nli = {e.slice: e for e in read("nli", data_dir, "train")}
-    assert set(nli) == {"mnli", "snli", "joci", "rte", "scitail"}, "no test, none that forbids commercial use"
+    assert set(nli) == {"mnli", "snli", "joci", "rte", "scitail"}, (
+        "no test rows, and no corpus that forbids commercial use"
+    )
     sides = {name: e.stance for name, e in nli.items()}
     assert sides == {
         "mnli": "none",
@@ -307,7 +309,7 @@ def test_entailment_is_asked_as_stance(data_dir: Path) -> None:
         "scitail": "none",
     }
     assert (nli["joci"].weight, nli["mnli"].weight) == (0.5, 1.0)
-    assert (nli["scitail"].text, nli["scitail"].target) == ("Tea is hot", "It rains."), "a claim, no thing"
+    assert (nli["scitail"].text, nli["scitail"].target) == ("Tea is hot", "It rains."), "a claim, not a thing"
 
 
 def test_replies_have_their_parent_and_titles_only_to_train_on(data_dir: Path) -> None:
@@ -322,7 +324,7 @@ def test_replies_have_their_parent_and_titles_only_to_train_on(data_dir: Path) -
 
 
 @pytest.mark.parametrize("name", ["news_posts", "iac_threads", "cocolofa"])
-def test_comments_stand_under_their_title_and_are_split_by_it(name: str, data_dir: Path) -> None:
+def test_comments_are_under_their_title_and_split_by_it(name: str, data_dir: Path) -> None:
     train, dev, test = (list(read(name, data_dir, split)) for split in SPLITS)
     assert all(e.off_topic == 0.0 for e in train)
     for held_out in (dev, test):

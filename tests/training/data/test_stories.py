@@ -1,4 +1,4 @@
-"""Stories: what their lines say, how they are split, and the ones that the repository holds."""
+"""Stories: what their lines mean, how they are split, and those in the repository."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_corpora(tmp_path_factory.mktemp("data"))
 
 
-def test_a_comment_is_a_row_a_target(data_dir: Path) -> None:
+def test_a_comment_is_one_row_per_target(data_dir: Path) -> None:
     rows = [e for e in read("stories", data_dir, "train") if e.text == "High time for library 1."]
     assert [(e.target, e.stance) for e in rows] == [
         ("the new library", "favor"),
@@ -38,7 +38,7 @@ def test_a_comment_is_a_row_a_target(data_dir: Path) -> None:
     assert off["Cheap tiles, offer 1 for bridge owners."] == 1.0
 
 
-def test_dev_is_the_last_pair_of_each_file_with_pairs_made(data_dir: Path) -> None:
+def test_dev_is_the_last_pair_of_each_file_also_under_other_titles(data_dir: Path) -> None:
     train, dev, test = (list(read("stories", data_dir, split)) for split in SPLITS)
     assert {e.group for e in train} == {"01-01", "10-01"}
     assert {e.group for e in dev} == {"01-02", "10-02"}
@@ -75,8 +75,8 @@ def test_contrasts_are_split_by_pair(data_dir: Path) -> None:
     assert {e.group for e in train}.isdisjoint(e.group for e in dev)
 
 
-def test_the_repository_holds_them(tmp_path: Path) -> None:
-    """As a clone has them, without any data folder."""
+def test_the_repository_has_them(tmp_path: Path) -> None:
+    """As in a clone, without any data folder."""
     nowhere = tmp_path / "nowhere"
     rows = {name: [e for s in SPLITS for e in read(name, nowhere, s)] for name in NAMES}
     own = [e for e in rows["stories"] if e.target]
@@ -90,7 +90,7 @@ def test_the_repository_holds_them(tmp_path: Path) -> None:
     assert not {t for t in texts["train"] & texts["dev"] if len(t.split()) > 4}
 
 
-def test_more_stories_train_alone_and_repeat_no_story(tmp_path: Path) -> None:
+def test_more_stories_are_only_for_training_and_repeat_no_story(tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
     names = ("more_stories", "more_story_comments", "more_story_replies", "statements", "answers")
     assert not [e for name in names for split in ("dev", "test") for e in read(name, nowhere, split)]
@@ -101,11 +101,11 @@ def test_more_stories_train_alone_and_repeat_no_story(tmp_path: Path) -> None:
     known = {e.text for split in SPLITS for e in read("story_comments", nowhere, split)}
     assert not {e.text for e in (*comments, *said, *answered)} & {t for t in known if len(t.split()) > 4}
     sides = Counter(e.stance for e in said)
-    assert sides["favor"] == pytest.approx(sides["against"], rel=0.05), "each is asked both ways round"
+    assert sides["favor"] == pytest.approx(sides["against"], rel=0.05), "each has a row for both targets"
     assert set(Counter(e.reply for e in answered)) == {"agree", "disagree", "none"}
 
 
-def test_a_statement_is_asked_for_its_target_and_the_opposite(tmp_path: Path) -> None:
+def test_a_statement_is_a_row_for_its_target_and_one_for_the_opposite(tmp_path: Path) -> None:
     write_more(tmp_path, "=\tTown to close pool\tclosing the pool\tkeeping the pool\n+\tShut it.\n0\tWhen?\n")
     assert [(e.text, e.target, e.stance, e.article) for e in read("statements", tmp_path, "train")] == [
         ("Shut it.", "closing the pool", "favor", "Town to close pool"),
@@ -130,9 +130,9 @@ def write_more(data_dir: Path, statements: str) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("[+-0 on ok] A side too few.", r"01\.txt:2: no line of a story"),
-        ("[+-00 near ok] An unknown topic.", r"01\.txt:2: no line of a story"),
-        ("[>3 agree +-00 on ok] A reply to nothing.", r"01\.txt:2: answers comment 3"),
+        ("[+-0 on ok] A side too few.", r"01\.txt:2: invalid line"),
+        ("[+-00 near ok] An unknown topic.", r"01\.txt:2: invalid line"),
+        ("[>3 agree +-00 on ok] A reply to nothing.", r"01\.txt:2: replies to comment 3"),
         ("T: A title, and nothing else", r"needs a title, a paragraph, four targets"),
     ],
 )

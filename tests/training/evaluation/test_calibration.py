@@ -1,4 +1,4 @@
-"""Calibration: probabilities come to mean what they say, and a second fit changes nothing."""
+"""Calibration: probabilities mean what they say, and a second fit changes nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STANCES, REPLIES = ("favor", "against", "none"), ("agree", "disagree", "none")
 
 @pytest.fixture(scope="module")
 def examples() -> list[Example]:
-    """Texts with a word that makes them toxic three times in four, off topic or aimed at something."""
+    """Texts with a word that makes them toxic in three of four cases, off topic, or directed at something."""
     rng = random.Random(5)
     words = ["the", "park", "road", "plan", "school", "money", "city", "people", "work"]
     made = []
@@ -59,7 +59,7 @@ def test_calibrate_improves_and_settles(
     tiny_artifact: Path, examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*args: object, **options: object) -> None:
-        raise OSError("A required privilege is not held by the client")  # as Windows does
+        raise OSError("A required privilege is not held by the client")  # like Windows
 
     monkeypatch.setattr(Path, "symlink_to", refuse)
     monkeypatch.setattr(os, "symlink", refuse)
@@ -105,7 +105,7 @@ def test_each_row_runs_once(tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch
     again = engine.run(rows, "embedding")
     assert sum(ran) == 3, "only the new text"
     both = engine.run(rows[:1], "comment_logits", "span_logits")
-    assert sum(ran) == 4, "other outputs are asked for"
+    assert sum(ran) == 4, "other outputs are requested"
     fresh = Engine(artifact.comments_file).run(rows, "embedding", "comment_logits", "span_logits")
     assert np.array_equal(np.stack(again["embedding"]), np.stack(fresh["embedding"]))
     assert np.array_equal(np.stack(first["embedding"]), np.stack(fresh["embedding"][:2]))
@@ -140,7 +140,9 @@ def test_at_threshold_counts() -> None:
     assert (figures["precision"], figures["recall"], figures["false_positive_rate"]) == (0.5, 0.5, 0.5)
 
 
-def test_thresholds_as_points(tiny_artifact: Path, examples: list[Example], tmp_path: Path) -> None:
+def test_operating_points_set_thresholds(
+    tiny_artifact: Path, examples: list[Example], tmp_path: Path
+) -> None:
     artifact = Artifact(shutil.copytree(tiny_artifact, tmp_path / "artifact"))
     points = {
         "toxicity": OperatingPoint(precision=0.58),
@@ -164,7 +166,7 @@ def test_a_side_is_named_where_four_in_five_are_right(tiny_artifact: Path) -> No
     logits = np.log(np.stack([scores, (1 - scores) * 0.6, (1 - scores) * 0.4], -1))
     right = np.arange(100) % 10 >= np.where(
         np.arange(100) < 40, 1, 5
-    )  # 90 % of the surest 40, 50 % of others
+    )  # 90 % of the 40 most certain, 50 % of the others
     truth, ones = np.where(right, 0, 1), np.ones(100)
     with Trial.of(Artifact(tiny_artifact)) as trial:
         found = _name_sides(trial, logits, truth, ones)
@@ -174,7 +176,7 @@ def test_a_side_is_named_where_four_in_five_are_right(tiny_artifact: Path) -> No
         assert right[named].mean() == pytest.approx(found["precision"])
         assert found["named"] == pytest.approx(named.mean())
         assert named.sum() > 40
-        assert right[: named.sum() + 1].mean() < 0.8, "a lower threshold would not do"
+        assert right[: named.sum() + 1].mean() < 0.8, "a lower threshold would not be enough"
         nothing = _name_sides(trial, logits, np.full(100, 2), ones)
         assert (nothing["named"], trial.thresholds["stance"]) == (0.0, 1.0)
         trial.thresholds["stance"] = 0.7
@@ -183,7 +185,7 @@ def test_a_side_is_named_where_four_in_five_are_right(tiny_artifact: Path) -> No
         assert trial.thresholds["stance"] == 0.7
 
 
-def test_rows_for_a_point_move_its_threshold_and_nothing_else(
+def test_rows_for_an_operating_point_move_its_threshold_and_nothing_else(
     tiny_artifact: Path, examples: list[Example], tmp_path: Path
 ) -> None:
     rows = [replace(e, spans=None, stance=None, off_topic=None, article=None) for e in examples]
@@ -208,7 +210,7 @@ def test_rows_for_a_point_move_its_threshold_and_nothing_else(
     assert figures["toxicity"]["rows"] == len(rows), "probabilities are not fitted to the others"
 
 
-def test_a_precision_of_few_positives_is_left(tiny_artifact: Path, tmp_path: Path) -> None:
+def test_a_precision_with_few_positives_leaves_the_threshold(tiny_artifact: Path, tmp_path: Path) -> None:
     artifact = Artifact(shutil.copytree(tiny_artifact, tmp_path / "artifact"))
     before = artifact.thresholds["threat"]
     rows = [Example(text="a road", source="mine", labels={"threat": 1.0})]
@@ -238,7 +240,7 @@ def test_rows_that_name_an_identity_are_ranked_against_the_others() -> None:
     truth, scores = np.array([bool(toxic) for _, toxic, _ in rows]), np.array([score for *_, score in rows])
     assert _identity_auc(truth, scores, examples) == {
         "subgroup_auc": 1.0,
-        "bpsn_auc": 0.0,  # the harmless one that names an identity above a toxic one that doesn't
+        "bpsn_auc": 0.0,  # the harmless row that names an identity ranks above a toxic one that doesn't
         "bnsp_auc": 1.0,
     }
     nobody = _identity_auc(truth, scores, [replace(e, text="A road") for e in examples])

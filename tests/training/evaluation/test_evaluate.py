@@ -1,4 +1,4 @@
-"""Evaluation: checks count what they say, baselines answer, the page shows it, the report keeps its form."""
+"""Evaluation: checks count what they claim, baselines answer, the page shows it, the report is stable."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def _plugins() -> None:
     add_plugins(commands)
 
 
-def said(toxicity: float = 0.0, *, stance: str | None = None, off_topic: float | None = None) -> Prediction:
+def prediction(
+    toxicity: float = 0.0, *, stance: str | None = None, off_topic: float | None = None
+) -> Prediction:
     sides = dict.fromkeys(("favor", "against", "none"), 0.1) | ({stance: 0.8} if stance else {})
     return Prediction(
         id=None,
@@ -56,8 +58,10 @@ def rated(text: str, toxicity: float, **more: Any) -> Example:
     return Example(text=text, source="mine", labels={"toxicity": toxicity}, **more)
 
 
-def asked(rows: Sequence[tuple[Example, Prediction]]) -> checks.Tested:
-    return checks.Tested(rows, THRESHOLDS, lambda examples: [said(0.9) for _ in examples], intervals=False)
+def as_tested(rows: Sequence[tuple[Example, Prediction]]) -> checks.Tested:
+    return checks.Tested(
+        rows, THRESHOLDS, lambda examples: [prediction(0.9) for _ in examples], intervals=False
+    )
 
 
 def test_every_test_of_the_suite_is_a_source_with_test_rows() -> None:
@@ -74,13 +78,13 @@ def test_identity_auc_finds_the_term_that_is_scored_too_high() -> None:
         for i in range(60):
             toxic = i % 2
             score = 0.2 + 0.3 * toxic + 0.001 * i + shift
-            rows.append((rated(f"a {term} here", float(toxic), slice="madlibs"), said(min(score, 1.0))))
-    found = checks.identity_auc("madlibs")(asked(rows))
-    assert set(found["terms"]) == {"buddhist", "catholic"}, "'nobody' is no identity"
+            rows.append((rated(f"a {term} here", float(toxic), slice="madlibs"), prediction(min(score, 1.0))))
+    found = checks.identity_auc("madlibs")(as_tested(rows))
+    assert set(found["terms"]) == {"buddhist", "catholic"}, "'nobody' is not an identity"
     assert found["terms"]["buddhist"]["subgroup"] == 1.0
     assert found["lowest"]["bpsn"]["term"] == "catholic", "its harmless rows score above others' toxic ones"
     assert found["terms"]["catholic"]["bpsn"] < 0.5
-    assert checks.identity_auc("madlibs")(asked([])) == {"lowest": {}, "terms": {}}
+    assert checks.identity_auc("madlibs")(as_tested([])) == {"lowest": {}, "terms": {}}
 
 
 def test_terms_are_whole_words_of_any_case() -> None:
@@ -88,29 +92,29 @@ def test_terms_are_whole_words_of_any_case() -> None:
 
 
 def test_dialect_ratio_of_false_positives() -> None:
-    rows = [(rated("x", 0.0, slice="AAE"), said(0.9 if i < 4 else 0.1)) for i in range(8)]
-    rows += [(rated("y", 0.0, slice="SAE"), said(0.9 if i < 2 else 0.1)) for i in range(8)]
-    rows += [(rated("z", 1.0, slice="SAE"), said(0.9))]
-    found = checks.dialect_gap(asked(rows))
+    rows = [(rated("x", 0.0, slice="AAE"), prediction(0.9 if i < 4 else 0.1)) for i in range(8)]
+    rows += [(rated("y", 0.0, slice="SAE"), prediction(0.9 if i < 2 else 0.1)) for i in range(8)]
+    rows += [(rated("z", 1.0, slice="SAE"), prediction(0.9))]
+    found = checks.dialect_gap(as_tested(rows))
     assert (found["AAE"]["flagged"], found["SAE"]["flagged"], found["ratio"]) == (0.5, 0.25, 2.0)
 
 
 def test_harmless_flagged_takes_the_slice_or_every_negative() -> None:
     rows = [
-        (rated("a", 0.0, slice="level 1"), said(0.9)),
-        (rated("b", 0.0, slice="above 1"), said(0.1)),
-        (rated("c", 1.0, slice="above 1"), said(0.9)),
+        (rated("a", 0.0, slice="level 1"), prediction(0.9)),
+        (rated("b", 0.0, slice="above 1"), prediction(0.1)),
+        (rated("c", 1.0, slice="above 1"), prediction(0.9)),
     ]
-    assert checks.harmless_flagged("level 1")(asked(rows)) == {"rows": 1, "flagged": 1.0}
-    assert checks.harmless_flagged(None)(asked(rows)) == {"rows": 2, "flagged": 0.5}
+    assert checks.harmless_flagged("level 1")(as_tested(rows)) == {"rows": 1, "flagged": 1.0}
+    assert checks.harmless_flagged(None)(as_tested(rows)) == {"rows": 2, "flagged": 0.5}
 
 
 def test_disguise_kept_compares_with_the_text_as_it_was() -> None:
     rows = [
-        (rated("f00l", 1.0, slice="leetspeak", made_from="fool"), said(0.9)),
-        (rated("f o o l", 1.0, slice="spacing", made_from="fool"), said(0.1)),
+        (rated("f00l", 1.0, slice="leetspeak", made_from="fool"), prediction(0.9)),
+        (rated("f o o l", 1.0, slice="spacing", made_from="fool"), prediction(0.1)),
     ]
-    found = checks.disguise_kept(asked(rows))
+    found = checks.disguise_kept(as_tested(rows))
     assert found["all"] == {"rows": 2, "recall_plain": 1.0, "recall_disguised": 0.5, "kept": 0.5}
     assert found["spacing"]["kept"] == 0.0
 
@@ -120,22 +124,23 @@ def test_sentiment_swapped_counts_sides() -> None:
         example = Example(
             text="t", source="mine", target="it", stance="favor", group=group, slice=slice_, made_from="t"
         )
-        return example, said(stance=given)
+        return example, prediction(stance=given)
 
     rows = [row("1", "original", "favor"), row("1", "swapped", "against")]
     rows += [row("2", "original", "favor"), row("2", "swapped", "favor")]
-    found = checks.sentiment_swapped(asked(rows))
+    found = checks.sentiment_swapped(as_tested(rows))
     assert found == {"original": 1.0, "swapped": 0.5, "lost": 0.5, "same side": 0.5}
 
 
 def test_the_side_should_follow_a_target_in_other_words() -> None:
     def row(text: str, stance: str, given: str) -> tuple[Example, Prediction]:
-        return Example(text=text, source="mine", target="it", stance=stance), said(stance=given)
+        return Example(text=text, source="mine", target="it", stance=stance), prediction(stance=given)
 
     def again(examples: Sequence[Example]) -> list[Prediction]:
-        assert {e.text for e in examples} == {"a", "b"}, "none has no side to turn"
+        assert {e.text for e in examples} == {"a", "b"}, "`none` has no side to turn"
         return [
-            said(stance="against" if e.text == "a" and e.target == "no it" else "favor") for e in examples
+            prediction(stance="against" if e.text == "a" and e.target == "no it" else "favor")
+            for e in examples
         ]
 
     rows = [row("a", "favor", "favor"), row("b", "favor", "favor"), row("c", "none", "none")]
@@ -147,22 +152,24 @@ def test_the_side_should_follow_a_target_in_other_words() -> None:
     }
     kept = checks.target_worded(("pro {}",), turns=False)(tested)
     assert kept["pro X"] == {"turned": 0.0, "side_accuracy": 1.0}
-    assert checks.target_worded(("no {}",), turns=True)(asked(rows[2:])) == {"rows": 0}
+    assert checks.target_worded(("no {}",), turns=True)(as_tested(rows[2:])) == {"rows": 0}
 
 
 def test_quoted_abuse_is_counted_as_it_is_complained_of_and_agreed_with() -> None:
     def again(examples: Sequence[Example]) -> list[Prediction]:
         assert all("You 'fool'" in e.text or e.text == 'You "fool"' for e in examples)
-        return [said(0.1 if e.text.startswith("I reported") else 0.9) for e in examples]
+        return [prediction(0.1 if e.text.startswith("I reported") else 0.9) for e in examples]
 
-    rows = [(rated('You "fool"', 1.0), said(0.9)) for _ in range(6)] + [(rated("Hello", 0.0), said(0.9))]
+    rows = [(rated('You "fool"', 1.0), prediction(0.9)) for _ in range(6)] + [
+        (rated("Hello", 0.0), prediction(0.9))
+    ]
     found = checks.abuse_quoted(checks.Tested(rows, THRESHOLDS, again, intervals=False))
     assert found["as written"] == {"rows": 6, "flagged": 1.0}
     assert found["complained of"] == {"rows": 6, "flagged": pytest.approx(2 / 3)}
     assert found["agreed with"] == {"rows": 6, "flagged": 1.0}
 
 
-def test_training_leaves_wordings_to_the_checks() -> None:
+def test_wordings_of_the_checks_are_not_in_training() -> None:
     assert [form for form in checks.NEGATED if form not in OPPOSED] == ["disapproval of {}"]
     assert [form for form in checks.AFFIRMED if form not in SUPPORTED] == ["approval of {}"]
     assert not {frame for of in checks.QUOTED.values() for frame in of} & {*DENOUNCED, *ENDORSED}
@@ -171,31 +178,34 @@ def test_training_leaves_wordings_to_the_checks() -> None:
 def test_each_kind_of_wrong_article_is_judged_against_the_true_pairs() -> None:
     def row(slice_: str, wrong: float, given: float) -> tuple[Example, Prediction]:
         example = Example(text="t", source="mine", article="x", off_topic=wrong, slice=slice_)
-        return example, said(off_topic=given)
+        return example, prediction(off_topic=given)
 
     rows = [row("true pair", 0.0, given) for given in (0.1, 0.5)]
     rows += [row("headline", 1.0, 0.9), row("near debate", 0.8, 0.3)]
-    assert checks.against_each_kind(asked(rows)) == {"headline": 1.0, "near debate": 0.5}
+    assert checks.against_each_kind(as_tested(rows)) == {"headline": 1.0, "near debate": 0.5}
 
 
-def test_a_comment_cut_short_is_asked_again() -> None:
+def test_a_comment_cut_short_is_scored_again() -> None:
     long = "The park is green. " + "Many words follow here. " * 20
     rows = [
-        (Example(text=long, source="mine", article="x", off_topic=0.0), said(off_topic=0.1)),
-        (Example(text=long + "Ends so.", source="mine", article="y", off_topic=1.0), said(off_topic=0.9)),
+        (Example(text=long, source="mine", article="x", off_topic=0.0), prediction(off_topic=0.1)),
+        (
+            Example(text=long + "Ends so.", source="mine", article="y", off_topic=1.0),
+            prediction(off_topic=0.9),
+        ),
     ]
     seen: list[Example] = []
 
     def predict(examples: Sequence[Example]) -> list[Prediction]:
         seen.extend(examples)
-        return [said(off_topic=0.9 if e.article == "y" else 0.1) for e in examples]
+        return [prediction(off_topic=0.9 if e.article == "y" else 0.1) for e in examples]
 
     found = checks.comment_cut(checks.Tested(rows, THRESHOLDS, predict, intervals=False))
     assert (found["rows"], found["auc"], found["false_positive_rate"]) == (2, 1.0, 0.0)
     assert all(0 < len(e.text.split()) <= 25 for e in seen)
 
 
-def test_a_draw_keeps_order_and_is_the_same_each_time() -> None:
+def test_a_sample_keeps_order_and_is_the_same_each_time() -> None:
     drawn = draw(range(100), 10)
     assert len(drawn) == 10
     assert list(drawn) == sorted(drawn)
@@ -203,9 +213,7 @@ def test_a_draw_keeps_order_and_is_the_same_each_time() -> None:
     assert draw([1, 2], 10) == [1, 2]
 
 
-def test_a_huge_test_is_drawn_from(
-    tiny_artifact: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_huge_test_is_sampled(tiny_artifact: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     artifact = Artifact.open(tiny_artifact)
     whole = read_tests(artifact, data_dir, ["cqa2017"])["cqa2017"]
     monkeypatch.setitem(SUITE, "cqa2017", replace(SUITE["cqa2017"], most={"all": len(whole) - 1}))
@@ -219,10 +227,10 @@ def test_a_huge_test_is_drawn_from(
 
 def test_any_rater_lowers_the_bar() -> None:
     rows = [
-        (Example(text="a", source="mine", article="x", off_topic=1 / 3), said(off_topic=0.9)),
-        (Example(text="b", source="mine", article="x", off_topic=0.0), said(off_topic=0.1)),
+        (Example(text="a", source="mine", article="x", off_topic=1 / 3), prediction(off_topic=0.9)),
+        (Example(text="b", source="mine", article="x", off_topic=0.0), prediction(off_topic=0.1)),
     ]
-    assert checks.any_rater(asked(rows))["auc"] == 1.0
+    assert checks.any_rater(as_tested(rows))["auc"] == 1.0
     assert "auc" not in judge(rows, THRESHOLDS, intervals=False)["off_topic"], "no majority finds any"
 
 
@@ -236,13 +244,15 @@ def test_reliability_sums_to_the_calibration_error() -> None:
     assert metrics.expected_calibration_error(truth, scores) == pytest.approx(error)
 
 
-def test_majority_is_the_best_constant() -> None:
-    rows = [(rated("a", float(i < 3)), said(0.9)) for i in range(10)]
+def test_the_majority_baseline_is_the_best_constant() -> None:
+    rows = [(rated("a", float(i < 3)), prediction(0.9)) for i in range(10)]
     assert judge(rows, THRESHOLDS)["toxicity"]["majority"]["accuracy"] == pytest.approx(0.7)
 
 
-def test_worst_errors_are_the_surest_first() -> None:
-    rows = [(rated(f"c{i}", 0.0), said(0.5 + i / 40)) for i in range(20)] + [(rated("fine", 0.0), said(0.1))]
+def test_the_most_confident_errors_come_first() -> None:
+    rows = [(rated(f"c{i}", 0.0), prediction(0.5 + i / 40)) for i in range(20)] + [
+        (rated("fine", 0.0), prediction(0.1))
+    ]
     found = worst(rows, "toxicity", THRESHOLDS)
     assert [e.text for e in found[:2]] == ["c19", "c18"]
     assert all(e.text != "fine" for e in found)
@@ -370,7 +380,7 @@ def test_a_whole_release_is_evaluated(
         assert shown in measured
         assert shown in card
         assert shown in page.read_text(encoding="utf-8")
-    assert "went on from first 0.9 (commit abc)" in card
+    assert "started from first 0.9 (commit abc)" in card
     assert "toxicity false positives 0.05 of dev rows without the label, in each of c3." in card
     assert "Against the aims" in result.output
 

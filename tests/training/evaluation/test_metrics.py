@@ -19,7 +19,7 @@ ROWS = st.lists(
 
 @given(ROWS)
 @settings(max_examples=60, deadline=None)
-def test_areas_are_scikit_learns_ties_and_all(rows: list[tuple[bool, float]]) -> None:
+def test_areas_equal_scikit_learns_with_ties_too(rows: list[tuple[bool, float]]) -> None:
     truth, scores = (np.array(column) for column in zip(*rows, strict=True))
     if 0 < truth.sum() < len(truth):
         assert metrics.auc(truth, scores) == pytest.approx(sklearn.roc_auc_score(truth, scores))
@@ -34,7 +34,7 @@ def test_areas_are_scikit_learns_ties_and_all(rows: list[tuple[bool, float]]) ->
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=30))
 @settings(max_examples=60, deadline=None)
-def test_macro_f1_counts_a_stance_that_never_comes_up_as_nought(rows: list[tuple[int, int]]) -> None:
+def test_macro_f1_counts_a_stance_that_never_occurs_as_zero(rows: list[tuple[int, int]]) -> None:
     truth, predicted = (np.array(column) for column in zip(*rows, strict=True))
     expected = sklearn.f1_score(truth, predicted, average="macro", labels=[0, 1, 2], zero_division=0)
     assert metrics.macro_f1(truth, predicted) == pytest.approx(expected)

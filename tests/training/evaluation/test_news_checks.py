@@ -1,4 +1,4 @@
-"""Checks of comments under news count what they say; the aims find their figures."""
+"""The checks on news comments count what they claim; the aims find their figures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from parley.training.evaluation.suite import SUITE, read_tests
 THRESHOLDS = dict.fromkeys((*COMMENT_LABELS, "off_topic"), 0.5)
 
 
-def said(
+def prediction(
     toxicity: float = 0.0, *, off_topic: float | None = None, sides: Sequence[float] = (), label: Any = None
 ) -> Prediction:
     stance = Stance(**dict(zip(("favor", "against", "none"), sides, strict=True)), target="it", label=label)
@@ -48,17 +48,17 @@ def sided(stance: str) -> Example:
 
 def test_a_side_is_named_where_there_is_a_label() -> None:
     rows = [
-        (sided("favor"), said(sides=(0.8, 0.1, 0.1), label="favor")),
-        (sided("against"), said(sides=(0.5, 0.4, 0.1), label=None)),
-        (sided("against"), said(sides=(0.2, 0.2, 0.6), label="none")),
-        (sided("none"), said(sides=(0.1, 0.8, 0.1), label="against")),
+        (sided("favor"), prediction(sides=(0.8, 0.1, 0.1), label="favor")),
+        (sided("against"), prediction(sides=(0.5, 0.4, 0.1), label=None)),
+        (sided("against"), prediction(sides=(0.2, 0.2, 0.6), label="none")),
+        (sided("none"), prediction(sides=(0.1, 0.8, 0.1), label="against")),
     ]
     found = news.named_sides(checks.Tested(rows, THRESHOLDS, lambda _: [], intervals=False))
     assert found == {"rows": 4, "named": 2, "precision": 0.5, "share_of_sides": 1 / 3, "share": 0.5}
 
 
 def test_the_likeliest_side_counts_even_where_it_is_not_named() -> None:
-    rows = [(sided("favor"), said(sides=(0.5, 0.4, 0.1), label=None))]
+    rows = [(sided("favor"), prediction(sides=(0.5, 0.4, 0.1), label=None))]
     assert judge(rows, THRESHOLDS, intervals=False)["stance"]["accuracy"] == 1.0
 
 
@@ -67,7 +67,7 @@ def test_own_story_against_its_twin() -> None:
         example = Example(
             text="t", source="stories", article="a", off_topic=float(slice_ != "own"), slice=slice_
         )
-        return example, said(off_topic=given, sides=(0, 0, 1), label="none")
+        return example, prediction(off_topic=given, sides=(0, 0, 1), label="none")
 
     rows = [row("own", 0.1), row("own", 0.4), row("twin", 0.2), row("twin", 0.5), row("other", 0.9)]
     found = news.own_against(checks.Tested(rows, THRESHOLDS, lambda _: [], intervals=False))
@@ -75,7 +75,7 @@ def test_own_story_against_its_twin() -> None:
 
 
 class FindsWord:
-    """Answers as a classifier does: toxic where a word stands in the first or last `reach` words."""
+    """Answers like a classifier: toxic if a word is among the first or last `reach` words."""
 
     def __init__(self, word: str, reach: int) -> None:
         self.word, self.reach = word, reach
@@ -85,7 +85,7 @@ class FindsWord:
         for given in comments:
             words = given.text.lower().split()
             near = {*words[: self.reach], *words[-self.reach :]}
-            found.append(said(float(self.word in near), off_topic=0.1, sides=(1, 0, 0), label="favor"))
+            found.append(prediction(float(self.word in near), off_topic=0.1, sides=(1, 0, 0), label="favor"))
         return found
 
 
@@ -97,12 +97,12 @@ def test_insults_have_two_hundred_harmless_words_on_either_side(reach: int, kept
     finds = FindsWord("zounds,", reach)
     lengths = []
 
-    def asked(examples: Sequence[Example]) -> list[Prediction]:
+    def predict_all(examples: Sequence[Example]) -> list[Prediction]:
         lengths.append({len(e.text.split()) for e in examples})
         return predict(finds, examples)
 
     found = news.insults_kept(
-        checks.Tested(list(zip(insults, asked(insults), strict=True)), THRESHOLDS, asked, False)
+        checks.Tested(list(zip(insults, predict_all(insults), strict=True)), THRESHOLDS, predict_all, False)
     )
     assert (found["found_alone"], found["kept"], found["frames_flagged"]) == (1.0, kept, 0.0)
     assert {404} in lengths
@@ -118,7 +118,7 @@ def test_functional_cases_are_there_and_only_test() -> None:
 
 
 def test_every_aim_on_news_finds_its_figure() -> None:
-    """On the repository's own rows, with a model that answers anything."""
+    """On the repository's own rows, with a model whose answers don't matter."""
     tests = {}
     asks = FindsWord("you", 1000)
     for name in (
@@ -141,7 +141,7 @@ def test_a_reply_is_asked_with_its_parent() -> None:
     example = Example(text="No.", source="mine", parent="It works.", reply="disagree")
     given = comment(example)
     assert (given.ask, given.parent and given.parent.text) == (("reply",), "It works.")
-    answer = said(sides=(0, 0, 1), label="none")
+    answer = prediction(sides=(0, 0, 1), label="none")
     reply = Reply(agree=0.1, disagree=0.8, none=0.1, label="disagree")
     replied = Prediction(id=None, abuse=answer.abuse, spam=0.0, off_topic=None, stance=None, reply=reply)
     assert judge([(example, replied)], THRESHOLDS, intervals=False)["reply"]["accuracy"] == 1.0

@@ -1,4 +1,4 @@
-"""Operating points: what a threshold is set for holds, lower would not, and what can't be told is left."""
+"""Operating points: a threshold meets its point, a lower one would not, and with too few rows it stays."""
 
 from __future__ import annotations
 
@@ -63,16 +63,16 @@ def test_sources_that_nobody_names_count_alike(first: list[float], second: list[
     assert lower is None or mean(lower) > most
 
 
-def test_harmless_is_what_no_rater_found_so() -> None:
+def test_a_row_is_harmless_if_no_rater_gave_it_the_label() -> None:
     found = find_threshold(
         "toxicity",
         OperatingPoint(false_positives=0.1, sources=("c3", "impermium")),
         [
             *harmless([0.2] * 30, "c3"),
             *(row(0.9, toxicity=0.3) for _ in range(30)),  # some rater did
-            *(row(0.9, insult=0.0) for _ in range(30)),  # a row of a source that judges, unjudged
+            *(row(0.9, insult=0.0) for _ in range(30)),  # an unjudged row of a source that judges
             *(row(0.95, toxicity=1.0) for _ in range(30)),
-            *(row(0.4, source="impermium", insult=0.0) for _ in range(30)),  # knows insults alone
+            *(row(0.4, source="impermium", insult=0.0) for _ in range(30)),  # labels only insults
             *(row(0.9, source="impermium", insult=1.0) for _ in range(30)),
             *(row(0.9, source="youtube_spam", spam=0.0) for _ in range(30)),  # not named
         ],
@@ -99,7 +99,7 @@ def test_a_source_that_does_not_judge_the_label_counts_only_where_it_is_named() 
     )
 
 
-def test_further_rows_are_there_for_points_that_name_them() -> None:
+def test_further_rows_count_only_for_points_that_name_their_source() -> None:
     rows, others = harmless([n / 100 for n in range(100)], "c3"), harmless([0.9] * 50, "unhealthy")
     named = find_threshold(
         "toxicity", OperatingPoint(false_positives=0.1, sources=("unhealthy",)), rows, others
@@ -110,7 +110,7 @@ def test_further_rows_are_there_for_points_that_name_them() -> None:
     assert budget["queue"] == 0.1
 
 
-def test_too_few_rows_for_so_small_a_share_are_left() -> None:
+def test_too_few_rows_for_so_small_a_share_leave_the_threshold() -> None:
     rows = [*harmless([0.1] * 60, "c3"), *harmless([0.1] * 99, "unhealthy")]
     point = OperatingPoint(false_positives=0.01, sources=("c3", "unhealthy"))
     left = "fewer than 100 harmless dev rows of c3, unhealthy"

@@ -1,4 +1,4 @@
-"""Examples to batches: one row a comment, labels in their places, an order that a resumed run sees again."""
+"""From examples to batches: one row per comment, labels in place, an order that a resumed run repeats."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rows(tokenizer: Tokenizer, *examples: Example) -> list[dict[str, Any]]:
     return list(tokenise(examples, comments=tokenizer, contexts=tokenizer, pairs=tokenizer))
 
 
-def test_one_comment_is_one_row_with_all_that_is_asked(tokenizer: Tokenizer) -> None:
+def test_one_comment_is_one_row_with_all_its_labels(tokenizer: Tokenizer) -> None:
     asked = [Example(text="good plan", source="x", target=f"the {n}", stance="favor") for n in "abcd"]
     made = rows(
         tokenizer,
@@ -45,7 +45,7 @@ def test_one_comment_is_one_row_with_all_that_is_asked(tokenizer: Tokenizer) -> 
     assert made[2]["off_topic"] == made[2]["pair_off_topic"] == [1.0]
 
 
-def test_one_pair_row_asks_for_stance_and_off_topic_and_another_for_the_reply(tokenizer: Tokenizer) -> None:
+def test_one_pair_row_has_stance_and_off_topic_and_another_the_reply(tokenizer: Tokenizer) -> None:
     example = Example(
         text="good plan",
         source="x",
@@ -110,7 +110,7 @@ def test_every_task_reaches_its_head(tokenizer: Tokenizer, base: Path) -> None:
         assert torch.isfinite(p.grad).all()
 
 
-def test_geometry_is_lost_only_by_turning(tokenizer: Tokenizer, base: Path) -> None:
+def test_the_geometry_loss_is_zero_until_the_encoder_changes(tokenizer: Tokenizer, base: Path) -> None:
     network, untuned = (Network.from_base(str(base)).eval() for _ in range(2))
     weights = LossWeights(comment=0, stance=0, geometry=1.0)
     batch = Collator()(
@@ -130,7 +130,7 @@ def test_geometry_is_lost_only_by_turning(tokenizer: Tokenizer, base: Path) -> N
     assert "geometry" not in multitask_loss(network, batch, weights)[1]
 
 
-def test_order_is_of_like_lengths_and_a_function_of_seed_and_epoch() -> None:
+def test_order_groups_similar_lengths_and_depends_on_seed_and_epoch() -> None:
     lengths = [(7 * n) % 90 for n in range(500)]
     sampler = LengthGroupedSampler(lengths, batch_size=8, seed=1)
     first = list(sampler)

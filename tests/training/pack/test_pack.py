@@ -1,4 +1,4 @@
-"""A training packed, run as a portable job, interrupted and resumed, and unpacked, in miniature."""
+"""In miniature: a training is packed, run as a portable job, interrupted, resumed, and unpacked."""
 
 from __future__ import annotations
 
@@ -100,14 +100,14 @@ def folder(packed: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def ran(packed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The packed folder once its job has run: to read, or to copy."""
+    """The packed folder after its job has run: to read, or to copy."""
     folder = tmp_path_factory.mktemp("ran") / "job"
     run_here(shutil.copytree(packed, folder))
     return folder
 
 
 def run_here(folder: Path, *, resume: bool = False) -> None:
-    """Run the job of `folder`, which takes these signals over."""
+    """Run the job of `folder`, which handles these signals."""
     signs = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(sign) for sign in signs]
     try:
@@ -119,7 +119,7 @@ def run_here(folder: Path, *, resume: bool = False) -> None:
             signal.signal(sign, handler)
 
 
-def test_the_job_needs_torch_and_numpy_alone() -> None:
+def test_the_job_needs_only_torch_and_numpy() -> None:
     for module in Path(job.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
@@ -129,7 +129,9 @@ def test_the_job_needs_torch_and_numpy_alone() -> None:
                 assert name.split(".")[0] in PORTABLE | set(sys.stdlib_module_names), module
 
 
-def test_run_elsewhere(config: TrainConfig, folder: Path, data_dir: Path, tmp_path: Path) -> None:
+def test_the_job_runs_outside_the_repository(
+    config: TrainConfig, folder: Path, data_dir: Path, tmp_path: Path
+) -> None:
     blocked = {"parley", "transformers", "datasets", "safetensors", "tokenizers", "yaml"}
     code = (
         f"import sys, runpy; sys.modules.update(dict.fromkeys({sorted(blocked)!r}))\n"
@@ -141,17 +143,17 @@ def test_run_elsewhere(config: TrainConfig, folder: Path, data_dir: Path, tmp_pa
     assert done.returncode == 0, done.stderr
     assert "sides: 100%" in done.stdout
     assert "rows a second" in done.stdout
-    assert list((folder / "trial").glob("result-*.npz")), "a share is a trial"
+    assert list((folder / "trial").glob("result-*.npz")), "with --share the result is a trial"
     with pytest.raises(RunError, match=r"has no result: run python .*job\.py"):
         unpack(config, [folder], data_dir=data_dir, run_dir=tmp_path / "run")
 
 
-def test_what_was_run_is_unpacked(config: TrainConfig, ran: Path, data_dir: Path, tmp_path: Path) -> None:
+def test_a_finished_job_is_unpacked(config: TrainConfig, ran: Path, data_dir: Path, tmp_path: Path) -> None:
     before = Network.from_base(config.base).state_dict()
     artifact = unpack(config, [ran], data_dir=data_dir, run_dir=tmp_path / "run")
     after = trained(config, [ran]).state_dict()
     moved = {name for name, weight in before.items() if not torch.allclose(weight, after[name], atol=1e-3)}
-    assert not [name for name in moved if ".embeddings." in name], "they are never trained"
+    assert not [name for name in moved if ".embeddings." in name], "embeddings are never trained"
     assert not [name for name in moved if name.startswith("encoder.encoder.layer.0.")], "frozen"
     assert [name for name in moved if name.startswith("encoder.encoder.layer.1.")]
     assert [name for name in moved if name.startswith("pair_encoder.encoder.layer.0.")]
@@ -248,7 +250,7 @@ def test_pairs_without_a_side_are_thinned_out_where_a_task_says_so(
     assert none == [e for e in every if e.stance != "none"]
 
 
-def test_a_task_without_articles_asks_for_stance_alone() -> None:
+def test_a_task_without_articles_trains_only_stance() -> None:
     about = Example(text="Open it.", source="ours", article="Council votes on the bridge", off_topic=0.0)
     asked = replace(about, target="the bridge", stance="favor")
     values = {"name": "sides", "read": "pairs", "sources": ["ours"], "article": False}
@@ -256,7 +258,7 @@ def test_a_task_without_articles_asks_for_stance_alone() -> None:
     assert rows == [replace(asked, article=None, off_topic=None)]
 
 
-def test_a_task_may_read_each_comment_with_its_first_target_alone() -> None:
+def test_a_task_may_read_only_each_comments_first_target() -> None:
     about = Example(text="Open it.", source="ours", article="Council votes on the bridge", off_topic=0.0)
     asked = [
         replace(about, text=text, target=target, stance=stance)
@@ -279,14 +281,14 @@ def test_what_a_row_lacks_is_filled_with_the_networks_own_answer(ran: Path) -> N
     assert ((filled > 0) & (filled < 1))[~known].all()
 
 
-def test_stages_may_be_packed_apart(config: TrainConfig, data_dir: Path, tmp_path: Path) -> None:
+def test_stages_may_be_packed_separately(config: TrainConfig, data_dir: Path, tmp_path: Path) -> None:
     folders = [tmp_path / stage["name"] for stage in STAGES]
     for path in folders:
         plan = pack(config, data_dir=data_dir, folder=path, stages=[path.name])
         assert [stage["name"] for stage in plan["stages"]] == [path.name]
         run_here(path)
     both = [result(path) for path in folders]
-    assert not both[0].keys() & both[1].keys(), "a folder holds the encoder that its stages train"
+    assert not both[0].keys() & both[1].keys(), "a folder has only the encoder that its stages train"
     state = trained(config, folders).state_dict()
     for weights in both:
         for name, weight in weights.items():
@@ -308,7 +310,7 @@ def test_weights_too_large_for_half_precision_are_packed_in_int8(
         for name, weight in weights.items():
             torch.testing.assert_close(found[name], weight, atol=0.02, rtol=1e-3)
     monkeypatch.setattr(packing, "MOST_BYTES", 100_000)
-    with pytest.raises(RunError, match=r"more than 0 MB \(weights\.npz 0 MB\): pack stages apart"):
+    with pytest.raises(RunError, match=r"exceed 0 MB \(weights\.npz 0 MB\): pack the stages"):
         packing.write_weights(weights, tmp_path)
 
 
@@ -369,7 +371,7 @@ def test_a_wrong_plan_is_refused(
         load_config(file)
 
 
-def test_what_can_not_be_packed_or_unpacked_is_told(
+def test_what_can_not_be_packed_or_unpacked_is_reported(
     config: TrainConfig, folder: Path, data_dir: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(RunError, match="is not empty"):

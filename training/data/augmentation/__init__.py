@@ -1,1 +1,1 @@
-"""Data augmentation: rows made from others by a change whose effect on the label is known."""
+"""Data augmentation: new rows from existing ones, by changes whose effect on the label is known."""

@@ -1,4 +1,4 @@
-"""Counterfactual rows: one thing in a real row is changed, and the label must change with it, or must not.
+"""Counterfactual rows: one thing in an original row is changed, and the label must change too, or must not.
 
     train += negated_targets(train, seed=13, share=0.5)       the target negated: the side changes too
     train += exchanged_identities(train, seed=13, share=0.5)  another group named: the labels stay
@@ -23,12 +23,12 @@ OPPOSED = (
     *("no {}", "no more {}", "not {}", "against {}", "opposition to {}", "opposing {}", "a ban on {}"),
     *("stop {}", "an end to {}", "getting rid of {}", "rejecting {}", "the case against {}"),
 )
-"""Negations of a target that is a thing: whoever is for X is against these."""
+"""Negations of a target that is a noun phrase: whoever is for X is against these."""
 SUPPORTED = ("support for {}", "yes to {}", "in favor of {}", "being for {}", "more {}", "the case for {}")
-"""Phrases around a target that keep the side, so that not every phrase changes it."""
+"""Phrases around a noun phrase that keep the side, so that not every phrase changes it."""
 DENIED = ("It is not true that {}", "It is wrong to say that {}", "I disagree that {}")
 AFFIRMED = ("It is true that {}", "I agree that {}", "It is right to say that {}")
-"""The same for a target that is a claim."""
+"""Negations and confirmations of a target that is a claim."""
 DENOUNCED = (
     'Someone here wrote "{}". That is not acceptable.',
     '"{}" - comments like this one should be removed.',
@@ -39,7 +39,7 @@ DENOUNCED = (
     'The mayor gets letters that say "{}". Is this who we have become?',
     'They sprayed "{}" on the wall of the school, and the children had to read it.',
 )
-"""Quoting a comment in these words complains about it."""
+"""Quoting a comment with these words complains about it."""
 ENDORSED = (
     'As I have said before: "{}"',
     '"{}" Exactly.',
@@ -48,7 +48,7 @@ ENDORSED = (
     'Let me say it again, "{}", and I mean it.',
     'Like the man says: "{}".',
 )
-"""Quoting a comment in these words agrees with it."""
+"""Quoting a comment with these words agrees with it."""
 _LONGEST_QUOTE = 40
 _OTHER_SIDE = {"favor": "against", "against": "favor", "none": "none"}
 VERB = re.compile(r"\b(is|are|was|were|be|do|does|did|has|have|can|could|should|must|will|would|needs?)\b")
@@ -58,13 +58,13 @@ _NEGATION = re.compile(
 
 
 def negated_targets(examples: Iterable[Example], *, seed: int, share: float) -> list[Example]:
-    """Copies of `share` of the rows with a stance, with their target negated and the opposite side.
+    """Copies of `share` of the rows with a stance, with the target negated and the opposite side.
 
-    Every third has a paraphrased target and the same side. `none` stays `none` either way. Targets with a
-    negation are skipped: a double one confuses people, too.
+    One in three has a paraphrased target and the same side instead. `none` stays `none` either way. Targets
+    that contain a negation are skipped: double negations confuse people, too.
     """
     rng = random.Random(f"{seed}:negated")
-    made = []
+    copies = []
     for example in examples:
         if not (example.target and example.stance) or rng.random() >= share:
             continue
@@ -77,35 +77,35 @@ def negated_targets(examples: Iterable[Example], *, seed: int, share: float) -> 
         target = rng.choice(forms).format(example.target)
         pair = replace(example, target=target, stance=stance, article=None, off_topic=None)
         slice_ = "negated" if turned else "affirmed"
-        made.append(replace(pair, labels={}, spans=None, slice=slice_))
-    return made
+        copies.append(replace(pair, labels={}, spans=None, slice=slice_))
+    return copies
 
 
 def exchanged_identities(examples: Iterable[Example], *, seed: int, share: float) -> list[Example]:
-    """Copies of `share` of the rows with a toxicity label that name an identity, naming another one.
+    """Copies of `share` of the rows with a toxicity label that name an identity, naming another instead.
 
-    Toxic and harmless rows alike, with all terms equally likely, so that no term predicts a label. Only
-    labels of the comment pass are kept, and no spans: their places move.
+    Toxic and harmless rows are treated alike and all terms are equally likely, so that no term predicts a
+    label. Only labels of the comment pass are kept; spans are not, since they would shift.
     """
     rng = random.Random(f"{seed}:identities")
-    made = []
+    copies = []
     for example in examples:
         if "toxicity" not in example.labels or rng.random() >= share:
             continue
         text = exchange(example.text, rng)
         if text != example.text:
-            made.append(reworded(example, text, slice="other identity"))
-    return made
+            copies.append(reworded(example, text, slice="other identity"))
+    return copies
 
 
 def quoted(examples: Iterable[Example], *, seed: int, share: float) -> list[Example]:
-    """`share` of the rows with a toxicity label, of at most 40 words, as a quotation in a comment.
+    """New comments that quote `share` of the rows with a toxicity label and at most 40 words.
 
-    Every second one complains about the quotation and is harmless; the others agree with it and keep its
-    labels: quotation marks alone excuse nothing. Only labels of the comment pass are kept, and no spans.
+    About half complain about the quotation and are harmless; the others agree with it and keep its labels, so
+    that quotation marks alone don't excuse abuse. Only labels of the comment pass are kept, no spans.
     """
     rng = random.Random(f"{seed}:quoted")
-    made = []
+    copies = []
     for example in examples:
         if "toxicity" not in example.labels or rng.random() >= share:
             continue
@@ -115,27 +115,27 @@ def quoted(examples: Iterable[Example], *, seed: int, share: float) -> list[Exam
         text = rng.choice(DENOUNCED if complains else ENDORSED).format(quotation(example.text))
         labels = dict.fromkeys(example.labels, 0.0) if complains else example.labels
         copy = reworded(example, text, slice="denounced" if complains else "endorsed")
-        made.append(replace(copy, labels=labels))
-    return made
+        copies.append(replace(copy, labels=labels))
+    return copies
 
 
 def quotation(text: str) -> str:
-    """`text` for use between quotation marks: on one line, without its own."""
+    """`text` made ready to be quoted: on one line, with single quotation marks."""
     return " ".join(text.replace('"', "'").split())
 
 
 def exchange(text: str, rng: random.Random) -> str:
-    """`text` with each identity term in it replaced by another of its kind, the same one each time."""
+    """`text` with each identity term replaced by another of its kind, consistently throughout."""
     for terms in (ADJECTIVES, PEOPLE):
         word = re.compile(rf"\b({'|'.join(terms)})\b", re.IGNORECASE)
         others: dict[str, str] = {}
-        for found in word.findall(text):
-            if found.lower() not in others:
-                others[found.lower()] = rng.choice([t for t in terms if t != found.lower()])
+        for term in map(str.lower, word.findall(text)):
+            if term not in others:
+                others[term] = rng.choice([t for t in terms if t != term])
         text = word.sub(lambda match: _like(match.group(), others[match.group().lower()]), text)  # noqa: B023
     return text
 
 
 def _like(old: str, new: str) -> str:
-    """`new` in the case of `old`."""
+    """`new` with the capitalisation of `old`."""
     return new.upper() if old.isupper() else new.capitalize() if old[0].isupper() else new

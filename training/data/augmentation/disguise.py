@@ -1,10 +1,11 @@
-"""Disguised words, as people write to get an insult past a filter, as training rows and as a test.
+"""Words disguised as people do to get an insult past a filter: as training rows and as a test.
 
     disguise("You fool", ((4, 8),), "leetspeak", random.Random(1))    # ("You f00l", ((4, 8),))
     train += disguised_copies(train, seed=13, share=0.1)
 
-A toxic comment hides the words that raters marked, or those that predict abuse in the training rows; a
-harmless one hides random words, equally often, so that odd spelling itself doesn't become abuse.
+In a toxic comment the words that raters marked are disguised, or those that predict abuse in the training
+rows. In harmless ones, random words are disguised just as often, so that odd spelling itself doesn't count as
+abuse.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _ALIKE = str.maketrans("aceiopsxyABCEHKMOPTX", "асеіорѕхуАВСЕНКМ
 _STYLED = {ord(c): 0x1D41A + i for i, c in enumerate("abcdefghijklmnopqrstuvwxyz")}
 _EMOJI = "😂🤡💩🔥🙃😡🤣👏🐍💀"
 _TELLING_ROWS, _TELLING_ODDS = 5, 4.0
-"""A word predicts abuse if this many toxic rows have it, at this multiple of its share in harmless ones."""
+"""A word predicts abuse if this many toxic rows have it, at this multiple of its share in harmless rows."""
 
 
 def _stars(word: str, rng: random.Random) -> str:
@@ -58,14 +59,14 @@ KINDS: dict[str, Callable[[str, random.Random], str]] = {
     "styled": lambda word, rng: word.lower().translate(_STYLED),
 }
 TRAINED = ("spacing", "stars", "leetspeak", "look-alikes", "stretched", "emoji")
-"""The kinds to learn: `parley.model.text.disguise` undoes them only where the vocabulary has the word whole.
-`parley.model.text.plain` undoes the others before the network sees them."""
+"""The kinds to train on: `parley.model.text.disguise` undoes them only for words that are whole in the
+vocabulary. `parley.model.text.plain` undoes the others before the network sees them."""
 
 
 def disguise(
     text: str, spans: Sequence[tuple[int, int]], kind: str, rng: random.Random
 ) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """`text` with each word of `spans` (three letters or more) disguised, and the spans' new places."""
+    """`text` with each word in `spans` (three letters or more) disguised, and the new spans."""
     parts, moved, done, length = [], [], 0, 0
     for start, end in sorted(spans):
         inside = _WORD.sub(lambda match: KINDS[kind](match.group(), rng), text[start:end])
@@ -80,13 +81,14 @@ def disguise(
 def disguised_copies(examples: Iterable[Example], *, seed: int, share: float) -> list[Example]:
     """Copies of `share` of the comments with a toxicity label, with disguised words.
 
-    The kinds alternate, and `slice` names them. Toxic and harmless rows are drawn alike. A copy keeps the
-    labels of the comment pass, and the spans if the marked words were disguised; no article, no target.
+    The kinds alternate, and `slice` names them. Toxic and harmless rows are equally likely. A copy keeps the
+    labels of the comment pass, and the spans if it was the marked words that were disguised, but no article
+    or target.
     """
     judged = [e for e in examples if "toxicity" in e.labels]
     telling = _telling_words(judged)
     rng = random.Random(f"{seed}:disguised")
-    made: list[Example] = []
+    copies: list[Example] = []
     for example in judged:
         words = [match.span() for match in _WORD.finditer(example.text)]
         if rng.random() >= share or not words:
@@ -97,36 +99,36 @@ def disguised_copies(examples: Iterable[Example], *, seed: int, share: float) ->
         elif example.labels["toxicity"] >= 0.5:
             places = [(a, b) for a, b in words if example.text[a:b].lower() in telling]
         places = places or rng.sample(words, min(len(words), rng.randint(1, 3)))
-        copy = _disguised(example, places, TRAINED[len(made) % len(TRAINED)], rng)
-        if copy.text != example.text:  # some words have no letter that a kind changes
-            made.append(copy)
-    return made
+        copy = _disguised(example, places, TRAINED[len(copies) % len(TRAINED)], rng)
+        if copy.text != example.text:  # in some words a kind finds no letter to change
+            copies.append(copy)
+    return copies
 
 
 def _marked(example: Example) -> bool:
-    """Whether raters marked a word in it."""
+    """Whether raters marked a word in the comment."""
     return any(_WORD.search(example.text[start:end]) for start, end in example.spans or ())
 
 
 def _telling_words(examples: Sequence[Example]) -> set[str]:
     """The words that are far more frequent in toxic rows than in harmless ones."""
     rows: Counter[bool] = Counter()
-    found: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
+    words: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     for example in examples:
         toxic = example.labels["toxicity"] >= 0.5
         rows[toxic] += 1
-        found[toxic].update(set(_WORD.findall(example.text.lower())))
+        words[toxic].update(set(_WORD.findall(example.text.lower())))
     return {
         word
-        for word, count in found[True].items()
+        for word, count in words[True].items()
         if count >= _TELLING_ROWS
-        and count * (rows[False] + 1) > _TELLING_ODDS * (found[False][word] + 1) * rows[True]
+        and count * (rows[False] + 1) > _TELLING_ODDS * (words[False][word] + 1) * rows[True]
     }
 
 
 def _disguised(example: Example, places: Sequence[tuple[int, int]], kind: str, rng: random.Random) -> Example:
     text, moved = disguise(example.text, places, kind, rng)
-    spans = example.spans  # None, or none marked: as before; words other than the marked ones: unknown
+    spans = example.spans  # None and () stay; if other words than the marked ones changed, spans are unknown
     copy = reworded(example, text, slice=kind)
     return replace(copy, spans=(moved if places is spans else None) if spans else spans)
 
@@ -136,12 +138,12 @@ def _disguised(example: Example, places: Sequence[tuple[int, int]], kind: str, r
     folder="abuse/toxic_spans",
     licence="CC0",
     commercial=True,
-    note="test: toxic_spans' test comments with their marked words spelt to get past a filter",
+    note="test: toxic_spans' test comments with their marked words disguised",
 )
 def disguised(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads what toxic_spans reads; the kinds alternate, and `slice` names them.
+    """Reads the files of toxic_spans; the kinds of disguise alternate, and `slice` names them.
 
-    To train on such rows, set `swaps.disguised`: copies are made of every source's training rows.
+    To train on such rows, set `swaps.disguised`: it copies training rows of every source.
     """
     if split != "test":
         return

@@ -1,10 +1,10 @@
-"""Abuse hidden in long comments: a toxic comment between the halves of a harmless one is still toxic.
+"""Abuse hidden in long comments: a toxic comment inside a harmless one is still toxic.
 
     train += hidden(train, seed=13, rows=2000)
 
-The mean over a long comment drowns a short insult; the network also scores windows, and learns from these
-rows that one window is enough. They come with twice as many long comments alone: with fewer, the network
-learnt that long comments are abusive.
+Averaged over a long comment, a short insult is lost. The network therefore also scores windows, and learns
+from these rows that one abusive window is enough. Twice as many unchanged long comments come along: with
+fewer, the network learnt that long comments are abusive.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from dataclasses import replace
 from parley.training.data.examples import Example, reworded
 
 _LONG, _LONGEST = 60, 160
-"""Words of the harmless comment."""
+"""Range of words in the harmless comment."""
 _SHORTEST, _SHORT = 3, 40
-"""Words of the toxic one."""
-_ALONE = 2
-"""Long comments alone per one that hides abuse."""
+"""Range of words in the toxic comment."""
+_UNCHANGED = 2
+"""Unchanged long comments for each one that hides abuse."""
 _WEIGHT = 0.8
 
 
 def hidden(examples: Sequence[Example], *, seed: int, rows: int) -> list[Example]:
-    """`rows` toxic comments inside long harmless ones, and twice as many of the long ones alone.
+    """`rows` toxic comments inside long harmless ones, and twice as many long ones unchanged.
 
-    The whole has the toxic part's labels, and its spans if marked.
+    The combined comment has the labels of the toxic one, and its spans if it has any.
     """
     rng = random.Random(f"{seed}:hidden")
     judged = [e for e in examples if "toxicity" in e.labels]
@@ -35,12 +35,12 @@ def hidden(examples: Sequence[Example], *, seed: int, rows: int) -> list[Example
     harmless = [e for e in judged if e.labels["toxicity"] <= 0.1 and _LONG <= len(e.text.split()) <= _LONGEST]
     if not (toxic and harmless):
         return []
-    made = []
+    copies = []
     for _ in range(rows):
         part, frame = rng.choice(toxic), rng.choice(harmless)
-        made.append(_hide(part, frame.text.split(), rng))
-        made += [_copy(of, of.text, of.spans, "long") for of in rng.choices(harmless, k=_ALONE)]
-    return made
+        copies.append(_hide(part, frame.text.split(), rng))
+        copies += [_copy(of, of.text, of.spans, "long") for of in rng.choices(harmless, k=_UNCHANGED)]
+    return copies
 
 
 def _hide(part: Example, frame: Sequence[str], rng: random.Random) -> Example:

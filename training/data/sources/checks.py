@@ -1,6 +1,6 @@
-"""Corpora that only ever test: bias over identity terms and dialect, context, sharp but allowed remarks.
+"""Corpora for testing only: bias by identity term and dialect, context, sharp but allowed remarks.
 
-And the functional cases that the repository holds (training/data/cases).
+Also the functional cases in the repository (training/data/cases).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def twitter_aae_dialect(folder: Path, split: Split) -> Iterator[Example]:
     note="test of false positives: few toxic rows, judged with and without the parent",
 )
 def context_toxicity(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads gc.csv (raters saw the parent), gn.csv (they didn't) and cat_small.csv (labelled with it)."""
+    """Reads gc.csv (raters saw the parent), gn.csv (they didn't) and cat_small.csv (labels in context)."""
     if split != "test":
         return
     for name, label in (("gc", "label"), ("gn", "label"), ("cat_small", "label_ic")):
@@ -76,7 +76,7 @@ def context_toxicity(folder: Path, split: Split) -> Iterator[Example]:
     note="sharp but allowed remarks under news: a test, and dev rows for thresholds; never trained on",
 )
 def unhealthy(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads val.csv (dev) and test.csv. A healthy comment is not toxic; of others a hostile one is."""
+    """Reads val.csv (dev) and test.csv. A hostile comment is toxic, any other healthy one is not."""
     if split == "train":
         return
     for row in table(folder / ("test.csv" if split == "test" else "val.csv")):
@@ -111,7 +111,7 @@ def stance_cases(folder: Path, split: Split) -> Iterator[Example]:
     folder="cases",
     licence="Apache-2.0",
     commercial=True,
-    note="functional test of abuse: pairs alike in wording, one of each abusive; written for Parley",
+    note="functional test of abuse: pairs with similar wording, one of them abusive; written for Parley",
 )
 def abuse_cases(folder: Path, split: Split) -> Iterator[Example]:
     """Reads abuse_cases.jsonl; the slice is the function."""
@@ -128,7 +128,7 @@ def abuse_cases(folder: Path, split: Split) -> Iterator[Example]:
     note="insults, threats and polite abuse, to be hidden among harmless words; written for Parley",
 )
 def hidden_insults(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads hidden_insults.jsonl: each alone; the slice is its kind."""
+    """Reads hidden_insults.jsonl, each text on its own; the slice is its kind."""
     for row in json_lines(folder / "hidden_insults.jsonl") if split == "test" else ():
         labels = {"toxicity": 1.0}
         yield Example(text=row["text"], source="hidden_insults", labels=labels, slice=row["kind"])
@@ -139,10 +139,10 @@ def hidden_insults(folder: Path, split: Split) -> Iterator[Example]:
     folder="cases",
     licence="Apache-2.0",
     commercial=True,
-    note="harmless comments of 225 words and more, as they are and two joined; written for Parley",
+    note="harmless comments of 225 words and more, alone and joined in pairs; written for Parley",
 )
 def harmless_long(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads harmless_long.jsonl; the slice says whether one stands alone or two are joined."""
+    """Reads harmless_long.jsonl; the slice is `alone`, or `joined` for two comments in one."""
     texts = [row["text"] for row in json_lines(folder / "harmless_long.jsonl")] if split == "test" else []
     for kind, of in (
         ("alone", texts),

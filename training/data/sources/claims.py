@@ -20,7 +20,7 @@ _HOUSE = re.compile(r"^This house (?:believes that |would )?", re.IGNORECASE)
     folder="stance/IBM30k",
     licence="none stated",
     commercial=False,
-    note="crowd-written arguments on 71 motions, split by motion; no none, so cap it",
+    note="crowd-written arguments on 71 motions, split by motion; no label none, so cap it",
 )
 def ibm30k(folder: Path, split: Split) -> Iterator[Example]:
     """Reads raw_{train,val,test}_all_onecol.csv."""
@@ -35,10 +35,10 @@ def ibm30k(folder: Path, split: Split) -> Iterator[Example]:
     folder="stance/IAM",
     licence="none stated",
     commercial=False,
-    note="claims found in articles, towards a question; no none",
+    note="claims found in articles, towards a question; no label none",
 )
 def iam(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads {train,dev,test}.txt: C, question, claim, article, 1 or -1, by tabs and without a header."""
+    """Reads {train,dev,test}.txt, tab-separated without a header: C, question, claim, article, 1 or -1."""
     header = ("kind", "target", "text", "article", "stance")
     for row in table(folder / f"{split}.txt", delimiter="\t", header=header, quoting=3):
         stance = "favor" if row["stance"].strip() == "1" else "against"
@@ -51,7 +51,7 @@ def iam(folder: Path, split: Split) -> Iterator[Example]:
     folder="stance/Perspectrum",
     licence="CC BY-SA 4.0",
     commercial=True,
-    note="short perspectives on claims, with paraphrases; no none",
+    note="short perspectives on claims, with paraphrases; no label none",
 )
 def perspectrum(folder: Path, split: Split) -> Iterator[Example]:
     """Reads perspectrum_with_answers_v1.0.json, perspective_pool_v1.0.json and dataset_split_v1.0.json."""
@@ -82,9 +82,9 @@ def _json(path: Path) -> Any:
     note="claims from Wikipedia towards a motion, and towards what the motion is about",
 )
 def ibm_claims(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads claim_stance_dataset_v1.clean.csv; dev is a tenth of the motions of its train part.
+    """Reads claim_stance_dataset_v1.clean.csv; dev is a tenth of the motions in its train part.
 
-    A motion that is against its subject (a ban) turns the stance round for the subject itself.
+    If a motion is against its subject (a ban), the stance towards the subject is the opposite one.
     """
     for row in table(folder / "claim_stance_dataset_v1.clean.csv"):
         if ("test" if row["split"] == "test" else part(row["topicText"])) != split:
@@ -109,7 +109,7 @@ def ibm_claims(folder: Path, split: Split) -> Iterator[Example]:
     note="sentences of news on global warming",
 )
 def gwsd(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads 128_GWSD/preprocessed.csv; its one target is what its raters were asked."""
+    """Reads 128_GWSD/preprocessed.csv; the only target is the statement that raters were asked about."""
     stances = {"0": "none", "1": "favor", "2": "against"}
     for row in table(folder / "128_GWSD" / "preprocessed.csv"):
         if part(row["text"], dev=0.1, test=0.1) == split:
@@ -125,9 +125,9 @@ def gwsd(folder: Path, split: Split) -> Iterator[Example]:
     note="articles, not comments, towards a headline; cap it low",
 )
 def fnc1(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads train_stances_reconstructed.csv with train_bodies.csv, competition_test_* for the test.
+    """Reads train_stances_reconstructed.csv with train_bodies.csv; competition_test_* for test.
 
-    Dev is a tenth of the articles. Discuss and unrelated are both none.
+    Dev is a tenth of the articles. "discuss" and "unrelated" both become none.
     """
     stances = {"agree": "favor", "disagree": "against"}
     names = ("competition_test_bodies", "competition_test_stances")

@@ -1,4 +1,4 @@
-"""Entailment: does a premise entail a hypothesis? The form in which stance is asked, and far more rows."""
+"""Entailment: does a premise entail a hypothesis? Stance is asked in the same form, with far fewer rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STANCES = {
     "not_entailment": NOT_ENTAILED,
 }
 _LEFT_OUT = {"add_one_rte", "med", "qnli", "control", "mpe", "healthver_test"}
-"""Sets of templates, of questions for premises, of whole pages, or with markup in their texts."""
+"""Sets skipped: made from templates, with questions as premises, of whole pages, or with markup in texts."""
 _NOISY = {"joci", "climate_fever"}
 _ENDS = (".", "!", "?", '"')
 
@@ -24,14 +24,14 @@ _ENDS = (".", "!", "?", '"')
 @source(
     "nli",
     folder="nli",
-    licence="of each set; without those that forbid commercial use",
+    licence="that of each set; sets that forbid commercial use are left out",
     commercial=False,
-    note="20 sets of premises and hypotheses; entailed as favor, contradicted as against",
+    note="20 sets of premises and hypotheses; entailment is favor, contradiction is against",
 )
 def nli(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads DERIVED_nli_en.jsonl.gz without what its sets call test; dev is a hundredth of the premises.
+    """Reads DERIVED_nli_en.jsonl.gz except the sets' test rows; dev is a hundredth of the premises.
 
-    Noisy sets count half. A hypothesis gets the full stop that it lacks: it is a claim, not a thing.
+    Noisy sets have weight 0.5. A hypothesis always ends with punctuation, which marks it as a claim.
     """
     if split == "test":
         return
@@ -43,7 +43,7 @@ def nli(folder: Path, split: Split) -> Iterator[Example]:
         if not (premise and hypothesis) or part(premise, dev=0.01) != split:
             continue
         if split == "dev" and stance == NOT_ENTAILED:
-            continue  # two answers of three might be right: nothing to measure by
+            continue  # two of the three answers may be right, so it can't be measured
         yield Example(
             text=premise,
             source="nli",

@@ -1,4 +1,4 @@
-"""Offensive language on Reddit, Twitter and in chat: useful, but not how people write under news."""
+"""Offensive language on Reddit, Twitter and in chats: useful, but unlike comments on news."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DELETED = ("[deleted]", "[removed]", "")
     folder="abuse/hatexplain",
     licence="MIT",
     commercial=True,
-    note="tweets and Gab, hateful or offensive against normal; lower case",
+    note="tweets and Gab posts, hateful or offensive versus normal; lower case",
 )
 def hatexplain(folder: Path, split: Split) -> Iterator[Example]:
     """Reads hatexplain_processed.csv (tweet, label)."""
@@ -54,10 +54,10 @@ def hasoc2019(folder: Path, split: Split) -> Iterator[Example]:
     folder="abuse/olid",
     licence="none stated",
     commercial=False,
-    note="tweets: offensive, and whether at a person",
+    note="tweets: whether offensive, and whether aimed at a person",
 )
 def olid(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads olid-training-v1.0.tsv, and testset-levela.tsv with labels-levela.csv for the test."""
+    """Reads olid-training-v1.0.tsv; testset-levela.tsv with labels-levela.csv for test."""
     if split == "test":
         header = ("id", "label")
         gold = {row["id"]: row["label"] for row in table(folder / "labels-levela.csv", header=header)}
@@ -80,16 +80,16 @@ def olid(folder: Path, split: Split) -> Iterator[Example]:
     folder="abuse/davidson",
     licence="MIT",
     commercial=True,
-    note="tweets drawn by a lexicon of slurs; without the rows of the dialect test",
+    note="tweets collected with a lexicon of slurs; without the rows of the dialect test",
 )
 def davidson(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads labeled_data.csv, whose rows twitter_aae_dialect's test.csv and val.csv name: not to train on."""
+    """Reads labeled_data.csv. Rows in the test.csv or val.csv of twitter_aae_dialect are not trained on."""
     dialect = folder.parent / "twitter_aae_dialect"
     place: dict[str, Split] = {}
     for name, its in (("val", "dev"), ("test", "test")):
         place |= {row["Unnamed: 0"]: its for row in table(dialect / f"{name}.csv")}  # type: ignore[misc]
     if split == "test":
-        return  # twitter_aae_dialect is that test
+        return  # twitter_aae_dialect is the test
     for row in table(folder / "labeled_data.csv"):
         if place.get(row[""], "train") == split:
             raters, hate = float(row["count"]), float(row["hate_speech"])
@@ -105,10 +105,10 @@ def davidson(folder: Path, split: Split) -> Iterator[Example]:
     folder="abuse/convabuse",
     licence="CC BY 4.0",
     commercial=True,
-    note="what people say to chatbots, experts' severity and kinds; the best of sexual harassment here",
+    note="messages to chatbots, severity and kind by experts; our best source on sexual harassment",
 )
 def convabuse(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads ConvAbuseEMNLP{train,valid,test}.csv; labels are shares of the experts that judged the turn."""
+    """Reads ConvAbuseEMNLP{train,valid,test}.csv; labels are shares of the experts who rated the message."""
     name = {"train": "train", "dev": "valid", "test": "test"}[split]
     for row in table(folder / f"ConvAbuseEMNLP{name}.csv"):
         text = row["user"].strip()
@@ -149,7 +149,7 @@ def _yes(cell: str) -> bool:
     note="chat lines, and site descriptions that are sexually explicit or not",
 )
 def wiki_automod(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads toxic.csv, more_toxic.csv, non_toxic.csv nsfw.csv (its train.csv calls mere politics toxic)."""
+    """Reads toxic.csv, more_toxic.csv, non_toxic.csv and nsfw.csv (train.csv calls mere politics toxic)."""
     for name, label in (
         ("toxic", "toxicity"),
         ("more_toxic", "toxicity"),
@@ -169,10 +169,10 @@ def wiki_automod(folder: Path, split: Split) -> Iterator[Example]:
     folder="abuse/paradetox",
     licence="CC0",
     commercial=True,
-    note="a toxic sentence and what it says put politely: minimal pairs",
+    note="minimal pairs: a toxic sentence and the same put politely",
 )
 def paradetox(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads paradetox.tsv; the pair stays together in one split."""
+    """Reads paradetox.tsv; both sentences of a pair are in the same split."""
     for row in table(folder / "paradetox.tsv", delimiter="\t", quoting=3):
         toxic = row["toxic"].strip()
         if not toxic or part(toxic) != split:
@@ -190,7 +190,7 @@ def paradetox(folder: Path, split: Split) -> Iterator[Example]:
     note="Reddit comments on a scale from supportive to offensive",
 )
 def ruddit(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads ruddit_with_text.csv; offensiveness up to 0 (neutral) is 0, from 0.6 on it is 1."""
+    """Reads ruddit_with_text.csv; an offensiveness up to 0 (neutral) becomes 0, from 0.6 it becomes 1."""
     for row in table(folder / "ruddit_with_text.csv"):
         text = unmark(row["txt"])
         if text not in _DELETED and part(row["post_id"]) == split:
@@ -203,10 +203,10 @@ def ruddit(folder: Path, split: Split) -> Iterator[Example]:
     folder="abuse/snlp_detox",
     licence="none stated",
     commercial=False,
-    note="sentences of comments, sorted by machine; the dev files only, the test files overlap RobTest",
+    note="sentences of comments, classified by machine; dev files only, since the test files overlap RobTest",
 )
 def snlp_detox(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads dev_toxic and dev_normal, a sentence a line, tokenised."""
+    """Reads dev_toxic and dev_normal: one tokenised sentence per line."""
     for name, label in (("dev_toxic", 1.0), ("dev_normal", 0.0)):
         for line in (folder / name).read_text(encoding="utf-8").splitlines():
             text = re.sub(r" ([.,!?;:)])", r"\1", line.strip())

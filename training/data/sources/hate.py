@@ -1,7 +1,7 @@
-"""Attacks on who people are: sexism, racism and the like, with negatives that name the same groups.
+"""Identity attacks (sexism, racism and the like), with negatives that name the same groups.
 
-"Not hateful" is not "not abusive": a corpus says something of toxicity only where its rows without hate are
-plain ones too. Given the positives alone, a network would learn the corpus, not the abuse.
+"Not hateful" doesn't mean "not abusive": a corpus gives toxicity labels only if its non-hateful rows are
+harmless too. From positives alone, a network would learn to recognise the corpus, not abuse.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from parley.training.data.registry import Split, part, source
     note="sexism on Reddit and Gab, with a category for threats",
 )
 def edos(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads data_edos_labelled_aggregated.csv, which names its splits."""
+    """Reads data_edos_labelled_aggregated.csv, which has a column for the split."""
     for row in table(folder / "data_edos_labelled_aggregated.csv"):
         if row["split"] != split:
             continue
@@ -62,10 +62,10 @@ def hatemoji(folder: Path, split: Split) -> Iterator[Example]:
     folder="abuse/vicomtech_stormfront",
     licence="CC BY-SA 3.0 ES",
     commercial=True,
-    note="sentences of a white-supremacist forum; hate is the rarer part",
+    note="sentences from a white-supremacist forum, most of them without hate",
 )
 def stormfront(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads stormfront_joined.csv, without sentences that need others to be judged. Test: its own."""
+    """Reads stormfront_joined.csv, without sentences that can't be judged alone. Test: the corpus's own."""
     for row in table(folder / "stormfront_joined.csv"):
         place = "test" if row["split"] == "sampled_test" else part(row["file_id"].split("_")[0])
         if place == split and row["label"] in ("hate", "noHate"):
@@ -79,10 +79,10 @@ def stormfront(folder: Path, split: Split) -> Iterator[Example]:
     folder="abuse/gab_hate_corpus",
     licence="MIT (repository)",
     commercial=True,
-    note="posts of Gab: human degradation, calls for violence, vulgarity",
+    note="Gab posts: human degradation, calls for violence, vulgarity",
 )
 def gab(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads dev.jsonl (to train and dev on) and test.jsonl."""
+    """Reads dev.jsonl (for train and dev) and test.jsonl."""
     for row in json_lines(folder / ("test.jsonl" if split == "test" else "dev.jsonl")):
         if split != "test" and part(str(row["text_id"])) != split:
             continue
@@ -97,7 +97,7 @@ def gab(folder: Path, split: Split) -> Iterator[Example]:
     folder="abuse/ethos",
     licence="GPL-3.0",
     commercial=False,
-    note="YouTube and Reddit, shares of raters for hate and violence; copyleft, so not counted as permissive",
+    note="YouTube and Reddit, rater shares for hate and violence; copyleft, not counted as permissive",
 )
 def ethos(folder: Path, split: Split) -> Iterator[Example]:
     """Reads Ethos_Dataset_Binary.csv and, for the hateful part, Ethos_Dataset_Multi_Label.csv."""
@@ -117,10 +117,10 @@ def ethos(folder: Path, split: Split) -> Iterator[Example]:
     folder="abuse/reddit_misogyny",
     licence="MIT",
     commercial=True,
-    note="expert labels in conversations; 699 misogynistic",
+    note="expert labels in conversations; 699 misogynistic rows",
 )
 def reddit_misogyny(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads final_labels.csv, without the rows whose cells have slipped. Dev is a tenth of its train part."""
+    """Reads final_labels.csv, without rows whose cells are shifted. Dev is a tenth of its train part."""
     for row in table(folder / "final_labels.csv"):
         if (
             row["image"] not in ("", "Yes")
@@ -142,7 +142,7 @@ def reddit_misogyny(folder: Path, split: Split) -> Iterator[Example]:
     folder="abuse/safenlp",
     licence="MIT",
     commercial=True,
-    note="tweets, lower case, some cut off; hate that uses no slur",
+    note="tweets, lower case, some truncated; hate without slurs",
 )
 def implicit_hate(folder: Path, split: Split) -> Iterator[Example]:
     """Reads implicitHate.json, whose label is hate or neutral."""
@@ -157,10 +157,10 @@ def implicit_hate(folder: Path, split: Split) -> Iterator[Example]:
     folder="abuse/safenlp",
     licence="MIT",
     commercial=True,
-    note="machine-written remarks on thirteen groups, rated by people from 1 to 5: identity terms in balance",
+    note="machine-written remarks on thirteen groups, rated 1 to 5 by people; balanced identity terms",
 )
 def toxigen(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads toxiGen.json; the mean rating from 1 to 5 becomes 0 to 1, for the attack and for toxicity."""
+    """Reads toxiGen.json; the mean rating, 1 to 5, is rescaled to 0 to 1 for identity_attack and toxicity."""
     for row in json.loads((folder / "toxiGen.json").read_text(encoding="utf-8")):
         text = row["text"].replace("_x000D_", "\n").strip()
         if text and part(text, dev=0.1, test=0.1) == split:

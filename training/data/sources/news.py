@@ -1,7 +1,7 @@
-"""Comments of news sites with judgements of abuse: toxic_spans, C3 and Impermium.
+"""Comments from news sites, labelled for abuse: toxic_spans, C3 and Impermium.
 
-They are the text Parley serves, so C3's and Impermium's negatives matter as much as the positives: without
-them "sounds like news" becomes "toxic".
+This is the kind of text that Parley serves, so the negatives in C3 and Impermium matter as much as the
+positives: without them, the network would learn that comments on news are toxic.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _TSD: dict[str, Split] = {"tsd_train": "train", "tsd_trial": "dev", "tsd_test": 
     folder="abuse/toxic_spans",
     licence="CC0",
     commercial=True,
-    note="Civil Comments, chosen as toxic; shares of raters a sub-type; spans",
+    note="Civil Comments selected as toxic; rater shares by sub-type; spans",
 )
 def toxic_spans(folder: Path, split: Split, *, floor: float = 0.3) -> Iterator[Example]:
     """Reads DERIVED_civil_multilabel_16k.csv, tsd_{train,trial,test}.csv, annotations.csv and spans.csv.
 
-    The comments had been found toxic before raters marked spans, so that few marks mean "nothing to
-    highlight" as often as "not toxic": toxicity runs from `floor` (no rater marks a span) to 1 (every rater
-    does). The split is SemEval-2021 task 5's own.
+    The comments were judged toxic before raters marked spans, so few marks mean "nothing to highlight" as
+    often as "not toxic". Toxicity therefore runs from `floor` (no rater marks a span) to 1 (every rater
+    does). The split is that of SemEval-2021 task 5.
     """
     gold = {
         row["text"]: _runs(json.loads(row["spans"]), len(row["text"]))
@@ -39,9 +39,9 @@ def toxic_spans(folder: Path, split: Split, *, floor: float = 0.3) -> Iterator[E
         for row in table(folder / f"{name}.csv")
     }
     marked = _marks(folder)
-    own: dict[str, Split] = {"trial": "dev", "test": "test"}
+    splits: dict[str, Split] = {"trial": "dev", "test": "test"}
     for row in table(folder / "DERIVED_civil_multilabel_16k.csv"):
-        if own.get(row["semeval_split"], "train") != split:
+        if splits.get(row["semeval_split"], "train") != split:
             continue
         text, share = row["comment_text"], float(row["any_span"])
         spans = gold.get(text)
@@ -59,7 +59,7 @@ def toxic_spans(folder: Path, split: Split, *, floor: float = 0.3) -> Iterator[E
 
 
 def _marks(folder: Path) -> dict[str, list[set[int]]]:
-    """Per comment id, the characters that each of its annotations marks (those that mark any)."""
+    """By comment id, the set of characters marked by each annotation that marks any."""
     comment = {row["annotation"]: row["comment_id"] for row in table(folder / "annotations.csv")}
     marks: dict[str, set[int]] = defaultdict(set)
     for row in table(folder / "spans.csv"):
@@ -71,13 +71,13 @@ def _marks(folder: Path) -> dict[str, list[set[int]]]:
 
 
 def _majority(marks: list[set[int]], raters: float, length: int) -> Spans:
-    """The runs of characters that more than half of the raters mark."""
+    """The runs of characters that more than half of the raters marked."""
     votes = Counter(place for characters in marks for place in characters)
     return _runs((place for place, count in votes.items() if count > raters / 2), length)
 
 
 def _runs(characters: Iterable[int], length: int) -> Spans:
-    """Character positions as maximal (start, end) runs inside a text of `length`."""
+    """Groups character positions into maximal (start, end) runs within a text of `length`."""
     runs: list[tuple[int, int]] = []
     for place in sorted(c for c in set(characters) if c < length):
         if runs and runs[-1][1] == place:
@@ -92,14 +92,14 @@ def _runs(characters: Iterable[int], length: int) -> Spans:
     folder="offtopic/C3",
     licence="none stated",
     commercial=False,
-    note="Globe and Mail comments, crowd toxicity 1 to 4: the news-style negatives",
+    note="Globe and Mail comments, crowd toxicity 1 to 4; news-style negatives",
 )
 def c3(folder: Path, split: Split) -> Iterator[Example]:
     """Reads C3_anonymized.csv; split by article.
 
-    The mean of the raters' levels becomes the chance that a reader calls it toxic: 1 (not toxic) is 0,
-    2 (mildly) is 0.5, 3 (toxic) and more is 1. Where every rater chose 1, kinds of toxicity are absent too.
-    None is spam: the paper's moderators had let them stand.
+    The mean level becomes the probability that a reader calls it toxic: 1 (not toxic) is 0, 2 (mildly toxic)
+    is 0.5, 3 (toxic) or more is 1. If every rater chose 1, the sub-types are 0 as well. Spam is always 0: the
+    comments passed the paper's moderation.
     """
     for row in table(folder / "C3_anonymized.csv"):
         if part(row["article_id"], dev=0.1, test=0.1) != split:
@@ -131,7 +131,7 @@ def _votes(counts: str, name: str) -> int:
     folder="abuse/impermium_insults",
     licence="none stated",
     commercial=False,
-    note="news-site comments, insult to another participant; noisy",
+    note="news-site comments, insults to other participants; noisy",
 )
 def impermium(folder: Path, split: Split) -> Iterator[Example]:
     """Reads train.csv (Insult, Date, Comment with literal escapes); a tenth each for dev and test."""

@@ -1,4 +1,4 @@
-"""What people judged to be beside the point: tests of off_topic that no swap has made."""
+"""Relevance judged by people: tests of off_topic that don't rely on swapped pairs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from parley.training.data.examples import Example
 from parley.training.data.files import table, unmark
 from parley.training.data.registry import Split, source
 
-_QUESTION_ANSWERING = "questions and answers of a Qatar forum, judged for relevance; test only"
+_QUESTION_ANSWERING = "questions and answers from a Qatar forum, judged for relevance; test only"
 
 
 @source(
@@ -20,10 +20,10 @@ _QUESTION_ANSWERING = "questions and answers of a Qatar forum, judged for releva
     folder="offtopic/appropriateness",
     licence="none stated",
     commercial=False,
-    note="arguments under an issue, three experts each on missing relevance; test only",
+    note="arguments on an issue, each rated for missing relevance by three experts; test only",
 )
 def appropriateness(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads appropriateness_corpus_mean.csv; off_topic is the share of experts that miss relevance."""
+    """Reads appropriateness_corpus_mean.csv; off_topic is the share of experts who miss relevance."""
     if split != "test":
         return
     for row in table(folder / "appropriateness_corpus_mean.csv"):
@@ -46,7 +46,7 @@ def appropriateness(folder: Path, split: Split) -> Iterator[Example]:
     note=_QUESTION_ANSWERING,
 )
 def cqa2015(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads CQA-QL-{devel,test}.xml; dialogue is beside the question too, in a slice of its own."""
+    """Reads CQA-QL-{devel,test}.xml; dialogue counts as off topic too, in a separate slice."""
     if split != "test":
         return
     values = {"Good": 0.0, "Potential": 0.5, "Dialogue": 1.0, "Bad": 1.0}
@@ -71,10 +71,10 @@ def cqa2015(folder: Path, split: Split) -> Iterator[Example]:
     folder="offtopic/SemEval2015-Task3-cQA",
     licence="none stated",
     commercial=False,
-    note="test of off-topic on a site held out whole: good answers under their question and under others",
+    note="test of off-topic on a forum never trained on: good answers under their own question and others",
 )
 def forum_pairs(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads what cqa2015 reads; each answer that people found good, with swapped questions and headlines."""
+    """Reads the files of cqa2015: each answer judged good, and pairs with swapped questions and headlines."""
     good = [
         replace(e, source="forum_pairs", slice="true pair")
         for e in cqa2015(folder, split)
@@ -92,7 +92,7 @@ def forum_pairs(folder: Path, split: Split) -> Iterator[Example]:
     note=_QUESTION_ANSWERING,
 )
 def cqa2017(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads VAL-BASE.csv and TEST-BASE.csv (feature is the question's subject)."""
+    """Reads VAL-BASE.csv and TEST-BASE.csv (the column `feature` is the question's subject)."""
     if split != "test":
         return
     values = {"Good": 0.0, "PotentiallyUseful": 0.5, "Bad": 1.0}

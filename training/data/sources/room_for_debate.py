@@ -1,10 +1,10 @@
-"""The New York Times' Room for Debate, three times over: VAST, UKP and ARC hold the same reader comments.
+"""The New York Times' Room for Debate: VAST, UKP and ARC contain the same reader comments.
 
-One rule keeps them apart, whoever reads them:
-- a comment that VAST puts into dev or test is in dev or test here (the `vast_split` columns);
-- a debate that VAST's training part has no comment of is held out whole: in test where VAST's test has it,
-  in dev else. That leaves 146 debates to train off-topic on, and the held-out ones to measure it on;
-- `debates` has each comment once, under its article, for off-topic; VAST, UKP and ARC have the stances only.
+The same rules split all three:
+- a comment in VAST's dev or test is in dev or test here (the `vast_split` columns); - a debate without a
+comment in VAST's training part is held out as a whole: in test if VAST's test has it, else
+  in dev. That leaves 146 debates to train off-topic on, and the held-out ones to measure it;
+- `debates` has each comment once, under its article, for off-topic; VAST, UKP and ARC give only stances.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NYT = "; the comments are their authors'"
 
 @dataclass(frozen=True, slots=True)
 class Debate:
-    """A debate, the title and description its comments stand under, and the split that has it whole."""
+    """A debate: its URL, the title and description above its comments, and the split it belongs to."""
 
     url: str
     article: str
@@ -39,7 +39,7 @@ def _article(title: str, description: str) -> str:
 
 @lru_cache(maxsize=2)
 def _debates(stance_dir: Path) -> dict[str, Debate]:
-    """Every claim of UKP's debates, in either direction, to its debate."""
+    """UKP's debates by their claims, of which each debate has two opposite ones."""
     seen: dict[Split, set[str]] = {
         split: {row.get("debate_url", "") for row in _vast_rows(stance_dir / "VAST", split)}
         for split in SPLITS
@@ -54,7 +54,7 @@ def _debates(stance_dir: Path) -> dict[str, Debate]:
 
 
 def articles(stance_dir: Path, split: Split) -> list[str]:
-    """The titles and descriptions of the debates that `split` has whole."""
+    """The titles and descriptions of the debates in `split`."""
     return sorted({debate.article for debate in _debates(stance_dir).values() if debate.split == split})
 
 
@@ -67,7 +67,7 @@ def _ukp_rows(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def _split(vast_split: str, debate: Debate | None) -> Split:
-    """Where a comment goes by the module's rule; `vast_split` is "none" for one that VAST lacks."""
+    """The split of a comment by the module's rules; `vast_split` is "none" for a comment not in VAST."""
     if vast_split == "dev" or vast_split == "test":
         return "dev" if vast_split == "dev" else "test"
     return debate.split if debate else "train"
@@ -98,10 +98,10 @@ def vast(folder: Path, split: Split) -> Iterator[Example]:
     folder="stance/VAST",
     licence="none stated" + _NYT,
     commercial=False,
-    note="test: VAST's test posts with words of feeling turned round, which leaves the stance as it was",
+    note="test: VAST's test posts with sentiment words swapped for opposites, which keeps the stance",
 )
 def vast_sentswap(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads vast_test-sentswap.csv: each row as it was (slice original) and with its words swapped."""
+    """Reads vast_test-sentswap.csv: each row unchanged (slice original) and swapped (slice swapped)."""
     if split != "test":
         return
     for row in table(folder / "vast_test-sentswap.csv"):
@@ -119,12 +119,12 @@ def vast_sentswap(folder: Path, split: Split) -> Iterator[Example]:
 
 
 def _swap_words(text: str, pairs: list[list[str]]) -> str:
-    """The text with each (old, new) word replaced once, in the order in which they stand."""
+    """The text with each (old, new) pair of words replaced once, in order of appearance."""
     done = 0
     for old, new in pairs:
-        if found := re.compile(rf"\b{re.escape(old)}\b", re.IGNORECASE).search(text, done):
-            text = text[: found.start()] + new + text[found.end() :]
-            done = found.start() + len(new)
+        if match := re.compile(rf"\b{re.escape(old)}\b", re.IGNORECASE).search(text, done):
+            text = text[: match.start()] + new + text[match.end() :]
+            done = match.start() + len(new)
     return text
 
 
@@ -133,10 +133,10 @@ def _swap_words(text: str, pairs: list[list[str]]) -> str:
     folder="stance/UKP-RoomForDebate",
     licence="Apache-2.0" + _NYT,
     commercial=True,
-    note="two opposite claims a comment: the chosen one in favor, the other against",
+    note="two opposite claims per comment: favor for the one it takes, against for the other",
 )
 def ukp(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads ukp3365_with_vast_split.tsv (and VAST, for debates held out), without comments on both sides."""
+    """Reads ukp3365_with_vast_split.tsv (and VAST, for held-out debates); skips comments on both sides."""
     debates = _debates(folder.parent)
     for row in _ukp_rows(folder):
         debate = debates[row["stance1"]]
@@ -157,22 +157,22 @@ def ukp(folder: Path, split: Split) -> Iterator[Example]:
     folder="stance/ARC",
     licence="Apache-2.0" + _NYT,
     commercial=True,
-    note="claims; discuss and unrelated (made by the authors) become none",
+    note="claims; discuss and unrelated (pairs made by its authors) become none",
 )
 def arc(folder: Path, split: Split, *, unrelated: int = 1) -> Iterator[Example]:
     """Reads arc_bodies_with_vast_split.csv and arc_stances.csv (and UKP and VAST for the debates).
 
-    ARC pairs each comment with three unrelated claims: `unrelated` of them are taken.
+    ARC pairs each comment with three unrelated claims, of which the first `unrelated` are used.
     """
     stances = {"agree": "favor", "disagree": "against", "discuss": "none"}
     for body, debate, claims in _arc_comments(folder):
         if _split(body["vast_split"], debate) != split:
             continue
-        made = 0
+        seen = 0
         for row in claims:
             related = row["Stance"] != "unrelated"
-            made += not related
-            if related or made <= unrelated:
+            seen += not related
+            if related or seen <= unrelated:
                 yield Example(
                     text=body["articleBody"],
                     source="arc",
@@ -183,15 +183,15 @@ def arc(folder: Path, split: Split, *, unrelated: int = 1) -> Iterator[Example]:
 
 
 def _arc_comments(folder: Path) -> Iterator[tuple[dict[str, str], Debate | None, list[dict[str, str]]]]:
-    """Each ARC comment with its debate (None where no claim tells) and its claims."""
+    """Each ARC comment with its debate (None if its claims don't identify one) and its claims."""
     claims: dict[str, list[dict[str, str]]] = {}
     for row in table(folder / "arc_stances.csv"):
         claims.setdefault(row["Body ID"], []).append(row)
     debates = _debates(folder.parent)
     for body in table(folder / "arc_bodies_with_vast_split.csv"):
         rows = claims[body["Body ID"]]
-        own = next((row["Headline"] for row in rows if row["Stance"] != "unrelated"), "")
-        yield body, debates.get(own), rows
+        claim = next((row["Headline"] for row in rows if row["Stance"] != "unrelated"), "")
+        yield body, debates.get(claim), rows
 
 
 @source(
@@ -199,13 +199,14 @@ def _arc_comments(folder: Path) -> Iterator[tuple[dict[str, str], Debate | None,
     folder="stance/ARC",
     licence="Apache-2.0" + _NYT,
     commercial=True,
-    note="each comment under its debate; dev and test are debates held out, with swapped articles",
+    note="each comment under its debate; dev and test are held-out debates, with swapped articles",
 )
 def debates(folder: Path, split: Split) -> Iterator[Example]:
-    """Every ARC comment once, under its debate's title and description (read from UKP).
+    """Each ARC comment once, under its debate's title and description (read from UKP).
 
-    Dev and test hold debates that training never sees, and add made negatives of each kind. What the paper's
-    moderators let stand is neither toxic nor spam in training; nobody rated it, so dev and test don't say so.
+    Dev and test are debates that training never sees, plus swapped negatives of each kind. In training the
+    comments are labelled neither toxic nor spam, since they passed the paper's moderation; nobody rated them,
+    so dev and test have no such labels.
     """
     true = [
         Example(

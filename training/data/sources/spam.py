@@ -24,7 +24,7 @@ _LINK = re.compile(r"https?:|www\.|\.(?:com|net|org|tv|ml)\b", re.IGNORECASE)
     note="comments under four music videos, split by video",
 )
 def youtube_spam(folder: Path, split: Split, *, holdout: str | None = "Eminem") -> Iterator[Example]:
-    """Reads YoutubeSpamMergedData.csv, whose first column is the video. Test: the `holdout` video."""
+    """Reads YoutubeSpamMergedData.csv, whose first column is the video. The `holdout` video is the test."""
     for row in table(folder / "YoutubeSpamMergedData.csv"):
         video, text = row["Unnamed: 0"], unmark(row["CONTENT"])
         if text and ("test" if video == holdout else part(text, dev=0.1)) == split:
@@ -42,10 +42,10 @@ def youtube_spam(folder: Path, split: Split, *, holdout: str | None = "Eminem") 
     folder="abuse/youtube_spam_merged",
     licence="none stated",
     commercial=False,
-    note="the spam of youtube_spam under debates: off-topic wherever it stands",
+    note="the spam of youtube_spam under debates, where it is always off topic",
 )
 def advertising(folder: Path, split: Split, *, holdout: str | None = "Eminem") -> Iterator[Example]:
-    """Puts each spam comment that youtube_spam reads under one of room_for_debate's articles; no test."""
+    """Puts each spam comment of youtube_spam under one of room_for_debate's articles; no test."""
     if split == "test":
         return
     under = articles(folder.parents[1] / "stance", split)
@@ -65,10 +65,10 @@ def advertising(folder: Path, split: Split, *, holdout: str | None = "Eminem") -
     note="Reddit comments judged against a rule on advertising",
 )
 def reddit_ads(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads train.csv, its rows on advertising.
+    """Reads the rows on advertising in train.csv.
 
-    Its raters let many links to streams pass, which a news site would not: a row without a violation
-    counts as clean only if it links nowhere.
+    The raters let many links to streams pass, which a news site would not: a row without a violation is used
+    only if it has no link.
     """
     seen = set()
     for row in table(folder / "train.csv"):

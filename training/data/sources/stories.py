@@ -1,12 +1,12 @@
 """News stories with labelled comments, written for Parley and kept in the repository.
 
-Stories of a file stand in pairs of one beat. Of those in training/data/stories dev is the last pair of each
-file, train the others: comments of one story give each other away. Those in training/data/more_stories are
-for training alone. Some files are plain (short, direct), the others finer (implied, ironic, longer);
-`slice` tells them apart.
+A file's stories come in pairs on the same beat. In training/data/stories the last pair of each file is dev
+and the others are train, so that comments on one story never fall into both. Those in
+training/data/more_stories are for training only. Some files are plain (short and direct comments), the others
+finer (implied, ironic, longer); `slice` says which.
 
-Beside them lie statements.tsv, short comments whose side is plain, on some 300 targets, and answers.tsv,
-comments and what others answer them.
+more_stories also has statements.tsv, short comments with an obvious side on some 300 targets, and
+answers.tsv, comments with replies.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from parley.training.data.files import json_lines
 from parley.training.data.registry import Split, source
 
 PLAIN = frozenset(map(str, (10, *range(12, 20), *range(21, 27), 30, 31, 33, 36, 37, 39, 40, 45)))
-"""The files of either folder that are plain."""
+"""The plain files in both folders."""
 MORE = "more_stories"
-"""The folder of those that are for training alone."""
+"""The folder of the stories for training only."""
 ALLOWED = ("ok", "harsh", "self", "quote", "crude")
 ABUSIVE = ("rude", "veiled", "threat")
 _SIGNS = {"+": "favor", "-": "against", "0": "none"}
@@ -34,12 +34,12 @@ _COMMENT = re.compile(
 )
 _TARGET = re.compile(r"[1-4][+\- ] ?(?P<text>\S.*)")
 _DEV_PAIRS = 6
-"""One pair of contrasts in so many is dev."""
+"""One pair of contrasts in this many is dev."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryComment:
-    """A comment and its labels: a stance on each of the story's targets; `parent`, `reply` of an answer."""
+    """A comment with its labels and a stance on each target; a reply also has `parent` and `reply`."""
 
     text: str
     stances: tuple[str, ...]
@@ -50,13 +50,13 @@ class StoryComment:
 
     @property
     def off_topic(self) -> bool:
-        """Whether it has nothing to do with the article; a tangent that the article raises still has."""
+        """Whether it has nothing to do with the article; a tangent still counts as on topic."""
         return self.topic == "off"
 
 
 @dataclass(slots=True, kw_only=True)
 class Story:
-    """A news story; `pair` names the two of one beat."""
+    """A news story; the two stories of a pair have the same `pair`."""
 
     id: str
     pair: str
@@ -68,36 +68,36 @@ class Story:
 
     @property
     def article(self) -> str:
-        """The title, and the lede below it."""
+        """The title and the lede, on separate lines."""
         return f"{self.title}\n{self.paragraphs[0]}"
 
     @property
     def slice(self) -> str:
-        """The slice of the evaluation that it belongs to."""
+        """The slice of the evaluation that the story belongs to."""
         return "plain" if self.plain else "finer"
 
 
 def read_stories(folder: Path, split: Split) -> list[Story]:
-    """The stories of a split, the two of a pair behind each other. Raises ValueError naming a wrong line."""
-    found, more = [], folder.name == MORE
+    """The stories of `split`, the two of a pair next to each other. Raises ValueError naming a bad line."""
+    chosen, more = [], folder.name == MORE
     for path in sorted(folder.glob("*.txt")):
         stories = _parse(path)
         if len(stories) < 2 or len(stories) % 2:
             raise ValueError(f"{path} has {len(stories)} stories; they come in pairs")
         last = len(stories) if more else len(stories) - 2
-        found += {"train": stories[:last], "dev": stories[last:], "test": []}[split]
-    if not found and split in (("train",) if more else ("train", "dev")):
+        chosen += {"train": stories[:last], "dev": stories[last:], "test": []}[split]
+    if not chosen and split in (("train",) if more else ("train", "dev")):
         raise ValueError(f"no story for {split} in {folder}/*.txt")
-    return found
+    return chosen
 
 
 def _named(name: str, folder: Path) -> str:
-    """The source's name: one reader reads both folders."""
+    """The source's name, as one reader serves both folders."""
     return f"more_{name}" if folder.name == MORE else name
 
 
 def _parse(path: Path) -> list[Story]:
-    """The stories of one file: `#` begins one, `T:` title, `A:` paragraph, `1+` target, `[...]` comment."""
+    """The stories in a file: `#` starts a story, `T:` title, `A:` paragraph, `1+` target, `[...]` comment."""
     stories: list[Story] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         mark, rest = line[:3], line[3:].strip()
@@ -108,7 +108,7 @@ def _parse(path: Path) -> list[Story]:
             pair = f"{path.stem}-{len(stories) // 2 + 1:02d}"
             stories.append(Story(id=name, pair=pair, plain=path.stem in PLAIN))
         elif not stories:
-            raise ValueError(f"{path}:{number}: a line before the first story, which begins with '# '")
+            raise ValueError(f"{path}:{number}: line before the first story; start a story with '# '")
         elif mark == "T: ":
             stories[-1].title = rest
         elif mark == "A: ":
@@ -118,13 +118,13 @@ def _parse(path: Path) -> list[Story]:
         elif comment := _COMMENT.fullmatch(line):
             stories[-1].comments.append(_comment(comment, stories[-1].comments, f"{path}:{number}"))
         else:
-            raise ValueError(f"{path}:{number}: no line of a story (see README.md there): {line[:60]!r}")
+            raise ValueError(f"{path}:{number}: invalid line (README.md there has the format): {line[:60]!r}")
     _check_whole(stories, path)
     return stories
 
 
 def _check_whole(stories: Sequence[Story], path: Path) -> None:
-    """Raises ValueError naming a story that lacks something."""
+    """Raises ValueError naming an incomplete story."""
     for story in stories:
         if not (story.title and story.paragraphs and story.comments and len(story.targets) == 4):
             raise ValueError(
@@ -135,7 +135,7 @@ def _check_whole(stories: Sequence[Story], path: Path) -> None:
 def _comment(match: re.Match[str], above: Sequence[StoryComment], where: str) -> StoryComment:
     parent = int(match["parent"] or 0)
     if parent > len(above):
-        raise ValueError(f"{where}: answers comment {parent}, which is not above it")
+        raise ValueError(f"{where}: replies to comment {parent}, which is not above it")
     return StoryComment(
         text=match["text"],
         stances=tuple(_SIGNS[sign] for sign in match["signs"]),
@@ -151,20 +151,23 @@ def _comment(match: re.Match[str], above: Sequence[StoryComment], where: str) ->
     folder=MORE,
     licence="Apache-2.0",
     commercial=True,
-    note="synthetic: further stories, for training alone",
+    note="synthetic: more stories, for training only",
 )
 @source(
     "stories",
     folder="stories",
     licence="Apache-2.0",
     commercial=True,
-    note="synthetic news stories: stance on four targets each, off-topic; a tangent counts as on topic",
+    note="synthetic news stories: stance on four targets each, and off-topic; a tangent counts as on topic",
 )
 def stories(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads *.txt: a row for each comment and target. Dev has each comment that is on topic under its own
-    story, the twin and another one as well (slices own, twin and other)."""
-    found, name = read_stories(folder, split), _named("stories", folder)
-    for place, story in enumerate(found):
+    """Reads *.txt: a row for each comment and target.
+
+    Dev also has each on-topic comment under its own story, the other of the pair and one of another pair
+    (slices own, twin and other).
+    """
+    chosen, name = read_stories(folder, split), _named("stories", folder)
+    for place, story in enumerate(chosen):
         for number, comment in enumerate(story.comments):
             for target, stance in zip(story.targets, comment.stances, strict=True):
                 yield Example(
@@ -179,7 +182,7 @@ def stories(folder: Path, split: Split) -> Iterator[Example]:
                     slice=story.slice,
                 )
             if split == "dev" and comment.topic == "on":
-                under = shown_under(found, place, number)
+                under = shown_under(chosen, place, number)
                 for under_which, beside in zip(("own", "twin", "other"), under, strict=False):
                     yield Example(
                         text=comment.text,
@@ -192,13 +195,12 @@ def stories(folder: Path, split: Split) -> Iterator[Example]:
                     )
 
 
-def shown_under(found: Sequence[Story], place: int, number: int) -> list[Story]:
-    """The story of a comment, its twin, and a story of another pair, which takes turns by the comment's
-    number."""
-    others = len(found) // 2 - 1
-    shown = [found[place], found[place ^ 1]]
+def shown_under(stories: Sequence[Story], place: int, number: int) -> list[Story]:
+    """The story at `place`, the other of its pair, and one of another pair, which rotates with `number`."""
+    others = len(stories) // 2 - 1
+    shown = [stories[place], stories[place ^ 1]]
     if others:
-        shown.append(found[(place + 2 * (1 + number % others)) % len(found)])
+        shown.append(stories[(place + 2 * (1 + number % others)) % len(stories)])
     return shown
 
 
@@ -207,17 +209,17 @@ def shown_under(found: Sequence[Story], place: int, number: int) -> list[Story]:
     folder=MORE,
     licence="Apache-2.0",
     commercial=True,
-    note="synthetic: the comments of further stories, for training alone",
+    note="synthetic: the comments of more_stories, for training only",
 )
 @source(
     "story_comments",
     folder="stories",
     licence="Apache-2.0",
     commercial=True,
-    note="synthetic: abuse under news; harsh words on ideas, quoted abuse and swearing at nobody are allowed",
+    note="synthetic: abuse under news; attacks on ideas, quoted abuse and swearing at nobody are allowed",
 )
 def story_comments(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads *.txt: the comments alone; `slice` is the kind of abuse, or of what is allowed."""
+    """Reads *.txt, only the comments; `slice` is the kind of abuse or of allowed remark."""
     for story in read_stories(folder, split):
         for comment in story.comments:
             yield Example(
@@ -230,7 +232,7 @@ def story_comments(folder: Path, split: Split) -> Iterator[Example]:
 
 
 def _labels(kind: str) -> dict[str, float]:
-    """What a kind says of each label; what it leaves open is missing."""
+    """The labels that a kind implies; the others are missing."""
     labels = {"spam": float(kind == "spam"), "threat": float(kind == "threat")}
     if kind not in ABUSIVE:
         labels |= dict.fromkeys(("severe_toxicity", "identity_attack", "sexually_explicit"), 0.0)
@@ -248,17 +250,17 @@ def _labels(kind: str) -> dict[str, float]:
     folder=MORE,
     licence="Apache-2.0",
     commercial=True,
-    note="synthetic: the replies of further stories, for training alone",
+    note="synthetic: the replies of more_stories, for training only",
 )
 @source(
     "story_replies",
     folder="stories",
     licence="Apache-2.0",
     commercial=True,
-    note="synthetic: whether an answer agrees with the comment above it",
+    note="synthetic: whether a reply agrees with the comment above it",
 )
 def story_replies(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads *.txt: the comments that answer another."""
+    """Reads *.txt, only comments that reply to another."""
     for story in read_stories(folder, split):
         for comment in story.comments:
             if comment.parent is not None:
@@ -277,13 +279,13 @@ def story_replies(folder: Path, split: Split) -> Iterator[Example]:
     folder="stories",
     licence="Apache-2.0",
     commercial=True,
-    note="synthetic: texts alike in wording whose abuse differs (threat or figure of speech, quoted or said)",
+    note="synthetic: similar texts, one abusive and one not (threat or figure of speech, said or quoted)",
 )
 def contrasts(folder: Path, split: Split) -> Iterator[Example]:
     """Reads contrasts.jsonl; every sixth pair is dev. `slice` is the kind of contrast."""
     for row in json_lines(folder / "contrasts.jsonl"):
-        own: Split = "train" if int(row["pair"].removeprefix("p")) % _DEV_PAIRS else "dev"
-        if own == split:
+        its_split: Split = "train" if int(row["pair"].removeprefix("p")) % _DEV_PAIRS else "dev"
+        if its_split == split:
             labels = {
                 name: float(row[name]) for name in ("toxicity", "insult", "threat", "profanity", "spam")
             }
@@ -297,10 +299,10 @@ def contrasts(folder: Path, split: Split) -> Iterator[Example]:
     folder=MORE,
     licence="Apache-2.0",
     commercial=True,
-    note="synthetic: short comments with a plain side, each asked for its target and for that turned round",
+    note="synthetic: short comments with an obvious side, each with its target and with the opposite one",
 )
 def statements(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads statements.tsv: a title and its targets, the second the first turned round, and comments."""
+    """Reads statements.tsv: a title, a target and its opposite, and comments."""
     if split != "train":
         return
     for (title, *targets), sign, text in _blocks(folder / "statements.tsv"):
@@ -316,10 +318,10 @@ def statements(folder: Path, split: Split) -> Iterator[Example]:
     folder=MORE,
     licence="Apache-2.0",
     commercial=True,
-    note="synthetic: whether an answer agrees with the comment above it; many to one comment",
+    note="synthetic: whether a reply agrees with its parent; many replies to one comment",
 )
 def answers(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads answers.tsv: a comment, and what others answer."""
+    """Reads answers.tsv: comments with their replies."""
     if split != "train":
         return
     for (parent, *_), sign, text in _blocks(folder / "answers.tsv"):
@@ -327,9 +329,9 @@ def answers(folder: Path, split: Split) -> Iterator[Example]:
 
 
 def _blocks(path: Path) -> Iterator[tuple[list[str], str, str]]:
-    """What a block is about, and sign and text of each of its comments. Raises ValueError for a wrong line.
+    """For each comment the header of its block, its sign and its text. Raises ValueError for a bad line.
 
-    A line is a sign, a tab and a text: `=` begins a block, `+`, `-` and `0` are comments of it.
+    A line is a sign, a tab and a text: `=` starts a block with its header; `+`, `-` and `0` are its comments.
     """
     about: list[str] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):

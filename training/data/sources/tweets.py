@@ -1,7 +1,7 @@
-"""Stance in tweets: short, hashtagged, towards people and parties to a war.
+"""Stance in tweets: short, with hashtags, on politicians, a war and health policy.
 
-The targets of one corpus are rivals or go together, so that its rows are one group: a tweet on one is no
-clean `none` towards another.
+The targets within a corpus are related, so its rows form one group: a tweet about one target is not reliably
+`none` towards another.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FILE = {"train": "train", "dev": "val", "test": "test"}
 def _rows(
     name: str, path: Path, *, targets: tuple[str, ...] = ("1",), encoding: str = "utf-8-sig"
 ) -> Iterator[Example]:
-    """Rows of the layout these corpora share: Tweet, then Target N and Stance N."""
+    """The rows of a file in the layout these corpora share: Tweet, then Target N and Stance N."""
     for row in table(path, encoding=encoding):
         text = unmark(row["Tweet"])
         for number in targets:
@@ -45,7 +45,7 @@ def covid_stance(folder: Path, split: Split) -> Iterator[Example]:
     folder="stance/PStance",
     licence="MIT (code)",
     commercial=False,
-    note="Trump, Biden, Sanders; no none, so cap it",
+    note="Trump, Biden, Sanders; no label none, so cap it",
 )
 def pstance(folder: Path, split: Split) -> Iterator[Example]:
     """Reads raw_{train,val,test}_all_onecol.csv."""
@@ -57,10 +57,10 @@ def pstance(folder: Path, split: Split) -> Iterator[Example]:
     folder="stance/MultiTarget2016",
     licence="MIT",
     commercial=True,
-    note="two candidates of 2016 a tweet: the same text for and against",
+    note="two candidates of 2016 per tweet: the same text for one and against the other",
 )
 def multi_target(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads raw_{train,val,test}_all_onecol.csv, which holds each tweet once for each of its targets."""
+    """Reads raw_{train,val,test}_all_onecol.csv, which has each tweet once per target."""
     return _rows("multi_target", folder / f"raw_{_FILE[split]}_all_onecol.csv")
 
 
@@ -85,7 +85,7 @@ def ruw(folder: Path, split: Split) -> Iterator[Example]:
     note="tweets towards false claims on vaccines; noisy",
 )
 def vaccine_lies(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads 127_VaccineLies/preprocessed.csv; split by claim. No stance and not relevant are both none."""
+    """Reads 127_VaccineLies/preprocessed.csv; split by claim. No stance and not relevant both become none."""
     stances = {"0": "none", "1": "none", "2": "favor", "3": "against"}
     for row in table(folder / "127_VaccineLies" / "preprocessed.csv"):
         target, text = row["target"].strip(), unmark(row["text"])

@@ -1,4 +1,4 @@
-"""Wikipedia talk-page comments labelled for Jigsaw's challenge of 2018, and tests made from them."""
+"""Wikipedia talk-page comments labelled for Jigsaw's 2018 challenge, and tests derived from them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _LICENCE = "annotation CC0, text CC BY-SA 3.0"
     folder="abuse/jigsaw_DERIVED_multilabel",
     licence=_LICENCE,
     commercial=True,
-    note="toxic or not; the rows of the union that are in no test set",
+    note="toxic or not; those rows of the merged corpora that are in no test set",
 )
 def jigsaw_binary(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads jigsaw_binary_union.csv without the rows that are RobTest's or the unintended-bias test's."""
+    """Reads jigsaw_binary_union.csv without the rows of RobTest and the unintended-bias test."""
     for row in table(folder / "jigsaw_binary_union.csv"):
         if row["src"] in ("khanhhk", "ak") and part(row["text"], dev=0.05) == split:
             labels = {"toxicity": float(row["toxic"])}
@@ -43,7 +43,7 @@ def jigsaw_binary(folder: Path, split: Split) -> Iterator[Example]:
     note="the six labels of 2018; threat and severe_toxic are rare",
 )
 def jigsaw_multilabel(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads jigsaw_multilabel_real.csv. Test: rows from the challenge's test side and a fifth of the rest."""
+    """Reads jigsaw_multilabel_real.csv. Test: rows of the challenge's test set and a fifth of the rest."""
     for row in table(folder / "jigsaw_multilabel_real.csv"):
         text = row["comment_text"]
         test_side = row["src"] in ("nimmo_x_testlabels", "ibm_test_sample")

@@ -1,7 +1,8 @@
-"""Checks for particular test sets, beyond their labels' figures: bias, dialect, swapped and disguised words.
+"""Checks of particular test sets, in addition to figures by label: bias, dialect, swapped and disguised
+words.
 
-A check is a function of `Tested` and gives its figures as JSON; `parley.training.evaluation.suite` says
-which test has which.
+A check is a function of `Tested` and returns its figures as JSON; `parley.training.evaluation.suite` assigns
+the checks to tests.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from parley.training.evaluation import metrics
 from parley.training.evaluation.figures import Row, figure, judge, truths, value
 
 FEWEST = 20
-"""Least rows of each class for a group's AUC."""
+"""The fewest rows of each class for the AUC of a group."""
 NEGATED = ("no {}", "opposition to {}", "disapproval of {}")
 """Negated targets. The first two are in training, the last is not."""
 AFFIRMED = ("support for {}", "approval of {}")
@@ -38,12 +39,12 @@ QUOTED = {
     ),
     "agreed with": ('"{}" Well said!', 'Here is what I think of you: "{}".', 'It bears repeating: "{}"'),
 }
-"""Comments that quote another; the first are harmless whatever they quote. None is in training."""
+"""Comments that quote another. Those that complain are harmless whatever they quote. None is in training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """Rows of one test; `predict` runs the same model on altered ones."""
+    """The rows of one test; `predict` runs the same model on altered rows."""
 
     rows: Sequence[Row]
     thresholds: Mapping[str, float]
@@ -62,7 +63,7 @@ def flagged(rows: Sequence[Row], threshold: float, *, intervals: bool) -> dict[s
 
 
 def harmless_flagged(slice_: str | None) -> Check:
-    """False positives of toxicity on harmless comments: a slice, or every negative."""
+    """False positives of toxicity on harmless comments: those of a slice, or all negatives."""
 
     def check(tested: Tested) -> dict[str, Any]:
         harmless = [
@@ -79,8 +80,8 @@ def harmless_flagged(slice_: str | None) -> Check:
 def identity_auc(*slices: str) -> Check:
     """Subgroup, BPSN and BNSP AUC of toxicity for each identity term (Borkan et al. 2019).
 
-    The three tell whether a term's rows are ordered well among themselves, whether its harmless rows score
-    above others' toxic ones (BPSN), and its toxic rows below others' harmless ones (BNSP).
+    They tell how well a term's rows are ranked among themselves (subgroup), its harmless rows against other
+    toxic ones (BPSN), and its toxic rows against other harmless ones (BNSP).
     """
 
     def check(tested: Tested) -> dict[str, Any]:
@@ -123,7 +124,7 @@ def dialect_gap(tested: Tested) -> dict[str, Any]:
 
 
 def sentiment_swapped(tested: Tested) -> dict[str, Any]:
-    """Side accuracy before and after the swap, and the share of comments whose side stays."""
+    """The accuracy of the side before and after the swap, and the share of comments whose side stays."""
     side: dict[str, dict[str | None, list[bool]]] = {
         "original": defaultdict(list),
         "swapped": defaultdict(list),
@@ -149,22 +150,22 @@ def sentiment_swapped(tested: Tested) -> dict[str, Any]:
 
 
 def target_worded(forms: Sequence[str], *, turns: bool) -> Check:
-    """Whether the side follows a reworded target: it `turns` with "no X", not with "support for X"."""
+    """Whether the side follows a reworded target: it `turns` with "no X", but not with "support for X"."""
 
     def check(tested: Tested) -> dict[str, Any]:
         rows = [(e, p) for e, p in tested.rows if p.stance and e.target and e.stance != "none"]
-        found: dict[str, Any] = {"rows": len(rows)}
+        result: dict[str, Any] = {"rows": len(rows)}
         before = np.array([_favors(p) for _, p in rows])
         truth = np.array([(e.stance == "favor") != turns for e, _ in rows])
         for form in forms if rows else ():
             asked = tested.predict([replace(e, target=form.format(e.target)) for e, _ in rows])
             after = np.array([_favors(p) for p in asked])
             figures = {"turned": before != after, "side_accuracy": after == truth}
-            found[form.format("X")] = {
+            result[form.format("X")] = {
                 name: figure(metrics.mean, values.astype(float), intervals=tested.intervals)
                 for name, values in figures.items()
             }
-        return found
+        return result
 
     return check
 
@@ -174,22 +175,22 @@ def _favors(prediction: Prediction) -> bool:
 
 
 def disguise_kept(tested: Tested) -> dict[str, Any]:
-    """Recall of toxicity on disguised comments relative to the originals, in total and by kind."""
+    """Recall of toxicity on disguised comments relative to their originals, in total and by kind."""
     rows = [row for row in tested.rows if row[0].made_from and row[0].labels.get("toxicity", 0.0) >= 0.5]
     plain = tested.predict([replace(e, text=e.made_from or "", spans=None) for e, _ in rows])
     threshold = tested.thresholds["toxicity"]
-    found: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
+    flags: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
     for (example, disguised), as_written in zip(rows, plain, strict=True):
         both = (as_written.abuse["toxicity"] >= threshold, disguised.abuse["toxicity"] >= threshold)
-        found["all"].append(both)
-        found[example.slice or "other"].append(both)
-    return {kind: _kept(of) for kind, of in found.items()}
+        flags["all"].append(both)
+        flags[example.slice or "other"].append(both)
+    return {kind: _kept(of) for kind, of in flags.items()}
 
 
-def _kept(found: Sequence[tuple[bool, bool]]) -> dict[str, Any]:
-    plain, disguised = (float(np.mean(column)) for column in zip(*found, strict=True))
+def _kept(flags: Sequence[tuple[bool, bool]]) -> dict[str, Any]:
+    plain, disguised = (float(np.mean(column)) for column in zip(*flags, strict=True))
     return {
-        "rows": len(found),
+        "rows": len(flags),
         "recall_plain": plain,
         "recall_disguised": disguised,
         "kept": disguised / plain if plain else None,
@@ -197,7 +198,7 @@ def _kept(found: Sequence[tuple[bool, bool]]) -> dict[str, Any]:
 
 
 def abuse_quoted(tested: Tested) -> dict[str, Any]:
-    """The share of toxic comments flagged as written, quoted to complain (should be 0), quoted to agree."""
+    """The share of toxic comments flagged as they are, quoted to complain (should be 0), quoted to agree."""
     toxic = [row for row in tested.rows if row[0].labels.get("toxicity", 0.0) >= 0.5]
     kinds = {"as written": toxic}
     for kind, frames in QUOTED.items():
@@ -209,7 +210,7 @@ def abuse_quoted(tested: Tested) -> dict[str, Any]:
 
 
 def context_cut(tested: Tested) -> dict[str, Any]:
-    """Off-topic when only the article's title is known, not its description."""
+    """Off-topic when only the title of the article is known, not its description."""
     rows = [e for e, _ in tested.rows if e.off_topic is not None and e.article]
     titles = [replace(e, article=(e.article or "").splitlines()[0], labels={}, stance=None) for e in rows]
     cut = list(zip(titles, tested.predict(titles), strict=True))
@@ -218,11 +219,11 @@ def context_cut(tested: Tested) -> dict[str, Any]:
 
 
 def comment_cut(tested: Tested) -> dict[str, Any]:
-    """Off-topic on comments cut to a sentence or 5 to 25 words: do short ones look off-topic?"""
+    """Off-topic on comments cut to a sentence or 5 to 25 words, to see whether short ones look off-topic."""
     rows = [e for e, _ in tested.rows if e.off_topic is not None and e.article]
     short = [replace(e, text=cut(e.text, random.Random(e.text)), labels={}, stance=None) for e in rows]
-    found = list(zip(short, tested.predict(short), strict=True))
-    figures = judge(found, tested.thresholds, intervals=tested.intervals).get(OFF_TOPIC, {})
+    scored = list(zip(short, tested.predict(short), strict=True))
+    figures = judge(scored, tested.thresholds, intervals=tested.intervals).get(OFF_TOPIC, {})
     names = ("rows", "positives", "auc", "calibration_error", "false_positive_rate")
     return {name: figures[name] for name in names if name in figures}
 
@@ -233,15 +234,15 @@ def against_each_kind(tested: Tested) -> dict[str, Any]:
     for row in tested.rows:
         kinds[row[0].slice].append(row)
     true = kinds.pop("true pair", [])
-    found = {
+    by_kind = {
         kind: judge([*true, *rows], tested.thresholds, intervals=tested.intervals).get(OFF_TOPIC, {})
         for kind, rows in sorted(kinds.items(), key=str)
     }
-    return {str(kind): figures["auc"] for kind, figures in found.items() if "auc" in figures}
+    return {str(kind): figures["auc"] for kind, figures in by_kind.items() if "auc" in figures}
 
 
 def any_rater(tested: Tested) -> dict[str, Any]:
-    """Off-topic by any rater instead of the majority."""
+    """Off-topic where at least one rater said so, instead of the majority."""
     rows = [(replace(e, off_topic=float(bool(e.off_topic))), p) for e, p in tested.rows]
     figures = judge(rows, tested.thresholds, intervals=tested.intervals).get(OFF_TOPIC, {})
     return {name: figures[name] for name in ("rows", "positives", "auc") if name in figures}
@@ -268,7 +269,7 @@ SENTENCES = (
 def names_swapped(
     predict: Callable[[Sequence[Example]], list[Prediction]], threshold: float
 ) -> dict[str, float]:
-    """Counterfactuals: how far a sentence's toxicity moves if only a first name changes."""
+    """Counterfactuals: how far the toxicity of a sentence moves if only a first name changes."""
     texts = [Example(text=s.format(n), source="names") for s in SENTENCES for n in NAMES]
     scores = np.array([p.abuse["toxicity"] for p in predict(texts)]).reshape(len(SENTENCES), len(NAMES))
     flags = scores >= threshold
@@ -287,9 +288,9 @@ LENGTHS = ((20, "up to 20 words"), (80, "21 to 80 words"), (10**9, "over 80 word
 
 def cuts(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """Rows by length in words, and those that name an identity."""
-    found: dict[str, list[Row]] = {name: [] for _, name in LENGTHS}
+    parts: dict[str, list[Row]] = {name: [] for _, name in LENGTHS}
     for row in rows:
         words = len(WORD.findall(row[0].text))
-        found[next(name for most, name in LENGTHS if words <= most)].append(row)
-    found["names an identity"] = [r for r in rows if r[0].labels and terms_in(r[0].text)]
-    return {name: of for name, of in found.items() if of and len(of) < len(rows)}
+        parts[next(name for most, name in LENGTHS if words <= most)].append(row)
+    parts["names an identity"] = [r for r in rows if r[0].labels and terms_in(r[0].text)]
+    return {name: of for name, of in parts.items() if of and len(of) < len(rows)}

@@ -1,4 +1,4 @@
-"""Checks of comments under news: named sides, own story and twin, kinds of abuse, hidden insults."""
+"""Checks of comments on news: named sides, off-topic in similar stories, kinds of abuse, hidden insults."""
 
 from __future__ import annotations
 
@@ -20,41 +20,42 @@ from parley.training.evaluation.figures import Row, figure, judge
 
 SIDES = ("favor", "against")
 AROUND = 200
-"""Harmless words before a hidden insult, and after it."""
+"""The number of harmless words before a hidden insult, and after it."""
 
 
 def named_sides(tested: Tested) -> dict[str, Any]:
-    """How often a named side (`stance.label`) is right, and for what share of comments with a side it is.
+    """How often a named side (`stance.label`) is right, and for what share of comments with a side one is
+    named.
 
-    Naming a side where there is none is wrong.
+    Naming a side where there is none counts as wrong.
     """
     rows = [(e, p.stance.label) for e, p in tested.rows if e.stance and p.stance]
     named = [(e, label) for e, label in rows if label in SIDES]
     sided = [label in SIDES for e, label in rows if e.stance != "none"]
-    found: dict[str, Any] = {"rows": len(rows), "named": len(named)}
+    result: dict[str, Any] = {"rows": len(rows), "named": len(named)}
     right = [float(e.stance == label) for e, label in named]
     for name, values in (("precision", right), ("share_of_sides", sided)):
         if values:
-            found[name] = figure(metrics.mean, np.array(values, dtype=float), intervals=tested.intervals)
-    return found | {"share": len(named) / len(rows) if rows else None}
+            result[name] = figure(metrics.mean, np.array(values, dtype=float), intervals=tested.intervals)
+    return result | {"share": len(named) / len(rows) if rows else None}
 
 
 def own_against(tested: Tested) -> dict[str, Any]:
-    """Off-topic AUC of comments under their own story against the same ones under its twin, and another."""
+    """Off-topic AUC of comments under their own story against the same comments under its twin or another."""
     kinds: dict[str | None, list[Row]] = defaultdict(list)
     for row in tested.rows:
         kinds[row[0].slice].append(row)
-    found = {}
+    aucs = {}
     for kind in ("twin", "other"):
         rows = [*kinds["own"], *kinds[kind]]
         figures = judge(rows, tested.thresholds, intervals=tested.intervals).get(OFF_TOPIC, {})
         if "auc" in figures:
-            found[kind] = figures["auc"]
-    return found
+            aucs[kind] = figures["auc"]
+    return aucs
 
 
 def as_labelled(tested: Tested) -> dict[str, Any]:
-    """Off-topic as labelled by people, with the article and no target: each comment once."""
+    """Off-topic against its labels, with the article and no target; each comment counts once."""
     rows = {
         (e.text, e.article): replace(e, target=None, stance=None)
         for e, _ in tested.rows
@@ -75,13 +76,12 @@ def flagged_kinds(tested: Tested) -> dict[str, Any]:
 
 
 def insults_kept(tested: Tested) -> dict[str, Any]:
-    """The share of insults found alone that are also found between two long harmless comments."""
+    """Of the insults detected alone, the share also detected between two long harmless comments."""
     return _kept(tested, [e for e, _ in tested.rows], _texts("harmless_long", "alone"))
 
 
 def insults_kept_in(slice_: str) -> Check:
-    """The same, hidden in long comments of a harmless slice of the test; and how many of these are called
-    abusive without the insult."""
+    """Like `insults_kept`, with insults hidden in the long comments of a harmless slice of the test."""
 
     def check(tested: Tested) -> dict[str, Any]:
         frames = [e.text for e, _ in tested.rows if e.slice == slice_ and len(e.text.split()) >= AROUND]
@@ -98,12 +98,15 @@ def _texts(source: str, slice_: str | None) -> list[str]:
 
 
 def _kept(tested: Tested, insults: Sequence[Example], frames: Sequence[str]) -> dict[str, Any]:
-    """Each insult with the end of one harmless text before it and the beginning of another behind it."""
+    """How many insults are detected alone, and between the end of one harmless text and the start of another.
+
+    Also how many of the harmless texts are flagged without an insult.
+    """
     words = [text.split() for text in frames]
     hidden = []
     for i, insult in enumerate(insults):
-        before, behind = words[2 * i % len(words)], words[(2 * i + 1) % len(words)]
-        text = " ".join((*before[-AROUND:], insult.text, *islice(behind, AROUND)))
+        before, after = words[2 * i % len(words)], words[(2 * i + 1) % len(words)]
+        text = " ".join((*before[-AROUND:], insult.text, *islice(after, AROUND)))
         hidden.append(reworded(insult, text, slice="hidden"))
     bare = [
         reworded(insult, " ".join((*a[-AROUND:], *b[:AROUND])), slice="frame")

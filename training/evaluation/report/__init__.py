@@ -1,1 +1,1 @@
-"""The reports of evaluation: the model card, the HTML page and its plots."""
+"""Evaluation reports: the model card, the HTML page and its plots."""

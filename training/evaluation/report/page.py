@@ -1,9 +1,9 @@
-"""The HTML report of an evaluation or a calibration: tables, plots, and the worst errors to read.
+"""The HTML report of an evaluation or a calibration: tables, plots, and the worst errors.
 
     write_report(Path("report.html"), evaluation)
 
-One file that needs no network. It quotes comments, and is the only place where evaluation writes their texts:
-keep it on the comments' machine.
+It is one file and needs no network. It quotes comments, and nothing else that evaluation writes does: keep it
+on the machine that has the comments.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from parley.training.evaluation.report import plots
 from parley.training.evaluation.served_path import known
 
 WORST = 8
-"""Errors shown per kind, for each label of each test."""
+"""The most errors shown of each kind, for each label of each test."""
 HEADLINE = ("macro_f1", "character_f1", "auc", "accuracy")
-"""A table's main figure: the first of these that a label has."""
+"""The first of these that a label has is its main figure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """A comment that the model got wrong; `sure` sorts them, the most confident first."""
+    """A comment that the model got wrong; errors are sorted by `sure`, the most confident first."""
 
     kind: str
     text: str
@@ -53,9 +53,9 @@ def write_report(path: Path, evaluation: Evaluation) -> None:
             if _bins(test["slices"]["all"])
             else "",
             "errors": {
-                label: found
+                label: errors
                 for label in _labels(rows)
-                if (found := worst(rows, label, evaluation.thresholds))
+                if (errors := worst(rows, label, evaluation.thresholds))
             },
         }
         for name, test in report["tests"].items()
@@ -92,7 +92,7 @@ def write_calibration(path: Path, figures: Mapping[str, Any], *, name: str) -> N
 
 
 def table(test: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A row for each slice, cut and label, with other systems' figures beside the artifact's."""
+    """A row for each slice, cut and label, with the figures of the artifact and of other systems."""
     for kind in ("slices", "cuts"):
         for part, labels in test[kind].items():
             for label, figures in labels.items():
@@ -148,8 +148,8 @@ def _errors(rows: Sequence[Row], label: str, thresholds: Mapping[str, float]) ->
             truth, about = example.labels.get(label), ""
         if truth is None or given is None or (given >= thresholds[label]) == (truth >= 0.5):
             continue
-        kind = "found, but isn't so" if truth < 0.5 else "missed"
-        yield Error(kind, example.text, about, f"{given:.2f}, people {truth:.2f}", abs(given - truth))
+        kind = "false positive" if truth < 0.5 else "false negative"
+        yield Error(kind, example.text, about, f"score {given:.2f}, label {truth:.2f}", abs(given - truth))
 
 
 def _stance_errors(rows: Sequence[Row]) -> Iterator[Error]:
@@ -157,7 +157,7 @@ def _stance_errors(rows: Sequence[Row]) -> Iterator[Error]:
         given = prediction.stance
         if given and example.stance and given.likeliest != example.stance:
             sure = max(getattr(given, name) for name in STANCES)
-            kind = f"{example.stance}, taken for {given.likeliest}"
+            kind = f"{example.stance}, mistaken for {given.likeliest}"
             yield Error(kind, example.text, example.target or "", f"{sure:.2f}", sure)
 
 
@@ -176,7 +176,7 @@ def _write(path: Path, template: str, **values: Any) -> None:
     )
     environment.filters["number"] = cell
     text = environment.get_template(template).render(**values)
-    # Readable by the owner only: it quotes readers.
+    # Readable only by the owner, since it quotes readers.
     descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)

@@ -1,6 +1,6 @@
-"""The plots of calibration and evaluation, by Plotly: reliability of each label, figures with intervals.
+"""The plots of calibration and evaluation, made with Plotly: reliability by label, figures with intervals.
 
-Needs the extra `report`. Each function returns a piece of HTML; `script()` draws them, once per page.
+Needs the extra `report`. Each function returns a piece of HTML; the page needs `script()` once to draw them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def script() -> str:
 
 
 def reliability(bins: Mapping[str, Mapping[str, Bins]]) -> str:
-    """One small plot per title: share of positives over mean score; `bins`: title -> line's name -> bins."""
+    """A small plot per title of the share of positives over the mean score; `bins`: title -> line -> bins."""
     go, subplots = _plotly()
     columns = 4
     rows = max(1, -(-len(bins) // columns))
@@ -44,10 +44,10 @@ def reliability(bins: Mapping[str, Mapping[str, Bins]]) -> str:
         figure.add_trace(
             go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line={"color": PALE, "dash": "dot"}), **at
         )
-        for color, (name, found) in zip((INK, "#d9722e"), lines.items(), strict=False):
-            if not found:
+        for color, (name, points) in zip((INK, "#d9722e"), lines.items(), strict=False):
+            if not points:
                 continue
-            mean, share, count = zip(*found, strict=True)
+            mean, share, count = zip(*points, strict=True)
             largest = max(count)
             figure.add_trace(
                 go.Scatter(
@@ -58,7 +58,7 @@ def reliability(bins: Mapping[str, Mapping[str, Bins]]) -> str:
                     line={"color": color},
                     marker={"size": [4 + 10 * (n / largest) ** 0.5 for n in count]},
                     customdata=count,
-                    hovertemplate="score %{x:.2f}, so in %{y:.0%} of %{customdata} rows<extra>"
+                    hovertemplate="score %{x:.2f}, true in %{y:.0%} of %{customdata} rows<extra>"
                     + name
                     + "</extra>",
                 ),

@@ -1,4 +1,4 @@
-"""The portable job, for which torch and numpy are enough: copied into a packed folder as it stands.
+"""The portable job, which needs only torch and numpy; it is copied into a packed folder unchanged.
 
-Its modules import one another relatively, since the folder knows no `parley`.
+Its modules import one another relatively, since the folder has no `parley` package.
 """

@@ -1,6 +1,6 @@
-"""The network on packed rows: the same weights by the same names as parley.training.network.Network has.
+"""The network on packed rows, with the same weights and names as parley.training.network.network.Network.
 
-Rows stand behind one another without padding: linear layers see tokens alone, attention a padded view.
+Rows are concatenated without padding: linear layers see only real tokens, attention sees a padded view.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from torch import Tensor
 
 Array = NDArray[Any]
 WINDOW, WINDOW_STEP = 32, 16
-"""As parley.training.network.network has them; a test compares the two networks' answers."""
+"""As in parley.training.network.network; a test compares the two networks' answers."""
 
 
 class Packed:
-    """Rows of token ids behind one another, and where each token stands in a view padded to the longest."""
+    """Concatenated rows of token ids, and each token's place in a view padded to the longest row."""
 
     def __init__(self, ids: Array, lengths: Array, contexts: Array | None, device: str) -> None:
-        """`lengths` are tokens a row; of each row the first `contexts` tokens are of type 0, others 1."""
+        """`lengths` are the tokens per row; a row's first `contexts` tokens have type 0, the others 1."""
         rows, width = len(lengths), int(lengths.max())
         starts = np.cumsum(lengths) - lengths
         place = np.arange(width)
@@ -36,7 +36,7 @@ class Packed:
 
         self.shape = (rows, width)
         self.even = bool(int(lengths.min()) == width)
-        """Whether all rows are of one length: then the padded view is the rows themselves."""
+        """Whether all rows have the same length, so that the padded view needs no padding."""
         self.ids = put(ids.astype(np.int64))
         self.lengths, self.starts = put(lengths.astype(np.int64)), put(starts.astype(np.int64))
         self.mask = put(inside)
@@ -47,26 +47,26 @@ class Packed:
         self.types = put(types[inside].astype(np.int64))
 
     def padded(self, values: Tensor) -> Tensor:
-        """(tokens, n) to (rows, longest, n)."""
+        """Reshapes (tokens, n) to (rows, longest, n)."""
         values = values if self.even else values.index_select(0, self.index)
         return values.view(*self.shape, -1)
 
 
 class PackedNetwork:
-    """parley.training.network.Network on packed rows: the same weights by the same names, the same answers.
+    """parley.training.network.network.Network on packed rows, with the same weights, names and answers.
 
-    `shapes` has layers, heads, eps and activation of each encoder: "encoder" reads comments and articles,
-    "pair_encoder" a comment behind its context.
+    `shapes` has each encoder's layers, heads, eps and activation: "encoder" reads comments and articles,
+    "pair_encoder" a comment after its context.
     """
 
     def __init__(
         self, weights: dict[str, Tensor], shapes: Mapping[str, Mapping[str, Any]], *, half: bool = False
     ) -> None:
-        """`half`: encoders compute in bfloat16; heads never do."""
+        """With `half`, the encoders compute in bfloat16; the heads never do."""
         self.weights, self._shapes, self._half = weights, shapes, half
 
     def encode(self, encoder: str, packed: Packed) -> Tensor:
-        """(tokens, width): the last layer's answer to each token, in full precision."""
+        """The last layer's hidden state of each token, (tokens, width), in full precision."""
         shape, at = self._shapes[encoder], f"{encoder}.embeddings"
         embedded = (
             F.embedding(packed.ids, self.weights[f"{at}.word_embeddings.weight"])
@@ -80,13 +80,13 @@ class PackedNetwork:
         return hidden.float()
 
     def comments(self, packed: Packed) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of labels (rows, 8) and of each token (tokens,), and embeddings (rows, width) of norm 1."""
+        """Logits of the labels (rows, 8) and of each token (tokens,), and unit embeddings (rows, width)."""
         hidden = self.encode("encoder", packed)
         first, mean = self._pool(hidden, packed)
         weight, width = self.weights["comment_head.weight"], hidden.shape[-1]
         of_first = F.linear(first, weight[:, :width], self.weights["comment_head.bias"])
         of_mean = F.linear(mean, weight[:, width:])
-        # A window's part of the head is the mean of its tokens' parts.
+        # The head is linear, so its output on a window's mean is the mean of its outputs on the tokens.
         parts = packed.padded(F.linear(hidden, weight[:, width:])) * packed.mask[..., None]
         logits = of_first + torch.maximum(of_mean, _highest_window(parts, packed))
         spans = F.linear(hidden, self.weights["span_head.weight"], self.weights["span_head.bias"])
@@ -102,9 +102,9 @@ class PackedNetwork:
         return self._linear(stance, "stance_head"), logit, self._linear(stance, "reply_head")
 
     def _layer(self, x: Tensor, packed: Packed, name: str, shape: Mapping[str, Any]) -> Tensor:
-        own, (rows, width) = f"{name}.attention.self", packed.shape
+        prefix, (rows, width) = f"{name}.attention.self", packed.shape
         weight, bias = (
-            torch.cat([self.weights[f"{own}.{part}.{of}"] for part in ("query", "key", "value")])
+            torch.cat([self.weights[f"{prefix}.{part}.{of}"] for part in ("query", "key", "value")])
             for of in ("weight", "bias")
         )
         split = packed.padded(F.linear(x, weight, bias)).view(rows, width, 3, shape["heads"], -1)
@@ -123,7 +123,7 @@ class PackedNetwork:
         )
 
     def _pool(self, hidden: Tensor, packed: Packed) -> tuple[Tensor, Tensor]:
-        """The first token of each row, and the mean of all."""
+        """For each row, the first token's hidden state and the mean over all tokens."""
         total = hidden.new_zeros(packed.shape[0], hidden.shape[-1]).index_add(0, packed.rows, hidden)
         return hidden.index_select(0, packed.starts), total / packed.lengths[:, None]
 
@@ -136,7 +136,7 @@ class PackedNetwork:
 
 
 def _highest_window(parts: Tensor, packed: Packed) -> Tensor:
-    """(rows, n): the highest mean of `parts` (rows, longest, n) over a window; -inf where a row has none."""
+    """(rows, n): the highest mean of `parts` (rows, longest, n) over a window; -inf for rows without one."""
     rows, longest, labels = parts.shape
     highest = parts.new_full((rows, labels), -torch.inf)
     if longest <= WINDOW:

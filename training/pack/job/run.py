@@ -1,7 +1,7 @@
-"""The job: stage after stage, with checkpoints; see the folder's job.py.
+"""Runs the job stage by stage, with checkpoints; see the folder's job.py.
 
 A stage ends after its epochs (of its first task) or its minutes, whichever comes first; the learning rate
-falls with whichever is further. Embeddings are never trained, nor dropped out.
+falls with whichever has progressed further. The embedding layer is not trained, and there is no dropout.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from .tasks import Task
 
 CHECKPOINT_SECONDS, PRINT_SECONDS = 240.0, 20.0
 PART_BYTES = 15_000_000
-"""Of a part of the result at most: machines lent for a job may limit a file."""
+"""The most bytes in one file of the result: machines lent for a job may limit the size of files."""
 
 
 @dataclass
 class State:
-    """How far the job is: the stage, its steps and seconds, and each task's epoch and batch in it."""
+    """How far the job has come: the stage, its steps and seconds, and each task's epoch and batch."""
 
     stage: int = 0
     step: int = 0
@@ -42,7 +42,7 @@ class State:
 
 
 class Job:
-    """The plan of `folder`, from the start or from its checkpoint."""
+    """Runs the plan in `folder`, from the start or from a checkpoint."""
 
     def __init__(
         self, folder: Path, *, resume: bool, share: float, minutes: float | None, half: bool
@@ -55,7 +55,7 @@ class Job:
         _check(folder, self.plan["files"])
         planned = sum(stage["minutes"] or 0 for stage in self.plan["stages"])
         if minutes is not None and not planned:
-            raise SystemExit("--minutes: the stages of this plan are set in epochs")
+            raise SystemExit("--minutes: the stages of this plan are limited by epochs, not by minutes")
         self.share, self.pace = share, share if minutes is None else minutes / planned
         weights = {name: w.to(self.device) for name, w in read_weights(folder / "weights.npz").items()}
         self.network = PackedNetwork(weights, self.plan["encoders"], half=half)
@@ -74,9 +74,9 @@ class Job:
             )
 
     def run(self) -> None:
-        """Every stage in turn; then the result. When interrupted it ends after a step, with a checkpoint."""
-        for sign in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(sign, self._interrupt)
+        """Run every stage, then write the result. An interrupt ends it after a step, with a checkpoint."""
+        for interrupt in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(interrupt, self._interrupt)
         for number in range(self.state.stage, len(self.plan["stages"])):
             stage = self.plan["stages"][number]
             self._train(stage, self._tasks(stage))
@@ -90,7 +90,7 @@ class Job:
         self._interrupted = True
 
     def _tasks(self, stage: Mapping[str, Any]) -> list[Task]:
-        found = []
+        tasks = []
         for values in stage["tasks"]:
             with np.load(self.folder / f"rows-{values['name']}.npz") as file:
                 arrays = dict(file)
@@ -103,8 +103,8 @@ class Job:
                 if self.state.step == 0 or not file_.is_file():
                     np.save(file_, task.fill(self.network))
                 task.arrays["labels"] = np.load(file_)
-            found.append(task)
-        return found
+            tasks.append(task)
+        return tasks
 
     def _train(self, stage: Mapping[str, Any], tasks: Sequence[Task]) -> None:
         trained = self._parameters(stage, tasks)
@@ -145,7 +145,7 @@ class Job:
         self._print(stage, 1.0, rows / max(1e-9, time.monotonic() - printed), losses)
 
     def _parameters(self, stage: Mapping[str, Any], tasks: Sequence[Task]) -> list[dict[str, Any]]:
-        """Groups of what the stage trains: weights of its encoders' upper layers, and the heads."""
+        """Parameter groups of what the stage trains: the unfrozen layers of its encoders, and the heads."""
         read = {"encoder" if task.read in ("comments", "contrast") else "pair_encoder" for task in tasks}
         groups: dict[tuple[float, float], list[Tensor]] = defaultdict(list)
         for name, weight in self.network.weights.items():
@@ -163,7 +163,7 @@ class Job:
         return [{"params": of, "factor": f, "weight_decay": decay} for (f, decay), of in groups.items()]
 
     def _draw(self, task: Task) -> Iterator[Array]:
-        """Batches from where the task stands, epoch after epoch."""
+        """Batches from where the task left off, epoch after epoch."""
         epoch, place = self.state.places.get(task.name, (0, 0))
         while True:
             batches = task.batches(self.plan["seed"], epoch)
@@ -173,7 +173,7 @@ class Job:
             epoch, place = epoch + 1, 0
 
     def _progress(self, stage: Mapping[str, Any], task: Task) -> float:
-        """How much of the stage is done, by its time or its epochs, whichever is further."""
+        """The share of the stage that is done, by time or by epochs, whichever is further."""
         shares: list[float] = []
         if stage["minutes"]:
             shares.append(self.state.seconds / (60 * stage["minutes"] * self.pace))
@@ -207,22 +207,22 @@ class Job:
 
 
 def _trained(name: str) -> bool:
-    """Whether any stage may train it."""
+    """Whether any stage may train the weight of this name."""
     return ".embeddings." not in name
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
-    """Weights by name, in full precision; int8 ones have a scale a row, under NAME|scale."""
-    found = {}
+    """The weights by name, in full precision; int8 weights have a scale per row, under NAME|scale."""
+    weights = {}
     with np.load(file) as arrays:
         for name in (name for name in arrays if not name.endswith("|scale")):
             scale = arrays.get(f"{name}|scale", np.float32(1))
-            found[name] = torch.from_numpy(np.asarray(arrays[name].astype(np.float32) * scale))
-    return found
+            weights[name] = torch.from_numpy(np.asarray(arrays[name].astype(np.float32) * scale))
+    return weights
 
 
 def write_result(folder: Path, weights: Mapping[str, Tensor]) -> list[str]:
-    """Writes the weights in half precision as result-1.npz, ...; returns the names of the files."""
+    """Write the weights in half precision as result-1.npz, ...; returns the names of the files."""
     parts: list[dict[str, Array]] = [{}]
     size = 0
     for name, weight in weights.items():
@@ -238,7 +238,7 @@ def write_result(folder: Path, weights: Mapping[str, Tensor]) -> list[str]:
 
 
 def _check(folder: Path, files: Mapping[str, str]) -> None:
-    """Raises SystemExit where a file is not what was packed."""
+    """Raises SystemExit if a file is not as it was packed."""
     for name, digest in files.items():
         file = folder / name
         if not file.is_file() or sha256(file.read_bytes()).hexdigest() != digest:
@@ -246,10 +246,10 @@ def _check(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def main(folder: Path, arguments: Sequence[str] | None = None) -> None:
-    """Runs the job of `folder` as the command line says."""
+    """Run the job in `folder` with the command line's options."""
     parser = argparse.ArgumentParser(prog="job.py", description="Run the training packed in this folder.")
     parser.add_argument("--resume", action="store_true", help="continue from checkpoint.pt")
-    parser.add_argument("--minutes", type=float, help="time for all stages, divided as planned")
+    parser.add_argument("--minutes", type=float, help="minutes for all stages, divided as in the plan")
     parser.add_argument(
         "--share",
         type=float,

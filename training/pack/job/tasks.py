@@ -1,4 +1,4 @@
-"""The tasks of a stage: rows of one kind, batches of them, and their loss."""
+"""The tasks of a stage: rows of one kind, their batches and their loss."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from .network import Array, Packed, PackedNetwork
 
 TEMPERATURE = 0.05
 UNKNOWN = -1
-"""A stance, reply or token that nobody labelled; of labels and off_topic that is NaN."""
+"""The value of an unlabelled stance, reply or token; unlabelled labels and off_topic are NaN."""
 
 
 @dataclass
 class Task:
-    """Rows of one kind, `read` as "pairs", "replies", "comments" or "contrast", and how often they are."""
+    """Rows of one kind, `read` as "pairs", "replies", "comments" or "contrast".
+
+    A batch has `rows` of them, and the task has a batch at every `every`-th step.
+    """
 
     name: str
     read: str
@@ -39,15 +42,15 @@ class Task:
             self._starts[name] = np.cumsum(lengths) - lengths
 
     def take_share(self, share: float, rng: np.random.Generator) -> None:
-        """Keep a random share of the places, of at least `rows`."""
+        """Draw from a random share of the rows, at least one batch."""
         count = max(self.rows, round(len(self.places) * share))
         self.places = np.sort(rng.permutation(self.places)[:count])
 
     def batches(self, seed: int, epoch: int) -> list[Array]:
-        """The rows of one epoch in batches, in a shuffled order.
+        """One epoch's rows in batches, in a shuffled order.
 
-        Rows of one length share batches, which need no padding; what is left over of each length is
-        batched by like length.
+        Rows of equal length share batches, which need no padding; the remainders are batched by similar
+        length.
         """
         rng = np.random.default_rng((seed, epoch))
         order = rng.permutation(self.places)
@@ -74,23 +77,23 @@ class Task:
         return total, {f"{self.name}.{name}": part.detach() for name, part in parts.items()}
 
     def _pairs(self, network: PackedNetwork, batch: Array) -> dict[str, Tensor]:
-        """Each label's mean loss over the batch: a row that lacks it counts as 0."""
+        """Each label's mean loss over the batch; a row without the label counts as 0."""
         stance, off_topic, reply = network.pairs(self._packed(batch, "contexts"))
         weight, parts = self._values("weight", batch), {}
         side = self._values("stance", batch, torch.int64)
         if (known := side != UNKNOWN).any():
             chances = stance.log_softmax(-1)
-            # The last side, "not entailed", is any but the first.
+            # The last side, "not entailed", means any side but the first.
             chances = torch.cat([chances, chances[:, 1:].logsumexp(-1, keepdim=True)], -1)
             losses = -chances.gather(1, side.clamp(min=0)[:, None]).squeeze(1)
             parts["stance"] = (losses * weight * known).mean()
-        wrong = self._values("off_topic", batch)
-        if (known := ~wrong.isnan()).any():
-            losses = F.binary_cross_entropy_with_logits(off_topic, wrong.nan_to_num(), reduction="none")
+        labels = self._values("off_topic", batch)
+        if (known := ~labels.isnan()).any():
+            losses = F.binary_cross_entropy_with_logits(off_topic, labels.nan_to_num(), reduction="none")
             parts["off_topic"] = (losses * weight * known).mean()
-        said = self._values("reply", batch, torch.int64)
-        if (known := said != UNKNOWN).any():
-            losses = F.cross_entropy(reply, said.clamp(min=0), reduction="none")
+        replies = self._values("reply", batch, torch.int64)
+        if (known := replies != UNKNOWN).any():
+            losses = F.cross_entropy(reply, replies.clamp(min=0), reduction="none")
             parts["reply"] = (losses * weight * known).mean()
         return parts
 
@@ -106,14 +109,14 @@ class Task:
         return parts
 
     def _contrast(self, network: PackedNetwork, batch: Array) -> dict[str, Tensor]:
-        """Which of the batch's articles is the comment's, and the cosine as off-topic's logit."""
-        articles, own = np.unique(self.arrays["article"][batch], return_inverse=True)
+        """Losses for picking the comment's article among the batch's, and for off-topic from the cosines."""
+        articles, places = np.unique(self.arrays["article"][batch], return_inverse=True)
         contexts = self._flat("article_ids", "article_lengths", articles)
         lengths = self.arrays["article_lengths"][articles].astype(np.int64)
         _, _, context = network.comments(Packed(contexts, lengths, None, self.device))
         _, _, embedding = network.comments(self._packed(batch))
         cosines = embedding @ context.T
-        place = torch.from_numpy(own).to(self.device)
+        place = torch.from_numpy(places).to(self.device)
         true = F.one_hot(place, len(articles)).float()
         scale, bias = network.weights["off_topic_scale"], network.weights["off_topic_bias"]
         weight = torch.where(true > 0, 1.0, 1.0 / max(1, len(articles) - 1))
@@ -123,14 +126,14 @@ class Task:
         }
 
     def fill(self, network: PackedNetwork) -> Array:
-        """The labels, those that a row lacks answered by `network`: what it knows, it is to keep."""
+        """The labels, with missing ones filled in by `network`, so that it keeps what it knows."""
         labels = self.arrays["labels"].astype(np.float32)
         order = self.places[np.argsort(self.arrays["lengths"][self.places], kind="stable")]
         with torch.no_grad():
             for start in range(0, len(order), 64):
                 batch = order[start : start + 64]
-                said = network.comments(self._packed(batch))[0].sigmoid().cpu().numpy()
-                labels[batch] = np.where(np.isnan(labels[batch]), said, labels[batch])
+                scores = network.comments(self._packed(batch))[0].sigmoid().cpu().numpy()
+                labels[batch] = np.where(np.isnan(labels[batch]), scores, labels[batch])
         return labels
 
     def _packed(self, batch: Array, contexts: str | None = None) -> Packed:
@@ -139,7 +142,7 @@ class Task:
         return Packed(self._flat("ids", "lengths", batch), lengths, of_context, self.device)
 
     def _flat(self, name: str, lengths: str, rows: Array) -> Array:
-        """What the flat array `name` has for `rows`, row behind row."""
+        """The values of the flat array `name` for `rows`, concatenated."""
         counts = self.arrays[lengths][rows].astype(np.int64)
         shift = self._starts[lengths][rows] - (np.cumsum(counts) - counts)
         return np.asarray(self.arrays[name][np.repeat(shift, counts) + np.arange(counts.sum())])

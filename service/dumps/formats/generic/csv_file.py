@@ -109,19 +109,19 @@ class CsvReader:
 
     def _raw_rows(self) -> Iterator[RawRow]:
         recovering = False
-        while (found := self._rows.next()) is not None:
-            problem = found.problem
-            if problem is None and len(found.cells) != len(self._header):
-                problem = f"{len(found.cells)} cells, where the header has {len(self._header)}"
-            if problem is None and recovering and found.raw.count('"') % 2:
+        while (parsed := self._rows.next()) is not None:
+            problem = parsed.problem
+            if problem is None and len(parsed.cells) != len(self._header):
+                problem = f"{len(parsed.cells)} cells, where the header has {len(self._header)}"
+            if problem is None and recovering and parsed.raw.count('"') % 2:
                 problem = "belongs to the broken row above"
-            recovering = problem is not None and (recovering or '"' in found.raw)
+            recovering = problem is not None and (recovering or '"' in parsed.raw)
             if problem is not None:
-                self._rows.again(found)
-                yield RawRow(problem=problem, line=found.line, raw=found.lines[0][1].rstrip("\r\n"))
+                self._rows.again(parsed)
+                yield RawRow(problem=problem, line=parsed.line, raw=parsed.lines[0][1].rstrip("\r\n"))
             else:
-                values = dict(zip(self._header, found.cells, strict=True))
-                yield RawRow(values=values, line=found.line, raw=found.raw.rstrip("\r\n"))
+                values = dict(zip(self._header, parsed.cells, strict=True))
+                yield RawRow(values=values, line=parsed.line, raw=parsed.raw.rstrip("\r\n"))
 
     def _read_header(self) -> tuple[str, ...]:
         header = self._rows.next()

@@ -1,4 +1,4 @@
-"""The expanded size of a column of an Arrow or Parquet file, found before it is expanded.
+"""Determines how large a column of an Arrow or Parquet file is when expanded, before expanding it.
 
 A few bytes can stand for any number: a compressed buffer, a text that many rows point to, a list of a billion
 nulls. `Unpacked` reports the sizes that an Arrow message states, before pyarrow unpacks it; `sizes` says how
@@ -139,7 +139,7 @@ def _is_view(types: Any, kind: Any) -> bool:
 
 
 def _of_lists(pa: Any, column: Any, afford: Callable[[int], None]) -> NDArray[np.int64]:
-    """One for each element, plus the elements' sizes."""
+    """One byte for each element, plus the elements' sizes."""
     if pa.types.is_map(column.type):
         offsets = column.offsets.to_numpy(zero_copy_only=False)
         counts = np.diff(offsets)

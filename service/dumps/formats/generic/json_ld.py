@@ -39,12 +39,12 @@ def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments of every article on the page, in order, read at once: the page is small."""
     page, broken = _page(source)
     roots, problems = _data(page)
-    found = comments(roots) or comments(items(page))
+    on_page = comments(roots) or comments(items(page))
     if problems or broken:
-        found = [comment for comment in found if isinstance(comment["text"], str)]
-    for row, comment in enumerate(found, start=1):
+        on_page = [comment for comment in on_page if isinstance(comment["text"], str)]
+    for row, comment in enumerate(on_page, start=1):
         comment["id"] = comment["id"] or str(source.rows_before + row)
-    for comment in found:
+    for comment in on_page:
         parent, article = comment.pop("parent"), comment.pop("article")
         if parent is not None:
             comment["parent.id"] = parent["id"]
@@ -52,7 +52,7 @@ def read(source: Source, index: Index) -> Iterator[RawRow]:
     yield from problems
     if broken is not None:
         raise broken
-    if not found and not problems:
+    if not on_page and not problems:
         raise NothingToScore(
             f"{source.place}: no comments found: the page has no schema.org Comment as JSON-LD, microdata or "
             "RDFa"
@@ -72,7 +72,7 @@ def _data(page: str) -> tuple[list[Any], list[RawRow]]:
 
 
 def _page(source: Source) -> tuple[str, DumpError | None]:
-    """The page, and why it broke off, if it did."""
+    """The page's text, and the error if it broke off."""
     parts, size = [], 0
     try:
         for chunk in source.chunks():

@@ -18,7 +18,7 @@ from parley.service.dumps.reading.record import Columns, RawRow, Record, raw_jso
 from parley.service.dumps.reading.source import Source
 
 _DEPTH = 3
-"""How deep a document's list is searched for."""
+"""The nesting depth down to which a document's list of comments is searched for."""
 
 
 class JsonLinesReader:
@@ -60,9 +60,9 @@ def document_path(head: str, text: str) -> str | None:
     if begun is None or text in begun:
         # An incomplete object means a document over several lines, unless the line is just long.
         return "" if begun is not None and line_end and not _is_whole(first) else None
-    found = _list_in(begun, text, _DEPTH) or _list_in(begun, None, _DEPTH)
-    if found is not None:
-        return found
+    path = _list_in(begun, text, _DEPTH) or _list_in(begun, None, _DEPTH)
+    if path is not None:
+        return path
     return "" if line_end and not _is_whole(first) else None
 
 
@@ -95,7 +95,7 @@ def _list_in(value: Mapping[str, Any], text: str | None, depth: int) -> str | No
             if text is None or text in inner[0]:
                 return f"{key}.item"
         elif isinstance(inner, dict) and depth > 1:
-            found = _list_in(inner, text, depth - 1)
-            if found is not None:
-                return f"{key}.{found}"
+            path = _list_in(inner, text, depth - 1)
+            if path is not None:
+                return f"{key}.{path}"
     return None

@@ -1,6 +1,6 @@
 """The plain text of an article's web page with its comments, as copied from a browser.
 
-   News / Region                          breadcrumb, navigation and by-lines: skipped
+    News / Region                          breadcrumb, navigation and by-lines: skipped
     Bridge over the Lum to Close           the first headline is the title
     The council voted ...                  the paragraphs up to the comments are the article
     by: Anna from: Lower Lum               a comment starts with its author and place
@@ -228,10 +228,10 @@ def _headers(lines: Sequence[str]) -> list[_Header]:
 
 def _who(line: str) -> tuple[str, str | None]:
     """Name and place in "NAME from: PLACE"; the place is None if missing."""
-    found = _FROM.search(line)
-    if found is None:
+    match = _FROM.search(line)
+    if match is None:
         return line.strip(), None
-    return line[: found.start()].strip(), line[found.end() :].strip()
+    return line[: match.start()].strip(), line[match.end() :].strip()
 
 
 def _start(lines: Sequence[str], at: int) -> int:

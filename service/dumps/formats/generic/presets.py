@@ -103,10 +103,10 @@ class PresetReader:
         except DumpError as error:
             self._source.remarks.append(str(error))
 
-    def _add_rows(self, found: Iterator[Row], index: Index) -> None:
-        first = next(found, None)
+    def _add_rows(self, rows: Iterator[Row], index: Index) -> None:
+        first = next(rows, None)
         names = first.cells if first else []
-        for row in found:
+        for row in rows:
             values = dict(zip(names, row.cells, strict=False))
             held = {name: values.get(column) or None for name, column in self._preset.article.items()}
             if held["id"] is not None:
@@ -117,7 +117,7 @@ class PresetReader:
 class _PresetColumns(Columns):
     """Optional columns: formats change between versions."""
 
-    def check(self, found: object, *, place: str) -> None:
+    def check(self, names: object, *, place: str) -> None:
         self.unseen.clear()
 
 
@@ -154,10 +154,10 @@ def _discourse_archive(record: Record) -> Record | RawRow:
         return RawRow(skip="a private message", values={"id": record.id})
     extra.pop("post_cooked", None)
     url = record.article.url if record.article else None
-    found = _TOPIC.match(url or "")
+    match = _TOPIC.match(url or "")
     title = record.article.title if record.article else None
-    article = Article(id=found["id"], url=found["topic"], title=title) if found else record.article
-    id = f"{found['id']}/{found['number']}" if found else record.id
+    article = Article(id=match["id"], url=match["topic"], title=title) if match else record.article
+    id = f"{match['id']}/{match['number']}" if match else record.id
     return replace(record, id=id, article=article, extra=extra)
 
 
@@ -190,8 +190,8 @@ def _takeout(record: Record) -> Record:
 def _reddit_own(record: Record) -> Record:
     """Ids as in Reddit's archives; the link has the submission's."""
     parent, link = record.parent and record.parent.id, record.article and record.article.url
-    found = _SUBMISSION.search(link or "")
-    article = Article(id=f"t3_{found[1]}" if found else None, url=link) if link else None
+    match = _SUBMISSION.search(link or "")
+    article = Article(id=f"t3_{match[1]}" if match else None, url=link) if link else None
     extra = {name: value for name, value in record.extra.items() if name not in ("ip", "media", "gildings")}
     return replace(
         record,

@@ -60,8 +60,8 @@ class TableReader:
         self.columns = columns.names(self._found)
         self.types = {
             name: kind
-            for found, kind in self._found.items()
-            for name in columns.names([found])
+            for column, kind in self._found.items()
+            for name in columns.names([column])
             if name not in REPEATED and self._storable(kind)
         }
 
@@ -81,7 +81,7 @@ class TableReader:
         plain = self._pa.parquet.ParquetFile(source.stream, **options)
         self._found = self._types(plain.schema_arrow)
         self._rows = plain.metadata.num_rows
-        # A text in many rows may be in the file once: it is read like that, and measured before it is
+        # A text in many rows may be in the file once. It is read in that form, and measured before it is
         # multiplied.
         columns = (plain.schema.column(n) for n in range(len(plain.schema)))
         texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
@@ -171,7 +171,7 @@ class TableReader:
         return column.cast(self._pa.timestamp("us", kind.tz), safe=False)
 
     def _storable(self, kind: Any) -> bool:
-        """Whether Parquet has the type: Arrow has more."""
+        """Whether Parquet has the type; Arrow has more types."""
         schema = self._pa.schema([("column", kind)])
         try:
             self._pa.parquet.ParquetWriter(self._pa.BufferOutputStream(), schema).close()

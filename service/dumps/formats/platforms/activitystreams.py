@@ -87,8 +87,8 @@ def _visibility(thing: Mapping[str, Any]) -> str | None:
 
 
 def _addresses(thing: Mapping[str, Any], *keys: str) -> list[str]:
-    found = (dig(entry, "id") or entry for key in keys for entry in entries(thing.get(key)))
-    return [address.partition("://")[2] or address for address in found if isinstance(address, str)]
+    ids = (dig(entry, "id") or entry for key in keys for entry in entries(thing.get(key)))
+    return [address.partition("://")[2] or address for address in ids if isinstance(address, str)]
 
 
 def _values(note: Mapping[str, Any], id: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Hacker News: Algolia's search (`hits`) and items (`children`), and the official API's items, one a line."""
+"""Hacker News: Algolia's search (`hits`) and items (`children`), the official API's items (one per line)."""
 
 from __future__ import annotations
 

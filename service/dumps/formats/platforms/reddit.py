@@ -31,8 +31,8 @@ def read(source: Source, index: Index) -> Iterator[RawRow]:
     """The comments; archives have them in order of writing, so parents come before replies."""
     for submission in objects_beside(_submissions(source), source):
         add(submission, index)
-    for found in objects(source):
-        yield found if found.problem else replace(found, values=values(found.values))
+    for parsed in objects(source):
+        yield parsed if parsed.problem else replace(parsed, values=values(parsed.values))
 
 
 def _submissions(source: Source) -> Source | None:

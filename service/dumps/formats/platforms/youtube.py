@@ -21,7 +21,7 @@ _WATCH = "https://www.youtube.com/watch?v="
 
 
 def looks(head: str) -> bool:
-    """Whether the API's name for comments stands here."""
+    """Whether the API's name for comments occurs here."""
     return head.lstrip().startswith(("{", "[")) and bool(_KIND.search(head))
 
 

@@ -80,11 +80,11 @@ def add_users(source: Source, index: Index) -> None:
 
 
 def _comments(source: Source) -> Iterator[RawRow]:
-    for found in objects(source):
-        if found.problem:
-            yield found
+    for parsed in objects(source):
+        if parsed.problem:
+            yield parsed
             continue
-        comment = found.values
+        comment = parsed.values
         revisions = entries(comment.get("revisions"))
         gone = comment.get("deletedAt") is not None
         values = {
@@ -98,7 +98,7 @@ def _comments(source: Source) -> Iterator[RawRow]:
             "status": comment.get("status"),
             "rating": unwrapped(comment.get("rating")),
         }
-        yield replace(found, values=values, skip="deleted" if gone else None)
+        yield replace(parsed, values=values, skip="deleted" if gone else None)
 
 
 def unwrapped(value: Any) -> Any:
@@ -118,12 +118,12 @@ def read_csv(source: Source, index: Index) -> Iterator[RawRow]:
         index.add_article(story[0], url=story[1] or None, title=words(story[2]), text=None)
     for user in _rows_beside(source, "users.csv", least=3):
         index.add_author(user[0], user[2] or None)
-    for found in checked_rows(source, (_CSV_COLUMNS - 1, _CSV_COLUMNS)):
-        row, line = found.cells, found.line
+    for parsed in checked_rows(source, (_CSV_COLUMNS - 1, _CSV_COLUMNS)):
+        row, line = parsed.cells, parsed.line
         if tuple(row[:7]) == _CSV_HEADER:
             continue  # a header as in the documentation, though the importer itself has none
-        if found.problem is not None:
-            yield RawRow(line=line, problem=found.problem, raw=found.lines[0][1].rstrip("\r\n"))
+        if parsed.problem is not None:
+            yield RawRow(line=line, problem=parsed.problem, raw=parsed.lines[0][1].rstrip("\r\n"))
             continue
         id, author, story_id, created, body, parent, status = row[:7]
         values = {
@@ -146,9 +146,9 @@ def _rows_beside(source: Source, name: str, *, least: int) -> Iterator[list[str]
         return
     try:
         with closing(beside):
-            for found in checked_rows(beside):
-                if found.problem is None and len(found.cells) >= least and found.cells[0]:
-                    yield found.cells
+            for parsed in checked_rows(beside):
+                if parsed.problem is None and len(parsed.cells) >= least and parsed.cells[0]:
+                    yield parsed.cells
     except DumpError as error:
         source.remarks.append(str(error))
 

@@ -28,11 +28,11 @@ def read(source: Source, index: Index) -> Iterator[RawRow]:
             url, title = asset.get("url"), words(asset.get("title"))
             index.add_article(id, url=url if isinstance(url, str) else None, title=title, text=None)
     add_users(source, index)
-    for found in objects(source):
-        if found.problem:
-            yield found
+    for parsed in objects(source):
+        if parsed.problem:
+            yield parsed
             continue
-        comment = found.values
+        comment = parsed.values
         status = comment.get("status")
         values = {
             "id": comment.get("id"),
@@ -44,7 +44,7 @@ def read(source: Source, index: Index) -> Iterator[RawRow]:
             "status": _STATUS.get(status, status) if isinstance(status, str) else None,
         }
         gone = comment.get("deleted_at") is not None
-        yield replace(found, values=values, skip="deleted" if gone else None)
+        yield replace(parsed, values=values, skip="deleted" if gone else None)
 
 
 FORMAT = Native(read=read, extras={"status": "string"})

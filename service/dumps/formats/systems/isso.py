@@ -25,7 +25,7 @@ SELECT c.id, c.parent, c.created, c.mode, c.text, c.author, c.likes, c.dislikes,
 FROM comments c LEFT JOIN threads t ON t.id = c.tid ORDER BY c.id
 """
 _SMALLEST_ROW = 8
-"""Least bytes per row: more rows than fit into the file mean that it is damaged."""
+"""The fewest bytes per row: if the file has more rows than fit into it, it is damaged."""
 _JSON = re.compile(r'^\s*\[\s*\{[^{}\[\]]*"comments"\s*:\s*\[')
 
 
@@ -47,8 +47,8 @@ def read(source: Source, index: Index) -> Iterator[RawRow]:
             )
     count = 0
     try:
-        for found in _database(source):
-            yield found
+        for comment in _database(source):
+            yield comment
             count += 1
     except UnicodeDecodeError as error:  # SQLite's message may quote bytes that aren't text
         raise DumpError(f"{source.place} is damaged: its tables can't be read; copy it again") from error

@@ -21,10 +21,10 @@ def looks(head: str) -> bool:
 
 
 def read(source: Source, index: Index) -> Iterator[RawRow]:
-    """The comments. What was typed (`orig`, Markdown) goes before what was made of it (`text`, HTML)."""
-    for found in objects(source):
-        comment = found.values
-        if found.problem is None and "version" in comment and "locator" not in comment:
+    """The comments. The text as typed (`orig`, Markdown) is preferred to the rendered one (`text`, HTML)."""
+    for parsed in objects(source):
+        comment = parsed.values
+        if parsed.problem is None and "version" in comment and "locator" not in comment:
             continue  # the first line
         typed, url = comment.get("orig"), dig(comment, "locator", "url")
         values = {
@@ -40,7 +40,7 @@ def read(source: Source, index: Index) -> Iterator[RawRow]:
             "format": "markdown" if typed else "html",
             "score": comment.get("score"),
         }
-        yield replace(found, values=values, skip="deleted" if comment.get("delete") is True else None)
+        yield replace(parsed, values=values, skip="deleted" if comment.get("delete") is True else None)
 
 
 FORMAT = Native(read=read, extras={"score": "int64"})

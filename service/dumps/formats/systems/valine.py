@@ -33,11 +33,11 @@ def read(source: Source, index: Index) -> Iterator[RawRow]:
     waline = bool(_WALINE.match(head))
     path = "data.Comment.item" if waline else "item" if head.startswith("[") else "results.item"
     if head.startswith(_STREAMING):
-        for found in objects(source):
-            if found.problem is None:
-                yield _comment(found.values, source, markdown=False)
-            elif found.line != 1:  # the first line says what the file is
-                yield found
+        for parsed in objects(source):
+            if parsed.problem is None:
+                yield _comment(parsed.values, source, markdown=False)
+            elif parsed.line != 1:  # the first line says what the file is
+                yield parsed
         return
     if head.startswith("{") and not waline and '"results"' not in head:
         path = ""

@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the tables of articles, keys and suggestions."""
+    """Create the tables of articles, keys and suggestions."""
     moment = sa.DateTime(timezone=True)
     op.create_table(
         "articles",

@@ -1,4 +1,4 @@
-"""The article that a client sent with a decision, for those that name none that is kept."""
+"""The article that a client sent with a decision, for decisions whose article isn't stored."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add the article that a client sent along."""
+    """Add the article that a client sent with a decision."""
     op.add_column(
         "suggestions",
         sa.Column(

@@ -22,7 +22,7 @@ SCORES = (
 
 
 def upgrade() -> None:
-    """Make the desk's tables."""
+    """Create the desk's tables."""
     _make_queues()
     _make_decisions()
     _make_people()

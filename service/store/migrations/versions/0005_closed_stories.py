@@ -1,4 +1,4 @@
-"""Stories that age may close, and that may be opened again."""
+"""Stories that can close by age, and that can be reopened."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Make the table of stories anew, with their state."""
+    """Recreate the table of stories, with their state."""
     op.drop_table("stories")  # nothing wrote to it yet
     moment = sa.DateTime(timezone=True)
     op.create_table(

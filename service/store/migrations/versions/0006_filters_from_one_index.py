@@ -1,4 +1,4 @@
-"""The index of the queue's order also holds what its filters count, so that counting reads no comment."""
+"""The index of the queue's order also covers what its filters count, so that counting reads no comments."""
 
 from alembic import op
 
@@ -9,6 +9,6 @@ NAME, TABLE = "ix_queue_items_need", "queue_items"
 
 
 def upgrade() -> None:
-    """Widen the index."""
+    """Add the columns to the index."""
     op.drop_index(NAME, TABLE)
     op.create_index(NAME, TABLE, ["queue_id", "state", "need", "id", "label", "story", "language"])

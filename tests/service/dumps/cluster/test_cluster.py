@@ -1,4 +1,4 @@
-"""`--engine ray` on a cluster of two nodes: the rows of one machine, and nothing lost with a worker."""
+"""`--engine ray` on a cluster of two nodes: the same rows as on one, and nothing lost with a worker."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.conftest import WORDS
 
 ray = pytest.importorskip("ray", reason="needs the extra cluster")
 pq = pytest.importorskip("pyarrow.parquet")
-# Ray's own warnings are its business.
+# Ray's own warnings are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 ROWS = 500
@@ -34,7 +34,7 @@ ROWS = 500
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Any]:
-    """Two nodes with a core each, and a connection to them."""
+    """Two nodes with one core each, and a connection to them."""
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
@@ -49,7 +49,7 @@ def nodes() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """JSON lines with blank and broken ones among them, some without an id, some that stand twice."""
+    """JSON lines, some blank or broken, some without an id, some duplicated."""
     chance = random.Random(5)
     lines = []
     for i in range(ROWS):
@@ -75,7 +75,7 @@ def job(tiny_artifact: Path, form: str, **options: Any) -> Job:
 
 
 def workers_of(cluster: Any) -> list[int]:
-    """The processes on our own nodes that hold a scorer."""
+    """The processes on our own nodes that have a scorer."""
     raylets = [node.all_processes["raylet"][0].process.pid for node in cluster.list_all_nodes()]
     children = [
         int(pid)
@@ -86,7 +86,7 @@ def workers_of(cluster: Any) -> list[int]:
 
 
 def receipts(folder: Path) -> dict[str, int]:
-    """The receipts in the output of a cluster, and when each was written."""
+    """The receipts in a cluster's output, and when each was written."""
     return {path.name: path.stat().st_mtime_ns for path in (folder / "_parley").glob("part-*.json")}
 
 
@@ -119,7 +119,7 @@ def test_a_worker_killed_in_mid_run_loses_nothing(
     assert there.actions == here.actions
 
 
-def test_parquet_goes_on_where_its_driver_died(
+def test_parquet_resumes_where_its_driver_died(
     nodes: Any, dump: Path, tiny_artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = job(tiny_artifact, "parquet")
@@ -152,10 +152,10 @@ def test_parquet_goes_on_where_its_driver_died(
     )
     after = receipts(out)
     assert len(after) == total
-    # A worker that was under way when the driver died may have ended its piece a moment later.
+    # A worker that was busy when the driver died may have finished its piece a moment later.
     kept = {name for name, when in after.items() if written.get(name) == when}
     assert kept == written.keys(), "what was done is not done again"
-    assert len(written) <= total - len(ended) < total, "and it did what was left"
+    assert len(written) <= total - len(ended) < total, "and the rest was done"
     assert 0 < there.earlier < there.scored
     score_here(source, tmp_path / "here.parquet", wanted)
     assert pq.read_table(out).to_pylist() == pq.read_table(tmp_path / "here.parquet").to_pylist()

@@ -1,4 +1,4 @@
-"""CSV as people hold it: other delimiters, other encodings, broken quotation marks, and nothing lost."""
+"""CSV as people have it: other delimiters, other encodings, broken quotation marks, and nothing lost."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_lines_that_are_not_utf8_are_counted(tmp_path: Path) -> None:
     source.close()
 
 
-def test_packed_input(read: Read) -> None:
+def test_compressed_input(read: Read) -> None:
     assert texts(read("a.csv.gz", gzip.compress(b"text,x\nhello,1\n"))) == ["hello"]
 
 
@@ -52,9 +52,9 @@ def test_lines_within_a_cell_are_kept_and_counted(read: Read) -> None:
 
 
 BROKEN = {
-    "to the end of the file": '1,"never closed\n2,two\n3,three\n',
-    "up to another cell's mark": '1,"never closed\n2,"two"\n3,three\n',
-    "up to another cell's mark that ends its line": '1,"never closed\n2,two\n3,"three"\n',
+    "open to the end of the file": '1,"never closed\n2,two\n3,three\n',
+    "open up to another cell's mark": '1,"never closed\n2,"two"\n3,three\n',
+    "open up to another cell's mark at the line's end": '1,"never closed\n2,two\n3,"three"\n',
     "a mark that is not doubled": '1,"an "inner" mark"\n2,two\n3,three\n',
 }
 
@@ -69,16 +69,16 @@ def test_a_broken_quotation_mark_costs_its_own_row_only(read: Read, content: str
     assert "quotation mark" in str(rows[0].problem)
 
 
-def test_the_rest_of_a_broken_cell_is_no_row_of_its_own(read: Read) -> None:
+def test_the_rest_of_a_broken_cell_is_not_a_row(read: Read) -> None:
     rows = read("a.csv", 'text,x\n"one\nsays "b" now\nend",1\nfine,2\n')
     assert texts(rows) == [None, None, None, "fine"]
 
 
-def test_a_mark_within_a_plain_cell_is_text(read: Read) -> None:
+def test_a_quotation_mark_within_an_unquoted_cell_is_text(read: Read) -> None:
     assert texts(read("a.csv", 'text,x\na 5" nail,1\nsay "hi",2\n')) == ['a 5" nail', 'say "hi"']
 
 
-def test_cells_too_many_or_too_few(read: Read) -> None:
+def test_too_many_or_too_few_cells(read: Read) -> None:
     rows = read("a.csv", "id,text\n1,one,more\n2\n3,three\n")
     assert texts(rows) == [None, None, "three"]
     assert [row.problem for row in rows if isinstance(row, RawRow)] == [
@@ -97,7 +97,7 @@ def test_awkward_texts(read: Read) -> None:
     ]
 
 
-def test_headers_without_a_name_or_twice(read: Read) -> None:
+def test_empty_and_repeated_headers(read: Read) -> None:
     (row,) = read("a.csv", ",text,x,x\n0,hello,1,2\n")
     assert isinstance(row, Record)
     assert row.extra == {"column_1": "0", "x": "1", "x_4": "2"}
@@ -110,18 +110,18 @@ def test_a_missing_column_is_named_with_the_flag(read: Read) -> None:
         read("a.csv", "id,text\n1,x\n", map=["article.title=titel"])
 
 
-def test_a_spreadsheet_is_no_text(read: Read) -> None:
+def test_a_spreadsheet_is_not_a_csv(read: Read) -> None:
     with pytest.raises(DumpError, match=r"a.csv is not text; save a spreadsheet as CSV"):
         read("a.csv", b"PK\x03\x04\x14\x00\x06\x00,more\n")
 
 
-def test_of_very_many_columns_some_are_named(read: Read) -> None:
+def test_an_error_names_some_of_very_many_columns(read: Read) -> None:
     header = ",".join(f"c{i}" for i in range(100))
     with pytest.raises(DumpError, match=r"c38, c39 and 60 more\. Name"):
         read("a.csv", f"{header}\n")
 
 
-def test_nothing_in_it(read: Read) -> None:
+def test_an_empty_file(read: Read) -> None:
     with pytest.raises(NothingToScore, match="is empty"):
         read("a.csv", "")
     with pytest.raises(DumpError, match="no readable header row: every line is blank"):
@@ -157,7 +157,7 @@ def test_what_a_csv_writer_writes_is_read_back(
         st.lists(st.sampled_from(['"', ",", " ", "\n", '""', 'a"', ""]), max_size=4), min_size=1, max_size=5
     )
 )
-def test_no_word_is_lost_wherever_the_marks_stand(
+def test_no_word_is_lost_wherever_quotation_marks_are(
     tmp_path_factory: pytest.TempPathFactory, marks: list[list[str]]
 ) -> None:
     words = [f"word{i}x{j}" for i, row in enumerate(marks) for j, _ in enumerate(row)]

@@ -1,4 +1,4 @@
-"""What becomes of each system's export: told by its content, joined, in UTC, without what has gone."""
+"""How each system's export is read: detected by its content, joined, in UTC, without deleted comments."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read_path(path: Path, *, name: str | None = None, base_url: str | None = Non
 
 @pytest.fixture
 def dump(tmp_path: Path) -> Dump:
-    """The records of an export by id, and what was skipped; every row must be good."""
+    """The records of an export by id, and what was skipped; no row may be bad."""
 
     def dump(name: str, **options: str) -> tuple[dict[str | None, Record], dict[str, int]]:
         rows, skipped = read_path(exports.write(tmp_path, name), **options)  # type: ignore[arg-type]
@@ -54,12 +54,12 @@ def test_every_format_is_documented() -> None:
 
 
 @pytest.mark.parametrize("name", exports.NAMES)
-def test_told_by_content(name: str, tmp_path: Path) -> None:
+def test_detected_by_content(name: str, tmp_path: Path) -> None:
     path = exports.write(tmp_path, name)
     with closing(Source(path)) as source:
         assert detect(source) == name
     if path.is_file() and name not in ("jsonl", "csv", "page", "reddit", "isso"):
-        # The name says nothing: the content must.
+        # The name says nothing, so the content must.
         packed = tmp_path / "other" / "dump"
         packed.parent.mkdir()
         packed.write_bytes(
@@ -83,7 +83,7 @@ def test_columns_of_a_reader_are_those_of_its_rows(name: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["disqus", "coral", "youtube", "isso"])
-def test_what_has_names_of_its_own_takes_no_map(name: str, tmp_path: Path) -> None:
+def test_formats_with_fixed_columns_refuse_map(name: str, tmp_path: Path) -> None:
     with (
         closing(Source(exports.write(tmp_path, name))) as source,
         pytest.raises(DumpError, match="no columns to --map"),
@@ -91,7 +91,7 @@ def test_what_has_names_of_its_own_takes_no_map(name: str, tmp_path: Path) -> No
         open_reader(source, name=name, columns=Columns.parse(["text=body"]))
 
 
-def test_who_maps_columns_means_a_table(tmp_path: Path) -> None:
+def test_mapping_columns_means_a_table(tmp_path: Path) -> None:
     path = exports.write(tmp_path, "civil-comments")
     with closing(Source(path)) as source:
         reader = open_reader(source, columns=Columns.parse(["text=comment_text", "target=id"]))
@@ -119,7 +119,7 @@ def test_disqus(dump: Dump) -> None:
     assert orphan.parent == Parent(id="13")
     assert reply.article == Article(id="100", url=f"{BRIDGE}?a=1&b=2", title="Bridge & tunnel to close")
     assert (reply.author_id, reply.author_name, first.author_name) == ("ben1", "Ben", "Anna M")
-    # Old exports have no Z; the time is UTC all the same.
+    # Old exports have no Z, but the time is UTC.
     assert first.created_at == datetime(2024, 6, 4, 18, 2, tzinfo=UTC)
     assert reply.extra == {"category": "Town", "status": "approved"}
     assert not any("mail" in str(row) or "192.0.2" in str(row) for row in rows.values())
@@ -143,7 +143,7 @@ def test_wordpress(tmp_path: Path, version: str) -> None:
     assert {row.article for row in rows.values()} == {article}
     assert [row.extra["status"] for row in rows.values()] == ["approved", "pending", "trash"]
     assert rows["21"].created_at == NOON
-    # Without the time in UTC there is the site's own time, whose zone nobody tells.
+    # Without the time in UTC there is only the site's local time, whose zone is unknown.
     assert (rows["23"].created_at, rows["23"].extra["created_at_as_sent"]) == (None, "2024-06-04 18:02:00")
     assert [row.parent and row.parent.text for row in rows.values()] == [None, rows["21"].text, None]
     assert (rows["21"].author_id, rows["23"].author_id) == ("3", None)
@@ -283,7 +283,7 @@ def test_discourse(dump: Dump) -> None:
 def test_coral_users_own_export(dump: Dump) -> None:
     rows, _ = dump("coral-user")
     assert rows["c1"].article == Article(id=BRIDGE, url=BRIDGE)
-    # In the words of the site's locale: no one can tell June 4 from 6 April.
+    # In the format of the site's locale: 4 June and 6 April look alike.
     assert (rows["c1"].created_at, rows["c1"].extra["created_at_as_sent"]) == (None, "6/4/2024, 4:02:00 PM")
 
 
@@ -298,7 +298,7 @@ def test_isso(dump: Dump) -> None:
     assert [row.extra["status"] for row in rows.values()] == ["approved", "pending", "approved"]
 
 
-def test_isso_is_only_read(tmp_path: Path) -> None:
+def test_isso_is_opened_read_only(tmp_path: Path) -> None:
     path = exports.write(tmp_path, "isso")
     before = (path.read_bytes(), path.stat().st_mtime_ns)
     path.chmod(0o444)
@@ -318,7 +318,7 @@ def test_databases_that_are_not_issos(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     with closing(sqlite3.connect(path)) as base, base:
         base.execute("CREATE TABLE threads (id)")
-        # A view could be made to run for ever.
+        # A view could be written to run for ever.
         base.execute(
             "CREATE VIEW comments AS WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) "
             "SELECT n FROM r"
@@ -331,7 +331,7 @@ def test_databases_that_are_not_issos(tmp_path: Path) -> None:
         read_path(packed)
 
 
-def test_a_database_whose_schema_is_no_text(tmp_path: Path) -> None:
+def test_a_database_whose_schema_is_not_text(tmp_path: Path) -> None:
     path = exports.write(tmp_path, "isso")
     path.write_bytes(path.read_bytes().replace(b"CREATE TABLE", b"CREATE T\xf1BLE"))
     with pytest.raises(DumpError, match=r"its tables can't be read|no such table"):
@@ -361,8 +361,8 @@ def test_commento(dump: Dump) -> None:
     assert list(rows) == ["h2", "h1", "h4", "h5", "h6"]
     assert skipped == {"deleted": 1}
     assert rows["h2"].parent == Parent(id="h1", text="Close *it*.")
-    assert rows["h4"].parent is None  # it answered itself
-    assert rows["h5"].parent == Parent(id="h6", text="Two.")  # and these two each other
+    assert rows["h4"].parent is None  # it was a reply to itself
+    assert rows["h5"].parent == Parent(id="h6", text="Two.")  # and these two replied to each other
     assert rows["h6"].parent == Parent(id="h5", text="One.")
     assert rows["h1"].article == Article(id=BRIDGE, url=BRIDGE)
     assert (rows["h1"].author_name, rows["h2"].author_id, rows["h2"].extra["status"]) == (
@@ -392,7 +392,7 @@ def test_json_ld(dump: Dump) -> None:
     assert rows["#c1"].created_at == NOON
 
 
-def test_nested_replies_of_a_page_whose_comments_have_no_names(tmp_path: Path) -> None:
+def test_nested_replies_of_a_page_whose_comments_have_no_ids(tmp_path: Path) -> None:
     inner = {"@type": "Comment", "text": "Yes.", "comment": {"@type": "Comment", "text": "Why?"}}
     first = {"@type": "Comment", "text": "Close it.", "upvoteCount": "7", "comment": [inner]}
     page = {
@@ -431,7 +431,7 @@ def test_activitystreams(dump: Dump) -> None:
     )
     assert (reply.article, first.article, alone.article) == (article, article, None)
     assert reply.parent == Parent(id="https://s.example/1", text="<p>Close it.</p>")
-    assert first.parent is None  # it answers the article
+    assert first.parent is None  # it replies to the article
     assert circle.parent == Parent(id="https://s.example/6", text="Two.")
     assert reply.extra["warning"] == "angry"
 
@@ -474,7 +474,7 @@ def test_an_export_cut_short_says_so(tmp_path: Path) -> None:
         read_path(tmp_path / "a.json", name="commento")
 
 
-def test_what_plugins_keep_in_the_place_of_comments_is_none(tmp_path: Path) -> None:
+def test_what_plugins_store_as_comments_is_skipped(tmp_path: Path) -> None:
     kinds = (
         "order_note",
         "action_log",
@@ -510,7 +510,7 @@ def test_an_older_comentario(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "nobody", ["00000000-0000-0000-0000-000000000000", "0", "anonymous", "-1", "[deleted]"]
 )
-def test_a_stand_in_for_nobody_is_no_person(nobody: str) -> None:
+def test_a_placeholder_author_is_no_author(nobody: str) -> None:
     record = Columns().record({"text": "x", "author.id": nobody, "author.name": "Walker"}, row=1)
     assert (record.author_id, record.author_name) == (None, "Walker")
     assert Columns().record({"text": "x", "author": "Anonymous"}, row=1).author_name is None

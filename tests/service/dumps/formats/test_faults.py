@@ -1,4 +1,4 @@
-"""A damaged file is scored as far as it goes: every cell of the table of `tests.service.dumps.faults`."""
+"""A damaged file is scored as far as it can be read: every cell of `tests.service.dumps.faults`' table."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytest.importorskip("ijson")
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", LONG)
-def test_what_stands_before_the_damage_comes_out(name: str, fault: str, tmp_path: Path) -> None:
+def test_rows_before_the_damage_are_read(name: str, fault: str, tmp_path: Path) -> None:
     outcome = try_out(name, fault, tmp_path)
     assert outcome.rows == outcome.expected > 0
     if fault == "cut archive":
@@ -45,7 +45,7 @@ def test_every_format_is_in_the_table() -> None:
     assert set(INPUTS) - set(LONG) == {"parquet", "arrow", "isso"}
 
 
-def test_the_whole_run_tells_where_it_broke(tmp_path: Path) -> None:
+def test_a_run_says_where_the_dump_broke(tmp_path: Path) -> None:
     name, data, expected = damaged(LONG["disqus"], "cut in the middle")
     (tmp_path / name).write_bytes(data)
     with closing(Source(tmp_path / name)) as source:
@@ -57,7 +57,7 @@ def test_the_whole_run_tells_where_it_broke(tmp_path: Path) -> None:
     assert f"broke off at line {line}" in summary.cut_short
 
 
-def test_a_bad_character_costs_itself(tmp_path: Path) -> None:
+def test_a_bad_character_costs_only_itself(tmp_path: Path) -> None:
     spots = [
         "&#8;",
         "&#x1F;",
@@ -76,7 +76,7 @@ def test_a_bad_character_costs_itself(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text(f'<disqus xmlns:dsq="d">{posts}</disqus>')
     with closing(Source(tmp_path / "a.xml")) as source:
         names = [row.author_name for row in open_reader(source) if isinstance(row, Record)]
-    # A number too large is no reference at all.
+    # A number that is too large is no character reference at all.
     assert names == [None, None, None, None, "a & b", "a&b;c & d", "1 < 2", None, None, "&", "A"]
 
 
@@ -157,7 +157,7 @@ PACKED: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("name", PACKED)
-def test_every_packing_whole_and_cut(name: str, tmp_path: Path) -> None:
+def test_every_compression_whole_and_cut(name: str, tmp_path: Path) -> None:
     packed, path = PACKED[name](), tmp_path / "a"
     path.write_bytes(packed)
     assert read(path, "jsonl", 2000).rows == 2000
@@ -223,7 +223,7 @@ def test_a_database_with_a_damaged_page(tmp_path: Path) -> None:
         ("coral-csv", "stories.csv"),
     ],
 )
-def test_damage_beside_the_comments_costs_what_stands_there(name: str, beside: str, tmp_path: Path) -> None:
+def test_damage_outside_the_comments_costs_only_what_is_there(name: str, beside: str, tmp_path: Path) -> None:
     given = exports.write(tmp_path, name)
     with closing(Source(given)) as source:
         whole = len(list(open_reader(source)))
@@ -236,7 +236,7 @@ def test_damage_beside_the_comments_costs_what_stands_there(name: str, beside: s
         assert "broke off" in source.remarks[0]
 
 
-def test_archived_comments_come_though_the_others_break_off(tmp_path: Path) -> None:
+def test_archived_comments_are_read_although_the_others_break_off(tmp_path: Path) -> None:
     folder = exports.write(tmp_path, "coral")
     path = folder / "comments.json"
     packed = gzip.compress(path.read_bytes())
@@ -245,7 +245,7 @@ def test_archived_comments_come_though_the_others_break_off(tmp_path: Path) -> N
     assert read(folder, "coral", 0).rows == 3
 
 
-def test_the_words_at_a_fault_are_not_told(tmp_path: Path) -> None:
+def test_errors_do_not_quote_the_words_at_a_fault(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text(
         '{"version": 1, "comments": [{"commentHex": "a", "markdown": "secret" x}]}'
     )

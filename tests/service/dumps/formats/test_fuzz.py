@@ -1,6 +1,6 @@
-"""Readers and writers over damaged exports: a clear error or bad rows, soon, in little memory, nothing else.
+"""Readers and writers on damaged exports: a clear error or bad rows, soon, in little memory, nothing else.
 
-`make fuzz` tries each format many times as often, PARLEY_FUZZ_SEED in other ways.
+`make fuzz` tries each format many more times; PARLEY_FUZZ_SEED changes the damage.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from parley.service.errors import DumpError
 from tests.service.dumps import exports
 
 ROUNDS = int(os.environ.get("PARLEY_FUZZ_ROUNDS", "60"))
-"""How often each format is tried: a number, not a time, so that every machine tries the same."""
+"""How often each format is tried: a count, not a duration, so that every machine does the same."""
 SEED = os.environ.get("PARLEY_FUZZ_SEED", "")
 SLOWEST = 5.0
-"""Seconds of processor time for a file that takes hundredths of one."""
+"""Most seconds of processor time for a file that normally takes hundredths of a second."""
 MEMORY = 200 * 2**20
 SCORER = Scorer.load(null=True)
 _TOKENS = [
@@ -69,7 +69,7 @@ _TOKENS = [
 
 
 def damage(data: bytes, chance: random.Random) -> bytes:
-    """The data with a few bytes or stretches changed, lost, doubled, or put elsewhere."""
+    """The data with a few bytes or spans changed, lost, doubled or moved."""
     out = bytearray(data)
     for _ in range(chance.randint(1, 4)):
         at = chance.randrange(len(out) + 1)
@@ -89,14 +89,14 @@ def damage(data: bytes, chance: random.Random) -> bytes:
 
 
 def score_all(path: Path, name: str | None, form: str) -> None:
-    """Read a dump to its end and write its rows, as `parley score` does; a DumpError is a fair answer."""
+    """Read a dump to its end and write its rows, as `parley score` does; a DumpError is allowed."""
     with suppress(DumpError), closing(Source(path, base_url="https://news.example")) as source:
         run = Run(Selection(open_reader(source, name=name)), SCORER, WRITERS[form])
         run.write(numbered(run.batches()), BytesIO(), BytesIO())
 
 
 def numbered(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same batches; every row of them knows its place in the dump."""
+    """The same batches, with each row's place in the dump."""
     for batch in batches:
         assert all(record.row > 0 for record in batch.good)
         assert all(row.row > 0 for row in batch.bad)
@@ -104,7 +104,7 @@ def numbered(batches: Iterator[Batch]) -> Iterator[Batch]:
 
 
 def peak() -> int:
-    """The most memory that this process has had, in bytes."""
+    """The peak memory of this process, in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

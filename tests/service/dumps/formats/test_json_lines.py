@@ -32,11 +32,11 @@ def test_good_and_bad_lines_in_order(read: Read) -> None:
     assert bad[1].problem == 'not a JSON object; a comment is {"text": "..."}'
 
 
-def test_format_is_seen_in_the_content(read: Read) -> None:
+def test_format_is_detected_from_the_content(read: Read) -> None:
     assert texts(read("dump", '{"text": "one"}\n')) == ["one"]
 
 
-def test_the_format_named_goes_before_the_extension(read: Read) -> None:
+def test_a_named_format_overrides_the_extension(read: Read) -> None:
     assert texts(read("a.csv", '{"text": "one"}\n', format="jsonl")) == ["one"]
 
 
@@ -49,7 +49,7 @@ def test_a_megabyte_of_text(read: Read) -> None:
     assert texts(read("a.jsonl", json.dumps({"text": text}))) == [text]
 
 
-def test_a_line_beyond_all_measure_is_a_bad_row(read: Read) -> None:
+def test_an_enormous_line_is_a_bad_row(read: Read) -> None:
     rows = read("a.jsonl", b'{"text": "' + b"x" * (2 * MAX_LINE) + b'"}\n{"text": "next"}\n')
     assert texts(rows) == [None, "next"]
     assert isinstance(rows[0], RawRow)

@@ -1,6 +1,6 @@
-"""Web pages whose comments stand in linked data, however they are written."""
+"""Web pages with comments as linked data, however it is written."""
 
-# ruff: noqa: E501 - pages as they are
+# ruff: noqa: E501 - pages in their original form
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_graph_of_references(tmp_path: Path) -> None:
     ]
 
 
-def test_what_refers_to_itself_in_circles_ends(tmp_path: Path) -> None:
+def test_circular_references_end(tmp_path: Path) -> None:
     graph = [
         comment("A", **{"@id": "#a", "parentItem": {"@id": "#b"}}),
         comment("B", **{"@id": "#b", "parentItem": {"@id": "#a"}, "comment": [{"@id": "#a"}, {"@id": "#b"}]}),
@@ -134,7 +134,7 @@ def test_rdfa(tmp_path: Path) -> None:
     assert told(read(tmp_path, RDFA)) == [("Mend it.", "Vera", None, "Bridge")]
 
 
-def test_json_ld_goes_before_what_says_the_same_again(tmp_path: Path) -> None:
+def test_json_ld_takes_precedence_over_the_same_in_markup(tmp_path: Path) -> None:
     assert len(read(tmp_path, script({**ARTICLE, "comment": [comment("Mend it.")]}) + MICRODATA)) == 1
 
 

@@ -1,6 +1,6 @@
-"""Tables and JSON that people made themselves: other dialects, other names, one document in place of lines."""
+"""Tables and JSON that people made themselves: other dialects, other names, one document instead of lines."""
 
-# ruff: noqa: E501 - tables as they are
+# ruff: noqa: E501 - tables in their original form
 
 from __future__ import annotations
 
@@ -53,7 +53,15 @@ COMMENTS = [{"id": "1", "text": "Mend it."}, {"id": "2", "text": "Why?", "parent
         json.dumps({"comments": COMMENTS[:1]}) + "\n" + json.dumps({"comments": COMMENTS[1:]}),
         "\n".join(json.dumps(comment, indent=2) for comment in COMMENTS[:2]) + '\n"no comment"',
     ],
-    ids=["list", "pretty list", "a key", "deep, pretty", "with a mark", "a page a line", "pretty objects"],
+    ids=[
+        "list",
+        "pretty list",
+        "a key",
+        "deep, pretty",
+        "with a byte order mark",
+        "a page per line",
+        "pretty objects",
+    ],
 )
 def test_one_document(tmp_path: Path, document: str) -> None:
     pytest.importorskip("ijson")
@@ -105,7 +113,7 @@ def test_times(sent: Any, expected: datetime | None) -> None:
 
 
 @pytest.mark.parametrize("parent", ["0.0", "root", "NULL", "nan", "-1", "", 0, None, "0"])
-def test_what_stands_for_no_parent(tmp_path: Path, parent: Any) -> None:
+def test_values_that_mean_no_parent(tmp_path: Path, parent: Any) -> None:
     lines = exports._lines({"id": "5", "text": "Mend it.", "parent": {"id": parent}})
     row = rows_of(write(tmp_path, lines, "a.jsonl"))[0]
     assert isinstance(row, Record)
@@ -150,7 +158,7 @@ def test_tsv_without_quoting(tmp_path: Path) -> None:
     ]
 
 
-def test_recognition_is_not_bound_to_http(tmp_path: Path) -> None:
+def test_namespaces_are_recognised_with_https_too(tmp_path: Path) -> None:
     text = exports.wordpress().replace("http://", "https://")
     with closing(Source(write(tmp_path, text, "a"))) as source:
         assert detect(source) == "wordpress"
@@ -173,7 +181,7 @@ def test_an_importers_csv_with_a_header(tmp_path: Path) -> None:
     assert texts(rows_of(path)) == texts(whole)
 
 
-def test_names_that_say_what_they_hold() -> None:
+def test_columns_with_telling_names_are_guessed() -> None:
     columns = ["Comment", "Title", "user_name", "Posted At", "likes", "url"]
     assert guess(columns, taken={"text"}) == {
         "article.title": "Title", "author.name": "user_name", "created_at": "Posted At"
@@ -202,12 +210,12 @@ def test_what_is_guessed_counts_as_the_field(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", ["likes>ten", "likes<=", "likes>=1O"])
-def test_an_order_of_no_numbers_is_refused(given: str) -> None:
+def test_a_comparison_needs_a_number_or_a_date(given: str) -> None:
     with pytest.raises(DumpError, match="neither a number nor a date"):
         Filter.parse(given)
 
 
-def test_the_format_of_texts_is_said_once(tmp_path: Path) -> None:
+def test_text_format_applies_to_rows_without_a_format(tmp_path: Path) -> None:
     path = write(tmp_path, "body,format\n<p>Mend <b>it</b></p>,\n*it*,markdown\n")
     rows = rows_of(path, columns=Columns.parse(["text=body"], text_format="html"))
     assert [row.format for row in rows if isinstance(row, Record)] == ["html", "markdown"]
@@ -245,7 +253,7 @@ def test_one_text(run: Any) -> None:
     assert run("-o", "out.jsonl").exit_code == 2
 
 
-def test_guesses_are_told(run: Any, tmp_path: Path) -> None:
+def test_guesses_are_reported(run: Any, tmp_path: Path) -> None:
     write(tmp_path, "Comment,Title\nMend it.,Bridge\n", "in.csv")
     result = run("in.csv", "-o", "out.jsonl", "--map", "text=Comment")
     assert "guessed from column names: article.title=Title" in result.stderr

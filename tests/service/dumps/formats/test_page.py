@@ -1,4 +1,4 @@
-"""An article's page as plain text: title, article, comments, who answers whom, and no boilerplate in them."""
+"""An article's page as plain text: title, article, comments, who replies to whom, and no boilerplate."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def test_authors_places_and_times(example: list[Record]) -> None:
     assert [r.id for r in example] == [f"article-page-{i}" for i in range(1, 7)]
 
 
-def test_an_answer_has_its_parent_and_no_other_comment_has(example: list[Record]) -> None:
+def test_only_a_reply_has_a_parent(example: list[Record]) -> None:
     parents = [r.parent for r in example]
     assert parents[1] is not None
     assert (parents[1].id, parents[1].text) == ("article-page-1", example[0].text)
     assert [parent for i, parent in enumerate(parents) if i != 1] == [None] * 5
 
 
-def test_texts_are_whole_and_end_where_they_end(example: list[Record]) -> None:
+def test_texts_are_whole_and_end_where_they_should(example: list[Record]) -> None:
     assert example[0].text.endswith("mend the cracks.")
     assert example[2].text.count("\n\n") == 1
     assert example[2].text.endswith("Well done for once.")
     assert example[5].text.endswith("start today!!!")
 
 
-def test_the_article_without_the_furniture(example: list[Record]) -> None:
+def test_the_article_without_navigation_and_boilerplate(example: list[Record]) -> None:
     article = example[0].article
     assert article is not None
     assert article.text is not None
@@ -77,7 +77,7 @@ Comments
 {comments}"""
 
 
-def test_answers_to_answers_and_an_answer_whose_parent_is_elsewhere(read: Read) -> None:
+def test_replies_to_replies_and_a_reply_whose_parent_is_elsewhere(read: Read) -> None:
     comments = "\n\n".join(
         f"{answer}by: N{i}\nJune {i}, 2024 1:00 PM\nText number {i} is this."
         for i, answer in enumerate(["In Response\n\n", "", "In Response\n\n", "In Response\n\n", ""], start=1)
@@ -88,7 +88,7 @@ def test_answers_to_answers_and_an_answer_whose_parent_is_elsewhere(read: Read) 
     assert found == [None, None, "p-2", "p-2", None]
 
 
-def test_an_empty_comment_is_a_bad_row_and_its_answer_still_answers_it(read: Read) -> None:
+def test_an_empty_comment_is_a_bad_row_and_its_reply_keeps_its_parent(read: Read) -> None:
     comments = (
         "by: A\nJune 1, 2024 1:00 PM\n\n\nIn Response\n\nby: B\nJune 1, 2024 2:00 PM\nWhat do you mean?\n"
     )
@@ -100,7 +100,7 @@ def test_an_empty_comment_is_a_bad_row_and_its_answer_still_answers_it(read: Rea
     assert answer.parent.id == "p-1"
 
 
-def test_a_by_line_of_the_article_is_no_comment(read: Read) -> None:
+def test_the_articles_byline_is_not_a_comment(read: Read) -> None:
     page = PAGE.format(comments="by: A from: Town\nNice pool, that.\n").replace(
         "The pool", "by: Petra Holm\n\nThe pool"
     )
@@ -117,7 +117,7 @@ def test_a_by_line_of_the_article_is_no_comment(read: Read) -> None:
         "\n\nPetra Holm\n",
     ],
 )
-def test_what_follows_the_last_comment_is_not_of_it(read: Read, tail: str) -> None:
+def test_what_follows_the_last_comment_is_not_part_of_it(read: Read, tail: str) -> None:
     page = PAGE.format(
         comments="by: A\nJune 1, 2024 1:00 PM\nNice pool.\nTruly so.\n\nI mean it, honestly I do."
     )
@@ -133,7 +133,7 @@ def test_windows_line_ends_and_hard_spaces(read: Read) -> None:
     assert (row.text, row.author_name, row.extra) == ("Nice pool.", "A", {"author.place": "Town"})
 
 
-def test_a_headline_in_the_first_line_is_not_of_the_text(read: Read) -> None:
+def test_a_headline_in_the_first_line_is_not_part_of_the_text(read: Read) -> None:
     (row,) = read("p.txt", "Will the pool ever open its doors?\n\nIt may yet do so.\n\nby: A from: B\nYes.\n")
     assert isinstance(row, Record)
     assert row.article == Article(title="Will the pool ever open its doors?", text=None)

@@ -1,6 +1,6 @@
-"""What comes out of the answers and exports of platforms, one format after another."""
+"""What is read from the responses and exports of platforms, format by format."""
 
-# ruff: noqa: E501 - a format a line
+# ruff: noqa: E501 - one format per line
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ EXPECTED: dict[str, tuple[list[tuple[Any, ...]], Article | None]] = {
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_what_comes_out(name: str, tmp_path: Path) -> None:
+def test_each_format_is_read(name: str, tmp_path: Path) -> None:
     rows, article = EXPECTED[name]
     told, found, _ = read(exports.write(tmp_path, name), base_url="https://n.example")
     assert told == name
@@ -79,7 +79,7 @@ def test_what_comes_out(name: str, tmp_path: Path) -> None:
     assert found[0].created_at.replace(microsecond=0) == NOON
 
 
-def test_private_and_gone_are_left_out(tmp_path: Path) -> None:
+def test_private_and_deleted_posts_are_skipped(tmp_path: Path) -> None:
     assert read(exports.write(tmp_path, "mastodon"))[2] == {"a private message": 1}
     assert read(exports.write(tmp_path, "discourse-topic"))[2] == {"an action": 1}
     two = exports.TELEGRAM[0].replace("public_supergroup", "personal_chat")
@@ -94,7 +94,7 @@ def write(folder: Path, name: str, *values: Any) -> Path:
 
 
 def test_other_shapes_of_the_same(tmp_path: Path) -> None:
-    """What the same system hands out by another way."""
+    """The same system's other responses and exports."""
     comment = exports._reddit_comment("c1", "Close it.", "t3_s1")
     told, rows, _ = read(write(tmp_path, "arctic.json", {"data": [comment]}))
     assert (told, [row.id for row in rows]) == ("reddit-listing", ["t1_c1"])
@@ -172,7 +172,7 @@ def test_other_shapes_of_the_same(tmp_path: Path) -> None:
     assert read(tmp_path / "leancloud.json")[1][0].id == "v1"
 
 
-def test_a_mastodon_archive_as_it_comes(tmp_path: Path) -> None:
+def test_a_mastodon_archive_as_downloaded(tmp_path: Path) -> None:
     import tarfile
 
     with tarfile.open(tmp_path / "archive.tar.gz", "w:gz") as archive:

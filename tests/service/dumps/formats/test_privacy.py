@@ -1,4 +1,4 @@
-"""What `parley score` promises of private posts and of names: none scored, none written."""
+"""`parley score` and privacy: private posts are not scored, names are not written."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_notes_for_followers_when_asked_for(tmp_path: Path) -> None:
 
 
 def pseudonymized(path: Path, pseudonyms: Pseudonyms, form: str = "jsonl") -> bytes:
-    """What comes out, without the texts, which are not searched for names."""
+    """The output without the texts, which are not searched for names."""
     out = BytesIO()
     with closing(Source(path)) as source:
         run = Run(
@@ -132,7 +132,7 @@ def test_a_name_in_every_field_of_every_format(name: str, tmp_path: Path, pseudo
 
 
 def with_names(row: Record, columns: tuple[str, ...], address: bool) -> Record:
-    """The row with a name in all it can hold, in an address or beside other words."""
+    """The row with a name in every field that can have one, in an address or beside other words."""
     value = f"https://x.example/users/{LIKE_A_NAME.lower()}/3" if address else f"by-{LIKE_A_NAME}_3"
     extra: Mapping[str, Any] = {**dict.fromkeys(columns), **row.extra}
     return replace(
@@ -155,7 +155,7 @@ COLUMNS_OF_PERSONS = {
 }  # fmt: skip
 
 
-def test_columns_of_ones_own_that_name_a_person(tmp_path: Path, pseudonyms: Pseudonyms) -> None:
+def test_own_columns_that_name_a_person(tmp_path: Path, pseudonyms: Pseudonyms) -> None:
     row = {
         "id": f"{LIKE_A_NAME}-1",
         "text": "Mend it.",
@@ -184,5 +184,5 @@ def test_replies_find_their_parents_under_their_new_ids(tmp_path: Path, pseudony
     assert out[1]["parent"]["id"] == out[0]["id"] != "mira-1"
     assert out[3]["parent"]["id"] == out[2]["id"]
     assert out[2]["id"].startswith("https://x.example/@")
-    assert out[1]["id"] == "17"  # a number names nobody
+    assert out[1]["id"] == "17"  # a number doesn't identify anybody
     assert b"mira" not in b"".join(pseudonymized(path, pseudonyms).splitlines()).lower()

@@ -1,4 +1,4 @@
-"""Parents, articles and authors are found wherever they stand, in the order of the dump and on disk."""
+"""Parents, articles and authors are found wherever they are; order stays, and waiting rows go to disk."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def parents(rows: Iterable[Record | RawRow]) -> list[str | None]:
     return [row.parent.text if isinstance(row, Record) and row.parent else None for row in rows]
 
 
-def test_before_behind_missing_and_itself() -> None:
+def test_parents_before_after_missing_and_itself() -> None:
     rows = joined([record("b", "a"), record("a"), record("c", "a"), record("d", "none"), record("e", "e")])
     assert parents(rows) == ["text of a", None, "text of a", None, None]
     assert rows[3].parent == Parent(id="none")  # type: ignore[union-attr]
@@ -51,11 +51,11 @@ def test_without_reading_ahead_only_what_came_is_known() -> None:
     with closing(Index()) as index:
         rows = iter(Joined(items(), index, skipped=Counter(), read_ahead=False))
         assert parents([next(rows)]) == [None]
-        assert taken == ["b"]  # it doesn't wait for more of a pipe than it needs
+        assert taken == ["b"]  # it reads no more of a pipe than it needs
         assert parents(rows) == [None, "text of a"]
 
 
-def test_reading_stops_where_the_parent_has_come() -> None:
+def test_reading_stops_once_the_parent_has_come() -> None:
     taken: list[str] = []
 
     def items() -> Iterator[Record]:
@@ -69,7 +69,7 @@ def test_reading_stops_where_the_parent_has_come() -> None:
         assert taken == ["b", "x", "a"]
 
 
-def test_what_has_gone_is_counted_and_still_known() -> None:
+def test_deleted_comments_are_counted_and_still_known() -> None:
     skipped: Counter[str] = Counter()
     bad = RawRow(problem="x", row=2)
     rows = joined(
@@ -80,7 +80,7 @@ def test_what_has_gone_is_counted_and_still_known() -> None:
     assert [row.parent for row in (rows[0], rows[2])] == [Parent(id="a")] * 2  # type: ignore[union-attr]
 
 
-def test_circles_end() -> None:
+def test_reply_cycles_end() -> None:
     rows = joined([record("a", "c"), record("b", "a"), record("c", "b")], rooted=True)
     assert parents(rows) == ["text of c", "text of a", "text of b"]
 
@@ -101,7 +101,7 @@ IDS = st.sampled_from(["a", "b", "c", "d", "\ud800", "\0"])
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(IDS, st.none() | IDS), max_size=12), st.integers(1, 4), st.booleans())
-def test_order_and_count_stay_and_every_parent_there_is_is_found(
+def test_order_and_count_stay_and_every_existing_parent_is_found(
     pairs: list[tuple[str, str | None]], waiting: int, rooted: bool
 ) -> None:
     items = [record(id, parent, row=row) for row, (id, parent) in enumerate(pairs, start=1)]

@@ -1,4 +1,4 @@
-"""Exports in several parts: a folder, an archive or several arguments are one dump."""
+"""Exports in several parts: a folder, an archive or several arguments are read as one dump."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read(*given: Path, name: str | None = None, **options: Any) -> tuple[list[Re
 
 
 def wordpress_parts(folder: Path) -> list[Path]:
-    """Three parts of one site; a reply stands in the part before its parent's."""
+    """Three parts of one site's export; a reply comes one part before its parent."""
     comments = [
         exports._wp_comment(1, "First.") + exports._wp_comment(2, "An answer.", parent=3),
         exports._wp_comment(3, "Third."),
@@ -90,7 +90,7 @@ def test_two_months_of_reddit(tmp_path: Path) -> None:
         assert [row.article and row.article.title for row in records] == ["Bridge"] * 3
 
 
-def test_pages_of_an_answer_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+def test_numbered_pages_are_read_in_numerical_order(tmp_path: Path) -> None:
     pytest.importorskip("ijson")
     for number in (1, 2, 10):
         (tmp_path / f"page-{number}.json").write_text(json.dumps(exports.youtube_page(number), indent=1))
@@ -112,7 +112,7 @@ def test_tables_with_other_columns(tmp_path: Path) -> None:
     assert "users.csv" in told.remarks[0]
 
 
-def test_one_that_breaks_off_does_not_end_the_others(tmp_path: Path) -> None:
+def test_a_file_that_breaks_off_does_not_end_the_others(tmp_path: Path) -> None:
     first, second, third = wordpress_parts(tmp_path)
     text = second.read_text()
     second.write_text(text[: text.index("</wp:comment>") + 20])
@@ -126,7 +126,7 @@ def test_one_that_breaks_off_does_not_end_the_others(tmp_path: Path) -> None:
     assert third.exists()
 
 
-def test_what_comes_numbered_after_a_main_file(tmp_path: Path) -> None:
+def test_numbered_files_follow_their_main_file(tmp_path: Path) -> None:
     for name in ("comments.csv", "comments(1).csv", "comments(2).csv", "subscriptions.csv"):
         (tmp_path / name).write_text(f"id,text\n{name},Well said.\n")
     assert [row.id for row in read(tmp_path)[0] if isinstance(row, Record)] == [
@@ -134,7 +134,7 @@ def test_what_comes_numbered_after_a_main_file(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_what_is_no_dump(tmp_path: Path) -> None:
+def test_files_that_are_not_dumps(tmp_path: Path) -> None:
     with pytest.raises(NothingToScore, match="is an empty folder"):
         read(tmp_path)
     for name in ("a", "b"):
@@ -165,7 +165,7 @@ def test_killed_and_resumed_the_parts_give_the_same_bytes(form: str, tmp_path: P
     out = tmp_path / f"out.{form}"
     kills = 0
     while kills < 2:
-        out.unlink(missing_ok=True)  # it was through before it could be killed: once more
+        out.unlink(missing_ok=True)  # it finished before it could be killed: try again
         running = subprocess.Popen(command(out))
         manifest = tmp_path / f"out.{form}.parts" / "manifest.jsonl"
         had = manifest.read_bytes().count(b"\n") if manifest.exists() else 0

@@ -110,7 +110,7 @@ def test_without_pyarrow_the_extra_is_named(read: Read, monkeypatch: pytest.Monk
 AWKWARD = {
     "numbers for ids": {"id": pa.array([7]), "parent.id": pa.array([6]), "author.id": pa.array([1.0])},
     "a day": {"created_at": pa.array([date(2024, 6, 4)])},
-    "times past Python's": {
+    "times beyond Python's range": {
         "created_at": pa.array([2**62], pa.timestamp("us")),
         "own": pa.array([2**62], pa.timestamp("us", "UTC")),
         "nanoseconds": pa.array([1_717_516_920_000_000_001], pa.timestamp("ns", "UTC")),
@@ -162,12 +162,12 @@ def test_numbers_that_their_column_cannot_hold_are_kept_beside_it(batch: int, tm
     rows = pq.read_table(io.BytesIO(out.getvalue())).to_pylist()
     others = [json.loads(row["input.others"] or "{}").get("n") for row in rows]
     kept = [row["n"] if other is None else other for row, other in zip(rows, others, strict=True)]
-    # Where the first rows tell that no one type holds them, the column is of text.
+    # If the first rows already have several types, the column is text.
     assert kept == (numbers if batch == 1 else list(map(str, numbers)))
 
 
 def test_times_that_python_cannot_hold_are_kept_as_numbers(read: Read) -> None:
-    columns = {"text": ["a"], **AWKWARD["times past Python's"]}
+    columns = {"text": ["a"], **AWKWARD["times beyond Python's range"]}
     (row,) = read("a.arrow", arrow(pa.table(columns), ipc.new_file))
     assert isinstance(row, Record)
     assert row.created_at is None
@@ -186,7 +186,7 @@ def refused_without_expanding(path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["text", "article"])
-def test_a_small_file_of_long_texts_is_refused_before_they_are_made(tmp_path: Path, where: str) -> None:
+def test_a_small_file_of_long_texts_is_refused_before_it_expands(tmp_path: Path, where: str) -> None:
     pa = pytest.importorskip("pyarrow")
     import pyarrow.parquet as pq
 
@@ -206,7 +206,7 @@ def _nulls() -> Any:
 
 
 def _views() -> Any:
-    """A thousand texts that are one."""
+    """A thousand texts that share one buffer."""
     view = np.array([3_000_000, int.from_bytes(b"aaaa", "little"), 0, 0], dtype=np.int32)
     buffers = [None, pa.py_buffer(np.tile(view, 1000)), pa.py_buffer(LONG.encode())]
     return pa.Array.from_buffers(pa.string_view(), 1000, buffers)
@@ -243,7 +243,7 @@ def test_arrow_that_expands_is_refused_before_it_does(
 
 @pytest.mark.parametrize("compression", ["zstd", "lz4", None])
 @pytest.mark.parametrize("new", [ipc.new_file, ipc.new_stream])
-def test_arrow_as_it_is_usual_is_read(tmp_path: Path, new: Any, compression: str | None) -> None:
+def test_usual_arrow_files_are_read(tmp_path: Path, new: Any, compression: str | None) -> None:
     texts = [f"Comment {i}." for i in range(2500)]
     columns = {
         "text": pa.array(texts, pa.string_view()),

@@ -1,4 +1,4 @@
-"""XML of strangers: bombs refused, oddities of real exporters read."""
+"""XML from strangers: bombs are refused, the oddities of real exporters are read."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def nodes(tmp_path: Path, text: str | bytes) -> list[Node]:
         return list(read_nodes(source, ("post",), prefixes={}))
 
 
-@pytest.mark.parametrize("text", [BILLION, OUTSIDE], ids=["billion laughs", "a file of the machine"])
-def test_entities_of_its_own_are_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", [BILLION, OUTSIDE], ids=["billion laughs", "a file on the machine"])
+def test_declared_entities_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(DumpError, match="declares an entity of its own"):
         nodes(tmp_path, text)
 
 
-def test_a_document_type_elsewhere_is_not_fetched(tmp_path: Path) -> None:
+def test_an_external_document_type_is_not_fetched(tmp_path: Path) -> None:
     text = '<!DOCTYPE disqus SYSTEM "http://192.0.2.1/never.dtd"><disqus><post>x</post></disqus>'
     assert [node.text() for node in nodes(tmp_path, text)] == ["x"]
 
@@ -57,7 +57,7 @@ def test_other_encodings(tmp_path: Path) -> None:
     assert nodes(tmp_path, text.format("utf-16").encode("utf-16"))[0].text() == "caf\u00e9"
 
 
-def test_what_stands_around_is_passed_over_and_lines_still_count(tmp_path: Path) -> None:
+def test_surrounding_text_is_skipped_and_its_lines_count(tmp_path: Path) -> None:
     text = '`\n\nNotice: <b>x</b>\n<?xml version="1.0"?>\n<disqus>\n<post>x</post></disqus>\n<br />fatal'
     (node,) = nodes(tmp_path, text)
     assert (node.text(), node.line) == ("x", 6)
@@ -75,7 +75,7 @@ def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "text", ["<disqus><post>x</post>", "<disqus><post>x</disqus>", "<disqus><a:post/></disqus>", "prose"]
 )
-def test_what_is_no_whole_xml(tmp_path: Path, text: str) -> None:
+def test_incomplete_xml(tmp_path: Path, text: str) -> None:
     with pytest.raises(DumpError, match=r"broke off at line \d+: .*; export it again"):
         nodes(tmp_path, text)
 

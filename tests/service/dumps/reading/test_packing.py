@@ -1,4 +1,4 @@
-"""Packed files and bombs, folders, and what stands beside a file."""
+"""Compressed files and bombs, folders, and companion files."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def read_texts(path: Path) -> list[str | None]:
 @pytest.mark.parametrize("name", ["a.jsonl.zst", "a"])
 def test_zstandard(tmp_path: Path, name: str) -> None:
     zstandard = pytest.importorskip("zstandard")
-    # Two frames one after another, as tools that append make them.
+    # Two frames in a row, as written by tools that append.
     (tmp_path / name).write_bytes(zstandard.compress(LINE) + zstandard.compress(LINE))
     assert read_texts(tmp_path / name) == ["Close it."] * 2
 
 
-def test_zstandard_cut_short_gives_what_it_holds(tmp_path: Path) -> None:
+def test_zstandard_cut_short_gives_what_is_left(tmp_path: Path) -> None:
     zstandard = pytest.importorskip("zstandard")
     whole = zstandard.compress(b"".join(b'{"text": "comment %d"}\n' % (i * i) for i in range(20_000)))
     (tmp_path / "a.zst").write_bytes(whole[: len(whole) // 2])
@@ -61,7 +61,7 @@ def test_bombs(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> No
             list(reader)
 
 
-def test_well_packed_comments_are_no_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_well_compressed_comments_are_not_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "UNPACKED_FREELY", 2**16)
     lines = b"".join(
         b'{"text": "Close it, said number %d.", "likes": %d}\n' % (i, i % 7) for i in range(20_000)
@@ -77,7 +77,7 @@ def test_a_zip_with_one_file_in_it(tmp_path: Path) -> None:
     assert read_texts(tmp_path / "a.zip") == ["Close it."]
 
 
-def test_a_zip_of_which_nobody_knows_what_to_take(tmp_path: Path) -> None:
+def test_a_zip_that_does_not_say_which_file_to_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("a.jsonl", LINE)
         archive.writestr("b.jsonl", LINE)
@@ -92,7 +92,7 @@ def test_an_empty_file_in_a_zip(tmp_path: Path) -> None:
         Source(tmp_path / "a.zip")
 
 
-def test_what_belongs_to_an_export_is_found_in_its_zip(tmp_path: Path) -> None:
+def test_companion_files_of_an_export_are_found_in_its_zip(tmp_path: Path) -> None:
     folder = exports.write(tmp_path, "coral")
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for file in folder.iterdir():
@@ -102,7 +102,7 @@ def test_what_belongs_to_an_export_is_found_in_its_zip(tmp_path: Path) -> None:
     assert [row.article.title for row in rows] == ["Bridge & tunnel"] * 3  # type: ignore[union-attr]
 
 
-def test_packed_files_beside(tmp_path: Path) -> None:
+def test_compressed_companion_files(tmp_path: Path) -> None:
     folder = exports.write(tmp_path, "coral")
     for file in list(folder.iterdir()):
         file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))

@@ -1,4 +1,4 @@
-"""A row's values become a record, by dotted name or by nested object."""
+"""A row's values become a record, from dotted names or nested objects."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_row_without_an_id_gets_its_number() -> None:
 
 
 @pytest.mark.parametrize("pair", ["text", "text=", "body=text", "=x"])
-def test_mapping_that_is_none_is_refused(pair: str) -> None:
+def test_an_invalid_mapping_is_refused(pair: str) -> None:
     with pytest.raises(DumpError, match="give FIELD=COLUMN, such as text=body"):
         Columns.parse([pair])
 

@@ -22,7 +22,7 @@ def test_no_file(tmp_path: Path) -> None:
         Source(tmp_path / "none.csv")
 
 
-def test_a_gzip_file_cut_short_gives_what_it_holds(tmp_path: Path) -> None:
+def test_a_gzip_file_cut_short_gives_what_is_left(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.gz"
     whole = gzip.compress("".join(f'{{"text": "comment {i * i}"}}\n' for i in range(5000)).encode())
     path.write_bytes(whole[: len(whole) // 2])
@@ -34,7 +34,7 @@ def test_a_gzip_file_cut_short_gives_what_it_holds(tmp_path: Path) -> None:
     source.close()
 
 
-def test_not_gzip_though_it_begins_so(tmp_path: Path) -> None:
+def test_not_gzip_although_it_begins_like_it(tmp_path: Path) -> None:
     path = tmp_path / "a.csv.gz"
     path.write_bytes(b"\x1f\x8bnot really packed")
     with pytest.raises(DumpError, match="can't be read"):

@@ -1,6 +1,6 @@
-"""Runs of `parley score` that are killed at random moments, and what they cost in memory.
+"""Runs of `parley score` that are killed at random moments, and their memory.
 
-`make crash-test` does the same at the size of a real dump; here it is a small one, and the tiny artifact.
+`make crash-test` does the same with a dump of realistic size; here it is a small one, with the tiny artifact.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ ROWS = int(os.environ.get("PARLEY_CRASH_ROWS", "500"))
 KILLS = int(os.environ.get("PARLEY_CRASH_KILLS", "2"))
 MODEL = os.environ.get("PARLEY_CRASH_ENGINE", "local") == "local"
 FORMATS = [".jsonl", ".parquet"] if ROWS < 10_000 else [".jsonl", ".csv", ".parquet"]
-"""Of the dump, and of what it is scored to."""
+"""Formats of the dump and of the output."""
 PATIENCE = 3600
 SCORE = (sys.executable, "-m", "parley.service.commands.cli", "score")
 COLUMNS = ("id", "parent.id", "article.url", "article.title", "author.id", "text", "format", "likes")
 
 
 def comments(rows: int) -> Iterator[dict[str, Any] | None]:
-    """Comments of varied lengths and formats, some of which stand twice; None where a row is to be broken."""
+    """Comments of various lengths and formats, some duplicated; None for a row to be written broken."""
     chance = random.Random(11)
     for i in range(rows):
         text = " ".join(chance.choices(WORDS, k=min(200, 1 + int(chance.lognormvariate(2.5, 0.9)))))
@@ -51,7 +51,7 @@ def comments(rows: int) -> Iterator[dict[str, Any] | None]:
 
 
 def write_dump(path: Path, rows: int) -> None:
-    """A dump of these comments in the format that the suffix of `path` names."""
+    """Write a dump of these comments in the format that the suffix of `path` names."""
     if path.suffix == ".jsonl":
         with path.open("w") as file:
             file.writelines("{broken\n" if row is None else json.dumps(row) + "\n" for row in comments(rows))
@@ -73,7 +73,7 @@ def write_dump(path: Path, rows: int) -> None:
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
-    """A row by the names of columns."""
+    """A row by column name."""
     opened: dict[str, Any] = {}
     for name, value in row.items():
         opened |= {f"{name}.{n}": v for n, v in value.items()} if isinstance(value, dict) else {name: value}
@@ -87,13 +87,13 @@ def start(source: Path, out: Path, model: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([*words, "--batch-size", batch], stderr=subprocess.PIPE)
 
 
-def begun(process: subprocess.Popen[bytes], out: Path) -> float:
-    """Wait until it has begun to write a part, or has ended; the time then."""
+def wait_for_a_part(process: subprocess.Popen[bytes], out: Path) -> float:
+    """Wait until the run has begun to write a part, or has ended; returns the time."""
 
     def found() -> dict[str, int]:
         times = {}
         for path in parts.glob("part-*"):
-            with suppress(FileNotFoundError):  # it may be taking them away
+            with suppress(FileNotFoundError):  # the run may be removing them
                 times[path.name] = path.stat().st_mtime_ns
         return times
 
@@ -108,12 +108,12 @@ def parts_of(out: Path) -> int:
     return len(list(out.with_name(f"{out.name}.parts").glob("part-*")))
 
 
-def left_of(out: Path) -> list[Path]:
-    """What there still is to finish, or to take away; an empty folder is neither."""
+def leftovers(out: Path) -> list[Path]:
+    """What is left to finish or to remove; an empty folder is neither."""
     return list(out.with_name(f"{out.name}.parts").glob("*"))
 
 
-def ended(process: subprocess.Popen[bytes]) -> None:
+def wait_for_success(process: subprocess.Popen[bytes]) -> None:
     _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said.decode()
 
@@ -127,22 +127,22 @@ def test_killed_runs_end_in_the_same_bytes(
     write_dump(source, ROWS)
     whole, out = tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
     process = start(source, whole, tiny_artifact)
-    began = begun(process, whole)
-    ended(process)
+    began = wait_for_a_part(process, whole)
+    wait_for_success(process)
     seconds = time.monotonic() - began
 
     chance = random.Random(3)
     kills = resumed = 0
-    while kills < KILLS or not out.exists() or left_of(out):
-        if out.exists() and not left_of(out):
-            out.unlink()  # it was through before the last kill: once more
+    while kills < KILLS or not out.exists() or leftovers(out):
+        if out.exists() and not leftovers(out):
+            out.unlink()  # it finished before the last kill: try again
         process = start(source, out, tiny_artifact)
-        began = begun(process, out)
+        began = wait_for_a_part(process, out)
         if kills < KILLS:
             wait = chance.uniform(0, 4 * seconds / max(4, KILLS))
             while process.poll() is None and time.monotonic() - began < wait:
                 time.sleep(0.001)
-            if kills % 2:  # every other one dies with a part done: that is what there is to resume
+            if kills % 2:  # every other run is killed after a complete part, which there is then to resume
                 while process.poll() is None and parts_of(out) < 2:
                     time.sleep(0.001)
             process.kill()
@@ -150,7 +150,7 @@ def test_killed_runs_end_in_the_same_bytes(
             kills += process.returncode < 0
             resumed += parts_of(out) > 1
         else:
-            ended(process)
+            wait_for_success(process)
     assert resumed, "no run was killed after its first part"
     assert out.read_bytes() == whole.read_bytes()
     listed = [path.with_name(f"{path.name}.errors.jsonl").read_bytes() for path in (out, whole)]
@@ -166,7 +166,7 @@ def test_killed_runs_end_in_the_same_bytes(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits")
 @pytest.mark.parametrize(("suffix", "most"), [(".jsonl", 1_000_000), (".parquet", 100_000)])
-def test_a_full_disk_is_told_and_the_same_command_goes_on(tmp_path: Path, suffix: str, most: int) -> None:
+def test_a_full_disk_is_reported_and_the_same_command_resumes(tmp_path: Path, suffix: str, most: int) -> None:
     import resource
 
     source, out = tmp_path / "in.jsonl", tmp_path / f"out{suffix}"

@@ -1,4 +1,4 @@
-"""The tables, as other tools read them, the JSON lines beside the REST answer, and the document on both."""
+"""The tables as other tools read them, the JSON lines compared with the REST answer, and the page on both."""
 
 from __future__ import annotations
 

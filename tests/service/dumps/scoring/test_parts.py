@@ -1,4 +1,4 @@
-"""Going on from what an interrupted run left, duplicates, and pipes."""
+"""Resuming an interrupted run, duplicates, and pipes."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from parley.service.errors import DumpError
 from parley.service.policy.decision import Policy
 
 PART = 4 * BATCHES_A_PART
-"""Rows of a part in batches of four."""
+"""Rows in a part, with batches of four."""
 
 
 class Counting(Classifier):
-    """A classifier that remembers what it was asked."""
+    """A classifier that records what it was asked."""
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
@@ -67,7 +67,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def score(counting: Counting, source: Path, out: Path, *, stop_after: int = 10**9, **options: Any) -> Summary:
-    """Score; as if Ctrl-C were pressed when so many comments are done."""
+    """Score; after this many comments, act as if Ctrl-C were pressed."""
 
     def stop(summary: Summary) -> None:
         if summary.scored >= stop_after:
@@ -81,9 +81,7 @@ def score(counting: Counting, source: Path, out: Path, *, stop_after: int = 10**
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
-def test_an_interrupted_run_is_gone_on_from(
-    counting: Counting, source: Path, tmp_path: Path, suffix: str
-) -> None:
+def test_an_interrupted_run_resumes(counting: Counting, source: Path, tmp_path: Path, suffix: str) -> None:
     if suffix == ".parquet":
         pytest.importorskip("pyarrow")
     whole, out = tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
@@ -100,10 +98,10 @@ def test_an_interrupted_run_is_gone_on_from(
     assert (summary.scored, summary.bad, summary.repeated, summary.earlier) == (85, 5, 1, 2 * PART - 2)
     assert summary.actions.total() == 85
     again = len(counting.asked) - len(set(counting.asked))
-    assert 0 < again < PART, "only the part that was broken off is scored again"
+    assert 0 < again < PART, "only the unfinished part is scored again"
 
 
-def test_a_run_stopped_at_any_step_of_its_end_is_gone_on_from(
+def test_a_run_stopped_at_any_step_of_its_end_resumes(
     counting: Counting, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
@@ -130,15 +128,15 @@ def test_a_run_stopped_at_any_step_of_its_end_is_gone_on_from(
             assert is_finishing(out)
             asked = len(counting.asked)
             assert score(counting, source, out).scored == 85
-            assert len(counting.asked) == asked, "it had been through"
-        assert out.exists() == (last > 1), "the bad rows go first"
+            assert len(counting.asked) == asked, "scoring was complete"
+        assert out.exists() == (last > 1), "the bad rows are moved into place first"
         if out.exists():
             assert out.read_bytes() == whole.read_bytes()
             assert errors_file(out).read_bytes() == errors_file(whole).read_bytes()
             out.unlink()
         if not stopped:
             break
-    assert last > 10, "there were parts to take away"
+    assert last > 10, "there were parts to remove"
     assert not parts_folder(out).exists()
 
 
@@ -155,7 +153,7 @@ def test_a_line_of_the_manifest_cut_short_does_not_count(
     assert len(out.read_text().splitlines()) == 85
 
 
-def test_another_call_does_not_go_on(counting: Counting, source: Path, tmp_path: Path) -> None:
+def test_a_different_call_does_not_resume(counting: Counting, source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     with pytest.raises(KeyboardInterrupt):
         score(counting, source, out, stop_after=40, call={"target": "one", "policy": "default"})
@@ -210,7 +208,7 @@ def test_duplicates_of_what_is_being_scored_are_scored_once(counting: Counting, 
     assert all(row["abuse"] == written[i // 3 * 3]["abuse"] for i, row in enumerate(written))
 
 
-def test_the_next_batch_is_asked_about_before_the_last_is_answered(
+def test_the_next_batch_starts_before_the_last_is_answered(
     counting: Counting, source: Path, tmp_path: Path
 ) -> None:
     open_now: list[int] = []
@@ -223,20 +221,20 @@ def test_the_next_batch_is_asked_about_before_the_last_is_answered(
         score_file(
             Selection(open_reader(opened)), tmp_path / "out.jsonl", scorer, call={}, batch=2, on_batch=look
         )
-    assert set(open_now[:-1]) <= {0, 1, 2}  # 0: the next batch holds what was scored before
+    assert set(open_now[:-1]) <= {0, 1, 2}  # 0: the next batch has only duplicates of what was scored before
     assert open_now.count(2) > 30
     assert open_now[-1] == 0
 
 
 @pytest.mark.parametrize("ahead", [False, True])
-def test_a_stream_gives_a_batch_before_it_takes_the_next_unless_ahead(
+def test_a_stream_yields_a_batch_before_it_reads_the_next_unless_ahead(
     counting: Counting, tmp_path: Path, ahead: bool
 ) -> None:
     out = io.BytesIO()
     written: list[int] = []
 
     class Slow:
-        """A reader that notes what was written when it is asked for a row."""
+        """A reader that records what had been written when each row was requested."""
 
         columns, fraction = (), 0.0
 
@@ -292,7 +290,7 @@ class Slow(Counting):
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
-def test_a_slow_run_keeps_its_work_every_few_seconds(
+def test_a_slow_run_saves_its_work_every_few_seconds(
     classifier: Classifier, tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("parley.service.dumps.scoring.run.PART_SECONDS", 0.3)
@@ -314,13 +312,13 @@ def test_a_slow_run_keeps_its_work_every_few_seconds(
     kept = []
     for _ in range(20):
         try:
-            summary = score(out, 300)  # twice what a part may hold
+            summary = score(out, 300)  # twice the size of a part
             break
         except KeyboardInterrupt:
             manifest = (parts_folder(out) / "manifest.jsonl").read_text().splitlines()
             kept.append(json.loads(manifest[-1])["rows"])
     assert summary.scored == 600
-    assert kept == sorted(set(kept)), "each run goes on from more than the one before"
+    assert kept == sorted(set(kept)), "each run resumes from further on than the one before"
     assert kept[0] < 600
     assert out.read_bytes() == whole.read_bytes()
     if suffix == ".parquet":
@@ -329,9 +327,7 @@ def test_a_slow_run_keeps_its_work_every_few_seconds(
         assert pyarrow.parquet.ParquetFile(out).num_row_groups == 1
 
 
-def test_the_share_of_the_work_is_that_of_what_is_scored(
-    counting: Counting, source: Path, tmp_path: Path
-) -> None:
+def test_progress_counts_what_is_scored(counting: Counting, source: Path, tmp_path: Path) -> None:
     shares = []
     scorer = Scorer(counting, Policy.load("default", thresholds=counting.thresholds))
     with closing(Source(source)) as opened:
@@ -340,7 +336,7 @@ def test_the_share_of_the_work_is_that_of_what_is_scored(
             selection, tmp_path / "out.jsonl", scorer, call={}, batch=1024,
             on_batch=lambda summary: shares.append(selection.fraction * summary.share),
         )  # fmt: skip
-    assert len(shares) > 1, "the first of them comes early"
+    assert len(shares) > 1, "the first one comes early"
     assert shares[0] < 0.8
     assert shares[-1] == 1.0
     assert shares == sorted(shares)

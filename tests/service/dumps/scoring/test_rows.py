@@ -1,4 +1,4 @@
-"""Names with dots, names that clash, values that no encoding holds."""
+"""Names with dots, names that clash, values that no encoding can represent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from parley.service.dumps.reading.names import PREDICTED, nest, own_name
 from parley.service.dumps.scoring.rows import plain, to_json
 
 
-def test_nesting_opens_our_groups_only() -> None:
+def test_only_our_own_groups_are_nested() -> None:
     flat = {
         "article.title": "T",
         "article.a.b": 1,
@@ -44,7 +44,7 @@ def test_distinct_columns_stay_distinct(names: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", [*PREDICTED, "abuse", "article", "input", "input.x", "text", "id"])
-def test_columns_of_our_names_are_moved_aside(name: str) -> None:
+def test_columns_with_our_names_are_renamed(name: str) -> None:
     assert own_name(name) == f"input.{name}"
 
 
@@ -53,7 +53,7 @@ def test_other_columns_keep_their_names(name: str) -> None:
     assert own_name(name) == name
 
 
-def test_names_are_such_as_utf_8_can_hold() -> None:
+def test_names_are_valid_utf_8() -> None:
     assert (own_name("Größe"), own_name("\ud800k")) == ("Größe", "\\ud800k")
 
 
@@ -73,7 +73,7 @@ def test_json_is_one_encodable_line_that_reads_back(value: object) -> None:
     assert json.loads(line.encode().decode()) == value
 
 
-def test_what_json_has_no_word_for() -> None:
+def test_values_that_json_cannot_express() -> None:
     assert to_json({"a": float("nan"), "b": [float("inf")], "c": datetime(2024, 6, 4, tzinfo=UTC)}) == (
         b'{"a":null,"b":[null],"c":"2024-06-04T00:00:00Z"}'
     )

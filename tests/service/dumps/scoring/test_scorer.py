@@ -1,4 +1,4 @@
-"""Reader to scorer to writer: order, formats, bad rows, and files that appear whole or not at all."""
+"""From reader to scorer to writer: order, formats, bad rows, and files that appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def scorer(classifier: Classifier) -> Scorer:
 
 
 def write_input(path: Path, rows: list[dict[str, Any]]) -> Path:
-    """The comments as a file of the format that the extension of `path` names."""
+    """Write the comments as a file in the format that the extension of `path` names."""
     if path.suffix == ".jsonl":
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         return path
@@ -80,7 +80,7 @@ def write_input(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def read_output(path: Path) -> list[dict[str, Any]]:
-    """The rows of an output, flat; what CSV holds as text made into values, nothing left out."""
+    """The rows of an output, flat, with CSV's texts parsed into values."""
     if path.suffix == ".jsonl":
         return [flatten(json.loads(line)) for line in path.read_text().splitlines()]
     if path.suffix == ".parquet":
@@ -125,13 +125,15 @@ def score(scorer: Scorer, source: Path, out: Path, **options: Any) -> Summary:
 
 @pytest.mark.parametrize("read_as", [".jsonl", ".csv", ".parquet"])
 @pytest.mark.parametrize("write_as", [".jsonl", ".csv", ".parquet"])
-def test_every_format_holds_the_same(scorer: Scorer, tmp_path: Path, read_as: str, write_as: str) -> None:
-    rows = COMMENTS[:-1]  # all but the lone surrogate, which only JSON can hold
+def test_every_format_has_the_same_content(
+    scorer: Scorer, tmp_path: Path, read_as: str, write_as: str
+) -> None:
+    rows = COMMENTS[:-1]  # all but the lone surrogate, which only JSON can represent
     out = tmp_path / f"out{write_as}"
     summary = score(scorer, write_input(tmp_path / f"in{read_as}", rows), out)
     assert (summary.scored, summary.bad) == (6, 0)
     plain = score_as_jsonl(scorer, tmp_path, rows)
-    # Text is all that CSV knows: a number becomes its digits, and what is missing an empty text.
+    # CSV has only text: a number becomes its digits, a missing value an empty text.
     known = [{name: value for name, value in row.items() if value != ""} for row in read_output(out)]
     assert [{**row, "likes": int(row["likes"])} for row in known] == plain
     assert plain[2]["parent.text"] == "What a plan."
@@ -187,7 +189,7 @@ def test_order_and_bad_rows_in_any_batch(scorer: Scorer, tmp_path: Path, batch: 
     assert seen == [min(n, 20) for n in range(batch, 20 + batch, batch)]
 
 
-def test_columns_that_come_late_are_kept(scorer: Scorer, tmp_path: Path) -> None:
+def test_columns_of_later_rows_are_kept(scorer: Scorer, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "one", "a": 1}\n{"text": "two", "b": {"c": 2}}\n')
     score(scorer, tmp_path / "in.jsonl", tmp_path / "out.csv", batch=1)
     first, second = read_output(tmp_path / "out.csv")
@@ -262,7 +264,7 @@ def test_nothing_to_score_lists_why(scorer: Scorer, tmp_path: Path) -> None:
     assert len(errors_file(out).read_text().splitlines()) == 1
 
 
-def test_an_input_cut_short_gives_what_it_holds(scorer: Scorer, tmp_path: Path) -> None:
+def test_an_input_cut_short_gives_what_is_left(scorer: Scorer, tmp_path: Path) -> None:
     whole = gzip.compress("".join(f'{{"text": "{os.urandom(20).hex()}"}}\n' for _ in range(1000)).encode())
     (tmp_path / "in.jsonl.gz").write_bytes(whole[: len(whole) // 2])
     out = tmp_path / "out.jsonl"
@@ -273,7 +275,7 @@ def test_an_input_cut_short_gives_what_it_holds(scorer: Scorer, tmp_path: Path) 
     assert "the rest of the input is not read" in errors_file(out).read_text()
 
 
-def test_an_errors_file_of_an_earlier_run_goes(scorer: Scorer, tmp_path: Path) -> None:
+def test_an_earlier_runs_errors_file_is_deleted(scorer: Scorer, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     errors_file(out).write_text('{"line": 1, "row": 1, "reason": "old", "raw": ""}\n')
     score(scorer, write_input(tmp_path / "in.jsonl", COMMENTS), out)
@@ -294,7 +296,7 @@ def test_an_interruption_leaves_nothing_behind(scorer: Scorer, tmp_path: Path, w
     assert out.read_text() == "an earlier run's"
 
 
-def test_a_full_disk_is_told_and_leaves_nothing_behind(
+def test_a_full_disk_is_reported_and_leaves_nothing_behind(
     scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write_input(tmp_path / "in.jsonl", COMMENTS)

@@ -96,7 +96,7 @@ def test_all_conditions_must_hold_and_the_limit_counts_what_fits() -> None:
         ("created_at>=May", "give a date such as"),
     ],
 )
-def test_conditions_that_say_nothing(given: str, message: str) -> None:
+def test_invalid_conditions(given: str, message: str) -> None:
     with pytest.raises(DumpError, match=message):
         Filter.parse(given)
 
@@ -160,7 +160,7 @@ def test_pseudonyms_in_tables(tmp_path: Path) -> None:
     assert pseudonyms.dropped == {"author.email", "input.author", "ip_address"}
 
 
-def test_conditions_are_held_against_the_names_as_they_are(tmp_path: Path) -> None:
+def test_conditions_see_the_original_names(tmp_path: Path) -> None:
     pseudonyms = Pseudonyms(KeyedHashes(tmp_path / "key"))
     assert chosen("author.id=ann", pseudonyms=pseudonyms) == ["One"]
 

@@ -1,1 +1,1 @@
-"""Corpora of discussions: threads, replies to comments, comments under titles."""
+"""Discussion corpora: threads, replies to comments, comments under titles."""

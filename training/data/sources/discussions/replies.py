@@ -1,4 +1,4 @@
-"""Replies on Reddit, judged for whether they agree with the comment that they answer."""
+"""Reddit replies, labelled for whether they agree with the comment they reply to."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from parley.training.data.registry import Split, part, source
     folder="stance/DEBAGREEMENT",
     licence="none stated",
     commercial=False,
-    note="replies with parent and title of the submission, five subreddits; titles stand for off-topic too",
+    note="replies with parent and submission title, five subreddits; the titles also serve for off-topic",
 )
 def debagreement(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads dev.jsonl.gz, which trains but for the submissions of a tenth (dev), and test.jsonl.gz.
+    """Reads dev.jsonl.gz, of whose submissions a tenth is dev and the rest train, and test.jsonl.gz.
 
-    Dev has other submissions' titles beside the true ones; in the test only replies are judged.
+    Dev also has pairs with other submissions' titles; test has no titles, only replies.
     """
     replies = {"agree": "agree", "disagree": "disagree", "neutral": "none"}
-    found = []
+    pairs = []
     for row in json_lines(folder / ("test.jsonl.gz" if split == "test" else "dev.jsonl.gz")):
         if split != "test" and part(row["submission_id"]) != split:
             continue
         title = row["title"].strip() if split != "test" else ""
-        found.append(
+        pairs.append(
             Example(
                 text=row["comment"],
                 source="debagreement",
@@ -41,9 +41,9 @@ def debagreement(folder: Path, split: Split) -> Iterator[Example]:
                 beat=f"debagreement {row['subreddit']}",
             )
         )
-    yield from found
+    yield from pairs
     if split == "dev":
-        yield from under_other_titles(found, seed=0, near=1.0, far=0.4)
+        yield from under_other_titles(pairs, seed=0, near=1.0, far=0.4)
 
 
 @source(

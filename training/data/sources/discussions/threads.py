@@ -1,4 +1,4 @@
-"""Reddit threads: stance of posts and replies, judged inside their thread; replies under their headline."""
+"""Reddit threads: stance of posts and replies, labelled in context; replies under their thread's headline."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from parley.training.data.registry import Split, part, source
     folder="stance/SPINOS",
     licence="none stated",
     commercial=False,
-    note="eight topics; many replies don't say where they stand",
+    note="eight topics; many replies take no clear stance",
 )
 def spinos(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads spinos.jsonl; split by thread. A slight stance counts half; what raters left open is none."""
+    """Reads spinos.jsonl; split by thread. A slight stance has weight 0.5; undecided ones become none."""
     targets = {"nuclear-energy": "nuclear energy", "climate-change": "Climate change is caused by humans"}
     stances = {"favor": "favor", "s_favor": "favor", "against": "against", "s_against": "against"}
     for row in json_lines(folder / "spinos.jsonl"):
@@ -47,14 +47,14 @@ def _join(title: str, content: str) -> str:
     folder="stance/MT-CSD",
     licence="none stated",
     commercial=False,
-    note="threads on Biden, Bitcoin and SpaceX; a reply's stance may hang on what it replies to",
+    note="threads on Biden, Bitcoin and SpaceX; a reply's stance may depend on its parent",
 )
 def mt_csd(folder: Path, split: Split) -> Iterator[Example]:
     """Reads {Biden,Bitcoin,SpaceX}/{train,valid,test}.json, thread paths, with the texts in text.csv."""
     for target, path, text, stance in _paths(folder, split):
-        if own := text.get(path[-1], ""):
+        if comment := text.get(path[-1], ""):
             yield Example(
-                text=own,
+                text=comment,
                 source="mt_csd",
                 target=target,
                 stance=stance,
@@ -68,21 +68,22 @@ def mt_csd(folder: Path, split: Split) -> Iterator[Example]:
     folder="stance/MT-CSD",
     licence="none stated",
     commercial=False,
-    note="Reddit replies under their thread's headline, to measure off-topic by; no pair is trained on",
+    note="Reddit replies under their thread's headline, to measure off-topic; never trained on",
 )
 def thread_headlines(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads what mt_csd reads; each reply once, with swapped headlines beside the true pairs.
+    """Reads the files of mt_csd: each reply once under its headline, and pairs with swapped headlines.
 
-    Nobody judged these: a reply deep in a thread may have wandered off, so that the figure is a floor.
+    They are not labelled by people: a reply deep in a thread may be off topic, so figures on it are a lower
+    bound.
     """
     if split == "train":
         return
     true = {}
     for target, path, text, _ in _paths(folder, split):
-        own, headline = text.get(path[-1], ""), text.get(path[0], "")
-        if own and headline and len(path) > 1:
-            true[headline, own] = Example(
-                text=own,
+        reply, headline = text.get(path[-1], ""), text.get(path[0], "")
+        if reply and headline and len(path) > 1:
+            true[headline, reply] = Example(
+                text=reply,
                 source="thread_headlines",
                 article=headline,
                 off_topic=0.0,
@@ -94,7 +95,7 @@ def thread_headlines(folder: Path, split: Split) -> Iterator[Example]:
 
 
 def _paths(folder: Path, split: Split) -> Iterator[tuple[str, list[str], dict[str, str], str]]:
-    """Target, ids from the post down to the comment judged, texts by id, stance."""
+    """For each row: target, ids from the post down to the labelled comment, texts by id, stance."""
     name = {"train": "train", "dev": "valid", "test": "test"}[split]
     for target in ("Biden", "Bitcoin", "SpaceX"):
         text = {row["id"].strip(): unmark(row["text"]) for row in table(folder / target / "text.csv")}

@@ -1,7 +1,7 @@
-"""Comments under the title that they were written under: what on topic looks like, unlabelled.
+"""Comments under the title they were written for, taken as on topic.
 
-Nobody judged them: a few have wandered off. Each has a `beat`, of which near negatives are taken
-(parley.training.data.augmentation.contexts); dev and test hold such negatives already.
+They are not labelled by people, and a few are off topic. Each has a `beat`, from which near negatives are
+drawn (parley.training.data.augmentation.contexts); dev and test already contain such negatives.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from parley.training.data.registry import Split, part, source
 
 _FEWEST_WORDS = 5
 _DESCRIPTION = 400
-"""Characters of an article's text behind its title."""
+"""Characters of an article's text kept after its title."""
 
 
 @source(
@@ -27,10 +27,10 @@ _DESCRIPTION = 400
     folder="offtopic/news-posts",
     licence="none stated",
     commercial=False,
-    note="comments under headlines on Reddit and under MetaFilter's posts",
+    note="comments under headlines on Reddit and under MetaFilter posts",
 )
 def news_posts(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads comments.jsonl.gz without YouTube's, which are in many languages; split by title."""
+    """Reads comments.jsonl.gz, except YouTube comments, which are in many languages; split by title."""
     rows = (
         _under(row["comment"], row["title"], source="news_posts", beat=f"news_posts {row['source']}")
         for row in json_lines(folder / "comments.jsonl.gz")
@@ -46,10 +46,10 @@ def news_posts(folder: Path, split: Split) -> Iterator[Example]:
     folder="offtopic/IAC-threads",
     licence="none stated",
     commercial=False,
-    note="two replies each of thousands of forum threads",
+    note="two replies from each of thousands of forum threads",
 )
 def iac_threads(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads thread_replies.jsonl.gz; split by thread, two replies of more than five words of each."""
+    """Reads thread_replies.jsonl.gz, two replies of more than five words a thread; split by thread."""
     threads: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in json_lines(folder / "thread_replies.jsonl.gz"):
         if len(row["text"].split()) > _FEWEST_WORDS:
@@ -76,10 +76,10 @@ def iac_threads(folder: Path, split: Split) -> Iterator[Example]:
     folder="offtopic/CoCoLoFa",
     licence="none stated",
     commercial=False,
-    note="comments that a crowd wrote under news articles",
+    note="crowd-written comments on news articles",
 )
 def cocolofa(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads dev.json.gz, which trains but for a tenth of its articles (dev), and test.json.gz."""
+    """Reads dev.json.gz, of whose articles a tenth is dev and the rest train, and test.json.gz."""
     rows = (
         _under(comment["comment"], article["title"], unmark(article["content"]), source="cocolofa")
         for article in json_file(folder / ("test.json.gz" if split == "test" else "dev.json.gz"))

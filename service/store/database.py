@@ -26,7 +26,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from parley.service.errors import StoreError
 from parley.service.logs import describe
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration; known here so that starting with a current schema needs no Alembic."""
 WAIT_S = 5.0
 """Seconds to wait for a free connection, or for a lock."""
@@ -43,6 +43,13 @@ log = structlog.get_logger("parley.store")
 
 _MIGRATION_LOCK = 7_069_426_584
 """An arbitrary number: the PostgreSQL advisory lock of a migrating process."""
+_BEGIN: dict[str, dict[str, str | None]] = {
+    # A writer begins IMMEDIATE, so that it waits for its turn at the start instead of failing in the middle.
+    "sqlite": {"read": "BEGIN", "write": "BEGIN IMMEDIATE", "snapshot": "BEGIN"},
+    # A read needs no transaction: at the default isolation it would see the same, for two more statements.
+    "postgresql": {"read": None, "write": "BEGIN", "snapshot": "BEGIN ISOLATION LEVEL REPEATABLE READ"},
+}
+"""How each database begins a transaction."""
 
 
 class Store:
@@ -51,6 +58,7 @@ class Store:
     def __init__(self, engine: sa.Engine, *, patient: sa.Engine | None = None) -> None:
         """`patient` is an engine without time limits, for migrations."""
         self._engine, self._patient = engine, patient or engine
+        self._closed = False
         self.available = True
         """Whether the last use succeeded."""
 
@@ -94,43 +102,47 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A connection to read from. Raises StoreError."""
-        with self._transaction("BEGIN") as connection:
+        with self._transaction("read") as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction, committed at the end or rolled back if an exception leaves it. Raises StoreError."""
-        with self._transaction("BEGIN IMMEDIATE") as connection:
+        with self._transaction("write") as connection:
             yield connection
+            connection.commit()
 
     @contextmanager
     def snapshot(self) -> Iterator[sa.Connection]:
-        """A connection that reads a consistent snapshot of the store. Raises StoreError."""
-        level = None if self._engine.dialect.name == "sqlite" else "REPEATABLE READ"
-        with self._transaction("BEGIN", isolation_level=level) as connection:
+        """A connection that reads a consistent snapshot of the store, many rows too. Raises StoreError."""
+        with self._transaction("snapshot") as connection:
             yield connection
 
     @contextmanager
     def migrating(self) -> Iterator[sa.Connection]:
         """A transaction that may change the schema, one process at a time. Raises StoreError."""
-        with self._transaction("BEGIN IMMEDIATE", engine=self._patient) as connection:
+        with self._transaction("write", engine=self._patient) as connection:
             _lock_migrations(connection)
             yield connection
+            connection.commit()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; those that other threads still use, once they are done."""
+        self._closed = True
         self._engine.dispose()
         self._patient.dispose()
 
     @contextmanager
-    def _transaction(
-        self, begin: str, *, engine: sa.Engine | None = None, isolation_level: str | None = None
-    ) -> Iterator[sa.Connection]:
-        options = {} if isolation_level is None else {"isolation_level": isolation_level}
-        bound = (engine or self._engine).execution_options(begin=begin, **options)
+    def _transaction(self, kind: str, *, engine: sa.Engine | None = None) -> Iterator[sa.Connection]:
+        """A connection that is rolled back at its end, unless it was committed."""
         try:
-            with bound.begin() as connection:
-                yield connection
+            with (engine or self._engine).execution_options(begin=kind).connect() as connection:
+                try:
+                    connection.begin()
+                    yield connection
+                finally:
+                    if self._closed:
+                        connection.invalidate()  # its pool is gone
         except (SQLAlchemyError, *_BROKEN) as error:
             self.available = False
             log.warning("store_failed", reason=_reason(error), **describe(error))
@@ -140,7 +152,7 @@ class Store:
         self.available = True
 
     def _migrate(self) -> None:
-        with self._patient.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
+        with self._patient.execution_options(begin="write").begin() as connection:
             _lock_migrations(connection)
             if schema_of(connection) != HEAD:
                 upgrade(connection)
@@ -233,16 +245,24 @@ def _engine(url: sa.URL, *, silent: float | None) -> sa.Engine:
             "a PostgreSQL store needs its driver: pip install 'parley-moderation[postgres]'"
         ) from error
     sa.event.listen(engine, "connect", _limit_statements)
+    sa.event.listen(engine, "begin", _begin)
     return engine
+
+
+def _begin(connection: sa.Connection) -> None:
+    """Begin a transaction; neither database's driver is left to do it."""
+    kind = connection.get_execution_options().get("begin", "read")
+    if statement := _BEGIN[connection.dialect.name][kind]:
+        connection.exec_driver_sql(statement)
 
 
 def _limit_statements(connection: Any, record: Any) -> None:
     """Limit how long a statement waits for a lock or a failing database."""
+    connection.autocommit = True
     cursor = connection.cursor()
     for name, seconds in (("statement_timeout", STATEMENT_S), ("lock_timeout", WAIT_S)):
         cursor.execute(f"SET {name} = {int(seconds * 1000)}")
     cursor.close()
-    connection.commit()
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
@@ -250,9 +270,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
         _create_private(Path(url.database))
     engine = sa.create_engine(url, hide_parameters=True, poolclass=sa.NullPool)
 
-    # As SQLAlchemy's manual advises: Python's sqlite3 begins transactions late or not at all, so BEGIN is
-    # sent here instead. A writer begins IMMEDIATE, so that it waits for its turn at the start instead of
-    # failing in the middle.
+    # As SQLAlchemy's manual advises: Python's sqlite3 begins transactions late or not at all; `_begin` does.
     @sa.event.listens_for(engine, "connect")
     def on_connect(connection: Any, record: Any) -> None:
         connection.isolation_level = None
@@ -265,10 +283,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise
 
-    @sa.event.listens_for(engine, "begin")
-    def on_begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
-
+    sa.event.listen(engine, "begin", _begin)
     return engine
 
 

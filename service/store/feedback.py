@@ -166,7 +166,7 @@ class Feedback:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every stored suggestion, oldest first. Raises StoreError."""
         query = sa.select(suggestions).order_by(suggestions.c.id)
-        with self.store.read() as connection:
+        with self.store.snapshot() as connection:
             for row in connection.execution_options(yield_per=1000).execute(query):
                 yield dict(row._mapping)
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 
@@ -120,15 +121,34 @@ def postgres_url() -> Iterator[str]:
             call("pg_ctl", "-D", data, "-m", "immediate", "stop")
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str) -> str:
+    """The name of a database with an empty store: to copy it takes less than its migrations do."""
+    _in_postgres(postgres_url, "CREATE DATABASE template_of_parley")
+    Store.open(_database(postgres_url, "template_of_parley")).close()
+    return "template_of_parley"
+
+
 @pytest.fixture
-def postgres_store(postgres_url: str) -> Iterator[Store]:
+def postgres_copy(postgres_url: str, postgres_template: str) -> Iterator[str]:
+    """The URL of an empty PostgreSQL store in a database of its own."""
+    _in_postgres(postgres_url, f"CREATE DATABASE parley_test TEMPLATE {postgres_template}")
+    yield _database(postgres_url, "parley_test")
+    _in_postgres(postgres_url, "DROP DATABASE parley_test WITH (FORCE)")
+
+
+@pytest.fixture
+def postgres_store(postgres_copy: str) -> Iterator[Store]:
     """An empty PostgreSQL store."""
-    opened = Store.open(postgres_url)
+    opened = Store.open(postgres_copy)
     yield opened
-    with opened.write() as connection:
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-        connection.exec_driver_sql("CREATE SCHEMA public")
     opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest) -> str | None:
+    """`store.url` of an empty store, once of SQLite (None: in `store.folder`) and once of PostgreSQL."""
+    return None if request.param == "sqlite" else str(request.getfixturevalue("postgres_copy"))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -143,6 +163,19 @@ def _postgres_programs() -> Path | None:
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     found = str(installed[-1]) if installed else shutil.which("initdb")
     return Path(found).parent if found else None
+
+
+def _database(url: str, name: str) -> str:
+    return f"{url.rpartition('/')[0]}/{name}"
+
+
+def _in_postgres(url: str, statement: str) -> None:
+    """Execute a statement that no transaction takes."""
+    engine = sa.create_engine(
+        url.replace("postgresql:", "postgresql+pg8000:"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
+    )
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
 
 
 def _free_port() -> int:

@@ -204,13 +204,16 @@ def _queue_page(request: Request, service: Service, session: Session, wanted: Fi
         raise NotFound("there is no such queue: it may have been removed")
     if queue.state not in queues.READABLE:
         return RedirectResponse(f"/desk/uploads/{queue.id}", 303)
-    size = (listing.MOST_FOUND if wanted.search else listing.PAGE) + 1
-    items = listing.page(store, wanted, after=_after(params.get("after")), size=size)
-    more, first = None, params.get("after") is None
-    whole = len(items) if first and (wanted.search or len(items) <= listing.PAGE) else None
-    if len(items) > listing.PAGE:
+    after = _after(params.get("after"))
+    found = listing.search(store, wanted, after=after) if wanted.search else None
+    number: int | None
+    if found:
+        items, more, number = found.items, found.more, found.number
+    else:
+        items = listing.page(store, wanted, after=after, size=listing.PAGE + 1)
+        more = listing.place(items[listing.PAGE - 1], wanted) if len(items) > listing.PAGE else None
+        number = len(items) if after is None and more is None else None
         items = items[: listing.PAGE]
-        more = "{!r}:{}".format(*listing.place(items[-1], wanted))
     return page(
         request,
         "queue.html",
@@ -218,8 +221,11 @@ def _queue_page(request: Request, service: Service, session: Session, wanted: Fi
         queue=queue,
         queues=[each for each in every if each.state in queues.READABLE],
         items=items,
-        more=more,
-        first=first,
+        more="{!r}:{}".format(*more) if more else None,
+        first=after is None,
+        found=found,
+        searched=listing.SEARCHED,
+        among=words.among(found, wanted.sort, first=after is None) if found else "",
         wanted=wanted,
         fields=fields(wanted),
         query=query,
@@ -227,8 +233,9 @@ def _queue_page(request: Request, service: Service, session: Session, wanted: Fi
         ages=AGES,
         views=views.all_views(store),
         told=_told(params),
-        counts=_count(service, wanted, whole),
+        counts=_count(service, wanted, number),
         most=listing.MOST_COUNTED,
+        most_shown=listing.MOST_FOUND if found else listing.MOST_COUNTED,
         arriving=service.arrivals.on,
         policy=site_policy(service),
     )
@@ -284,31 +291,28 @@ def _told(params: Mapping[str, str]) -> str | None:
     return known.get(told or "")
 
 
-def _count(service: Service, wanted: Filter, whole: int | None) -> dict[str, Any]:
+def _count(service: Service, wanted: Filter, shown: int | None) -> dict[str, Any]:
     """The counts beside the list, cached briefly, and the filters' choices, cached for longer.
 
-    `whole` is the number of matching comments, if the page has read them all.
+    `shown` is the number of matching comments, if the page knows it.
     """
     store = service.store
     key = (store, wanted.queue, wanted.state)
     totals = _kept(_counts, key, lambda: listing.totals(store, wanted))
     offered = _kept(_offered, (*key, wanted.flagged), lambda: listing.facets(store, wanted))
     flagged, every = totals["flagged"], totals[wanted.state]
-    if whole is not None:
-        shown = min(whole, listing.most(wanted))
-    elif is_narrow(wanted):
+    if shown is None and is_narrow(wanted):
         some = replace(wanted, sort="need")
         shown = _kept(_counts, (store, some), lambda: listing.count(store, some))
-    else:
+    elif shown is None:
         shown = flagged if wanted.flagged else every
     return {
         **offered,
         "shown": shown,
-        "most_shown": listing.most(wanted),
         "flagged": flagged,
         "all": every,
         "states": totals,
-        "cut": (flagged if wanted.flagged else every) >= listing.MOST_COUNTED,
+        "cut": (flagged if wanted.flagged else every) > listing.MOST_FACETED,
     }
 
 

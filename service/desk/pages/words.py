@@ -13,6 +13,7 @@ from parley.service.policy.rules import WORD_LIST
 from parley.service.report.pieces import Piece, covered, covered_plain, cut
 from parley.service.report.words import clean
 from parley.service.store.desk.items import Item
+from parley.service.store.desk.listing import SEARCHED, Found
 from parley.service.store.desk.tables import SCORES
 
 LABELS: Mapping[str, str] = {
@@ -69,6 +70,8 @@ STANCES: Mapping[str, str] = {
     "against": "against",
     "none": "neither for nor against",
 }
+FIRST: Mapping[str, str] = {"need": "most urgent", "newest": "newest", "oldest": "oldest"}
+"""What comes first in each order."""
 STATES: Mapping[str, str] = {
     "waiting": "Waiting",
     "escalated": "Escalated",
@@ -184,6 +187,13 @@ def pseudonym(author: str | None) -> str:
 def suggested(item: Item) -> str:
     """The rejection that the first reason suggests."""
     return SUGGESTED.get(item.label or "", "OTHER" if item.found.get("reasons") else "ABUSIVE")
+
+
+def among(found: Found, sort: str, *, first: bool) -> str:
+    """Which comments a search read, if not all; `first` if it began with the first one."""
+    if first:
+        return "" if found.whole else f", among the {SEARCHED:,} {FIRST[sort]}"
+    return ", among the rest" if found.whole else f", among the next {SEARCHED:,}"
 
 
 def ago(moment: datetime) -> str:

@@ -216,7 +216,7 @@ def log(store: Store, *, after: int = 0) -> Iterator[dict[str, Any]]:
     """Every decision, oldest first. Raises StoreError."""
     columns = [decisions.c[name] for name in LOGGED]
     query = sa.select(*columns).where(decisions.c.id > after).order_by(decisions.c.id)
-    with store.read() as connection:
+    with store.snapshot() as connection:
         for row in connection.execution_options(yield_per=1000).execute(query):
             yield dict(row._mapping)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,10 +19,16 @@ MOST_COUNTED = 10_000
 """Counts stop at this number."""
 MOST_FOUND = 100
 """Counts of a search stop at this number."""
+MOST_FACETED = 5_000
+"""How many comments the choices of filters are counted in."""
+SEARCHED = 5_000
+"""How many comments' texts one search reads: no index helps it."""
 PAGE = 25
 FACETS = 30
 FACETED = ("label", "story", "language")
 SORTS = ("need", "newest", "oldest")
+Place = tuple[float, int]
+"""A comment's place in an order: its urgency, or when it arrived in seconds, and its id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,31 +48,55 @@ class Filter:
     sort: str = "need"
 
 
-def page(
-    store: Store, wanted: Filter, *, after: tuple[float, int] | None = None, size: int = PAGE
-) -> list[Item]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search found from a place on."""
+
+    items: list[Item]
+    """The first page of it."""
+    number: int
+    """Of all that it found, at most MOST_FOUND."""
+    more: Place | None
+    """Where to go on; None at the end."""
+    whole: bool
+    """Whether it read every text from the place on, not only the next SEARCHED."""
+
+
+def page(store: Store, wanted: Filter, *, after: Place | None = None, size: int = PAGE) -> list[Item]:
     """The next comments in the filter's order, from the place `after` on. Raises StoreError."""
-    query = sa.select(*COLUMNS).where(*conditions(wanted)).order_by(*order(wanted)).limit(size)
-    if after is not None:
-        query = query.where(_beyond(wanted, after))
     with store.read() as connection:
-        return [item_of(row) for row in connection.execute(query)]
+        return _items(connection, wanted, _ids(wanted, after).limit(size))
 
 
-def place(item: Item, wanted: Filter) -> tuple[float, int]:
+def search(store: Store, wanted: Filter, *, after: Place | None = None) -> Found:
+    """Those of the next SEARCHED comments that have the text. Raises StoreError."""
+    every = replace(wanted, search=None)
+    query = _ids(wanted, after).limit(MOST_FOUND + 1)
+    with store.read() as connection:
+        ends = connection.execute(
+            _ids(every, after).add_columns(_sorted_by(wanted)).offset(SEARCHED - 1).limit(2)
+        ).all()
+        more = None
+        if len(ends) == 2:  # there are comments beyond the last one to read
+            more = _place(ends[0][1], ends[0][0])
+            query = query.where(_up_to(wanted, more))
+        ids = connection.scalars(query).all()
+        items = _items(connection, wanted, ids[:PAGE])
+    number, whole = min(len(ids), MOST_FOUND), more is None
+    if len(ids) > PAGE:
+        more = place(items[-1], wanted)
+    return Found(items=items, number=number, more=more, whole=whole)
+
+
+def place(item: Item, wanted: Filter) -> Place:
     """An item's place in the filter's order."""
-    return (item.need if wanted.sort == "need" else item.received.timestamp()), item.id
+    return _place(item.need if wanted.sort == "need" else item.received, item.id)
 
 
 def count(store: Store, wanted: Filter) -> int:
-    """The number of comments that match, at most `most(wanted)`. Raises StoreError."""
+    """The number of comments that match, at most MOST_COUNTED. Raises StoreError."""
     with store.read() as connection:
         return int(connection.scalar(_number(wanted)) or 0)
-
-
-def most(wanted: Filter) -> int:
-    """The number at which counts for a filter stop: lower for a search, which reads texts without index."""
-    return MOST_FOUND if wanted.search else MOST_COUNTED
 
 
 def totals(store: Store, wanted: Filter) -> dict[str, int]:
@@ -83,22 +114,14 @@ def totals(store: Store, wanted: Filter) -> dict[str, int]:
 def facets(store: Store, wanted: Filter) -> dict[str, list[tuple[str, int]]]:
     """The most frequent values of each of FACETED in the filter's queue and state.
 
-    Among its MOST_COUNTED most urgent comments; an index covers the query. Raises StoreError.
+    Among its MOST_FACETED most urgent comments; an index covers the query. Raises StoreError.
     """
     every = Filter(queue=wanted.queue, state=wanted.state, flagged=wanted.flagged)
-    columns = [queue_items.c[name] for name in FACETED]
-    urgent = (
-        sa.select(*columns)
-        .where(*conditions(every))
-        .order_by(*order(every))
-        .limit(MOST_COUNTED)
-        .cte("urgent")
-    )
-    counts: dict[str, list[tuple[str, int]]] = {name: [] for name in FACETED}
+    found: dict[str, list[tuple[str, int]]] = {name: [] for name in FACETED}
     with store.read() as connection:
-        for name, value, number in connection.execute(sa.union_all(*(_facet(urgent, n) for n in FACETED))):
-            counts[name].append((str(value), int(number)))
-    return {name: sorted(values, key=lambda each: (-each[1], each[0])) for name, values in counts.items()}
+        for name, value, number in connection.execute(sa.union_all(*(_facet(every, n) for n in FACETED))):
+            found[name].append((str(value), int(number)))
+    return {name: sorted(values, key=lambda each: (-each[1], each[0])) for name, values in found.items()}
 
 
 def conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
@@ -130,22 +153,50 @@ def order(wanted: Filter) -> tuple[sa.ColumnElement[Any], ...]:
     return (of.received, of.id) if wanted.sort == "oldest" else (of.received.desc(), of.id.desc())
 
 
-def _beyond(wanted: Filter, after: tuple[float, int]) -> sa.ColumnElement[bool]:
-    """After a place in the order, as a row comparison, which an index supports."""
-    of, last = queue_items.c, sa.literal(after[1])
-    if wanted.sort == "need":
-        return sa.tuple_(of.need, of.id) < sa.tuple_(sa.literal(after[0]), last)
-    moment = sa.literal(datetime.fromtimestamp(after[0], UTC), of.received.type)
-    here, there = sa.tuple_(of.received, of.id), sa.tuple_(moment, last)
+def _ids(wanted: Filter, after: Place | None) -> sa.Select[Any]:
+    """The ids of comments in the filter's order, from a place on: indexes hold all that it needs to sort."""
+    query = sa.select(queue_items.c.id).where(*conditions(wanted)).order_by(*order(wanted))
+    return query if after is None else query.where(_beyond(wanted, after))
+
+
+def _items(connection: sa.Connection, wanted: Filter, ids: Sequence[int] | sa.Select[Any]) -> list[Item]:
+    query = sa.select(*COLUMNS).where(queue_items.c.id.in_(ids)).order_by(*order(wanted))
+    return [item_of(row) for row in connection.execute(query)]
+
+
+def _sorted_by(wanted: Filter) -> sa.Column[Any]:
+    return queue_items.c.need if wanted.sort == "need" else queue_items.c.received
+
+
+def _place(value: float | datetime, item_id: int) -> Place:
+    return (value.timestamp() if isinstance(value, datetime) else value), item_id
+
+
+def _beyond(wanted: Filter, after: Place) -> sa.ColumnElement[bool]:
+    here, there = _compared(wanted, after)
     return here > there if wanted.sort == "oldest" else here < there
 
 
+def _up_to(wanted: Filter, last: Place) -> sa.ColumnElement[bool]:
+    here, there = _compared(wanted, last)
+    return here <= there if wanted.sort == "oldest" else here >= there
+
+
+def _compared(wanted: Filter, with_: Place) -> tuple[sa.Tuple, sa.Tuple]:
+    """Where a comment is in the order, and a place there, as rows, whose comparison an index supports."""
+    by = _sorted_by(wanted)
+    value = with_[0] if wanted.sort == "need" else datetime.fromtimestamp(with_[0], UTC)
+    return sa.tuple_(by, queue_items.c.id), sa.tuple_(sa.literal(value, by.type), sa.literal(with_[1]))
+
+
 def _number(wanted: Filter) -> sa.Select[Any]:
-    some = sa.select(queue_items.c.id).where(*conditions(wanted)).limit(most(wanted)).subquery()
+    some = sa.select(queue_items.c.id).where(*conditions(wanted)).limit(MOST_COUNTED).subquery()
     return sa.select(sa.func.count()).select_from(some)
 
 
-def _facet(urgent: sa.CTE, name: str) -> sa.Select[Any]:
+def _facet(every: Filter, name: str) -> sa.Select[Any]:
+    some = sa.select(queue_items.c[name]).where(*conditions(every)).order_by(*order(every))
+    urgent = some.limit(MOST_FACETED).subquery()
     of, number = urgent.c[name], sa.func.count().label("number")
     commonest = (
         sa.select(sa.literal(name).label("name"), of.label("value"), number)

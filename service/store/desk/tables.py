@@ -74,7 +74,7 @@ queue_items = Table(
     Index("ix_queue_items_label", "queue_id", "state", "label", "need"),
     Index("ix_queue_items_story", "queue_id", "state", "story", "need"),
     Index("ix_queue_items_language", "queue_id", "state", "language", "need"),
-    Index("ix_queue_items_received", "queue_id", "state", "received"),
+    Index("ix_queue_items_received", "queue_id", "state", "received", "id", "need"),
     Index("ix_queue_items_author", "author"),
     Index("ix_queue_items_lease_by", "lease_by"),
     Index("ix_queue_items_parent_id", "parent_id"),

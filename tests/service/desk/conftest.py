@@ -71,14 +71,16 @@ def start_desk(settings: Settings) -> Desk:
 
 
 @pytest.fixture
-def make_desk(tiny_artifact: Path, empty_store: Path, tmp_path: Path) -> Iterator[Callable[..., Desk]]:
-    """Makes desks with given settings."""
+def make_desk(
+    tiny_artifact: Path, empty_store: Path, tmp_path: Path, store_url: str | None
+) -> Iterator[Callable[..., Desk]]:
+    """Makes desks with settings of their own, on one store: of SQLite, then of PostgreSQL."""
     open_desks: list[Desk] = []
 
-    def make(*, queue: bool = True, folder: Path = tmp_path, url: str | None = None, **settings: Any) -> Desk:
-        store = Storage(folder=folder, queue=queue, url=url)
-        if url is None and not (folder / empty_store.name).exists():
-            shutil.copy(empty_store, folder)
+    def make(*, queue: bool = True, **settings: Any) -> Desk:
+        store = Storage(folder=tmp_path, queue=queue, url=store_url)
+        if store_url is None and not (tmp_path / empty_store.name).exists():
+            shutil.copy(empty_store, tmp_path)
         open_desks.append(start_desk(Settings(model=tiny_artifact, store=store, **settings)))
         return open_desks[-1]
 

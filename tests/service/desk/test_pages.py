@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import re
@@ -20,6 +21,7 @@ from typer.testing import CliRunner
 from parley.service.commands.cli import app as parley
 from parley.service.desk import access
 from parley.service.desk.pages import people as people_pages
+from parley.service.desk.pages import render, words
 from parley.service.desk.pages.render import POLICY
 from parley.service.store.desk import decisions, items, leases, listing, people, policies, views
 from parley.service.store.desk.decisions import By, Choice
@@ -376,6 +378,49 @@ def test_counting_a_search_stops_at_a_limit(desk: Desk, monkeypatch: pytest.Monk
 
     assert (counted("comment"), counted("comment+2"), counted("kind")) == ("28+", "11", "0")
     assert desk.get("/desk/queue?search=comment").text.count("data-item") == listing.PAGE
+
+
+def test_a_search_says_how_far_it_went_and_goes_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "SEARCHED", 4)
+    monkeypatch.setattr(words, "SEARCHED", 4)
+    fill(desk.service.store, desk.hashes, [arrived(f"Comment {n}", score=0.9 - n / 100) for n in range(10)])
+
+    def read(address: str) -> tuple[str, int, str | None]:
+        """What the page says it found, the number of comments on it, and where it goes on."""
+        page = desk.get(address).text
+        told = re.search(r'id="counted">([^<]+?)\.\s', page)
+        more = re.search(r'<a href="([^"]+)" rel="next">Search the next 4</a>', page)
+        assert told
+        assert "disabled>Start reading" not in page
+        return told[1], page.count("data-item"), html.unescape(more[1]) if more else None
+
+    told, number, more = read("/desk/queue?search=comment+9")
+    assert (told, number) == ("0 comments found marked by the policy, among the 4 most urgent", 0)
+    told, number, more = read(f"/desk/queue{more}")
+    assert (told, number) == ("0 comments found marked by the policy, among the next 4", 0)
+    told, number, more = read(f"/desk/queue{more}")
+    assert (told, number, more) == ("1 comment found marked by the policy, among the rest", 1, None)
+    assert read("/desk/queue?search=comment+9&sort=newest")[:2] == (
+        "1 comment found marked by the policy, among the 4 newest",
+        1,
+    )
+
+
+def test_a_filter_without_a_match_offers_the_comments_that_are_not_marked(desk: Desk) -> None:
+    some = [arrived("Rude words"), arrived("Kind words", score=0.1, action="approve")]
+    fill(desk.service.store, desk.hashes, some)
+    shown = desk.get("/desk/queue?search=kind").text
+    (address,) = re.findall(r'<a href="([^"]+)">look in all</a>', shown)
+    found = desk.get(f"/desk/queue{html.unescape(address)}").text
+    assert ("Kind words" in found, "look in all" in found) == (True, False)
+    assert "look in all" not in desk.get("/desk/queue?search=kind&state=approved").text
+
+
+def test_every_key_is_explained() -> None:
+    script, told = ((render.HERE / name).read_text() for name in ("static/desk.js", "templates/keys.html"))
+    keys = set(re.findall(r'^  "?(.)"?: (?:\(|reject)', script, re.MULTILINE))
+    assert len(keys) == 10
+    assert keys < set(re.findall(r"<kbd>(.)</kbd>", told)), keys
 
 
 def test_the_start_page_is_for_browsers(desk: Desk) -> None:

@@ -89,17 +89,42 @@ def test_counts_stop_where_they_would_take_long(
     any_store: Store, hashes: KeyedHashes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listing, "MOST_COUNTED", 5)
-    monkeypatch.setattr(listing, "MOST_FOUND", 3)
+    monkeypatch.setattr(listing, "MOST_FACETED", 4)
     some = [
         arrived(f"Comment {n}", label="spam" if n < 4 else "threat", score=0.9 - n / 100) for n in range(9)
     ]
     fill(any_store, hashes, [*some, arrived("Kind words", action="approve")])
     assert listing.count(any_store, Filter(label="threat")) == 5
-    assert listing.count(any_store, Filter(search="comment")) == 3
-    assert listing.facets(any_store, Filter())["label"] == [("threat", 5)], "the most urgent"
+    assert listing.facets(any_store, Filter())["label"] == [("threat", 4)], "the most urgent"
     none = {"escalated": 0, "approved": 0, "rejected": 0}
     assert listing.totals(any_store, Filter()) == {"waiting": 5, "flagged": 5, **none}
     assert listing.totals(any_store, Filter(state="rejected"))["flagged"] == 0
+
+
+def test_a_search_reads_so_many_texts_at_a_time(
+    any_store: Store, hashes: KeyedHashes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "SEARCHED", 4)
+    monkeypatch.setattr(listing, "PAGE", 2)
+    monkeypatch.setattr(listing, "MOST_FOUND", 3)
+    texts = [f"{'Bridge' if n in (0, 1, 2, 3, 9, 10) else 'Road'} {n}" for n in range(11)]
+    fill(any_store, hashes, [arrived(text, score=0.9 - (n // 2) / 100) for n, text in enumerate(texts)])
+    for sort in listing.SORTS:
+        wanted, after = Filter(search="bridge", sort=sort), None
+        seen: list[tuple[list[str], int, bool]] = []
+        while after or not seen:
+            found = listing.search(any_store, wanted, after=after)
+            seen.append(([item.text for item in found.items], found.number, found.whole))
+            after = found.more
+        read = [text for texts, _, _ in seen for text in texts]
+        every = [item.text for item in listing.page(any_store, Filter(sort=sort))]
+        assert read == [text for text in every if "Bridge" in text], sort
+        assert (seen[0][2], seen[-1][2]) == (False, True), sort
+    wanted = Filter(search="bridge", sort="oldest")
+    first = listing.search(any_store, wanted)
+    assert ([item.text for item in first.items], first.number) == (["Bridge 0", "Bridge 1"], 3)
+    none = listing.search(any_store, Filter(search="rail", sort="newest"))
+    assert (none.items, none.number, none.whole, none.more is None) == ([], 0, False, False)
 
 
 def test_an_edited_comment_waits_again_and_the_same_one_changes_nothing(

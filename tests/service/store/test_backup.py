@@ -257,9 +257,8 @@ def old_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     else:
         url = request.getfixturevalue("postgres_url")
     store = Store.open(url)
-    engine = store._engine
-    metadata.drop_all(engine)
-    with engine.execution_options(begin="BEGIN").begin() as connection:
+    with store.write() as connection:
+        metadata.drop_all(connection)
         connection.exec_driver_sql("DROP TABLE alembic_version")
         upgrade(connection, OLD)
         for line in OLD_ROWS.read_text(encoding="utf-8").splitlines():
@@ -267,7 +266,7 @@ def old_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
                 connection.exec_driver_sql(line)
     yield url
     if request.param != "sqlite":
-        with engine.begin() as connection:
+        with store.write() as connection:
             connection.exec_driver_sql("DROP SCHEMA public CASCADE")
             connection.exec_driver_sql("CREATE SCHEMA public")
     store.close()

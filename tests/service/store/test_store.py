@@ -33,6 +33,7 @@ from parley.service.store.tables import metadata, sightings, suggestions
 
 MIGRATIONS = Path(__file__).parents[3] / "service" / "store" / "migrations"
 URL = "https://news.example/bridge?id=7"
+KEY_ROW = {"id": "k", "name": "n", "hash": "h", "created": datetime(2026, 1, 2, tzinfo=UTC)}
 
 
 @pytest.fixture
@@ -328,6 +329,41 @@ def test_opening_again_keeps_what_is_there(tmp_path: Path) -> None:
     second = Store.open(url)
     assert articles.get(second, "a") is not None
     second.close()
+
+
+def test_closing_a_store_closes_connections_in_use_once_they_are_done(
+    postgres_store: Store, postgres_url: str
+) -> None:
+    ask = sa.text("SELECT count(*) FROM pg_stat_activity WHERE datname = 'parley_test'")
+    with postgres_store.read() as connection:
+        mine = connection.scalar(sa.text("SELECT pg_backend_pid()"))
+        postgres_store.close()
+        assert connection.scalar(sa.text("SELECT pg_backend_pid()")) == mine
+    watcher = Store.open(postgres_url)
+    deadline = time.monotonic() + 60
+    with watcher.read() as connection:
+        while connection.scalar(ask):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    watcher.close()
+
+
+def test_a_read_needs_no_transaction_and_a_failed_write_leaves_nothing(any_store: Store) -> None:
+    def add(*, times: int) -> None:
+        with any_store.write() as connection:
+            for _ in range(times):
+                connection.execute(sa.insert(metadata.tables["api_keys"]).values(KEY_ROW))
+
+    with pytest.raises(StoreError):
+        add(times=2)  # two keys of one id
+    assert keys.all_keys(any_store) == []
+    add(times=1)
+    with any_store.read() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM api_keys")) == 1
+        if connection.dialect.name == "postgresql":
+            began = sa.text("SELECT now() = statement_timestamp()")
+            time.sleep(0.01)
+            assert connection.scalar(began), "each statement is its own transaction"
 
 
 def test_a_store_of_an_older_parley_is_migrated_and_keeps_its_rows(tmp_path: Path) -> None:

@@ -2,11 +2,11 @@
 
     python -m benchmarks.hostile            # or: make bench-hostile (ARGS="--only numbers --megabytes 1")
 
-Each kind of body is sent over and over, on two connections (unfinished ones on 60), alongside polite requests:
-20 a second at a constant rate, whether or not earlier ones were answered. The first line is for polite requests alone, for
-comparison. Each line says how the hostile and the polite requests were answered, the p50 and p99 of the
-polite ones, the CPU time per hostile body, and the server's peak memory so far. A polite request may be
-answered 429; anything other than that and 200 is FAILED.
+Each kind of body is sent over and over, on two connections (unfinished bodies on 60), alongside polite
+requests: 20 a second at a constant rate, whether or not earlier ones were answered. The first line is for
+polite requests alone, for comparison. Each line says how the hostile and the polite requests were answered,
+the p50 and p99 of the polite ones, the CPU time per hostile body, and the server's peak memory so far. A
+polite request may be answered 429; anything other than that and 200 is FAILED.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TEXT = 100_000
 PATIENCE = 10
 """Seconds that the sender of a hostile body waits for an answer."""
 UNFINISHED, CALLERS = "unfinished bodies", 60
-"""Bodies whose last byte never comes, and the number of connections that send one; two send the other kinds."""
+"""Bodies whose last byte never comes, and the number of connections that send one; two send other kinds."""
 RARE = "".join(chr(0x20000 + i) for i in range(42_000)) + "".join(chr(0xF0000 + i) for i in range(58_000))
 
 
@@ -82,7 +82,14 @@ BODIES: dict[str, tuple[str, Callable[[int], bytes]]] = {
         name: (CLASSIFY, _texts(repeated(UNITS[name], TEXT)))
         for name in (
             *("one letter", "one word", "Cyrillic look-alikes", "links after links", "overrides"),
-            *("a letter a line", "letters with bars", "emoji", "tags cut", "empty links", "brackets"),
+            *(
+                "one letter per line",
+                "letters with bars",
+                "emoji",
+                "unfinished tags",
+                "empty links",
+                "brackets",
+            ),
         )
     },
 }
@@ -208,8 +215,8 @@ def _shown(statuses: Counter[int]) -> str:
 def print_texts() -> None:
     """For each component that reads text, print its steepest slope and longest pause, and on which text.
 
-    Only texts that take FLOOR_S or longer can be steep or make others wait, so only those are measured, or the
-    slowest if there is none.
+    Only texts that take FLOOR_S or longer can be steep or make others wait, so only those are measured; or
+    the slowest, if there is none.
     """
     from tests.test_hostile import COMPONENTS, FLOOR_S, LARGEST, SLOPE
 

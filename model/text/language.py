@@ -95,7 +95,7 @@ def _identifier() -> Any:
     )
 
 
-def _in_a_file(table: array[int]) -> memoryview:
+def _in_a_file(table: Any) -> Any:
     """The same numbers in a temporary file: only the parts that texts touch take memory, not all 39 MB."""
     with tempfile.TemporaryFile() as file:
         table.tofile(file)

@@ -2,11 +2,11 @@
 
     python -m benchmarks.hostile            # or: make bench-hostile (ARGS="--only numbers --megabytes 1")
 
-Each kind of body is sent over and over, on two connections, alongside polite requests: 20 a second at a
-constant rate, whether or not earlier ones were answered. The first line is for polite requests alone, for
-comparison. Each line says how the hostile and the polite requests were answered, the p50 and p99 of the
-polite ones, the CPU time per hostile body, and the server's peak memory so far. A polite request may be
-answered 429; anything other than that and 200 is FAILED.
+Each kind of body is sent over and over, on two connections (unfinished bodies on 60), alongside polite
+requests: 20 a second at a constant rate, whether or not earlier ones were answered. The first line is for
+polite requests alone, for comparison. Each line says how the hostile and the polite requests were answered,
+the p50 and p99 of the polite ones, the CPU time per hostile body, and the server's peak memory so far. A
+polite request may be answered 429; anything other than that and 200 is FAILED.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import http.client
 import json
 import os
+import socket
 import sys
 import tempfile
 import threading
@@ -22,13 +23,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from benchmarks.comments import made_comments
 from benchmarks.server import free_port, served
 from parley.service.web.server import SWITCH_S
-from tests.hostile import UNITS, longest_pause, repeated, slope
+from tests.hostile import UNITS, longest_pause, repeated, seconds, slope
 
 RATE = 20
 TARGET_MS, TARGET_MB = 200, 400
@@ -36,17 +38,14 @@ TEXT = 100_000
 """The most characters in a comment."""
 PATIENCE = 10
 """Seconds that the sender of a hostile body waits for an answer."""
+UNFINISHED, CALLERS = "unfinished bodies", 60
+"""Bodies whose last byte never comes, and the number of connections that send one; two send other kinds."""
 RARE = "".join(chr(0x20000 + i) for i in range(42_000)) + "".join(chr(0xF0000 + i) for i in range(58_000))
 
 
-def _texts(unit: str) -> Callable[[int], bytes]:
-    """A body of comments of the greatest length allowed, each `unit` repeated."""
-
-    def body(size: int) -> bytes:
-        text = repeated(unit, TEXT)
-        return _comments([text] * max(1, size // len(_comments([text]))))
-
-    return body
+def _texts(text: str) -> Callable[[int], bytes]:
+    """A body of as many comments of `text` as fit."""
+    return lambda size: _comments([text] * max(1, size // len(_comments([text]))))
 
 
 def _rare(size: int) -> bytes:
@@ -75,12 +74,22 @@ BODIES: dict[str, tuple[str, Callable[[int], bytes]]] = {
     "inputs of TEI": ("/predict", _values(b'{"inputs":[%s]}', b"[]")),
     "inputs of OpenAI": ("/v1/moderations", _values(b'{"input":[%s]}', b'""')),
     "entries of Perspective": (PERSPECTIVE, _values(b'{"context":{"entries":[%s]}}', b"{}")),
+    UNFINISHED: (CLASSIFY, lambda size: b"[" * size),
     "rare characters": (CLASSIFY, _rare),
+    # Python keeps a text at four bytes a character if one of them needs as many.
+    "one rare character": (CLASSIFY, _texts("\U0001f600" + repeated("word ", TEXT - 1))),
     **{
-        name: (CLASSIFY, _texts(UNITS[name]))
+        name: (CLASSIFY, _texts(repeated(UNITS[name], TEXT)))
         for name in (
             *("one letter", "one word", "Cyrillic look-alikes", "links after links", "overrides"),
-            *("a letter a line", "letters with bars", "emoji", "tags cut", "empty links", "brackets"),
+            *(
+                "one letter per line",
+                "letters with bars",
+                "emoji",
+                "unfinished tags",
+                "empty links",
+                "brackets",
+            ),
         )
     },
 }
@@ -133,6 +142,19 @@ def post(port: int, path: str, body: bytes, timeout: float) -> int:
         connection.close()
 
 
+def hold(port: int, path: str, body: bytes, ends: float) -> int:
+    """The status with which the server refuses `body` without its last byte; 0 if it waits for that."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        unsent = memoryview(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:-1])
+        while unsent and time.monotonic() < ends:
+            with suppress(TimeoutError):
+                unsent = unsent[connection.send(unsent) :]
+        time.sleep(max(0.0, ends - time.monotonic()))
+        return int(connection.recv(12)[9:] or 0)
+    return 0
+
+
 def percentile(times: Sequence[float], share: float) -> float:
     """The time that `share` of the requests don't exceed."""
     return sorted(times)[min(len(times) - 1, int(share * len(times)))]
@@ -161,11 +183,13 @@ def attack(port: int, pid: int, name: str, *, size: int, seconds: float) -> bool
         while time.monotonic() < ends:
             if name == NOTHING:
                 time.sleep(0.1)
+            elif name == UNFINISHED:
+                answered[hold(port, path, body, ends)] += 1
             else:
                 answered[post(port, path, body, PATIENCE)] += 1
 
     with Polite(port) as polite:
-        senders = [threading.Thread(target=send) for _ in range(2)]
+        senders = [threading.Thread(target=send) for _ in range(CALLERS if name == UNFINISHED else 2)]
         for thread in senders:
             thread.start()
         for thread in senders:
@@ -189,18 +213,26 @@ def _shown(statuses: Counter[int]) -> str:
 
 
 def print_texts() -> None:
-    """For each component that reads text, print its steepest slope and longest pause, and on which text."""
+    """For each component that reads text, print its steepest slope and longest pause, and on which text.
+
+    Only texts that take FLOOR_S or longer can be steep or make others wait, so only those are measured; or
+    the slowest, if there is none.
+    """
     from tests.test_hostile import COMPONENTS, FLOOR_S, LARGEST, SLOPE
 
     sys.setswitchinterval(SWITCH_S)
+    print(f"{LARGEST:,} characters against half of them")
     for name, work in COMPONENTS.items():
         work("é.")  # warm up: some components build tables on first use
-        slopes = {unit: slope(work, UNITS[unit], LARGEST, floor=FLOOR_S, good=SLOPE) for unit in UNITS}
-        pauses = {unit: longest_pause(partial(work, repeated(of, LARGEST))) for unit, of in UNITS.items()}
+        taken = {unit: seconds(partial(work, repeated(of, LARGEST))) for unit, of in UNITS.items()}
+        slowest = max(taken, key=taken.__getitem__)
+        slow = [unit for unit in UNITS if taken[unit] >= FLOOR_S] or [slowest]
+        slopes = {unit: slope(work, UNITS[unit], LARGEST, floor=FLOOR_S, good=SLOPE) for unit in slow}
+        pauses = {unit: longest_pause(partial(work, repeated(UNITS[unit], LARGEST))) for unit in slow}
         steepest, longest = max(slopes, key=slopes.__getitem__), max(pauses, key=pauses.__getitem__)
         print(
-            f"{name:22} slope {slopes[steepest]:4.1f} ({steepest})"
-            f"  pause {1000 * pauses[longest]:4.0f} ms ({longest})",
+            f"{name:18} time {taken[slowest]:5.2f} s ({slowest})  slope {slopes[steepest]:3.1f} ({steepest})"
+            f"  pause {1000 * pauses[longest]:3.0f} ms ({longest})",
             flush=True,
         )
 

@@ -10,7 +10,7 @@
                                                                 they can be split into nothing but words
     word split       "fo|ol", "fo.ol", "fo-ol"                  if the parts make a word only together
     blank inside     "fo ol", "id iot"                          (parley.model.text.blanks)
-    letters starred  "id*ot", "y*u"                             if one word fits, with vowels for the stars
+    letters starred  "id*ot", "cl*wns"                          if a word fits, with vowels for the stars
     emoji inside     one among the letters of a word            if the letters alone make a word
     leetspeak        "f00l", "a$$es"                            if it is a word when spelt with letters
     stretched        "fooool"                                   three of the same letter; not "KKK", "WWIII"
@@ -69,9 +69,12 @@ _SWEAR_WORDS = (  # noqa: SIM905
     "sluts tits twat wank wanker wankers whore whores"
 ).split()
 """What people mean by stars, even if a more common word would fit."""
-_MOST_STARS, _BY_FAR, _VOWELS = 3, 4, "aeiouy"
-"""The most stars for which letters are tried (vowels, or any letter for one star in a word of three); and how
-many times as rare the second-best fitting word must be."""
+_MOST_STARS, _VOWELS = 3, "aeiouy"
+"""The most stars for which letters are tried (vowels, or any letter for one star in a word of three)."""
+_LONGEST_STARRED = 24
+"""The most characters of a word with its stars; what is longer separates paragraphs."""
+_SHORT_STEM = 4
+"""The most letters, with an s at the end, of what is never read as a plural."""
 _PLAIN_MARKS = re.compile("[|~·]")
 _A_VOWEL = re.compile("[aeiouyAEIOUY]")
 _MARKED = re.compile("[a-zA-Z]++(?:[|~·][a-zA-Z]++)+")
@@ -150,10 +153,12 @@ def _leet_apart(spelt: str, rarity: Rarity) -> str | None:
 
 
 def _filled(written: str, rarity: Rarity) -> str | None:
-    """The word with letters for its stars: a swear word, the only word that fits, or by far the most common.
+    """The word with letters for its stars: a swear word, or the most common that fits.
 
     If none fits, the letters without the stars, if they make a word.
     """
+    if len(written) > _LONGEST_STARRED:
+        return None
     pattern = re.compile(written.replace("*", "[a-z]"), re.IGNORECASE)
     if swear_word := next(filter(pattern.fullmatch, _SWEAR_WORDS), None):
         return swear_word
@@ -166,17 +171,19 @@ def _filled(written: str, rarity: Rarity) -> str | None:
         if stars == 1 and len(written) > 3
         else ((ascii_lowercase if stars == 1 else _VOWELS),)
     ):
-        fitting = sorted(
-            (rarity(word), word)
-            for hidden in product(letters, repeat=stars)
-            if (word := "".join(map(str.__add__, parts, (*hidden, ""))))
+        fitting = (
+            "".join(map(str.__add__, parts, (*hidden, ""))) for hidden in product(letters, repeat=stars)
         )
-        (best, word), (next_best, _) = fitting[:2]
+        best, word = min((_rarity_of_stem(word, rarity), word) for word in fitting)
         if best < 1:
-            commonest = rarity("the")  # not 0: the vocabulary begins with punctuation
-            by_far = next_best >= 1 or _BY_FAR * (best - commonest) < next_best - commonest
-            return word if by_far else None
+            return word
     return bare if len(bare) > 3 and rarity(bare) < 1 else None
+
+
+def _rarity_of_stem(word: str, rarity: Rarity) -> float:
+    """The rarity of a word; of one that isn't a single piece, without the s at its end."""
+    rare = rarity(word)
+    return rarity(word[:-1]) if rare >= 1 and len(word) > _SHORT_STEM and word[-1] in "sS" else rare
 
 
 def _unmarked(written: str, rarity: Rarity) -> str | None:

@@ -25,8 +25,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-KEPT_WORDS = 20_000
-"""Number of words whose pieces are cached."""
+KEPT_WORDS, KEPT_LENGTH = 20_000, 24
+"""Number of words whose pieces are cached, and their longest: one of a hundred letters takes 10 KB."""
+KEPT_CHARACTERS = 20_000
+"""Number of characters whose replacements are cached: all of Unicode would take 200 MB."""
 _UNUSUAL = re.compile(r"[^\t\n\r\x20-\x7e]")
 _ASCII_WORD = re.compile(r"[^\W_]+|[!-/:-@\[-`{-~]", re.ASCII)
 _WORD = re.compile(r"[^ ]+")
@@ -135,8 +137,8 @@ class WordPiece:
         return ids, places
 
     def _pieces_of(self, word: str) -> tuple[tuple[int, int, int], ...]:
-        """`_find_pieces` with a cache, except for long words, which are unknown anyway."""
-        return self._pieces(word) if len(word) <= self._longest_word else self._find_pieces(word)
+        """`_find_pieces` with a cache, except for long words."""
+        return self._pieces(word) if len(word) <= KEPT_LENGTH else self._find_pieces(word)
 
     def _find_pieces(self, word: str) -> tuple[tuple[int, int, int], ...]:
         """(id, start, end) of each piece, in characters of the word."""
@@ -163,8 +165,10 @@ class _Characters(dict[int, str]):
         self._strip_accents = strip_accents
 
     def __missing__(self, code: int) -> str:
-        self[code] = replacement = self._make(chr(code))
-        return replacement
+        made = self._make(chr(code))
+        if len(self) < KEPT_CHARACTERS:
+            self[code] = made
+        return made
 
     def _make(self, char: str) -> str:
         if char in "\t\n\r":

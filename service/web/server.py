@@ -25,7 +25,7 @@ from parley.service.web.app import create_app
 from parley.service.web.connections import BoundedProtocol, allow_connections
 
 DRAIN_S = 30
-LARGE_BUFFER = 1_000_000
+LARGE_BUFFER = 200_000
 """Buffers of this many bytes or more, such as long bodies, are returned to the system when they are freed."""
 M_MMAP_THRESHOLD = -3
 """The number of this option in glibc's mallopt."""

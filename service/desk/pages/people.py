@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
@@ -17,9 +18,13 @@ from parley.service.web.context import ServiceDep
 
 ATTEMPTS = parse("10/minute")
 """Sign-ins per address: Argon2 is slow on purpose, which must not be used against the service."""
+MOST_WAITING = 20
+"""Sign-ins from any address that wait for their turn."""
 
 router = APIRouter(route_class=DeskRoute, include_in_schema=False)
 _limiter = MovingWindowRateLimiter(MemoryStorage())
+_turn = CapacityLimiter(1)
+"""One sign-in at a time: Argon2 takes 64 MB."""
 
 
 @router.get(SIGN_IN)
@@ -38,7 +43,9 @@ async def sign_in(request: Request, service: ServiceDep) -> Response:
     if not _limiter.hit(ATTEMPTS, "sign-in", address):
         raise RateLimited("too many attempts to sign in: wait a minute", retry_after=60)
     form = await request.form()
-    user = await run_in_threadpool(people.check, service.store, str(form.get("key") or ""))
+    if _turn.statistics().tasks_waiting >= MOST_WAITING:
+        raise RateLimited("too many people are signing in: try again in a moment", retry_after=5)
+    user = await to_thread.run_sync(people.check, service.store, str(form.get("key") or ""), limiter=_turn)
     if user is None:
         return page(
             request, "sign_in.html", 401, title="Sign in", wrong=True, nobody=False, next=_next(request)

@@ -67,8 +67,7 @@ class Part:
 async def batch(request: Request) -> Response:
     """`multipart/mixed` of `application/http` parts; the answer has one part per call, in the same order."""
     content_type = request.headers.get("content-type", "")
-    body = await _read(request, content_type)
-    parts = await run_in_threadpool(parse, content_type, body)
+    parts = await run_in_threadpool(parse, content_type, await _read(request, content_type))
     answers = await unless_hung_up(request, _all(request, parts))
     boundary = f"batch_{uuid.uuid4().hex}"
     pieces = [
@@ -80,7 +79,7 @@ async def batch(request: Request) -> Response:
     return Response(body, media_type=f"multipart/mixed; boundary={boundary}")
 
 
-async def _read(request: Request, content_type: str) -> bytes:
+async def _read(request: Request, content_type: str) -> bytearray:
     """The body; only the beginning of a long one if neither the batch nor its first call has a key.
 
     Raises MissingKey, InvalidKey.
@@ -92,7 +91,7 @@ async def _read(request: Request, content_type: str) -> bytes:
         if not checked and len(body) >= 2 * MAX_HEADERS:
             _check_key(request, content_type, bytes(body))
             checked = True
-    return bytes(body)
+    return body
 
 
 def _check_key(request: Request, content_type: str, beginning: bytes) -> None:
@@ -119,7 +118,7 @@ def _key_of(part: Part) -> str | None:
     return key_of({"type": "http", "query_string": query.encode("latin-1", "replace"), "headers": headers})
 
 
-def parse(content_type: str, body: bytes) -> list[Part]:
+def parse(content_type: str, body: bytes | bytearray) -> list[Part]:
     """The calls in a batch. Raises MalformedBody, InvalidRequest."""
     boundary = _boundary(content_type)
     parts = _split(body, boundary, most=MAX_PARTS + 1) if boundary else []
@@ -141,7 +140,7 @@ def _boundary(content_type: str) -> bytes | None:
     return boundary.encode("latin-1", "replace") if boundary else None
 
 
-def _split(body: bytes, boundary: bytes, *, most: int) -> list[bytes]:
+def _split(body: bytes | bytearray, boundary: bytes, *, most: int) -> list[bytes]:
     """The parts between the boundary lines, at most `most`.
 
     email's multipart parser isn't used: it takes quadratic time on a long header.
@@ -151,12 +150,12 @@ def _split(body: bytes, boundary: bytes, *, most: int) -> list[bytes]:
     start = None
     for mark in line.finditer(body):
         if start is not None:
-            parts.append(body[start : mark.start()])
+            parts.append(bytes(body[start : mark.start()]))
         start = None if mark[1] or len(parts) == most else mark.end()
         if start is None:
             break
     if start is not None:
-        parts.append(body[start:])  # the end is missing
+        parts.append(bytes(body[start:]))  # the end is missing
     return [re.sub(rb"\r?\n\Z", b"", part) for part in parts]
 
 

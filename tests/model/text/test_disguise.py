@@ -12,7 +12,7 @@ from parley.model.text.disguise import in_disguise, undisguise
 from parley.model.text.plain import plain_text
 from parley.model.text.tokenization import Tokenizer
 from parley.model.text.wordpiece import WordPiece
-from tests.hostile import slope
+from tests.hostile import seconds, slope
 
 GRIN = "\U0001f602"
 
@@ -53,6 +53,8 @@ def words() -> WordPiece:
         ("m 0 r 0 n, f 1 l t h y c r 0 0 k 5", "moron, filthy crooks"),
         ("id*ots, cl*wn, tr*sh and don*key", "idiots, clown, trash and donkey"),
         ("p*ss off, cr*p", "piss off, crap"),  # not "pass", which is more common
+        ("cl*wns, c*w*rds, cr*oks", "clowns, cowards, crooks"),  # the vocabulary lacks many plurals
+        ("w*lk, kn*w, y**r", "walk, know, year"),  # the most common of several that fit
     ],
 )
 def test_read_as_what_it_hides(words: WordPiece, text: str, read: str) -> None:
@@ -70,7 +72,7 @@ def test_read_as_what_it_hides(words: WordPiece, text: str, read: str) -> None:
         "zzzzz FFFFFF",
         "the end.It was late, go.to the well-known shop, re-elect him/her, and/or bbc.co.uk or youtu.be/a",
         "1 2 3 4 5, 3 - 4 - 5, A\nB, 4 x 4, yes|no",
-        "the w*tch, 2*3*4, *so* good, **bold**",
+        "b*sx and t*l*ntl*ss, 2*3*4, *so* good, **bold**",
         "1 a 2 b 3 c, x-ray, t-shirt, vice-president, so.good, this|that",
         "A plain comment, with nothing odd about it: 3 of 4 agree.",
     ],
@@ -146,6 +148,11 @@ def test_spans_map_back_to_the_disguise() -> None:
     offsets = [o for o in tokenizer.comments([text])[0][0].offsets if o != (0, 0)]
     stretches = [text[start:end] for start, end in offsets]
     assert {"f.o.o.l", GRIN.join("idiot"), "d0nk3y", GRIN} < set(stretches)
+
+
+def test_stars_without_end_are_not_compiled(words: WordPiece) -> None:
+    text = "a**" * 30_000
+    assert seconds(lambda: undisguise(text, words.rarity)) < 1  # nine, when each star was a part of a pattern
 
 
 @settings(deadline=None, max_examples=200)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,3 +83,23 @@ def test_any_text_has_an_answer(text: str) -> None:
 
 def test_a_long_text_is_judged_by_its_beginning() -> None:
     assert detect_language("The council should have asked the people. " * 25_000) == "en"
+
+
+LOADED = """
+import numpy, py3langid.langid
+from parley.model.text.language import load_identifier
+
+def of_its_own():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+
+before = of_its_own()
+load_identifier()
+print(of_its_own() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_large_table_stays_in_a_file() -> None:
+    run = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 35_000  # kB; 55,000 with the table

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer as HuggingFace
 
 from parley.model import Artifact
 from parley.model.artifact import DEFAULT
+from parley.model.text import wordpiece
 from parley.model.text.wordpiece import WordPiece
 from tests.conftest import write_tokenizer
 
@@ -96,3 +97,18 @@ def test_another_kind_of_tokenizer_is_refused(
     file.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(ValueError, match=told):
         WordPiece.read(file)
+
+
+def test_hostile_texts_fill_no_cache(
+    both: tuple[WordPiece, HuggingFace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, _ = both
+    monkeypatch.setattr(wordpiece, "KEPT_CHARACTERS", 10)
+    characters = wordpiece._Characters(lowercase=True, strip_accents=True)
+    assert [characters[code] for code in range(0xE0, 0xF0)] == [
+        characters[code] for code in range(0xE0, 0xF0)
+    ]
+    assert len(characters) == 10
+    before = ours._pieces.cache_info().currsize
+    ours.split(" ".join("x" * (wordpiece.KEPT_LENGTH + n) for n in range(1, 20)))
+    assert ours._pieces.cache_info().currsize == before

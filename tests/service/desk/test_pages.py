@@ -9,10 +9,12 @@ import json
 import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from limits import parse
 from limits.storage import MemoryStorage
 from starlette.requests import Request
 from starlette.responses import Response
@@ -121,6 +123,24 @@ def test_the_cookie_is_secure_behind_tls(make_desk: Callable[..., Desk]) -> None
 def test_guessing_keys_is_slowed_down(desk: Desk) -> None:
     statuses = [desk.client.post("/desk/sign-in", data={"key": "desk_x_y"}).status_code for _ in range(11)]
     assert statuses == [401] * 10 + [429]
+
+
+def test_sign_ins_take_turns(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes 64 MB: forty at once, from forty addresses, would take 2.5 GB."""
+    at_once: list[int] = []
+    monkeypatch.setattr(people_pages, "ATTEMPTS", parse("1000/minute"))
+
+    def check(store: object, key: str) -> None:
+        at_once.append(people_pages._turn.borrowed_tokens)
+        time.sleep(0.02)
+
+    monkeypatch.setattr(people, "check", check)
+    with ThreadPoolExecutor(60) as browsers:
+        answers = [
+            browsers.submit(desk.client.post, "/desk/sign-in", data={"key": "desk_x_y"}) for _ in range(60)
+        ]
+        assert {answer.result().status_code for answer in answers} <= {401, 429}
+    assert set(at_once) == {1}
 
 
 def test_signing_out_ends_the_session(desk: Desk) -> None:

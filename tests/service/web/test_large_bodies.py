@@ -81,6 +81,12 @@ def test_nothing_of_a_body_is_kept_once_it_is_answered(port: int, body: bytes, s
         gc.enable()
 
 
+def test_a_long_body_is_let_go_of_before_its_values_are_made() -> None:
+    body = bytearray(b'{"comments":["%s"]}' % (b"a" * wire.MAX_LENIENT))
+    assert len(wire.parse_json(body)["comments"][0]) == wire.MAX_LENIENT
+    assert not body
+
+
 def test_startup_loads_the_language_identifier(tiny_artifact: Path) -> None:
     language._identifier.cache_clear()
     with serving(create_app(Settings(model=tiny_artifact))):

@@ -26,8 +26,9 @@ from parley.service.web.connections import BoundedProtocol, allow_connections
 
 DRAIN_S = 30
 LARGE_BUFFER = 300_000
-"""Buffers of this many bytes or more, such as long bodies, are returned to the system when they are freed. More
-than asyncio reads at once (256 KiB): to map and unmap each of those would be slow."""
+"""Buffers of this many bytes or more, such as long bodies, are returned to the system when they are freed.
+
+It is more than asyncio reads at once (256 KiB), because mapping and unmapping each of those would be slow."""
 M_MMAP_THRESHOLD = -3
 """The number of this option in glibc's mallopt."""
 SWITCH_S = 0.0005

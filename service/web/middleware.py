@@ -31,7 +31,7 @@ BODY_S = 30.0
 """Seconds that a body may take to arrive."""
 FREE_BYTES = 65_536
 """Bytes of each body that don't count, so that a single comment never waits for other callers' bodies."""
-BODIES_AT_ONCE = 1.5
+BODIES_AT_ONCE = 2
 """The total of bodies in memory, in bodies of the largest size; as Python's text each can take four times as
 much, until it is answered."""
 REFUSALS_S = 10.0

@@ -21,8 +21,8 @@ from typing import Any, Self
 from parley.model.labels import STANCES, UNSURE
 from parley.service.dumps.formats.generic.csv_file import DELIMITERS
 from parley.service.dumps.formats.generic.tables import import_pyarrow
-from parley.service.dumps.reading.record import in_utc
 from parley.service.dumps.reading.source import MAX_LINE, Source
+from parley.service.dumps.reading.times import in_utc
 from parley.service.errors import DumpError
 from parley.service.policy.decision import SEVERITY
 from parley.service.policy.rules import SCORES

@@ -11,12 +11,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import Any, get_args
 
 from parley.model.comment import Article, Comment, Parent, Question, TextFormat
 from parley.service.dumps.reading.guess import guess
 from parley.service.dumps.reading.names import AS_SENT, FIELDS, own_name
+from parley.service.dumps.reading.times import to_utc
 from parley.service.errors import DumpError
 
 _FORMATS: tuple[str, ...] = get_args(TextFormat)
@@ -24,11 +25,6 @@ _LIKELY_TEXT = ("comment_text", "comment", "body", "message", "content", "commen
 _SHOWN = 40
 """The most columns named in an error."""
 EMPTY_TEXT = "the text is empty: nothing to score"
-_EPOCH_MILLISECONDS = 1e11
-"""Numbers above this are milliseconds since 1970, as in JavaScript, or microseconds; as seconds it is the
-year 5138."""
-_EARLIEST, _LATEST = 1e8, 1e18
-_COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 ONE_TEXT = {"author": "author.name", "parent": "parent.id"}
 """The field that a plain string means where an object is expected."""
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|/", re.IGNORECASE)
@@ -189,19 +185,19 @@ class Columns:
             f"--map {name}={likely[0] if likely else 'COLUMN'}"
         )
 
-    def read_all(self, found: Iterable[RawRow], *, before: int = 0) -> Iterator[Record | RawRow]:
+    def read_all(self, rows: Iterable[RawRow], *, before: int = 0) -> Iterator[Record | RawRow]:
         """The rows read, numbered after the `before` rows of earlier files."""
-        return (self.read(row, row=number) for number, row in enumerate(found, start=before + 1))
+        return (self.read(each, row=number) for number, each in enumerate(rows, start=before + 1))
 
-    def read(self, found: RawRow, *, row: int) -> Record | RawRow:
+    def read(self, raw_row: RawRow, *, row: int) -> Record | RawRow:
         """The row's record, or the row with its problem."""
         try:
-            if found.problem is not None:
-                raise RowProblem(found.problem)
-            return self.record(found.values, row=row, line=found.line)
+            if raw_row.problem is not None:
+                raise RowProblem(raw_row.problem)
+            return self.record(raw_row.values, row=row, line=raw_row.line)
         except RowProblem as problem:
-            raw = raw_json(found.values) if found.raw is None else found.raw
-            return replace(found, values={}, row=row, raw=raw, problem=str(problem))
+            raw = raw_json(raw_row.values) if raw_row.raw is None else raw_row.raw
+            return replace(raw_row, values={}, row=row, raw=raw, problem=str(problem))
 
     def record(self, values: Mapping[str, Any], *, row: int, line: int | None = None) -> Record:
         """The record in a row of `values`. Raises RowProblem."""
@@ -296,69 +292,6 @@ def _whole(value: str) -> str:
 def _parent_id(value: str) -> str | None:
     """The id; None for values that mean no parent."""
     return None if value.strip().lower() in _NO_PARENT else _whole(value)
-
-
-def to_utc(value: object) -> datetime | None:
-    """A time in UTC from ISO 8601, also compact (`20240102`), from seconds, milliseconds or microseconds
-    since 1970, a datetime or a date; else None.
-
-    A time without a zone counts as UTC. Seconds before 1973 give None: the number is something else.
-    """
-    if isinstance(value, str):
-        value = _number_or_iso(value.strip())
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return _from_number(value)
-    if isinstance(value, datetime):
-        return in_utc(value)
-    return datetime(value.year, value.month, value.day, tzinfo=UTC) if isinstance(value, date) else None
-
-
-def in_utc(time: datetime) -> datetime | None:
-    """The time in UTC; a time without a zone counts as UTC. None if it is out of the calendar's range."""
-    try:
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except OverflowError:
-        return None
-
-
-def _from_number(value: float) -> datetime | None:
-    """A compact date, or seconds, milliseconds or microseconds since 1970; None for other numbers."""
-    if not abs(value) < _LATEST:  # also excludes NaN
-        return None
-    if (compact := _compact(value)) is not None:
-        return compact
-    try:
-        while abs(value) > _EPOCH_MILLISECONDS:
-            value /= 1000
-        return datetime.fromtimestamp(value, UTC) if abs(value) >= _EARLIEST else None
-    except (OverflowError, OSError, ValueError):
-        return None
-
-
-def _compact(value: float) -> datetime | None:
-    """`20240102`, `202401021504` and `20240102150405` as recent times; None for other numbers."""
-    digits = str(int(value)) if value == int(value) else ""
-    form = _COMPACT.get(len(digits))
-    if form is None or not "1990" <= digits[:4] <= "2099":
-        return None
-    try:
-        return datetime.strptime(digits, form).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-def _number_or_iso(value: str) -> float | datetime | None:
-    if value[4:5] != "-":  # don't try an ISO date as a number first: the failure costs more than the rest
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    try:
-        return datetime.fromisoformat(value.removesuffix(" UTC"))
-    except ValueError:
-        return None
 
 
 def _listed(names: Sequence[str]) -> str:

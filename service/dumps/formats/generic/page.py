@@ -23,8 +23,9 @@ from datetime import UTC, datetime
 
 from parley.model.comment import Article, Parent
 from parley.service.dumps.formats.reply_tree import Index
-from parley.service.dumps.reading.record import EMPTY_TEXT, Columns, RawRow, Record, to_utc
+from parley.service.dumps.reading.record import EMPTY_TEXT, Columns, RawRow, Record
 from parley.service.dumps.reading.source import Source
+from parley.service.dumps.reading.times import to_utc
 from parley.service.errors import DumpError, NothingToScore
 
 MAX_PAGE = 64 * 2**20

@@ -19,8 +19,9 @@ from typing import Any
 from parley.service.dumps.formats.generic.csv_file import checked_rows
 from parley.service.dumps.formats.native import Native, dig, entries, objects, objects_beside, words
 from parley.service.dumps.formats.reply_tree import Index
-from parley.service.dumps.reading.record import RawRow, to_utc
+from parley.service.dumps.reading.record import RawRow
 from parley.service.dumps.reading.source import Source
+from parley.service.dumps.reading.times import to_utc
 from parley.service.errors import DumpError
 
 _KEYS = [re.compile(rf'(?<!\\)"{key}"\s*:') for key in ("storyID", "revisions")]

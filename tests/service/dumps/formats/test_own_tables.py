@@ -17,8 +17,9 @@ from parley.model.comment import Article, Parent
 from parley.service.commands.cli import app
 from parley.service.dumps.formats.registry import detect, open_reader
 from parley.service.dumps.reading.guess import guess
-from parley.service.dumps.reading.record import Columns, RawRow, Record, to_utc
+from parley.service.dumps.reading.record import Columns, RawRow, Record
 from parley.service.dumps.reading.source import Source
+from parley.service.dumps.reading.times import to_utc
 from parley.service.dumps.scoring.selection import Filter
 from parley.service.errors import DumpError
 from tests.service.dumps import exports

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from parley.model.comment import Article, Parent
-from parley.service.dumps.reading.record import Columns, Record, RowProblem, to_utc
+from parley.service.dumps.reading.record import Columns, Record, RowProblem
+from parley.service.dumps.reading.times import to_utc
 from parley.service.errors import DumpError
 
 NESTED = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import gc
 import socket
@@ -18,6 +17,7 @@ from parley.model.errors import ModelError
 from parley.service import logs
 from parley.service.batcher import State
 from parley.service.errors import StartError
+from parley.service.memory import return_large_buffers
 from parley.service.metrics import Metrics
 from parley.service.settings.schema import Settings
 from parley.service.web.access import check_exposure, warn_of_exposure
@@ -25,12 +25,6 @@ from parley.service.web.app import create_app
 from parley.service.web.connections import BoundedProtocol, allow_connections
 
 DRAIN_S = 30
-LARGE_BUFFER = 300_000
-"""Buffers of this many bytes or more, such as long bodies, are returned to the system when they are freed.
-
-It is more than asyncio reads at once (256 KiB), because mapping and unmapping each of those would be slow."""
-M_MMAP_THRESHOLD = -3
-"""The number of this option in glibc's mallopt."""
 SWITCH_S = 0.0005
 """Python's thread switch interval in seconds: event loop and model threads wait for each other every few
 milliseconds, and the default 5 ms would add up."""
@@ -72,12 +66,6 @@ def run(settings: Settings) -> None:
     failure = app.state.service.batcher.load_error
     if failure is not None:
         raise StartError(f"the model can't be loaded: {failure}") from failure
-
-
-def return_large_buffers() -> None:
-    """Make glibc return freed buffers of LARGE_BUFFER bytes; by default it soon keeps those up to 32 MB."""
-    with contextlib.suppress(OSError, AttributeError):  # other C libraries have no mallopt
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER)
 
 
 def uvicorn_config(app: FastAPI) -> uvicorn.Config:

@@ -7,7 +7,6 @@ A protocol is a `Wire`: its router, the paths whose errors are its own, and the 
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import json
 import re
 from collections.abc import Callable, Coroutine, Sequence
@@ -39,6 +38,7 @@ from parley.service.errors import (
     ServiceError,
     WrongMediaType,
 )
+from parley.service.memory import return_freed_memory
 from parley.service.validation import path_of
 
 MAX_DETAILS = 20
@@ -301,12 +301,6 @@ class _JsonRequest(Request):
             return await loop.run_in_executor(_PARSER, parse, body)
         finally:
             body.clear()  # the frames of an error may keep it in memory for long
-
-
-def return_freed_memory() -> None:
-    """Have glibc give back what earlier bodies left in pieces, tens of megabytes: some milliseconds."""
-    with suppress(OSError, AttributeError):  # another libc has no malloc_trim
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def problem_of_validation(error: RequestValidationError) -> Problem:

@@ -94,7 +94,7 @@ def test_startup_loads_the_language_identifier(tiny_artifact: Path) -> None:
 
 
 FREED = """
-from parley.service.web.server import return_large_buffers
+from parley.service.memory import return_large_buffers
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096

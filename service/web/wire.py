@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -49,8 +50,13 @@ TOKENS_A_COMMENT = 100
 """The most strings, commas and brackets of JSON per comment; a comment with every key has 45."""
 LEAST_COMMENTS = 1000
 _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[,\[{]', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"(\s*+:)?', re.DOTALL)
 MAX_LENIENT = 1_000_000
 """The largest body that is parsed leniently; Perspective allows 20,480 bytes for the comment."""
+LONG_STRING = 1000
+"""Bytes of a string that is parsed by itself if its body is longer than MAX_LENIENT."""
+_PLACEHOLDER = b"-Infinity"
+"""Stands for a long string while the rest is parsed: it isn't JSON, and json has `parse_constant` read it."""
 MAX_NESTED = 32
 INLINE_BYTES = 100_000
 """Bytes of a body that takes a millisecond to parse; longer bodies are parsed in a thread, so that others are
@@ -166,28 +172,73 @@ class NotJson(MalformedBody):
 def parse_json(body: bytes | bytearray, *, comments: int = LEAST_COMMENTS) -> Any:
     """The JSON value of `body`, which may have `comments` comments.
 
-    A bytearray of more than MAX_LENIENT is empty afterwards. Raises MalformedBody (not UTF-8, not JSON, NaN,
-    nested too deeply) and BodyTooLarge: each value becomes a Python object, so they are counted first.
+    Raises MalformedBody (not UTF-8, not JSON, NaN, nested too deeply) and BodyTooLarge: each value becomes a
+    Python object, so they are counted first.
     """
     _check_tokens(body, most=TOKENS_A_COMMENT * max(comments, LEAST_COMMENTS))
+    return _parse_long(body) if len(body) > MAX_LENIENT else _loads(body)
+
+
+def _parse_long(body: bytes | bytearray) -> Any:
+    """As `_loads`, but each long string is decoded by itself.
+
+    As one text, the whole body would take four bytes a character if a single character needs as many.
+    """
+    frame, spans, cuts, end = bytearray(), [], [], 0
+    for match in _STRING.finditer(body):
+        start, stop = match.span()
+        if stop - start > LONG_STRING:
+            if match[1]:
+                raise BodyTooLarge(f"the body holds a key of more than {LONG_STRING:,} bytes")
+            frame += body[end:start] + _PLACEHOLDER
+            spans.append((start, stop))
+            cuts.append(len(frame))
+            end = stop
+    frame += body[end:]
+    following = iter(spans)
+
+    def long_string(constant: str) -> Any:
+        span = next(following, None) if constant.encode() == _PLACEHOLDER else None
+        if span is None:
+            return _refuse_constant(constant)
+        return _loads(body[slice(*span)], place=lambda offset: span[0] + offset)
+
+    def place(offset: int) -> int:
+        number = bisect_right(cuts, offset)  # of the long strings before it
+        return offset - cuts[number - 1] + spans[number - 1][1] if number else offset
+
     try:
-        return json.loads(_text(body), parse_constant=_refuse_constant, object_pairs_hook=_object)
+        return _loads(frame, constant=long_string, place=place)
+    finally:
+        frame.clear()  # an error's frames may keep it in memory for long
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise MalformedBody(f"the body holds {name}, which is not JSON: leave the key out or send null")
+
+
+def _loads(
+    raw: bytes | bytearray,
+    *,
+    constant: Callable[[str], Any] = _refuse_constant,
+    place: Callable[[int], int] | None = None,
+) -> Any:
+    """The JSON value of `raw`; errors name line and column, or the byte in the body that `place` gives."""
+    try:
+        return json.loads(raw.decode("utf-8-sig"), parse_constant=constant, object_pairs_hook=_object)
     except UnicodeDecodeError as error:
-        problem = MalformedBody(f"the body is not UTF-8 at byte {error.start}: encode it as UTF-8")
+        at = place(error.start) if place else error.start
+        problem = MalformedBody(f"the body is not UTF-8 at byte {at}: encode it as UTF-8")
     except json.JSONDecodeError as error:
-        problem = NotJson(f"the body is not JSON at line {error.lineno}, column {error.colno}: {error.msg}")
+        where = f"line {error.lineno}, column {error.colno}"
+        if place:
+            where = f"byte {place(len(error.doc[: error.pos].encode()))}"
+        problem = NotJson(f"the body is not JSON at {where}: {error.msg}")
     except RecursionError:
         problem = MalformedBody("the body is nested too deeply: a request needs four levels")
     except ValueError:  # a number of thousands of digits
         problem = MalformedBody("the body holds a number that can't be read")
     raise problem  # raised here, since json's errors and their frames keep the whole text
-
-
-def _text(body: bytes | bytearray) -> str:
-    text = body.decode("utf-8-sig")
-    if isinstance(body, bytearray) and len(body) > MAX_LENIENT:
-        body.clear()  # text and values take up to eight times as much beside it
-    return text
 
 
 def _check_tokens(body: bytes | bytearray, *, most: int) -> None:
@@ -202,10 +253,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) > MAX_KEYS:
         raise BodyTooLarge(f"the body holds an object of {len(pairs):,} keys; the limit is {MAX_KEYS}")
     return dict(pairs)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise MalformedBody(f"the body holds {name}, which is not JSON: leave the key out or send null")
 
 
 def parse_lenient(body: bytes | bytearray) -> Any:

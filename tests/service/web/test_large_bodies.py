@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -11,11 +12,13 @@ import tracemalloc
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from parley.model.comment import Comment, Prediction
 from parley.model.text import language
+from parley.service.errors import BodyTooLarge, MalformedBody
 from parley.service.settings.schema import Settings
 from parley.service.web import wire
 from parley.service.web.app import create_app
@@ -81,10 +84,60 @@ def test_nothing_of_a_body_is_kept_once_it_is_answered(port: int, body: bytes, s
         gc.enable()
 
 
-def test_a_long_body_is_let_go_of_before_its_values_are_made() -> None:
-    body = bytearray(b'{"comments":["%s"]}' % (b"a" * wire.MAX_LENIENT))
-    assert len(wire.parse_json(body)["comments"][0]) == wire.MAX_LENIENT
-    assert not body
+RARE = "\U0001f600" + "word " * 60_000
+LONG_VALUE: dict[str, Any] = {
+    "comments": [{"text": RARE}, {"text": "-Infinity", "id": "a\\"}, {"text": "half a pair \ud83d" * 100}],
+    "names": ["\U0001f600" * 80_000, '"' * 300_000, "é" * 300_000, "\\" * 99_999],
+    "number": -1.5,
+}
+
+
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf", b" \n"])
+def test_a_long_body_has_the_values_that_json_gives(start: bytes) -> None:
+    body = start + json.dumps(LONG_VALUE, indent=1).encode()
+    assert len(body) > wire.MAX_LENIENT
+    assert wire.parse_json(body) == LONG_VALUE
+
+
+def test_one_rare_character_does_not_widen_a_whole_body() -> None:
+    body = json.dumps({"comments": [RARE] * 10}, ensure_ascii=False).encode()
+    tracemalloc.start()
+    try:
+        values = wire.parse_json(body)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.2 * sum(map(sys.getsizeof, values["comments"]))  # the text of the body is as large again
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (b'"number"', b"number", "not JSON at byte"),
+        (b"-1.5", b"-1.5}", "not JSON at byte"),
+        (b"word", b"wo\\rd", None),
+        (b"word", b"wo\\qrd", "not JSON at byte"),
+        (b"word", b"wo\nrd", "not JSON at byte"),
+        (b"word", b"wo\xffrd", "not UTF-8 at byte"),
+        (b"-1.5", b"NaN", "holds NaN"),
+        (b"-1.5", b"-Infinity", "holds -Infinity"),
+        (b"-1.5", b"9" * 5000, "a number that can't be read"),
+        (b'"names"', b'"%s" ' % (b"k" * 2000), "a key of more than 1,000 bytes"),
+    ],
+)
+def test_an_error_in_a_long_body_says_where_it_is(old: bytes, new: bytes, problem: str | None) -> None:
+    value = {**LONG_VALUE, "comments": LONG_VALUE["comments"][:1]}
+    whole = json.dumps(value, ensure_ascii=False).encode()
+    assert whole.count(old) >= 1
+    body = whole.replace(old, new, 1)
+    if problem is None:
+        assert wire.parse_json(body)["comments"][0]["text"] == RARE.replace("word", "wo\rd", 1)
+        return
+    with pytest.raises((MalformedBody, BodyTooLarge), match=problem) as raised:
+        wire.parse_json(body)
+    if "at byte" in problem:
+        (place,) = re.findall(r"at byte (\d+)", str(raised.value))
+        assert abs(int(place) - body.index(new)) <= len(new)
 
 
 def test_startup_loads_the_language_identifier(tiny_artifact: Path) -> None:

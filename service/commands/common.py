@@ -71,19 +71,20 @@ def opened_store(config: Path | None) -> Iterator[tuple[Store, Settings]]:
 
 @contextmanager
 def opened_feedback(config: Path | None) -> Iterator[Feedback]:
-    """Open the moderators' decisions, after purging those past their retention.
+    """Open the moderators' decisions, after purging what is past its retention.
 
     Raises SettingsError, StoreError.
     """
     from parley.service.errors import PurgeRefused
     from parley.service.privacy import KeyedHashes
     from parley.service.store.feedback import Feedback
+    from parley.service.store.retention import purge
 
     with opened_store(config) as (store, settings):
         secret = KeyedHashes(settings.store.author_secret)
         feedback = Feedback(store, secret, comments=settings.store.comments)
         try:
-            feedback.purge(older_than=timedelta(days=settings.store.days))  # the service may not have run
+            purge(store, older_than=timedelta(days=settings.store.days))  # the service may not have run
         except PurgeRefused as error:
             tell(f"Nothing was purged: {error}", err=True)
         yield feedback

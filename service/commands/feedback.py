@@ -74,7 +74,8 @@ def purge(
 ) -> None:
     """Delete what is older than `store.days`, as the service does every hour.
 
-    Without --all at most half of the store is deleted at once, in case the machine's clock is wrong.
+    Without --all nothing is deleted if that would be most of the decisions or of the desk's comments, in
+    case the machine's clock is wrong.
 
     \b
     parley feedback purge
@@ -82,15 +83,12 @@ def purge(
     """
     from datetime import timedelta
 
-    from parley.service.privacy import KeyedHashes
-    from parley.service.store.feedback import Feedback
+    from parley.service.store import retention
 
     with told_errors(), opened_store(config) as (store, settings):
-        feedback = Feedback(
-            store, KeyedHashes(settings.store.author_secret), comments=settings.store.comments
-        )
-        count = feedback.purge(older_than=timedelta(days=settings.store.days), whatever_share=everything)
-    tell(f"Deleted {count:,} decisions.", err=True)
+        kept_for = timedelta(days=settings.store.days)
+        count = retention.purge(store, older_than=kept_for, whatever_share=everything)
+    tell(f"Deleted {count:,} decisions and comments.", err=True)
 
 
 @app.command("from-dump")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from parley.model.comment import Comment
 from parley.model.labels import COMMENT_LABELS, OFF_TOPIC
 from parley.model.text.plain import plain_text
-from parley.service.errors import PurgeRefused, StoreError
+from parley.service.errors import StoreError
 from parley.service.privacy import KeyedHashes
 from parley.service.store import articles
 from parley.service.store.database import Store, upsert
@@ -47,8 +47,6 @@ _EXPORTED = {
 
 MAX_NAME = 512
 """The longest id from a client: database indexes limit it."""
-FEW_ROWS, MOST_PURGED = 20, 0.5
-"""A purge of more than this share of a table with at least this many rows must be requested by hand."""
 _LANGUAGE = re.compile("[A-Za-z0-9-]{1,35}")
 SCOPE = "\x1f"
 """Separates the caller's name from its token for a decision in what is stored. A token without it predates
@@ -147,22 +145,6 @@ class Feedback:
                     "settings (--config; store.folder), or restore its file author-secret from a backup"
                 )
 
-    def purge(self, *, older_than: timedelta, whatever_share: bool = False) -> int:
-        """Delete what is older; returns the number of decisions. Raises StoreError.
-
-        Raises PurgeRefused, and deletes nothing, if that would be most of the store, unless `whatever_share`:
-        a wrong clock would empty the store.
-        """
-        before = datetime.now(UTC) - older_than
-        # A text's author must be known as long as its decision is stored, or `forget` misses it.
-        needed = sa.exists().where(suggestions.c.text_hash == sightings.c.text_hash)
-        with self.store.write() as connection:
-            if not whatever_share:
-                _check_share(connection, before)
-            count = connection.execute(sa.delete(suggestions).where(suggestions.c.created < before)).rowcount
-            connection.execute(sa.delete(sightings).where(sightings.c.seen < before, ~needed))
-        return count
-
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every stored suggestion, oldest first. Raises StoreError."""
         query = sa.select(suggestions).order_by(suggestions.c.id)
@@ -214,16 +196,13 @@ def _forget_sightings(connection: sa.Connection, gone: Sequence[tuple[str, str |
         connection.execute(sa.delete(sightings).where(same))
 
 
-def _check_share(connection: sa.Connection, before: datetime) -> None:
-    for table, moment in ((suggestions, suggestions.c.created), (sightings, sightings.c.seen)):
-        count = sa.func.count()
-        old = connection.scalar(sa.select(count).select_from(table).where(moment < before)) or 0
-        there = connection.scalar(sa.select(count).select_from(table)) or 0
-        if there >= FEW_ROWS and old > MOST_PURGED * there:
-            raise PurgeRefused(
-                f"{old:,} of {there:,} rows of {table.name} are older than store.days in the settings, "
-                "too many to delete at once: if the clock is right, run `parley feedback purge --all`"
-            )
+def purge(connection: sa.Connection, before: datetime) -> int:
+    """Delete what is older; returns the number of decisions."""
+    # A text's author must be known as long as its decision is stored, or `forget` misses it.
+    needed = sa.exists().where(suggestions.c.text_hash == sightings.c.text_hash)
+    count = connection.execute(sa.delete(suggestions).where(suggestions.c.created < before)).rowcount
+    connection.execute(sa.delete(sightings).where(sightings.c.seen < before, ~needed))
+    return count
 
 
 def training_rows(rows: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:

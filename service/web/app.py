@@ -37,8 +37,8 @@ from parley.service.policy.decision import Policy
 from parley.service.privacy import KeyedHashes
 from parley.service.protocols import articles, classify, coral, feedback, health, openai, perspective, tei
 from parley.service.settings.schema import Settings
+from parley.service.store import retention
 from parley.service.store.database import Store
-from parley.service.store.desk import queues
 from parley.service.store.feedback import Feedback
 from parley.service.web.access import OPEN_PATHS, AccessControl, Gate, is_loopback
 from parley.service.web.browser import SameMachine
@@ -195,7 +195,7 @@ def _make_service(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     service.batcher.start()
-    purging = asyncio.create_task(_purge(service.feedback, days=service.settings.store.days))
+    purging = asyncio.create_task(_purge(service.store, days=service.settings.store.days))
     rereading = asyncio.create_task(_reread(service))
     working = desk.Working(service)
     app.state.scoring = working.scoring
@@ -234,13 +234,11 @@ async def _reread(service: Service) -> None:
             log.warning("policy_not_reread", **describe(error))
 
 
-async def _purge(feedback: Feedback, *, days: int) -> None:
+async def _purge(store: Store, *, days: int) -> None:
     """Delete what is older than `days`, at the start and every hour."""
     while True:
         try:
-            kept_for = timedelta(days=days)
-            purged = await run_in_threadpool(feedback.purge, older_than=kept_for)
-            purged += await run_in_threadpool(queues.purge, feedback.store, older_than=kept_for)
+            purged = await run_in_threadpool(retention.purge, store, older_than=timedelta(days=days))
         except StoreError as error:
             log.warning("purge_failed", **describe(error))
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -72,14 +72,12 @@ def delete_queue(store: Store, queue_id: int) -> None:
         connection.execute(sa.delete(queues).where(queues.c.id == queue_id, queues.c.id != ARRIVALS))
 
 
-def purge(store: Store, *, older_than: timedelta) -> int:
-    """Delete older comments, whatever their state; decisions stay. Raises StoreError."""
-    before = datetime.now(UTC) - older_than
-    with store.write() as connection:
-        gone = connection.execute(sa.delete(queue_items).where(queue_items.c.received < before)).rowcount
-        old = (queues.c.id != ARRIVALS) & (queues.c.created < before)
-        connection.execute(
-            sa.delete(queue_items).where(queue_items.c.queue_id.in_(sa.select(queues.c.id).where(old)))
-        )
-        connection.execute(sa.delete(queues).where(old))
+def purge(connection: sa.Connection, before: datetime) -> int:
+    """Delete older comments, whatever their state, and older uploads; decisions stay."""
+    gone = connection.execute(sa.delete(queue_items).where(queue_items.c.received < before)).rowcount
+    old = (queues.c.id != ARRIVALS) & (queues.c.created < before)
+    connection.execute(
+        sa.delete(queue_items).where(queue_items.c.queue_id.in_(sa.select(queues.c.id).where(old)))
+    )
+    connection.execute(sa.delete(queues).where(old))
     return gone

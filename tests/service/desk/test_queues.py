@@ -12,14 +12,15 @@ from argon2 import extract_parameters
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from parley.model.comment import Article
-from parley.service.errors import Conflict, NotFound
+from parley.service.errors import Conflict, NotFound, PurgeRefused
 from parley.service.privacy import KeyedHashes
 from parley.service.store.database import Store
-from parley.service.store.desk import decisions, items, leases, listing, people, queues, stories
+from parley.service.store.desk import decisions, items, leases, listing, people, stories
 from parley.service.store.desk.decisions import By, Choice
 from parley.service.store.desk.listing import Filter
 from parley.service.store.desk.stories import names_of
 from parley.service.store.desk.tables import queue_items
+from parley.service.store.retention import purge
 from tests.service.desk.comments import arrived, fill
 
 APPROVE = Choice(action="approve")
@@ -321,9 +322,17 @@ def test_old_comments_are_deleted_and_their_decisions_stay(any_store: Store, has
         connection.execute(
             sa.update(queue_items).where(queue_items.c.id == item.id).values(received=long_ago)
         )
-    assert queues.purge(any_store, older_than=timedelta(days=90)) == 1
+    assert purge(any_store, older_than=timedelta(days=90)) == 1
     assert items.get(any_store, item.id) is None
     assert len(list(decisions.log(any_store))) == 1
+
+
+def test_a_clock_that_is_wrong_does_not_empty_the_desk(any_store: Store, hashes: KeyedHashes) -> None:
+    fill(any_store, hashes, [arrived(f"comment {n}") for n in range(40)])
+    with pytest.raises(PurgeRefused, match="40 of 40 rows of queue_items"):
+        purge(any_store, older_than=timedelta(days=-1))
+    assert len(listing.page(any_store, Filter(), size=100)) == 40
+    assert purge(any_store, older_than=timedelta(days=-1), whatever_share=True) == 40
 
 
 def test_an_author_is_forgotten(any_store: Store, hashes: KeyedHashes) -> None:

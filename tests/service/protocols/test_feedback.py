@@ -18,7 +18,9 @@ from parley.model import Classifier
 from parley.service.commands.cli import app as parley
 from parley.service.privacy import KeyedHashes
 from parley.service.settings.schema import Settings, Storage
+from parley.service.store import retention
 from parley.service.store.articles import MODEL_READS
+from parley.service.store.database import Store
 from parley.service.store.feedback import LABELS, Feedback, Suggestion
 from parley.service.web.app import create_app
 from parley.training.data.decisions import read_own
@@ -185,11 +187,11 @@ def test_old_decisions_are_purged_when_the_service_starts(
 ) -> None:
     purged: list[timedelta] = []
 
-    def purge(self: Feedback, *, older_than: timedelta) -> int:
+    def purge(store: Store, *, older_than: timedelta) -> int:
         purged.append(older_than)
         return 0
 
-    monkeypatch.setattr(Feedback, "purge", purge)
+    monkeypatch.setattr(retention, "purge", purge)
     with TestClient(create_app(Settings.load(file=config), load=lambda: classifier)) as client:
         client.get("/health")
     assert purged == [timedelta(days=90)]

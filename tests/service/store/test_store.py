@@ -29,6 +29,7 @@ from parley.service.store import articles, database, keys
 from parley.service.store.database import HEAD, Store
 from parley.service.store.desk import tables  # noqa: F401  adds its tables to the metadata
 from parley.service.store.feedback import Feedback, Suggestion
+from parley.service.store.retention import purge
 from parley.service.store.tables import metadata, sightings, suggestions
 
 MIGRATIONS = Path(__file__).parents[3] / "service" / "store" / "migrations"
@@ -165,7 +166,7 @@ def test_author_is_found_for_as_long_as_a_decision_is_kept(any_store: Store, has
     with any_store.write() as connection:
         connection.execute(sa.update(sightings).values(seen=datetime.now(UTC) - timedelta(days=91)))
     feedback.keep([Suggestion(attribute="toxicity", value=0, text="Keep it open", comment_id="2")])
-    assert feedback.purge(older_than=timedelta(days=90)) == 0
+    assert purge(any_store, older_than=timedelta(days=90)) == 0
     with any_store.read() as connection:
         assert len(connection.execute(sa.select(sightings)).all()) == 1
     assert feedback.forget(author="reader-18") == 1
@@ -223,7 +224,7 @@ def test_purge_removes_what_is_older(any_store: Store, hashes: KeyedHashes) -> N
             sa.update(suggestions).where(suggestions.c.attribute == "spam").values(created=long_ago)
         )
         connection.execute(sa.insert(sightings).values(text_hash="t", author="a", seen=long_ago))
-    assert feedback.purge(older_than=timedelta(days=90)) == 1
+    assert purge(any_store, older_than=timedelta(days=90)) == 1
     with any_store.read() as connection:
         assert connection.execute(sa.select(sightings)).all() == []
     assert [row["attribute"] for row in feedback.rows()] == ["toxicity"]
@@ -275,9 +276,9 @@ def test_a_clock_that_is_wrong_does_not_empty_the_store(any_store: Store, hashes
     feedback = Feedback(any_store, hashes, comments=True)
     feedback.keep([replace(TOXIC, client_token=None, comment_id=str(n)) for n in range(40)])
     with pytest.raises(PurgeRefused, match=r"40 of 40 rows of suggestions .*parley feedback purge --all"):
-        feedback.purge(older_than=timedelta(days=-1))
+        purge(any_store, older_than=timedelta(days=-1))
     assert len(list(feedback.rows())) == 40
-    assert feedback.purge(older_than=timedelta(days=-1), whatever_share=True) == 40
+    assert purge(any_store, older_than=timedelta(days=-1), whatever_share=True) == 40
 
 
 # The secret of author hashes

@@ -108,7 +108,7 @@ class Feedback:
     def forget(self, *, author: str | None = None, comment_id: str | None = None) -> int:
         """Delete everything about an author or a comment, at the desk too; returns the number of rows.
 
-        A decision without an author counts as theirs if only they were seen to write its text.
+        A decision without an author counts as theirs if only they are known to have written its text.
         Raises StoreError.
         """
         conditions = [suggestions.c.comment_id == comment_id] if comment_id is not None else []
@@ -120,17 +120,32 @@ class Feedback:
             conditions += [suggestions.c.author == hashed, _written_by(hashed)]
         if not conditions:
             return 0
-        queued = items.forget(self.store, author=hashed or None, comment_id=comment_id)
+        columns = (suggestions.c.text_hash, suggestions.c.author, suggestions.c.comment_id)
         with self.store.write() as connection:
             gone = connection.execute(
-                sa.delete(suggestions)
-                .where(sa.or_(*conditions))
-                .returning(suggestions.c.text_hash, suggestions.c.author)
+                sa.delete(suggestions).where(sa.or_(*conditions)).returning(*columns)
             ).all()
+            queued = items.forget(
+                connection,
+                author=hashed or None,
+                comment_id=comment_id,
+                among=[row.comment_id for row in gone if row.comment_id],
+            )
             connection.execute(sa.delete(sightings).where(sightings.c.author == hashed))
             if comment_id is not None:
-                _forget_sightings(connection, [(row.text_hash, row.author) for row in gone])
-        return queued + len(gone)
+                written = {(row.text_hash, row.author) for row in gone} | self._written(connection, queued)
+                _forget_sightings(connection, written)
+        return len(queued) + len(gone)
+
+    def _written(self, connection: sa.Connection, queued: Sequence[sa.Row[Any]]) -> set[tuple[str, str]]:
+        """Text's hash and author of deleted comments, except where the author has another with that text."""
+        if not self._hashes.exist:
+            return set()
+        return {
+            (self._hashes.text(plain_text(row.text, row.format).text), row.author)
+            for row in queued
+            if row.author and not items.has_text(connection, author=row.author, text=row.text)
+        }
 
     def _check_nobody_is_kept(self) -> None:
         with self.store.read() as connection:
@@ -177,15 +192,17 @@ def _names_only(suggestion: Suggestion) -> dict[str, str | None]:
 
 
 def _written_by(author: str) -> sa.ColumnElement[bool]:
-    """Decisions without an author, on texts that only this author was seen to write."""
+    """Decisions without an author, on texts that only this author is known to have written."""
     theirs = sa.select(sightings.c.text_hash).where(sightings.c.author == author)
     others = sa.select(sightings.c.text_hash).where(sightings.c.author != author)
+    same = suggestions.alias()
+    decided = sa.select(same.c.text_hash).where(same.c.author != author, same.c.text_hash.is_not(None))
     text = suggestions.c.text_hash
-    return suggestions.c.author.is_(None) & text.in_(theirs) & text.not_in(others)
+    return suggestions.c.author.is_(None) & text.in_(theirs) & text.not_in(others) & text.not_in(decided)
 
 
-def _forget_sightings(connection: sa.Connection, gone: Sequence[tuple[str, str | None]]) -> None:
-    """Delete the authors of deleted decisions' texts, unless another decision has the same text."""
+def _forget_sightings(connection: sa.Connection, gone: Iterable[tuple[str, str | None]]) -> None:
+    """Delete the authors of deleted comments' texts, unless another decision has the same text."""
     kept = sa.exists().where(suggestions.c.text_hash == sightings.c.text_hash)
     for text_hash, author in gone:
         same = (sightings.c.text_hash == text_hash) & ~kept

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import cached_property
@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from parley.service.store.articles import AT_ONCE
 from parley.service.store.database import Store
 from parley.service.store.desk.tables import SCORES, queue_items
 
@@ -149,14 +150,37 @@ def author_history(store: Store, item: Item) -> dict[str, int]:
         return {str(state): int(number) for state, number in connection.execute(query)}
 
 
-def forget(store: Store, *, author: str | None = None, comment_id: str | None = None) -> int:
-    """Delete an author's comments (by keyed hash) or one by its id. Raises StoreError."""
+def forget(
+    connection: sa.Connection,
+    *,
+    author: str | None = None,
+    comment_id: str | None = None,
+    among: Iterable[str] = (),
+) -> list[sa.Row[Any]]:
+    """Delete an author's comments (by keyed hash) or one by its id; also where replies quote them.
+
+    `among` are ids of further comments that replies may quote. Returns text, format, author and comment_id of
+    the deleted.
+    """
     conditions = []
     if author:
         conditions.append(queue_items.c.author == author)
     if comment_id is not None:
         conditions.append(queue_items.c.comment_id == comment_id)
     if not conditions:
-        return 0
-    with store.write() as connection:
-        return connection.execute(sa.delete(queue_items).where(sa.or_(*conditions))).rowcount
+        return []
+    columns = [queue_items.c[name] for name in ("text", "format", "author", "comment_id")]
+    delete = sa.delete(queue_items).where(sa.or_(*conditions)).returning(*columns)
+    gone = list(connection.execute(delete))
+    named = [*among, comment_id, *(row.comment_id for row in gone)]
+    every = sorted({name for name in named if name})
+    for start in range(0, len(every), AT_ONCE):
+        quoting = queue_items.c.parent_id.in_(every[start : start + AT_ONCE])
+        connection.execute(sa.update(queue_items).where(quoting).values(parent_text=None))
+    return gone
+
+
+def has_text(connection: sa.Connection, *, author: str, text: str) -> bool:
+    """Whether a comment of the author has this text."""
+    same = (queue_items.c.author == author) & (queue_items.c.text == text)
+    return bool(connection.scalar(sa.select(sa.exists().where(same))))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from argon2 import extract_parameters
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
-from parley.model.comment import Article
+from parley.model.comment import Article, Comment
 from parley.service.errors import Conflict, NotFound, PurgeRefused
 from parley.service.privacy import KeyedHashes
 from parley.service.store.database import Store
@@ -20,7 +20,9 @@ from parley.service.store.desk.decisions import By, Choice
 from parley.service.store.desk.listing import Filter
 from parley.service.store.desk.stories import names_of
 from parley.service.store.desk.tables import queue_items
+from parley.service.store.feedback import Feedback
 from parley.service.store.retention import purge
+from parley.service.store.tables import sightings
 from tests.service.desk.comments import arrived, fill
 
 APPROVE = Choice(action="approve")
@@ -341,10 +343,39 @@ def test_an_author_is_forgotten(any_store: Store, hashes: KeyedHashes) -> None:
         hashes,
         [arrived("one", author="r1"), arrived("two", author="r2", id="c2"), arrived("three")],
     )
-    assert items.forget(any_store, author=hashes.author("r1")) == 1
-    assert items.forget(any_store, comment_id="c2") == 1
-    assert items.forget(any_store) == 0
+    feedback = Feedback(any_store, hashes, comments=True)
+    assert feedback.forget(author="r1") == 1
+    assert feedback.forget(comment_id="c2") == 1
+    assert feedback.forget() == 0
     assert [item.text for item in listing.page(any_store, Filter())] == ["three"]
+
+
+@pytest.mark.parametrize("by", [{"author": "r1"}, {"comment_id": "c1"}])
+def test_a_forgotten_comment_is_not_quoted_by_its_replies(
+    any_store: Store, hashes: KeyedHashes, by: dict[str, str]
+) -> None:
+    feedback = Feedback(any_store, hashes, comments=True)
+    fill(any_store, hashes, [arrived("one", author="r1", id="c1"), arrived("two", author="r2", id="c2")])
+    with any_store.write() as connection:
+        reply = sa.update(queue_items).where(queue_items.c.comment_id == "c2")
+        connection.execute(reply.values(parent_id="c1", parent_text="one"))
+    assert feedback.forget(**by) == 1
+    (left,) = listing.page(any_store, Filter())
+    assert (left.text, left.parent_id, left.parent_text) == ("two", "c1", None)
+
+
+def test_a_forgotten_comment_at_the_desk_takes_its_sighting_along(
+    any_store: Store, hashes: KeyedHashes
+) -> None:
+    feedback = Feedback(any_store, hashes, comments=True)
+    some = [arrived("Thank you!", author="r1", id="c1"), arrived("Thank you!", author="r1", id="c2")]
+    fill(any_store, hashes, [*some, arrived("Thank you!", author="r2", id="c3")])
+    for author in ("r1", "r2"):
+        feedback.saw(Comment(text="Thank  you!"), author)
+    for comment_id, left in (("c1", {"r1", "r2"}), ("c2", {"r2"}), ("c3", set())):
+        assert feedback.forget(comment_id=comment_id) == 1
+        with any_store.read() as connection:
+            assert set(connection.scalars(sa.select(sightings.c.author))) == set(map(hashes.author, left))
 
 
 def test_the_author_is_a_keyed_hash_with_a_history(any_store: Store, hashes: KeyedHashes) -> None:

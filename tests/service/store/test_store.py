@@ -240,10 +240,8 @@ def test_forgetting_an_author_leaves_identical_texts_of_others(any_store: Store,
     feedback.saw(Comment(text="Only mine."), "reader-1")
     assert feedback.forget(author="reader-1") == 2
     assert [row["comment_id"] for row in feedback.rows()] == ["2", "3", "4"]
-    assert (
-        feedback.forget(author="reader-2") == 2
-    )  # nobody else was recorded as the writer of the one without an author
-    assert [row["comment_id"] for row in feedback.rows()] == ["3"]
+    assert feedback.forget(author="reader-2") == 1, "4 may be by reader-3"
+    assert [row["comment_id"] for row in feedback.rows()] == ["3", "4"]
 
 
 def test_forgetting_a_comment_forgets_who_was_seen_to_write_it(any_store: Store, hashes: KeyedHashes) -> None:

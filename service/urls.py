@@ -2,9 +2,9 @@
 
     normalise("HTTP://News.Example:80/bridge/?utm_source=x&id=7#top")     # "https://news.example/bridge?id=7"
 
-Dropped: fragment, default port, user name, trailing slash, and tracking parameters. Unified: http and https,
-case of scheme and host, international host names, order of parameters, and percent escapes. The result
-identifies an article; it isn't meant to be fetched.
+Dropped: fragment, default port, user name, trailing slash, `.` and `..` in the path, and tracking parameters.
+Unified: http and https, case of scheme and host, international host names, order of parameters, and percent
+escapes. The result identifies an article; it isn't meant to be fetched.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ _TRACKING = re.compile(
 """Parameters of advertisers, newsletters and social networks, and Coral's permalink to one comment."""
 
 _START = re.compile(r"https?:/+", re.IGNORECASE)
+_NOT_IN_HOST = re.compile(r"[\x00-\x20\x7f\"#%/<>?@\\^`{|}]")
+"""What browsers allow in no host either."""
 _DEFAULT_PORTS = (80, 443, None)
 
 
@@ -45,7 +47,7 @@ def normalise(url: str) -> str | None:
         host, port = ascii_host(parts.hostname or ""), parts.port
     except ValueError:
         return None
-    if not host or any(map(str.isspace, host)):
+    if not host or _NOT_IN_HOST.search(host):
         return None
     authority = host if port in _DEFAULT_PORTS else f"{host}:{port}"
     path = quote(unquote(parts.path, errors="surrogateescape"), safe="/:@!$&'()*+,;=~-._", errors="replace")
@@ -53,8 +55,19 @@ def normalise(url: str) -> str | None:
     readable = parts.query.encode("utf-8", "replace").decode("utf-8")
     pairs = parse_qsl(readable, keep_blank_values=True, errors="replace")
     query = urlencode(sorted(pair for pair in pairs if not _TRACKING.fullmatch(pair[0])))
-    normal = f"https://{authority}{path.rstrip('/')}" + (f"?{query}" if query else "")
+    normal = f"https://{authority}{_without_dots(path).rstrip('/')}" + (f"?{query}" if query else "")
     return normal if len(normal) <= MAX_URL else None
+
+
+def _without_dots(path: str) -> str:
+    """The path with its `.` and `..` followed, as browsers do before they ask (RFC 3986, 5.2.4)."""
+    kept: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del kept[max(1, len(kept) - 1) :]
+        elif part != ".":
+            kept.append(part)
+    return "/".join(kept)
 
 
 def ascii_host(host: str) -> str:

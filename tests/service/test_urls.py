@@ -17,6 +17,8 @@ SAME = [
     "https://reader:word@news.example/bridge?id=7&page=2",
     "https:/news.example/bridge?id=7&page=2",
     "https://news.example/%62ridge?id=7&page=2",
+    "https://news.example/./bridge/.?id=7&page=2",
+    "https://news.example/sport/../%2E%2E/a/%2e./bridge?id=7&page=2",
     "  https://news.example/bridge?utm_source=x&id=7&fbclid=abc&page=2&gclid=1&commentID=9  ",
 ]
 
@@ -56,6 +58,13 @@ def test_other_addresses_stay_apart(url: str) -> None:
         ("https://news.example/?p=5", "https://news.example?p=5"),
         ("https://news.example?b&\ud800", "https://news.example?%3F=&b="),
         ("https://news.example?ref=home", "https://news.example?ref=home"),
+        ("https://news.example/a/../..", "https://news.example"),
+        ("https://news.example//a/./b", "https://news.example//a/b"),
+        ("https://news.example/a..b/.c", "https://news.example/a..b/.c"),
+        ("https://news.example\\bridge", None),
+        ("https://news.example\x01/bridge", None),
+        ("https://news%2Eexample/bridge", None),
+        ('https://news"example/', None),
         ("story-7", None),
         ("ftp://news.example/a", None),
         ("https://", None),

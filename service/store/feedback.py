@@ -29,7 +29,7 @@ from parley.service.store.database import Store, upsert
 from parley.service.store.desk import items
 from parley.service.store.desk.tables import queue_items
 from parley.service.store.tables import sightings, suggestions
-from parley.service.urls import MAX_URL, normalise
+from parley.service.urls import normalise
 
 LABELS = (*COMMENT_LABELS, OFF_TOPIC)
 """The attributes for fine-tuning; others that a client names are stored, but not exported."""
@@ -108,7 +108,8 @@ class Feedback:
     def forget(self, *, author: str | None = None, comment_id: str | None = None) -> int:
         """Delete everything about an author or a comment, at the desk too; returns the number of rows.
 
-        A decision without an author counts as theirs if only they are known to have written its text.
+        A row without an author counts as theirs if another with the same comment's id is, or if only they are
+        known to have written its text.
         Raises StoreError.
         """
         conditions = [suggestions.c.comment_id == comment_id] if comment_id is not None else []
@@ -120,17 +121,15 @@ class Feedback:
             conditions += [suggestions.c.author == hashed, _written_by(hashed)]
         if not conditions:
             return 0
-        columns = (suggestions.c.text_hash, suggestions.c.author, suggestions.c.comment_id)
         with self.store.write() as connection:
-            gone = connection.execute(
-                sa.delete(suggestions).where(sa.or_(*conditions)).returning(*columns)
-            ).all()
-            queued = items.forget(
-                connection,
-                author=hashed or None,
-                comment_id=comment_id,
-                among=[row.comment_id for row in gone if row.comment_id],
-            )
+            gone = _delete(connection, sa.or_(*conditions))
+            queued = items.forget(connection, author=hashed or None, comment_id=comment_id)
+            ids = sorted({row.comment_id for row in (*gone, *queued) if row.comment_id})
+            for start in range(0, len(ids), articles.AT_ONCE):
+                some = ids[start : start + articles.AT_ONCE]
+                unsigned = suggestions.c.comment_id.in_(some) & suggestions.c.author.is_(None)
+                gone += _delete(connection, unsigned)
+                queued += items.forget_unsigned(connection, some)
             connection.execute(sa.delete(sightings).where(sightings.c.author == hashed))
             if comment_id is not None:
                 written = {(row.text_hash, row.author) for row in gone} | self._written(connection, queued)
@@ -182,10 +181,13 @@ class Feedback:
 
 
 def _names_only(suggestion: Suggestion) -> dict[str, str | None]:
-    """Clients' names without overlong ones, which could smuggle in a text where none is stored."""
+    """Clients' names without overlong ones, which could smuggle in a text where none is stored.
+
+    A URL is normalised: without user name, fragment, blanks and line breaks.
+    """
     url, parent, language = suggestion.article_url, suggestion.parent_id, suggestion.language
     return {
-        "article_url": url if url and normalise(url) and len(url) <= MAX_URL else None,
+        "article_url": normalise(url) if url else None,
         "parent_id": parent if parent and len(parent) <= MAX_NAME else None,
         "language": language if language and _LANGUAGE.fullmatch(language) else None,
     }
@@ -199,6 +201,11 @@ def _written_by(author: str) -> sa.ColumnElement[bool]:
     decided = sa.select(same.c.text_hash).where(same.c.author != author, same.c.text_hash.is_not(None))
     text = suggestions.c.text_hash
     return suggestions.c.author.is_(None) & text.in_(theirs) & text.not_in(others) & text.not_in(decided)
+
+
+def _delete(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[sa.Row[Any]]:
+    columns = [suggestions.c[name] for name in ("text_hash", "author", "comment_id")]
+    return list(connection.execute(sa.delete(suggestions).where(where).returning(*columns)))
 
 
 def _forget_sightings(connection: sa.Connection, gone: Iterable[tuple[str, str | None]]) -> None:

@@ -85,7 +85,8 @@ async def analyze(request: Request, sent: AnalyzeCommentRequest, service: Servic
     )
     response = JSON(to_answer(answer))
     if service.keeps_arrivals and not sent.do_not_store:
-        policy, kept = service.policy(), replace(whole, id=sent.client_token or None)
+        comment_id = context.comment_id(surroundings, sent.client_token) or sent.client_token or None
+        policy, kept = service.policy(), replace(whole, id=comment_id)
         decided = await service.decide(policy, [kept], predictions[:1])
         response.background = service.queueing([kept], predictions[:1], decided, policy)
     return response

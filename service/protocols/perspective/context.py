@@ -21,6 +21,8 @@ from parley.service.protocols.perspective.errors import invalid
 from parley.service.protocols.perspective.spans import sentences
 from parley.service.urls import normalise
 
+COMMENT = "comment:"
+"""The prefix of Coral's client token, before the comment's id."""
 MAX_BYTES = 1_000_000
 MAX_TITLE = 300
 """Longest first line that is taken as the title; of a longer one only the first sentence is."""
@@ -53,6 +55,12 @@ def read(context: schemas.Context | None) -> Surroundings:
     if named:
         return _from_coral(named)
     return _surroundings(article, parent)
+
+
+def comment_id(surroundings: Surroundings, token: str | None) -> str | None:
+    """The comment's id: from Coral's context, or from a client token as Coral's; otherwise None."""
+    named = token.removeprefix(COMMENT) if token and token.startswith(COMMENT) else None
+    return surroundings.comment_id or named or None
 
 
 def _surroundings(article: str | None, parent: str | None) -> Surroundings:

@@ -30,8 +30,6 @@ from parley.service.store.feedback import MAX_NAME, Suggestion
 from parley.service.web.context import ServiceDep, token_of
 from parley.service.web.wire import JSON, LenientJsonRoute
 
-_COMMENT = "comment:"
-"""The prefix of Coral's client token, before the comment's id."""
 _ATTRIBUTE = re.compile(r"[\w.@:/-]{1,100}")
 """Valid attribute names; a text doesn't match."""
 
@@ -54,8 +52,7 @@ async def suggest(request: Request, sent: SuggestCommentScoreRequest, service: S
     language = languages[0] if languages and detected == UNDETERMINED else detected
     article = surroundings.article or Article()
     token = sent.client_token or None  # a blank one would replace all other blank ones
-    token_id = token.removeprefix(_COMMENT) if token and token.startswith(_COMMENT) else None
-    comment_id = surroundings.comment_id or token_id or None
+    comment_id = context.comment_id(surroundings, token)
     _check_names(client_token=token, community_id=sent.community_id, comment_id=comment_id)
     suggestions = [
         Suggestion(

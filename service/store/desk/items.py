@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import cached_property
@@ -11,7 +11,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from parley.service.store.articles import AT_ONCE
 from parley.service.store.database import Store
 from parley.service.store.desk.tables import SCORES, queue_items
 
@@ -83,6 +82,7 @@ class Item:
         )
 
 
+FORGOTTEN = [queue_items.c[name] for name in ("text", "format", "author", "comment_id")]
 COLUMNS = [queue_items.c[field.name] for field in fields(Item)]
 
 
@@ -151,33 +151,28 @@ def author_history(store: Store, item: Item) -> dict[str, int]:
 
 
 def forget(
-    connection: sa.Connection,
-    *,
-    author: str | None = None,
-    comment_id: str | None = None,
-    among: Iterable[str] = (),
+    connection: sa.Connection, *, author: str | None = None, comment_id: str | None = None
 ) -> list[sa.Row[Any]]:
-    """Delete an author's comments (by keyed hash) or one by its id; also where replies quote them.
-
-    `among` are ids of further comments that replies may quote. Returns text, format, author and comment_id of
-    the deleted.
-    """
+    """Delete an author's comments (by keyed hash) or one by its id; returns FORGOTTEN of the deleted."""
     conditions = []
     if author:
         conditions.append(queue_items.c.author == author)
     if comment_id is not None:
         conditions.append(queue_items.c.comment_id == comment_id)
-    if not conditions:
-        return []
-    columns = [queue_items.c[name] for name in ("text", "format", "author", "comment_id")]
-    delete = sa.delete(queue_items).where(sa.or_(*conditions)).returning(*columns)
-    gone = list(connection.execute(delete))
-    named = [*among, comment_id, *(row.comment_id for row in gone)]
-    every = sorted({name for name in named if name})
-    for start in range(0, len(every), AT_ONCE):
-        quoting = queue_items.c.parent_id.in_(every[start : start + AT_ONCE])
-        connection.execute(sa.update(queue_items).where(quoting).values(parent_text=None))
-    return gone
+    return _delete(connection, sa.or_(*conditions)) if conditions else []
+
+
+def forget_unsigned(connection: sa.Connection, comment_ids: Sequence[str]) -> list[sa.Row[Any]]:
+    """Delete comments with these ids and no author, and empty where replies quote comments with these ids."""
+    named = queue_items.c.comment_id.in_(comment_ids)
+    quoting = queue_items.c.parent_id.in_(comment_ids)
+    connection.execute(sa.update(queue_items).where(quoting).values(parent_text=None))
+    return _delete(connection, named & queue_items.c.author.is_(None))
+
+
+def _delete(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[sa.Row[Any]]:
+    delete = sa.delete(queue_items).where(where)
+    return list(connection.execute(delete.returning(*FORGOTTEN)))
 
 
 def has_text(connection: sa.Connection, *, author: str, text: str) -> bool:

@@ -532,7 +532,7 @@ def test_comments_arrive_by_perspective_and_coral(desk: Desk) -> None:
     body = {
         "comment": {"text": "Stupid one"},
         "requestedAttributes": {"TOXICITY": {}},
-        "clientToken": "p1",
+        "clientToken": "comment:p1",
     }
     assert desk.client.post("/v1alpha1/comments:analyze", json=body).status_code == 200
     body = {

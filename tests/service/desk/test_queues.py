@@ -20,7 +20,7 @@ from parley.service.store.desk.decisions import By, Choice
 from parley.service.store.desk.listing import Filter
 from parley.service.store.desk.stories import names_of
 from parley.service.store.desk.tables import queue_items
-from parley.service.store.feedback import Feedback
+from parley.service.store.feedback import Feedback, Suggestion
 from parley.service.store.retention import purge
 from parley.service.store.tables import sightings
 from tests.service.desk.comments import arrived, fill
@@ -347,6 +347,18 @@ def test_an_author_is_forgotten(any_store: Store, hashes: KeyedHashes) -> None:
     assert feedback.forget(author="r1") == 1
     assert feedback.forget(comment_id="c2") == 1
     assert feedback.forget() == 0
+    assert [item.text for item in listing.page(any_store, Filter())] == ["three"]
+
+
+def test_rows_without_an_author_are_found_by_the_comment(any_store: Store, hashes: KeyedHashes) -> None:
+    feedback = Feedback(any_store, hashes, comments=True)
+    fill(any_store, hashes, [arrived("one", author="r1", id="c1"), arrived("two", id="c2"), arrived("three")])
+    decided = Suggestion(attribute="toxicity", value=1, text="one", comment_id="c1")
+    theirs = Suggestion(attribute="toxicity", value=1, text="two", comment_id="c2", author="r1")
+    others = Suggestion(attribute="spam", value=1, text="one", comment_id="c1", author="r2")
+    feedback.keep([decided, theirs, others, Suggestion(attribute="spam", value=1, text="three")])
+    assert feedback.forget(author="r1") == 4
+    assert [row["text"] for row in feedback.rows()] == ["one", "three"]
     assert [item.text for item in listing.page(any_store, Filter())] == ["three"]
 
 

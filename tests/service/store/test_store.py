@@ -268,6 +268,17 @@ def test_ids_and_urls_cannot_contain_a_text(any_store: Store, hashes: KeyedHashe
     feedback.keep([Suggestion(attribute="spam", value=1, article_url=url, parent_id="7", language="en-GB")])
     row = list(feedback.rows())[-1]
     assert (row["article_url"], row["parent_id"], row["language"]) == (url, "7", "en-GB")
+    for more in (" What somebody\nwrote", "#What somebody wrote"):
+        sent = Suggestion(
+            attribute="spam", value=1, article_url=f"https://ann:secret@news.example/bridge{more}"
+        )
+        feedback.keep([sent])
+        stored = list(feedback.rows())[-1]["article_url"]
+        assert "ann" not in stored
+        assert "secret" not in stored
+        assert "\n" not in stored
+        assert " " not in stored
+    assert stored == url
 
 
 def test_a_clock_that_is_wrong_does_not_empty_the_store(any_store: Store, hashes: KeyedHashes) -> None:

@@ -6,7 +6,8 @@
 Readers can choose the URLs of comments, so a fetch is a request that a stranger directs from inside the
 site's network. Hence only listed hosts, web ports and public addresses are allowed, also after redirects, and
 the connection goes to the address that was checked, not to what the name resolves to a moment later. Time,
-bytes and redirects are limited; cookies and credentials are never sent.
+bytes and redirects are limited; cookies and credentials are never sent. The page is read in a process of its
+own (`page`).
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 from parley.model.comment import Article
-from parley.service.articles.closed import says_closed
+from parley.service.articles.page import read
 from parley.service.errors import FetchError, StartError
 from parley.service.urls import ascii_host
 
@@ -99,24 +101,23 @@ class Fetcher:
         ports: Sequence[int] = (80, 443),
     ) -> None:
         """Raises StartError if the libraries of the extra `fetch` are missing."""
-        try:
-            import httpx  # noqa: F401
-            import trafilatura  # noqa: F401
-        except ImportError as error:
-            raise StartError(
-                "fetching articles needs more packages: pip install 'parley-moderation[fetch]'"
-            ) from error
+        if not all(map(find_spec, ("httpx", "trafilatura"))):
+            raise StartError("fetching articles needs more packages: pip install 'parley-moderation[fetch]'")
         self._hosts = tuple(map(ascii_host, hosts))
         self._seconds, self._max_bytes, self._redirects = seconds, max_bytes, redirects
         self._resolve, self._is_allowed, self._ports = resolve, is_allowed, ports
+        self._reading = asyncio.Lock()
 
-    def allows(self, url: str) -> bool:
-        """Whether `url` is on an allowed host."""
+    def listed(self, url: str) -> str | None:
+        """The host of the list that allows `url`; None if it may not be fetched."""
         try:
-            host = ascii_host(urlsplit(url).hostname or "")
+            parts = urlsplit(url)
+            host, port = ascii_host(parts.hostname or ""), _port(parts)
         except ValueError:
-            return False
-        return any(host == allowed or host.endswith("." + allowed) for allowed in self._hosts)
+            return None
+        if parts.scheme not in ("http", "https") or port not in self._ports:
+            return None
+        return next((name for name in self._hosts if host == name or host.endswith("." + name)), None)
 
     async def fetch(self, url: str) -> Page:
         """The page at `url`, which stays its article's id. Raises FetchError."""
@@ -127,11 +128,11 @@ class Fetcher:
                 page = await self._fetch_page(url)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise FetchError(f"the page can't be fetched: {type(error).__name__}") from error
-        title, text = await asyncio.to_thread(extract, page)
-        if not (title or text):
+        async with self._reading:  # one at a time: it takes a core and some memory
+            said = await read(page)
+        if not (said.title or said.text):
             raise FetchError("the page has no article")
-        closed = await asyncio.to_thread(says_closed, page)
-        return Page(article=Article(id=url, url=url, title=title, text=text), closed=closed)
+        return Page(article=Article(id=url, url=url, title=said.title, text=said.text), closed=said.closed)
 
     async def _fetch_page(self, url: str) -> bytes:
         import httpx
@@ -148,10 +149,9 @@ class Fetcher:
     async def _pinned(self, url: str) -> dict[str, Any]:
         """A request for `url` to a checked address. Raises FetchError."""
         parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        if parts.scheme not in ("http", "https") or port not in self._ports or not self.allows(url):
+        if self.listed(url) is None:
             raise FetchError("it leads to a host that is not in the list of allowed hosts")
-        host = ascii_host(parts.hostname or "")
+        host, port = ascii_host(parts.hostname or ""), _port(parts)
         addresses = await self._resolve(host, port)
         if not addresses or not all(map(self._is_allowed, addresses)):
             raise FetchError("its host has an address that is not public")
@@ -169,19 +169,15 @@ class Fetcher:
         packed = answer.headers.get("content-encoding", "identity") != "identity"
         if answer.status_code != 200 or kind not in ("text/html", "application/xhtml+xml") or packed:
             raise FetchError(f"the answer is {answer.status_code} {kind or 'without a type'}, not a page")
-        page = b""
+        page = bytearray()
         async for chunk in answer.aiter_raw():
             page += chunk
             if len(page) >= self._max_bytes:
                 break
-        return page[: self._max_bytes]
+            await asyncio.sleep(0)  # a page in tiny chunks would block the event loop
+        return bytes(page[: self._max_bytes])
 
 
-def extract(page: bytes) -> tuple[str | None, str | None]:
-    """Title and main text of a page, without navigation and without the comments under the article."""
-    from trafilatura import bare_extraction
-
-    extracted = bare_extraction(page, include_comments=False, include_tables=False, with_metadata=True)
-    if extracted is None:
-        return None, None
-    return getattr(extracted, "title", None) or None, getattr(extracted, "text", None) or None
+def _port(parts: SplitResult) -> int:
+    """Raises ValueError for what isn't a port."""
+    return parts.port or (443 if parts.scheme == "https" else 80)

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from urllib.parse import urlsplit
 
 import structlog
 from fastapi.concurrency import run_in_threadpool
@@ -33,7 +32,8 @@ RETRY_S = 600.0
 MOST_TRIED = 10_000
 """The most pages tried in that time, so that invented addresses can't cause endless fetches."""
 QUEUED_A_HOST = 20
-"""The most fetches waiting per host; a page beyond that is fetched with its next comment."""
+"""The most fetches waiting per listed host, its subdomains included: anybody can invent those. A page beyond
+that is fetched with its next comment."""
 FETCHES_AT_ONCE = 4
 
 log = structlog.get_logger("parley.articles")
@@ -57,7 +57,7 @@ class Articles:
         self._tried: dict[str, float] = {}
         """When each page was last fetched, oldest first."""
         self._queued: Counter[str] = Counter()
-        """Waiting and running fetches, by host."""
+        """Waiting and running fetches, by listed host."""
         self._fetches: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(FETCHES_AT_ONCE)
         self._known: Known[articles.StoredArticle] = Known()
@@ -115,12 +115,12 @@ class Articles:
 
     def _fetch_later(self, name: str) -> None:
         url = normalise(name)
-        if self._fetcher is None or url is None or not self._fetcher.allows(url):
+        host = self._fetcher.listed(name) if self._fetcher and url else None
+        if self._fetcher is None or url is None or host is None:
             return
         now = time.monotonic()
         while self._tried and now - next(iter(self._tried.values())) >= RETRY_S:
             del self._tried[next(iter(self._tried))]
-        host = urlsplit(url).netloc
         if url in self._tried or len(self._tried) >= MOST_TRIED or self._queued[host] >= QUEUED_A_HOST:
             return
         self._tried[url] = now

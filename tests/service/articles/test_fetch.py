@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 import pytest
 
 from parley.model.comment import Article, Comment
-from parley.service.articles import lookup
-from parley.service.articles.fetch import Fetcher, Page, extract, is_public, resolve
+from parley.service.articles import lookup, page
+from parley.service.articles.fetch import Fetcher, Page, is_public, resolve
 from parley.service.articles.lookup import Articles
+from parley.service.articles.page import extract
 from parley.service.errors import FetchError
 from parley.service.settings.schema import Fetch
 from parley.service.store.database import Store
@@ -177,6 +181,55 @@ def test_other_hosts_are_never_asked(port: int, host: str) -> None:
     assert Site.seen == []
 
 
+def test_a_subdomain_counts_as_its_listed_host_and_other_ports_as_none(port: int) -> None:
+    fetcher = fetcher_for(port, hosts=["news.example", "paper.example"])
+    assert fetcher.listed(f"https://x.y.News.Example.:{port}/a") == "news.example"
+    assert fetcher.listed(f"http://paper.example:{port}") == "paper.example"
+    for url in ("https://news.example:22/a", f"ftp://news.example:{port}/", "https://news.example:x/", "a"):
+        assert fetcher.listed(url) is None
+
+
+def test_a_page_in_tiny_chunks_does_not_block_the_event_loop() -> None:
+    chunks = 20_000
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"1\r\na\r\n" * chunks + b"0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def turns() -> int:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            job = asyncio.create_task(fetcher_for(port)._fetch_page(f"http://news.example:{port}/"))
+            taken = 0
+            while not job.done():
+                await asyncio.sleep(0)
+                taken += 1
+            assert await job == b"a" * chunks
+            return taken
+
+    assert asyncio.run(turns()) > chunks
+
+
+def test_a_page_that_takes_minutes_to_read_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "READ_S", 2.0)
+    attributes = b" ".join(b"a%d=1" % number for number in range(200_000))
+    started = time.monotonic()
+    with pytest.raises(FetchError, match="more than 2 s"):
+        asyncio.run(page.read(b"<p " + attributes + b">text"))
+    assert time.monotonic() - started < 30
+
+
+def test_a_page_that_takes_too_much_memory_to_read_has_no_article(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = PAGE.encode() + b"<p>a<br>" * 200_000
+    monkeypatch.setattr(page, "MEMORY", 200 * 2**20)
+    assert asyncio.run(page.read(PAGE.encode())).title
+    with suppress(FetchError):
+        assert asyncio.run(page.read(large)).title is None
+
+
 def test_time_is_limited(port: int) -> None:
     Site.released.clear()
     try:
@@ -313,8 +366,8 @@ class Endless:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def allows(self, url: str) -> bool:
-        return True
+    def listed(self, url: str) -> str | None:
+        return ".".join((urlsplit(url).hostname or "").rsplit(".", 2)[-2:])
 
     async def fetch(self, url: str) -> Page:
         self.asked.append(url)
@@ -335,6 +388,7 @@ def test_waiting_fetches_are_limited_by_host(store: Store, monkeypatch: pytest.M
         fetcher = Endless()
         articles = Articles(store, fetcher)  # type: ignore[arg-type]
         urls = [f"https://news.example/{n}" for n in range(100)]
+        urls += [f"https://{n}.news.example/" for n in range(100)]
         urls += ["http://news.example:80/0/?utm_source=x#top", "https://other.example/0"]
         await articles.fill([Comment(text="a", article=Article(url=url)) for url in urls])
         await fetcher.has_been_asked(articles)
@@ -356,18 +410,18 @@ def test_invented_addresses_cause_no_second_fetch(store: Store, monkeypatch: pyt
         fetcher = Endless()
         articles = Articles(store, fetcher)  # type: ignore[arg-type]
         for number in [0, *range(40), 0]:
-            url = f"https://{number}.example/a"
+            url = f"https://a.{number}/a"
             await articles.fill([Comment(text="a", article=Article(url=url))])
         await fetcher.has_been_asked(articles)
         monkeypatch.setattr(lookup, "RETRY_S", 0.0)  # as if all of it were long ago
-        await articles.fill([Comment(text="a", article=Article(url="https://0.example/a"))])
+        await articles.fill([Comment(text="a", article=Article(url="https://a.0/a"))])
         await fetcher.has_been_asked(articles)
         await articles.close()
         return fetcher.asked
 
     asked = asyncio.run(fill())
     assert len(asked) == 11
-    assert asked.count("https://0.example/a") == 2
+    assert asked.count("https://a.0/a") == 2
 
 
 def test_what_the_site_puts_meanwhile_is_not_replaced(port: int, store: Store) -> None:

@@ -18,11 +18,13 @@ from parley.model.comment import Article
 from parley.service.store.articles import AT_ONCE, key_of
 from parley.service.store.database import Store
 from parley.service.store.desk.tables import stories
-from parley.service.urls import MAX_SENT
+from parley.service.urls import MAX_SENT, normalise
 
 State = Literal["closed", "open"]
 BY_PAGE = "its page"
 """Who closed a story whose page says so."""
+MAX_NAME = 512
+"""The longest name that isn't a URL, in characters."""
 MAX_BYTES = 2000
 """The longest name: database indexes limit it, and longer URLs aren't normalised."""
 
@@ -39,9 +41,10 @@ class Story:
 
 
 def names_of(article: Article | None) -> list[str]:
-    """The names of an article's story; none for an article without id and URL."""
+    """The names of an article's story: its id and URL, unless they are too long; a text is no name."""
     given = (article.id, article.url) if article else ()
-    keys = (key_of(name) for name in given if name and name.strip() and len(name) <= MAX_SENT)
+    names = [name for name in given if name and name.strip() and len(name) <= MAX_SENT]
+    keys = [key_of(name) for name in names if len(name) <= MAX_NAME or normalise(name)]
     return list(dict.fromkeys(key for key in keys if len(key.encode()) <= MAX_BYTES))
 
 

@@ -64,6 +64,9 @@ def test_the_last_change_counts_then_the_age(any_store: Store) -> None:
     assert (shut(None), shut(14)) == (False, True)
     assert not is_closed([], days=1)
     assert names_of(Article(title="no name")) == names_of(None) == []
+    text = "What somebody wrote. " * 25
+    assert names_of(Article(id=text, url=text)) == []
+    assert names_of(Article(id="a-1", url="/bridge")) == ["a-1", "/bridge"]
 
 
 def test_a_page_closes_and_opens_its_story_and_overrules_nobody(any_store: Store) -> None:

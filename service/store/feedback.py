@@ -196,11 +196,10 @@ def _names_only(suggestion: Suggestion) -> dict[str, str | None]:
 def _written_by(author: str) -> sa.ColumnElement[bool]:
     """Decisions without an author, on texts that only this author is known to have written."""
     theirs = sa.select(sightings.c.text_hash).where(sightings.c.author == author)
-    others = sa.select(sightings.c.text_hash).where(sightings.c.author != author)
-    same = suggestions.alias()
-    decided = sa.select(same.c.text_hash).where(same.c.author != author, same.c.text_hash.is_not(None))
-    text = suggestions.c.text_hash
-    return suggestions.c.author.is_(None) & text.in_(theirs) & text.not_in(others) & text.not_in(decided)
+    text, same = suggestions.c.text_hash, suggestions.alias()
+    seen = sa.exists().where(sightings.c.text_hash == text, sightings.c.author != author)
+    decided = sa.exists().where(same.c.text_hash == text, same.c.author != author)
+    return suggestions.c.author.is_(None) & text.in_(theirs) & ~seen & ~decided
 
 
 def _delete(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[sa.Row[Any]]:

@@ -30,7 +30,7 @@ from parley.service.batcher import Batcher, State
 from parley.service.desk import decisions as desk_decisions
 from parley.service.desk import routes as desk
 from parley.service.desk.arrivals import Arrivals
-from parley.service.errors import Problem, ServiceError, StoreError
+from parley.service.errors import Problem, PurgeRefused, ServiceError, StoreError
 from parley.service.logs import describe
 from parley.service.metrics import Metrics
 from parley.service.policy.decision import Policy
@@ -239,6 +239,8 @@ async def _purge(store: Store, *, days: int) -> None:
     while True:
         try:
             purged = await run_in_threadpool(retention.purge, store, older_than=timedelta(days=days))
+        except PurgeRefused as error:
+            log.warning("purge_refused", reason=str(error))
         except StoreError as error:
             log.warning("purge_failed", **describe(error))
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from parley.model import Classifier
@@ -195,6 +197,26 @@ def test_old_decisions_are_purged_when_the_service_starts(
     with TestClient(create_app(Settings.load(file=config), load=lambda: classifier)) as client:
         client.get("/health")
     assert purged == [timedelta(days=90)]
+
+
+def test_a_refused_purge_says_in_the_log_what_to_do(
+    client: TestClient, config: Path, classifier: Classifier
+) -> None:
+    send(client, *(DECISION | {"comment_id": f"c-{number}"} for number in range(40)))
+    with client.app.state.service.store.write() as connection:  # type: ignore[attr-defined]
+        connection.exec_driver_sql("UPDATE suggestions SET created = '2020-01-01'")
+    settings = Settings.load(file=config)
+    with (
+        capture_logs() as logged,
+        TestClient(create_app(settings, load=lambda: classifier)) as another,
+    ):
+        wait_until_ready(another)
+        for _ in range(1000):
+            if told := [line for line in logged if line["event"] == "purge_refused"]:
+                break
+            time.sleep(0.01)
+    assert "40 of 40 rows of suggestions" in told[0]["reason"]
+    assert "parley feedback purge --all" in told[0]["reason"]
 
 
 def test_old_decisions_are_not_exported_even_if_no_service_ran(client: TestClient, config: Path) -> None:

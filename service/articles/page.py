@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from parley.service.articles.closed import says_closed
@@ -79,7 +80,8 @@ def main() -> None:
     The argument limits the memory.
     """
     os.nice(NICENESS)
-    resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
+    with suppress(OSError, ValueError):  # macOS has no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
     page = sys.stdin.buffer.read()
     title, text = extract(page)
     closed = says_closed(page)

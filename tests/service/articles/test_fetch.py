@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -189,28 +190,42 @@ def test_a_subdomain_counts_as_its_listed_host_and_other_ports_as_none(port: int
         assert fetcher.listed(url) is None
 
 
-def test_a_page_in_tiny_chunks_does_not_block_the_event_loop() -> None:
-    chunks = 20_000
+def test_a_server_that_sends_without_end_blocks_only_its_own_event_loop(port: int) -> None:
+    threads = []
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n")
-        writer.write(b"1\r\na\r\n" * chunks + b"0\r\n\r\n")
-        await writer.drain()
-        writer.close()
+    async def look_up(host: str, port: int) -> list[str]:
+        threads.append(threading.current_thread())
+        return ["127.0.0.1"]
 
-    async def turns() -> int:
-        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
-            job = asyncio.create_task(fetcher_for(port)._fetch_page(f"http://news.example:{port}/"))
-            taken = 0
-            while not job.done():
-                await asyncio.sleep(0)
-                taken += 1
-            assert await job == b"a" * chunks
-            return taken
+    fetcher = fetcher_for(port)
+    fetcher._resolve = look_up
+    assert asyncio.run(fetcher.fetch(f"http://news.example:{port}/bridge")).article.title
+    assert threads
+    assert threading.current_thread() not in threads
 
-    assert asyncio.run(turns()) > chunks
+
+@pytest.mark.parametrize("sent", [b"HTTP/1.1 100 Continue\r\n\r\n", b"1\r\na\r\n"], ids=["interim", "chunks"])
+def test_a_server_that_sends_without_end_is_given_up(sent: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
+    over = threading.Event()
+
+    class Endless(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1000)
+            with suppress(OSError):
+                self.request.sendall(b"" if b"HTTP" in sent else head)
+                while not over.is_set():
+                    self.request.sendall(sent * 1000)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        started = time.monotonic()
+        with pytest.raises(FetchError):
+            asyncio.run(fetcher_for(port, seconds=0.5).fetch(f"http://news.example:{port}/"))
+        over.set()
+        server.shutdown()
+    assert time.monotonic() - started < 20
 
 
 def test_a_page_that_takes_minutes_to_read_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

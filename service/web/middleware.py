@@ -7,7 +7,7 @@ import re
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -34,6 +34,8 @@ FREE_BYTES = 65_536
 BODIES_AT_ONCE = 2
 """The total of bodies in memory, in bodies of the largest size; as Python's text each can take four times as
 much, until it is answered."""
+TURN_S = 0.5
+"""Seconds for which a body still counts after its sender hung up: the model's turn keeps the comments."""
 REFUSALS_S = 10.0
 """Seconds between log lines that count refused requests: one line each would cost more than refusing."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -240,9 +242,19 @@ class BodyLimit:
             return message
 
         try:
-            await self.app(scope, receive_counted, send)
+            await _until_let_go(self.app(scope, receive_counted, send), lambda: held > 0)
         finally:
             hold(0)
+
+
+async def _until_let_go(request: Awaitable[None], is_large: Callable[[], bool]) -> None:
+    """Await the request, and the end of the model's turn if the sender of a large body hung up."""
+    try:
+        await request
+    except ClientDisconnect:
+        if is_large():
+            await asyncio.sleep(TURN_S)
+        raise
 
 
 def _unpacking(scope: Scope) -> Any:

@@ -194,7 +194,8 @@ def _parse_long(body: bytes | bytearray) -> Any:
             spans.append((start, stop))
             cuts.append(len(frame))
             end = stop
-    frame += body[end:]
+    if spans:
+        frame += body[end:]
     following = iter(spans)
 
     def long_string(constant: str) -> Any:
@@ -208,7 +209,7 @@ def _parse_long(body: bytes | bytearray) -> Any:
         return offset - cuts[number - 1] + spans[number - 1][1] if number else offset
 
     try:
-        return _loads(frame, constant=long_string, place=place)
+        return _loads(frame if spans else body, constant=long_string, place=place)
     finally:
         frame.clear()  # an error's frames may keep it in memory for long
 
@@ -232,7 +233,8 @@ def _loads(
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         if place:
-            where = f"byte {place(len(error.doc[: error.pos].encode()))}"
+            offset = error.pos if error.doc.isascii() else len(error.doc[: error.pos].encode())
+            where = f"byte {place(offset)}"
         problem = NotJson(f"the body is not JSON at {where}: {error.msg}")
     except RecursionError:
         problem = MalformedBody("the body is nested too deeply: a request needs four levels")

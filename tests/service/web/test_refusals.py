@@ -9,12 +9,13 @@ import select
 import socket
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.requests import ClientDisconnect
 
 from parley.service.errors import BodyTooLarge, RequestTimedOut
 from parley.service.settings.schema import Limits, Settings, Storage
@@ -133,6 +134,34 @@ def test_an_unfinished_body_is_given_up() -> None:
     scope = {"type": "http", "path": "/", "headers": []}
     with pytest.raises(RequestTimedOut, match=r"within 0\.1 seconds"):
         asyncio.run(app(scope, never, send))
+
+
+def test_a_body_counts_until_the_models_turn_ends_if_its_sender_hangs_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(middleware, "TURN_S", 0.2)
+
+    async def hang_up(scope: object, receive: Callable[[], Awaitable[object]], send: object) -> None:
+        await receive()
+        raise ClientDisconnect
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"x" * 100_000}
+
+    async def send(message: object) -> None:
+        raise AssertionError("nothing to send")
+
+    async def held() -> list[int]:
+        scope = {"type": "http", "path": "/", "headers": []}
+        request = asyncio.create_task(app(scope, receive, send))
+        await asyncio.sleep(0.05)
+        during = app.held
+        with pytest.raises(ClientDisconnect):
+            await request
+        return [during, app.held]
+
+    app = middleware.BodyLimit(hang_up, limit=200_000, wires=())
+    assert asyncio.run(held()) == [100_000 - middleware.FREE_BYTES, 0]
 
 
 async def _read_all(scope: object, receive: object, send: object) -> None:

@@ -26,11 +26,9 @@ from parley.service.store.articles import MODEL_READS
 from parley.service.store.database import Store
 from parley.service.store.desk.items import add, known_authors
 from parley.service.store.desk.tables import ARRIVALS, SCORES
-from parley.service.store.tables import storable
+from parley.service.store.tables import MAX_NAME, storable
 
 THREAT = "abuse.threat"
-MAX_NAME = 512
-"""The longest name that is looked up: database indexes limit its length."""
 NEED = {"approve": 0.0, "review": 1.0, "reject": 2.0}
 log = structlog.get_logger("parley.desk")
 

@@ -28,7 +28,7 @@ from parley.service.store import articles
 from parley.service.store.database import Store, upsert
 from parley.service.store.desk import items
 from parley.service.store.desk.tables import queue_items
-from parley.service.store.tables import sightings, suggestions
+from parley.service.store.tables import MAX_NAME, sightings, suggestions
 from parley.service.urls import normalise
 
 LABELS = (*COMMENT_LABELS, OFF_TOPIC)
@@ -45,8 +45,6 @@ _EXPORTED = {
 }
 
 
-MAX_NAME = 512
-"""The longest id from a client: database indexes limit it."""
 _LANGUAGE = re.compile("[A-Za-z0-9-]{1,35}")
 SCOPE = "\x1f"
 """Separates the caller's name from its token for a decision in what is stored. A token without it predates
@@ -124,7 +122,9 @@ class Feedback:
         with self.store.write() as connection:
             gone = _delete(connection, sa.or_(*conditions))
             queued = items.forget(connection, author=hashed or None, comment_id=comment_id)
-            ids = sorted({row.comment_id for row in (*gone, *queued) if row.comment_id})
+            # Also the id that was asked for: replies may quote a comment that is no longer stored itself.
+            named = {comment_id, *(row.comment_id for row in (*gone, *queued))}
+            ids = sorted(name for name in named if name)
             for start in range(0, len(ids), articles.AT_ONCE):
                 some = ids[start : start + articles.AT_ONCE]
                 unsigned = suggestions.c.comment_id.in_(some) & suggestions.c.author.is_(None)

@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import Column, DateTime, Dialect, Float, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import TypeDecorator
 
+MAX_NAME = 512
+"""The longest name from a client that is stored or looked up, in characters: database indexes limit it."""
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 

@@ -26,7 +26,8 @@ from parley.service.protocols.perspective.schemas import (
     SuggestCommentScoreResponse,
     to_answer,
 )
-from parley.service.store.feedback import MAX_NAME, Suggestion
+from parley.service.store.feedback import Suggestion
+from parley.service.store.tables import MAX_NAME
 from parley.service.web.context import ServiceDep, token_of
 from parley.service.web.wire import JSON, LenientJsonRoute
 

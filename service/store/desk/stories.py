@@ -18,13 +18,12 @@ from parley.model.comment import Article
 from parley.service.store.articles import AT_ONCE, key_of
 from parley.service.store.database import Store
 from parley.service.store.desk.tables import stories
+from parley.service.store.tables import MAX_NAME
 from parley.service.urls import MAX_SENT, normalise
 
 State = Literal["closed", "open"]
 BY_PAGE = "its page"
 """Who closed a story whose page says so."""
-MAX_NAME = 512
-"""The longest name that isn't a URL, in characters."""
 MAX_BYTES = 2000
 """The longest name: database indexes limit it, and longer URLs aren't normalised."""
 

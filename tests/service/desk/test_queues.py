@@ -376,6 +376,17 @@ def test_a_forgotten_comment_is_not_quoted_by_its_replies(
     assert (left.text, left.parent_id, left.parent_text) == ("two", "c1", None)
 
 
+def test_a_comment_that_is_no_longer_stored_is_not_quoted_either(
+    any_store: Store, hashes: KeyedHashes
+) -> None:
+    fill(any_store, hashes, [arrived("two", author="r2", id="c2")])
+    with any_store.write() as connection:
+        connection.execute(sa.update(queue_items).values(parent_id="c1", parent_text="one"))
+    Feedback(any_store, hashes, comments=True).forget(comment_id="c1")
+    (left,) = listing.page(any_store, Filter())
+    assert (left.text, left.parent_text) == ("two", None)
+
+
 def test_a_forgotten_comment_at_the_desk_takes_its_sighting_along(
     any_store: Store, hashes: KeyedHashes
 ) -> None:

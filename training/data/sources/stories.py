@@ -21,7 +21,13 @@ from parley.training.data.files import json_lines
 from parley.training.data.registry import Split, source
 
 PLAIN = frozenset(
-    map(str, (10, *range(12, 20), *range(21, 27), 30, 31, 33, 36, 37, 39, 40, 45, *range(48, 52), 54, 55))
+    map(
+        str,
+        (
+            *(10, *range(12, 20), *range(21, 27), 30, 31, 33, 36, 37, 39, 40, 45),
+            *(*range(48, 52), 54, 55, *range(57, 63)),
+        ),
+    )
 )
 """The plain files in both folders."""
 MORE = "more_stories"

@@ -49,8 +49,9 @@ MAX_KEYS = 200
 TOKENS_A_COMMENT = 100
 """The most strings, commas and brackets of JSON per comment; a comment with every key has 45."""
 LEAST_COMMENTS = 1000
-_TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[,\[{]', re.DOTALL)
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"(\s*+:)?', re.DOTALL)
+_QUOTED = rb'"(?:[^"\\]++|\\.)*+"'
+_TOKENS = re.compile(_QUOTED + rb"|[,\[{]", re.DOTALL)
+_STRING_OR_KEY = re.compile(_QUOTED + rb"(\s*+:)?", re.DOTALL)
 MAX_LENIENT = 1_000_000
 """The largest body that is parsed leniently; Perspective allows 20,480 bytes for the comment."""
 LONG_STRING = 1000
@@ -185,7 +186,7 @@ def _parse_long(body: bytes | bytearray) -> Any:
     As one text, the whole body would take four bytes a character if a single character needs as many.
     """
     frame, spans, cuts, end = bytearray(), [], [], 0
-    for match in _STRING.finditer(body):
+    for match in _STRING_OR_KEY.finditer(body):
         start, stop = match.span()
         if stop - start > LONG_STRING:
             if match[1]:

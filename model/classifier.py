@@ -11,6 +11,7 @@ outputs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -41,6 +42,8 @@ CHUNK_CHARACTERS = 4_000_000
 ARTICLE_CHARACTERS = 20_000
 """The most characters read of an article's text; its tokens are cut far earlier."""
 CACHED_EMBEDDINGS = 4096
+
+_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 
 Vector = NDArray[np.float32]
 Pair = tuple[Context, str]
@@ -323,7 +326,7 @@ def _chunks(comments: Sequence[Comment]) -> Iterator[list[Comment]]:
 
 def _question(comment: Comment) -> _Question:
     plain = plain_text(comment.text, comment.format)
-    if not any(map(str.isalnum, plain.text)):
+    if not _LETTER_OR_DIGIT.search(plain.text):
         return _Question(comment, plain, empty=True)
     article = comment.article or Article()
     named = next((text for text in (comment.target, article.title) if text and _plain(text)), "")

@@ -13,7 +13,7 @@ import re
 from parley.model.text.disguise import ONE_LETTER_WORDS, Rarity, is_word
 from parley.model.text.plain import Runs
 
-_PAIR = re.compile(r"(?<![\w'’@#/.*-])([a-zA-Z]+) (?=([a-z]+|[A-Z]+)(?![\w'’@/*-]|\.\w))")
+_PAIR = re.compile(r"(?=[a-zA-Z])(?<![\w'’@#/.*-])([a-zA-Z]+) (?=([a-z]+|[A-Z]+)(?![\w'’@/*-]|\.\w))")
 _SENTENCE_BEGINS = re.compile(r"(?:^|[.!?:\n\"“(])\W*$")
 _ENDINGS = frozenset(("s", "t", "m", "d", "ll", "re", "ve"))
 _BEFORE_ENDINGS = re.compile(

@@ -24,7 +24,9 @@ EMOJI = (
     "\U0001f200-\U0001faff]"
 )
 """A regular expression for one emoji; flags, which are pairs of other characters, are not included."""
-_EMOJI = re.compile(f"({EMOJI})(?:\ufe0f?\\1)*\ufe0f?|[\U0001f1e6-\U0001f1ff]+|[\U000e0020-\U000e007f]+")
+_FLAGS, _TAGS = "[\U0001f1e6-\U0001f1ff]", "[\U000e0020-\U000e007f]"
+_EMOJI = re.compile(f"({EMOJI})(?:\ufe0f?\\1)*\ufe0f?|{_FLAGS}+|{_TAGS}+")
+_ANY_EMOJI = re.compile(f"{EMOJI}|{_FLAGS}|{_TAGS}")
 _MOST = 3
 _PLAINER = {
     "\U0001f52a": "knife",
@@ -64,7 +66,7 @@ def spell_out(text: str) -> Runs:
 
 def has_emoji(text: str) -> bool:
     """Whether `spell_out` might change `text`; a fast check."""
-    return not text.isascii() and _EMOJI.search(text) is not None
+    return not text.isascii() and _ANY_EMOJI.search(text) is not None
 
 
 @cache

@@ -18,6 +18,8 @@ from their first byte, with Uvicorn's keep-alive limit before it."""
 SPARE_FILES = 200
 """File descriptors reserved for the store, the model and logs."""
 MOST_CONNECTIONS = 4000
+READ_BYTES = 65_536
+"""The most bytes read from a connection at a time; asyncio's 256 KB make everyone wait for others' bodies."""
 
 
 class BoundedProtocol(H11Protocol):
@@ -35,6 +37,7 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection, and abort the longest idle one if there are too many."""
         super().connection_made(transport)
+        transport.max_size = READ_BYTES  # type: ignore[attr-defined]
         BoundedProtocol.open += 1
         self.idle[self] = None
         self._wait_for_head()

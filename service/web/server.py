@@ -74,6 +74,7 @@ def uvicorn_config(app: FastAPI) -> uvicorn.Config:
         app,
         # h11, because httptools has no limit on header size, and loses the body if a client offers HTTP/2.
         http=BoundedProtocol,
+        loop="asyncio",  # even if uvloop is installed: BoundedProtocol sets how much its transports read
         log_config=None,
         access_log=False,
         server_header=False,

@@ -10,7 +10,8 @@ import asyncio
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Coroutine, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -49,9 +50,10 @@ MAX_KEYS = 200
 TOKENS_A_COMMENT = 100
 """The most strings, commas and brackets of JSON per comment; a comment with every key has 45."""
 LEAST_COMMENTS = 1000
-_QUOTED = rb'"(?:[^"\\]++|\\.)*+"'
-_TOKENS = re.compile(_QUOTED + rb"|[,\[{]", re.DOTALL)
-_STRING_OR_KEY = re.compile(_QUOTED + rb"(\s*+:)?", re.DOTALL)
+PIECE = 65_536
+"""Bytes that one call scans: no other thread runs until it ends."""
+_CHARACTERS = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+_BLANKS = b" \t\n\r"
 MAX_LENIENT = 1_000_000
 """The largest body that is parsed leniently; Perspective allows 20,480 bytes for the comment."""
 LONG_STRING = 1000
@@ -181,22 +183,22 @@ def parse_json(body: bytes | bytearray, *, comments: int = LEAST_COMMENTS) -> An
 
 
 def _parse_long(body: bytes | bytearray) -> Any:
-    """As `_loads`, but each long string is decoded by itself.
+    """As `_loads`, but each long string is decoded by itself, and blanks around the value are left out.
 
-    As one text, the whole body would take four bytes a character if a single character needs as many.
+    As one text, the whole body would take four bytes a character if a single character needs as many; and
+    json skips any number of blanks in one call.
     """
-    frame, spans, cuts, end = bytearray(), [], [], 0
-    for match in _STRING_OR_KEY.finditer(body):
-        start, stop = match.span()
+    first, last = _without_blanks(body)
+    frame, spans, cuts, end = bytearray(), [], [], first
+    for start, stop in _strings(body):
         if stop - start > LONG_STRING:
-            if match[1]:
+            if body[stop : stop + PIECE].lstrip(_BLANKS).startswith(b":"):
                 raise BodyTooLarge(f"the body holds a key of more than {LONG_STRING:,} bytes")
             frame += body[end:start] + _PLACEHOLDER
             spans.append((start, stop))
             cuts.append(len(frame))
             end = stop
-    if spans:
-        frame += body[end:]
+    frame += body[end:last]
     following = iter(spans)
 
     def long_string(constant: str) -> Any:
@@ -207,12 +209,34 @@ def _parse_long(body: bytes | bytearray) -> Any:
 
     def place(offset: int) -> int:
         number = bisect_right(cuts, offset)  # of the long strings before it
-        return offset - cuts[number - 1] + spans[number - 1][1] if number else offset
+        return offset - cuts[number - 1] + spans[number - 1][1] if number else first + offset
 
     try:
-        return _loads(frame if spans else body, constant=long_string, place=place)
+        return _loads(frame, constant=long_string, place=place)
     finally:
         frame.clear()  # an error's frames may keep it in memory for long
+
+
+def _strings(body: bytes | bytearray) -> Iterator[tuple[int, int]]:
+    """The places of the strings, quotes included, up to one that isn't closed."""
+    end = 0
+    while (start := body.find(b'"', end)) >= 0:
+        end = start + 1
+        while (match := _CHARACTERS.match(body, end, end + PIECE)) and match.end() > end:
+            end = match.end()
+        if body[end : end + 1] != b'"':
+            return
+        end += 1
+        yield start, end
+
+
+def _without_blanks(body: bytes | bytearray) -> tuple[int, int]:
+    """The place of the value, less a byte order mark; fewer than PIECE blanks may be left at each end."""
+    begin = len(BOM_UTF8) if body.startswith(BOM_UTF8) else 0
+    starts, ends = range(begin, len(body), PIECE), range(len(body), begin, -PIECE)
+    first = next((at for at in starts if body[at : at + PIECE].strip(_BLANKS)), len(body))
+    last = next((at for at in ends if body[max(begin, at - PIECE) : at].strip(_BLANKS)), len(body))
+    return first, last
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -245,11 +269,22 @@ def _loads(
 
 
 def _check_tokens(body: bytes | bytearray, *, most: int) -> None:
-    if sum(body.count(sign) for sign in (b'"', b",", b"[", b"{")) <= most:
+    if _count(body, b'",[{', 0, len(body)) <= most:
         return  # fast, and enough for most bodies: characters within texts count here too
-    for number, _ in enumerate(_TOKENS.finditer(body)):
-        if number >= most:
-            raise BodyTooLarge(f"the body holds more than {most:,} values: send fewer comments at once")
+    tokens = at = 0
+    for start, end in _strings(body):
+        tokens, at = tokens + 1 + _count(body, b",[{", at, start), end
+        if tokens > most:
+            break
+    if tokens + _count(body, b",[{", at, len(body)) > most:
+        raise BodyTooLarge(f"the body holds more than {most:,} values: send fewer comments at once")
+
+
+def _count(body: bytes | bytearray, signs: bytes, start: int, end: int) -> int:
+    """How many of the bytes in [start, end) are among `signs`."""
+    return sum(
+        body.count(sign, at, min(at + PIECE, end)) for at in range(start, end, PIECE) for sign in signs
+    )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

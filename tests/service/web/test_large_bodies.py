@@ -11,6 +11,7 @@ import threading
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ from parley.service.errors import BodyTooLarge, MalformedBody
 from parley.service.settings.schema import Settings
 from parley.service.web import wire
 from parley.service.web.app import create_app
+from tests.hostile import longest_pause
 from tests.service.web.live import classify, serving
 from tests.service.web.test_operation import Fake
 
+PAUSE_S = 0.03
 SMALL = json.dumps({"comments": [{"text": "Thank you."}]}).encode()
 LARGE = json.dumps({"comments": [{"text": 'said "no" ' * 9_000}] * 50}).encode()
 
@@ -108,6 +111,33 @@ def test_one_rare_character_does_not_widen_a_whole_body() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 1.2 * sum(map(sys.getsizeof, values["comments"]))  # the text of the body is as large again
+
+
+MEGABYTES = 10_000_000
+TEXT = "a\\n" * 40_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b" " * MEGABYTES,
+        b"\xef\xbb\xbf" + b"\n" * MEGABYTES,
+        b"[]" + b" " * MEGABYTES,
+        b"[1,%s2]" % (b"\t" * MEGABYTES),
+        b'"' * MEGABYTES,
+        b'["%s"]' % (b"," * MEGABYTES),
+        b"[%s]" % b",".join([b'"%s"' % TEXT.encode()] * (MEGABYTES // len(TEXT))),
+    ],
+    ids=["blanks", "lines", "blanks after", "tabs inside", "quotes", "commas in text", "texts"],
+)
+def test_parsing_keeps_no_other_thread_waiting(body: bytes) -> None:
+    def parse() -> None:
+        with suppress(MalformedBody, BodyTooLarge):
+            wire.parse_json(body)
+
+    parse()
+    # Once is enough: a delay by another program is not the body's fault.
+    assert any(longest_pause(parse) < PAUSE_S for _ in range(5))
 
 
 @pytest.mark.parametrize(

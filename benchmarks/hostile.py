@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import math
 import os
 import socket
 import sys
@@ -157,8 +156,8 @@ def hold(port: int, path: str, body: bytes, ends: float) -> int:
 
 
 def percentile(times: Sequence[float], share: float) -> float:
-    """The shortest of the times that `share` of the requests don't exceed."""
-    return sorted(times)[math.ceil(share * len(times)) - 1]
+    """The time that `share` of the requests don't exceed."""
+    return sorted(times)[min(len(times) - 1, int(share * len(times)))]
 
 
 def peak_mb(pid: int) -> float:

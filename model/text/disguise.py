@@ -35,9 +35,9 @@ _AMID = "[a-zA-Z]++(?:[013457@$!]++[a-zA-Z]++)+"
 _MOST_APART = 200
 """The most spaced letters undone at once: while a match is found and read, no other thread runs."""
 _SPELT_ODDLY = re.compile(
-    rf"""(?={_SPELT})(?<![a-zA-Z0-9])(?:
+    rf"""(?={_SPELT})(?<![a-zA-Z0-9])(?:  # fails at most characters before anything else is tried
         (?P<apart>{_SPELT}(?P<by>[ \n\t]{{1,3}}|[._*~|/+-]{{1,3}}|{EMOJI}+)
-                  {_SPELT}(?:(?P=by){_SPELT}){{1,{_MOST_APART}}}(?![a-zA-Z0-9]))
+                  {_SPELT}(?:(?P=by){_SPELT}){{1,{_MOST_APART - 2}}}(?![a-zA-Z0-9]))
         |(?P<inside>[a-zA-Z]++(?:{EMOJI}++[a-zA-Z]++)+)
         |(?P<leet>(?:{_AMID}[013457]*+|[013457]++(?:{_AMID}[013457]*+|[a-zA-Z]++[013457]++))(?![0-9])
                  |[a-zA-Z]++\$\$(?![\w$]))

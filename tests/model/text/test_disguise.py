@@ -202,3 +202,9 @@ def test_long_words_are_not_kept() -> None:
     words.split("b" * 1000)
     assert words.rarity("b" * 1000) == 1000
     assert words._pieces.cache_info().currsize == 0
+
+
+def test_spaced_letters_without_end_are_joined_in_pieces() -> None:
+    read = undisguise("a|" * 1000, lambda word: 2.0).text()
+    assert read.count("a") == 1000
+    assert max(map(len, read.split("|"))) <= 200

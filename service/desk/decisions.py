@@ -18,7 +18,8 @@ from parley.service.protocols.feedback import MAX_DECISIONS, CommentId, check_no
 from parley.service.store.desk import decisions
 from parley.service.store.desk.decisions import By, Choice
 from parley.service.web.context import Service, ServiceDep
-from parley.service.web.wire import JSON, AtMost, JsonRoute, Wire, documented
+from parley.service.web.json_body import JsonRoute
+from parley.service.web.wire import JSON, AtMost, Wire, documented
 
 router = APIRouter(route_class=JsonRoute, tags=["desk"])
 

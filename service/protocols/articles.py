@@ -28,7 +28,8 @@ from parley.service.store import articles
 from parley.service.store.desk.stories import State, names_of
 from parley.service.urls import MAX_URL, normalise
 from parley.service.web.context import Service, ServiceDep
-from parley.service.web.wire import JSON, AtMost, JsonRoute, Wire, documented
+from parley.service.web.json_body import JsonRoute
+from parley.service.web.wire import JSON, AtMost, Wire, documented
 
 MAX_ID = 500
 

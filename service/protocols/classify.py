@@ -27,7 +27,8 @@ from parley.service.policy.decision import Decision
 from parley.service.policy.result import to_result
 from parley.service.protocols.health import ModelName
 from parley.service.web.context import Service, ServiceDep
-from parley.service.web.wire import JSON, MAX_DETAILS, AtMost, FirstError, JsonRoute, Wire, documented
+from parley.service.web.json_body import JsonRoute
+from parley.service.web.wire import JSON, MAX_DETAILS, AtMost, FirstError, Wire, documented
 
 router = APIRouter(route_class=JsonRoute)
 

@@ -45,7 +45,8 @@ from parley.service.logs import describe
 from parley.service.policy.decision import CLOSED, Decision, Reason
 from parley.service.policy.rules import WORD_LIST
 from parley.service.web.context import Service, ServiceDep, get_service
-from parley.service.web.wire import JSON, JsonRoute, Wire, documented
+from parley.service.web.json_body import JsonRoute
+from parley.service.web.wire import JSON, Wire, documented
 
 PATH = "/coral/phase"
 log = structlog.get_logger("parley.coral")

@@ -25,7 +25,8 @@ from parley.service.protocols.coral import RejectionCode
 from parley.service.store.desk.decisions import labels_of
 from parley.service.store.feedback import LABELS, Suggestion
 from parley.service.web.context import ServiceDep, token_of
-from parley.service.web.wire import JSON, AtMost, FirstError, JsonRoute, Wire, documented
+from parley.service.web.json_body import JsonRoute
+from parley.service.web.wire import JSON, AtMost, FirstError, Wire, documented
 
 MAX_DECISIONS = 1000
 

@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from parley.model.comment import Comment, Prediction
 from parley.service.errors import InvalidRequest, NotFound, Problem
 from parley.service.web.context import Service, ServiceDep
-from parley.service.web.wire import JSON, FirstError, JsonRoute, Wire
+from parley.service.web.json_body import JsonRoute
+from parley.service.web.wire import JSON, FirstError, Wire
 
 CATEGORIES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "harassment": (("toxicity",), ("insult",)),

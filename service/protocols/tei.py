@@ -23,7 +23,8 @@ from parley.model.comment import Article, Comment, Prediction
 from parley.model.labels import ABUSE, OFF_TOPIC, SPAM, STANCES
 from parley.service.errors import BodyTooLarge, InvalidRequest, Problem
 from parley.service.web.context import Service, ServiceDep
-from parley.service.web.wire import JSON, FirstError, JsonRoute, Wire
+from parley.service.web.json_body import JsonRoute
+from parley.service.web.wire import JSON, FirstError, Wire
 
 Head = Literal["abuse", "spam", "off_topic", "stance"]
 LABELS: Mapping[str, tuple[str, ...]] = {

@@ -38,7 +38,8 @@ from parley.service.protocols.perspective.schemas import (
 )
 from parley.service.protocols.perspective.spans import Utf16, sentences
 from parley.service.web.context import Service, ServiceDep
-from parley.service.web.wire import JSON, LenientJsonRoute
+from parley.service.web.json_body import LenientJsonRoute
+from parley.service.web.wire import JSON
 
 MAX_BYTES = 20_480
 PROBABILITY = "PROBABILITY"

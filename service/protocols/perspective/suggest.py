@@ -29,7 +29,8 @@ from parley.service.protocols.perspective.schemas import (
 from parley.service.store.feedback import Suggestion
 from parley.service.store.tables import MAX_NAME
 from parley.service.web.context import ServiceDep, token_of
-from parley.service.web.wire import JSON, LenientJsonRoute
+from parley.service.web.json_body import LenientJsonRoute
+from parley.service.web.wire import JSON
 
 _ATTRIBUTE = re.compile(r"[\w.@:/-]{1,100}")
 """Valid attribute names; a text doesn't match."""

@@ -21,7 +21,7 @@ from parley.model.comment import Comment, Prediction
 from parley.model.text import language
 from parley.service.errors import BodyTooLarge, MalformedBody
 from parley.service.settings.schema import Settings
-from parley.service.web import wire
+from parley.service.web import json_body
 from parley.service.web.app import create_app
 from tests.hostile import longest_pause
 from tests.service.web.live import classify, serving
@@ -52,7 +52,7 @@ def port() -> Iterator[int]:
 
 def test_nobody_waits_while_large_bodies_are_parsed_one_by_one(port: int) -> None:
     parsed = threading.Event()
-    wire._PARSER.submit(parsed.wait, 20)  # another large body, which takes a while
+    json_body._PARSER.submit(parsed.wait, 20)  # another large body, which takes a while
     with ThreadPoolExecutor(2) as callers:
         large = [callers.submit(classify, port, LARGE) for _ in range(2)]
         assert [classify(port, SMALL) for _ in range(20)] == [200] * 20
@@ -98,15 +98,15 @@ LONG_VALUE: dict[str, Any] = {
 @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf", b" \n"])
 def test_a_long_body_has_the_values_that_json_gives(start: bytes) -> None:
     body = start + json.dumps(LONG_VALUE, indent=1).encode()
-    assert len(body) > wire.MAX_LENIENT
-    assert wire.parse_json(body) == LONG_VALUE
+    assert len(body) > json_body.MAX_LENIENT
+    assert json_body.parse_json(body) == LONG_VALUE
 
 
 def test_one_rare_character_does_not_widen_a_whole_body() -> None:
     body = json.dumps({"comments": [RARE] * 10}, ensure_ascii=False).encode()
     tracemalloc.start()
     try:
-        values = wire.parse_json(body)
+        values = json_body.parse_json(body)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -133,7 +133,7 @@ TEXT = "a\\n" * 40_000
 def test_parsing_keeps_no_other_thread_waiting(body: bytes) -> None:
     def parse() -> None:
         with suppress(MalformedBody, BodyTooLarge):
-            wire.parse_json(body)
+            json_body.parse_json(body)
 
     parse()
     # Once is enough: a delay by another program is not the body's fault.
@@ -161,10 +161,10 @@ def test_an_error_in_a_long_body_says_where_it_is(old: bytes, new: bytes, proble
     assert whole.count(old) >= 1
     body = whole.replace(old, new, 1)
     if problem is None:
-        assert wire.parse_json(body)["comments"][0]["text"] == RARE.replace("word", "wo\rd", 1)
+        assert json_body.parse_json(body)["comments"][0]["text"] == RARE.replace("word", "wo\rd", 1)
         return
     with pytest.raises((MalformedBody, BodyTooLarge), match=problem) as raised:
-        wire.parse_json(body)
+        json_body.parse_json(body)
     if "at byte" in problem:
         (place,) = re.findall(r"at byte (\d+)", str(raised.value))
         assert abs(int(place) - body.index(new)) <= len(new)

@@ -24,7 +24,7 @@ from parley.service.store.database import Store
 from parley.service.web import connections, middleware
 from parley.service.web.app import create_app
 from parley.service.web.connections import BoundedProtocol
-from parley.service.web.wire import parse_json
+from parley.service.web.json_body import parse_json
 from tests.service.conftest import wait_until_ready
 from tests.service.web.live import ask, connect, serving
 from tests.service.web.test_operation import Fake

@@ -187,7 +187,11 @@ def calibrate(
     whole: Whole = False,
     precision: Annotated[
         list[str] | None,
-        typer.Option(metavar="LABEL=P", help="Lowest threshold of LABEL with precision P."),
+        typer.Option(
+            metavar="LABEL=P[@SOURCE,...]",
+            help="Lowest threshold of LABEL with precision P: in all rows, or in each of the sources named. "
+            "For stance, the share of named sides that are right.",
+        ),
     ] = None,
     queue_budget: Annotated[
         list[str] | None,
@@ -207,8 +211,8 @@ def calibrate(
 ) -> None:
     """Fit an artifact's probabilities and thresholds on dev data, or on a site's own comments.
 
-    A threshold is set where F1 is best, unless an option here or the YAML's `thresholds:` gives an
-    operating point. ECE is the expected calibration error.
+    A threshold is set where F1 is best (stance: where four in five named sides are right), unless an option
+    here or the YAML's `thresholds:` gives an operating point. ECE is the expected calibration error.
 
     Examples:
 

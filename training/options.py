@@ -49,7 +49,7 @@ def points_of(
     from parley.training.data.decisions import LABELS
     from parley.training.data.sources import get
     from parley.training.errors import SourceError
-    from parley.training.evaluation.operating_points import OperatingPoint
+    from parley.training.evaluation.operating_points import STANCE, OperatingPoint
 
     points: dict[str, OperatingPoint] = {}
     for option, kind, given in (
@@ -59,9 +59,10 @@ def points_of(
     ):
         for text in given:
             label, _, value = text.partition("=")
-            number, at, names = value.partition("@") if kind == "false_positives" else (value, "", "")
-            if label not in LABELS:
-                raise typer.BadParameter(f"{option} {text}: labels are {', '.join(LABELS)}")
+            number, at, names = (value, "", "") if kind == "queue" else value.partition("@")
+            labels = (*LABELS, STANCE) if kind == "precision" else LABELS
+            if label not in labels:
+                raise typer.BadParameter(f"{option} {text}: labels are {', '.join(labels)}")
             if label in points:
                 raise typer.BadParameter(
                     f"{option} {text}: {label} already has an operating point; give one for each label"

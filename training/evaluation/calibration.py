@@ -5,7 +5,8 @@
 A label's log-odds get a scale and a bias (Platt 1999), off-topic a weight each for pair logit and cosine,
 stance and reply a scale and a bias per class (Guo et al. 2017). The result is folded into calibration.json,
 so calibrating twice on the same data changes nothing. Sources have equal weight. Thresholds are set where F1
-is best, or at an operating point (see parley.training.evaluation.operating_points).
+is best, or at an operating point (see parley.training.evaluation.operating_points); a side is named from the
+probability at which four in five are right.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from parley.model.artifact import Artifact
 from parley.training.data.examples import Example
 from parley.training.data.identities import terms_in
 from parley.training.evaluation import metrics
-from parley.training.evaluation.operating_points import FEWEST, OperatingPoint, find_threshold
+from parley.training.evaluation.operating_points import FEWEST, NAMED_SIDES, OperatingPoint, find_threshold
 from parley.training.evaluation.pair_calibration import fit_off_topic, fit_reply, fit_stance
 from parley.training.evaluation.served_path import known
 from parley.training.evaluation.trial import Floats, Trial, best_threshold, log_odds, weights_of
@@ -61,6 +62,8 @@ def _fit_all(
         if label == "toxicity":
             figures[label] |= _identity_auc(truth >= 0.5, scores, [e for _, e in rows])
     figures |= fit_off_topic(trial, examples) | fit_stance(trial, examples) | fit_reply(trial, examples)
+    if "stance" in figures:
+        points = {"stance": NAMED_SIDES, **points}
     if points:
         # Scores under the new calibration, as they will be served.
         served, beside = (

@@ -1,13 +1,15 @@
 """Operating points, and the search for the thresholds that meet them.
 
-    OperatingPoint(precision=0.9)            the lowest threshold at which nine in ten flagged comments are
-    right OperatingPoint(queue=0.05)               the lowest that flags at most one comment in twenty
+    OperatingPoint(precision=0.9)            the lowest threshold at which nine in ten flagged rows are right
+    OperatingPoint(queue=0.05)               the lowest that flags at most one comment in twenty
     OperatingPoint(false_positives=0.05)     the lowest that flags at most one harmless comment in twenty
     OperatingPoint(false_positives=0.05, sources=("c3", "unhealthy"))      the same in each of these sources
     find_threshold("toxicity", point, rows)        {"threshold": 0.81, ...}, or {"left": why there is none}
+    find_threshold("stance", NAMED_SIDES, rows)    the same for the probability from which a side is named
 
 What raters call toxic differs between corpora, and so does the share of harmless rows flagged. Without named
-sources, all have equal weight; with named ones, the share holds in each of them.
+sources, a share of false positives weights all alike, and the others are shares of all rows; with named ones,
+the share holds in each of them.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from parley.model.labels import OFF_TOPIC
+from parley.model.labels import OFF_TOPIC, STANCES
 from parley.training.data.examples import Example
 from parley.training.data.sources import get
 from parley.training.errors import SourceError
@@ -32,11 +34,12 @@ FEWEST = 20
 """The fewest rows of a kind to measure a share or fit a probability."""
 CURVE = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Further thresholds for which reports show the share flagged."""
+STANCE = "stance"
 Floats = NDArray[np.float64]
 
 
 class OperatingPoint(BaseModel):
-    """An operating point: one of three shares. Only a share of false positives can name `sources`."""
+    """An operating point: one of three shares. A queue's can't name `sources`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -60,9 +63,14 @@ class OperatingPoint(BaseModel):
             raise ValueError(
                 "give one of precision, queue, false_positives: a threshold has one operating point"
             )
-        if self.sources and self.false_positives is None:
-            raise ValueError("sources go with false_positives; precision and queue use all dev rows")
+        if self.sources and self.queue is not None:
+            raise ValueError("sources go with precision and false_positives; a queue is that of all dev rows")
         return self
+
+
+NAMED_SIDES = OperatingPoint(precision=0.8)
+"""Where a side is named, unless a configuration says otherwise: its threshold is that of the likeliest side's
+probability."""
 
 
 def sources_named(points: Mapping[str, OperatingPoint]) -> list[str]:
@@ -77,8 +85,8 @@ def find_threshold(
 
     `others` are rows of further sources, used only by operating points that name them.
     """
-    every = np.array([s for _, p in rows if (s := p.score(label)) is not None])
-    known = truths(rows, label)
+    every = np.array([s for _, p in rows if label != STANCE and (s := p.score(label)) is not None])
+    known = _judged(rows, label)
     truth, scores = (np.array(column) for column in zip(*known, strict=True)) if known else ([], [])
     truth, scores = np.asarray(truth) >= 0.5, np.asarray(scores)
     if point.false_positives is not None:
@@ -86,7 +94,7 @@ def find_threshold(
     elif point.queue is not None:
         chosen = _budget(point.queue, every)
     else:
-        chosen = _precise(point.precision or 0.0, truth, scores)
+        chosen = _precise(label, point, [*rows, *others] if point.sources else rows)
     if "left" in chosen:
         return chosen
     threshold = chosen["threshold"]
@@ -111,17 +119,52 @@ def _budget(share: float, every: Floats) -> dict[str, Any]:
     return {"threshold": _lowest(every, _even(every), share)}
 
 
-def _precise(share: float, truth: NDArray[np.bool_], scores: Floats) -> dict[str, Any]:
-    if truth.sum() < FEWEST:
-        return {"left": f"fewer than {FEWEST} positives: too few to measure precision"}
-    order = np.argsort(-scores, kind="stable")
-    hits = np.cumsum(truth[order]) / np.arange(1, len(order) + 1)
-    # Rows with equal scores are flagged together, and a handful of rows says nothing about precision.
-    enough = np.append(np.diff(scores[order]) != 0, True) & (np.arange(len(order)) >= FEWEST - 1)
-    reached = np.flatnonzero((hits >= share) & enough)
-    if not len(reached):
-        return {"left": f"no threshold has that precision: the best is {hits[enough].max():.2f}"}
-    return {"threshold": float(scores[order][reached[-1]])}
+def _precise(label: str, point: OperatingPoint, rows: Sequence[Row]) -> dict[str, Any]:
+    """The lowest threshold with that precision: in all rows, or in those of each source named.
+
+    Where stance has none, no side is named.
+    """
+    thresholds = []
+    for name in point.sources or ("",):
+        known = _judged([row for row in rows if not name or row[0].source == name], label)
+        truth, scores = np.array(known).reshape(-1, 2).T
+        if sum(truth >= 0.5) < FEWEST:
+            of = f" of {name}" if name else ""
+            return {"left": f"fewer than {FEWEST} positives{of}: too few to measure precision"}
+        order = np.argsort(-scores, kind="stable")
+        hits = np.cumsum(truth[order] >= 0.5) / np.arange(1, len(order) + 1)
+        # Rows with equal scores are flagged together, and a handful of rows says nothing about precision.
+        enough = np.append(np.diff(scores[order]) != 0, True) & (np.arange(len(order)) >= FEWEST - 1)
+        reached = np.flatnonzero((hits >= (point.precision or 0.0)) & enough)
+        if len(reached):
+            thresholds.append(float(scores[order][reached[-1]]))
+        elif label == STANCE:
+            thresholds.append(1.0)
+        else:
+            return {"left": f"no threshold has that precision: the best is {hits[enough].max():.2f}"}
+    return {"threshold": max(thresholds)}
+
+
+def _judged(rows: Sequence[Row], label: str) -> list[tuple[float, float]]:
+    """(truth, score) of the rows that have both; for stance, whether the likeliest side is right, and its
+    probability.
+
+    A source without `none` can't show how often a side is seen where there is none, so it doesn't judge
+    stance.
+    """
+    if label != STANCE:
+        return truths(rows, label)
+    stances = defaultdict(set)
+    for example, _ in rows:
+        stances[example.source].add(example.stance)
+    return [
+        (float(given.likeliest == example.stance), getattr(given, given.likeliest))
+        for example, prediction in rows
+        if stances[example.source] >= set(STANCES)
+        and example.stance
+        and (given := prediction.stance)
+        and given.likeliest != "none"
+    ]
 
 
 def _spare(label: str, point: OperatingPoint, rows: Sequence[Row]) -> dict[str, Any]:

@@ -1,5 +1,4 @@
-"""Calibrates the labels of the pair pass (off-topic, stance, reply), and the probability from which a side is
-named.
+"""Calibrates the labels of the pair pass: off-topic, stance and reply.
 
 Logits and cosines are recovered from served answers, with calibrations that expose one or the other, so that
 the fit is made on what will be served.
@@ -20,8 +19,6 @@ from parley.training.evaluation import metrics
 from parley.training.evaluation.operating_points import FEWEST
 from parley.training.evaluation.trial import EDGE, Floats, Trial, best_threshold, log_odds, weights_of
 
-SIDES_RIGHT = 0.8
-"""The share of named sides that must be right."""
 SHOWN, PROBE = 0.25, 5.0
 """The scale with which pair logits are recovered from probabilities, and the weight with which the cosine is
 recovered from the stance: chosen so that six decimals are enough."""
@@ -70,8 +67,7 @@ def fit_off_topic(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
 
 
 def fit_stance(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
-    """Fit scale, relatedness and biases of the stance softmax, and set the probability from which a side is
-    named.
+    """Fit scale, relatedness and biases of the stance softmax.
 
     Only sources with all three stances are used: one without `none` can't show how common it is.
     """
@@ -103,38 +99,7 @@ def fit_stance(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
             "side_accuracy": float((favored == (truth[sided] == STANCES.index("favor"))).mean()),
             "macro_f1_before": metrics.macro_f1(truth, before.argmax(-1)),
             "macro_f1": metrics.macro_f1(truth, after.argmax(-1)),
-            "sides": _name_sides(trial, after, truth, weights),
         }
-    }
-
-
-def _name_sides(trial: Trial, logits: Floats, truth: NDArray[Any], weights: Floats) -> dict[str, Any]:
-    """Set the lowest probability from which a share SIDES_RIGHT of the named sides is right.
-
-    If there is none, no side is named. With too few rows the threshold stays unchanged.
-    """
-    likelihoods = np.exp(logits - logits.max(-1, keepdims=True))
-    likelihoods /= likelihoods.sum(-1, keepdims=True)
-    likeliest = likelihoods.argmax(-1)
-    named = np.flatnonzero(likeliest != STANCES.index("none"))
-    if len(named) < FEWEST:
-        return {"left": f"a side is likeliest in fewer than {FEWEST} rows"}
-    scores = likelihoods[named, likeliest[named]].round(6)
-    order = np.argsort(-scores, kind="stable")
-    scores, right = scores[order], (likeliest == truth)[named][order]
-    counted = weights[named][order]
-    precision = np.cumsum(right * counted) / np.cumsum(counted)
-    enough = np.append(np.diff(scores) != 0, True) & (np.arange(len(order)) >= FEWEST - 1)
-    reached = np.flatnonzero((precision >= SIDES_RIGHT) & enough)
-    if not len(reached):
-        trial.thresholds["stance"] = 1.0
-        return {"threshold": 1.0, "named": 0.0, "best": float(precision[enough].max())}
-    last = reached[-1]
-    trial.thresholds["stance"] = float(scores[last])
-    return {
-        "threshold": float(scores[last]),
-        "precision": float(precision[last]),
-        "named": float(counted[: last + 1].sum() / weights.sum()),
     }
 
 

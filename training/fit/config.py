@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from parley.model.labels import COMMENT_LABELS, OFF_TOPIC
 from parley.training.data.preparation import AUGMENTED, Asked, SourceSpec, Swaps
 from parley.training.errors import ConfigError
-from parley.training.evaluation.operating_points import OperatingPoint
+from parley.training.evaluation.operating_points import STANCE, OperatingPoint
 from parley.training.fit.stages import Stage, check_stages
 
 
@@ -89,7 +89,7 @@ class Recipe(_Strict):
 
 
 def _label(name: str) -> str:
-    if name not in (known := (*COMMENT_LABELS, OFF_TOPIC)):
+    if name not in (known := (*COMMENT_LABELS, OFF_TOPIC, STANCE)):
         raise ValueError(f"unknown label; labels are {', '.join(known)}")
     return name
 
@@ -110,7 +110,9 @@ class TrainConfig(Recipe):
     stages: list[Stage] = Field(default_factory=list)
 
     @model_validator(mode="after")
-    def _stages_fit(self) -> TrainConfig:
+    def _consistent(self) -> TrainConfig:
+        if (point := self.thresholds.get(STANCE)) and point.precision is None:
+            raise ValueError("thresholds.stance: give a precision, the share of named sides that are right")
         check_stages(self.stages, sources=[spec.name for spec in self.sources], made=sorted(AUGMENTED))
         return self
 

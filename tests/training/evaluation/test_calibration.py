@@ -20,9 +20,9 @@ from parley.training.data.examples import Example
 from parley.training.evaluation import metrics
 from parley.training.evaluation.calibration import _identity_auc, calibrate
 from parley.training.evaluation.operating_points import OperatingPoint
-from parley.training.evaluation.pair_calibration import _name_sides
 from parley.training.evaluation.served_path import predict
-from parley.training.evaluation.trial import Remembering, Trial
+from parley.training.evaluation.trial import Remembering
+from parley.training.json_files import write_json
 
 STANCES, REPLIES = ("favor", "against", "none"), ("agree", "disagree", "none")
 
@@ -161,28 +161,23 @@ def test_operating_points_set_thresholds(
     assert "no threshold has that precision" in figures["off_topic"]["left"]
 
 
-def test_a_side_is_named_where_four_in_five_are_right(tiny_artifact: Path) -> None:
-    scores = np.linspace(0.99, 0.4, 100)
-    logits = np.log(np.stack([scores, (1 - scores) * 0.6, (1 - scores) * 0.4], -1))
-    right = np.arange(100) % 10 >= np.where(
-        np.arange(100) < 40, 1, 5
-    )  # 90 % of the 40 most certain, 50 % of the others
-    truth, ones = np.where(right, 0, 1), np.ones(100)
-    with Trial.of(Artifact(tiny_artifact)) as trial:
-        found = _name_sides(trial, logits, truth, ones)
-        assert found["threshold"] == trial.thresholds["stance"]
-        assert found["precision"] >= 0.8
-        named = scores >= trial.thresholds["stance"] - 1e-6
-        assert right[named].mean() == pytest.approx(found["precision"])
-        assert found["named"] == pytest.approx(named.mean())
-        assert named.sum() > 40
-        assert right[: named.sum() + 1].mean() < 0.8, "a lower threshold would not be enough"
-        nothing = _name_sides(trial, logits, np.full(100, 2), ones)
-        assert (nothing["named"], trial.thresholds["stance"]) == (0.0, 1.0)
-        trial.thresholds["stance"] = 0.7
-        few = _name_sides(trial, logits[:10], truth[:10], ones[:10])
-        assert "fewer than" in few["left"]
-        assert trial.thresholds["stance"] == 0.7
+def test_sides_are_named_where_four_in_five_are_right(
+    tiny_artifact: Path, examples: list[Example], tmp_path: Path
+) -> None:
+    artifact = Artifact(shutil.copytree(tiny_artifact, tmp_path / "artifact"))
+    write_json(artifact.thresholds_file, artifact.thresholds | {"stance": 0.123})
+    rows = [replace(e, spans=None, off_topic=None) for e in examples if e.target] * 4
+    chosen = calibrate(artifact, rows)["stance"]
+    assert artifact.thresholds["stance"] == chosen["threshold"] != 0.123
+    stances = [p.stance for p in predict(Classifier.load(artifact.path), rows)]
+    named = [
+        (e.stance, s.label)
+        for e, s in zip(rows, stances, strict=True)
+        if s and s.label in ("favor", "against")
+    ]
+    right = sum(wanted == given for wanted, given in named)
+    assert right >= 0.8 * len(named)
+    assert bool(named) == (chosen["threshold"] < 1)
 
 
 def test_rows_for_an_operating_point_move_its_threshold_and_nothing_else(

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parley.model.comment import Prediction
+from parley.model.comment import Prediction, Stance
 from parley.model.labels import ABUSE
 from parley.training.console import show_table
 from parley.training.data.examples import Example
 from parley.training.evaluation.figures import Row
-from parley.training.evaluation.operating_points import CURVE, FEWEST, OperatingPoint, find_threshold
+from parley.training.evaluation.operating_points import (
+    CURVE,
+    FEWEST,
+    NAMED_SIDES,
+    OperatingPoint,
+    find_threshold,
+)
 
 
 def row(score: float, *, source: str = "c3", off_topic: float | None = None, **labels: float) -> Row:
@@ -27,6 +35,22 @@ def harmless(scores: list[float], source: str) -> list[Row]:
 
 def share(scores: list[float], threshold: float) -> float:
     return float(np.mean([score >= threshold for score in scores]))
+
+
+def stances(likely: list[float], right: list[bool], source: str = "stories") -> list[Row]:
+    """Rows whose likeliest stance is favor, with that probability; and two of the other stances."""
+    rows = []
+    for score, so in zip(likely, right, strict=True):
+        stance = Stance(target="x", favor=score, against=0.0, none=1 - score, label=None)
+        prediction = Prediction(id=None, abuse={}, spam=0.0, off_topic=None, stance=stance)
+        rows.append(
+            (Example(text="a", source=source, target="x", stance="favor" if so else "none"), prediction)
+        )
+    for other in ("against", "none"):
+        rows.append(
+            (Example(text="a", source=source, target="x", stance=other), replace(prediction, stance=None))
+        )
+    return rows
 
 
 SCORES = st.lists(st.sampled_from([n / 20 for n in range(21)]), min_size=FEWEST, max_size=60)
@@ -136,3 +160,38 @@ def test_the_table_shows_every_source(capsys: pytest.CaptureFixture[str]) -> Non
     out = capsys.readouterr().out.partition("% of dev rows flagged")[2]
     assert out.index("harmless:") < out.index("c3") < out.index("toxicity:") < out.rindex("c3")
     assert "100" in out
+
+
+def test_a_side_is_named_where_four_in_five_are_right() -> None:
+    scores = np.linspace(0.99, 0.6, 100)
+    # 90 % of the 40 most certain are right, and 50 % of the others.
+    right = np.arange(100) % 10 >= np.where(np.arange(100) < 40, 1, 5)
+    found = find_threshold("stance", NAMED_SIDES, stances(scores.tolist(), right.tolist()))
+    named = scores >= found["threshold"]
+    assert right[named].mean() == pytest.approx(found["precision"])
+    assert found["precision"] >= 0.8
+    assert named.sum() > 40
+    assert right[: named.sum() + 1].mean() < 0.8, "a lower threshold would not be enough"
+
+
+def test_no_side_is_named_where_none_can_be_trusted() -> None:
+    wrong = stances([0.9] * 100, [n % 4 == 0 for n in range(100)])
+    assert find_threshold("stance", NAMED_SIDES, wrong)["threshold"] == 1.0
+    assert "fewer than" in find_threshold("stance", NAMED_SIDES, stances([0.9] * 9, [True] * 9))["left"]
+    sided = [row for row in stances([0.9] * 100, [True] * 100) if row[0].stance != "none"]
+    assert "fewer than" in find_threshold("stance", NAMED_SIDES, sided)["left"], "a source without none"
+
+
+def test_precision_holds_in_each_named_source() -> None:
+    news = stances([0.99] * 30 + [0.8] * 30, [True] * 30 + [False] * 30)
+    debates = stances([0.7] * 300, [True] * 300, source="vast")
+    assert find_threshold("stance", NAMED_SIDES, [*news, *debates])["threshold"] == pytest.approx(0.7)
+    point = OperatingPoint(precision=0.8, sources=("stories",))
+    assert find_threshold("stance", point, [*news, *debates])["threshold"] == pytest.approx(0.99)
+    both = OperatingPoint(precision=0.8, sources=("vast", "stories"))
+    assert find_threshold("stance", both, debates, news)["threshold"] == pytest.approx(0.99)
+    toxic = [*(row(0.9, toxicity=1.0) for _ in range(30)), *(row(0.5, toxicity=0.0) for _ in range(30))]
+    easy = [row(0.3, source="olid", toxicity=1.0) for _ in range(30)]
+    point = OperatingPoint(precision=0.9, sources=("c3", "olid"))
+    assert find_threshold("toxicity", point, [*toxic, *easy])["threshold"] == pytest.approx(0.9)
+    assert "of olid" in find_threshold("toxicity", point, toxic)["left"]

@@ -35,7 +35,8 @@ def test_shipped_configs_load(file: Path) -> None:
         (SMALL + "thresholds:\n  spam: {queue: 5}\n", (":7:", "spam.queue", "less than or equal to 1")),
         (SMALL + "thresholds: {spam: {queue: 0.1, precision: 0.9}}\n", ("spam", "one of precision, queue")),
         (SMALL + "thresholds: {spam: {sources: [c3]}}\n", ("thresholds.spam", "one of precision, queue")),
-        (SMALL + "thresholds: {spam: {queue: 0.1, sources: [c3]}}\n", ("sources go with false_positives",)),
+        (SMALL + "thresholds: {spam: {queue: 0.1, sources: [c3]}}\n", ("sources go with precision",)),
+        (SMALL + "thresholds: {stance: {queue: 0.1}}\n", ("thresholds.stance: give a precision",)),
         (
             SMALL + "thresholds: {toxicity: {false_positives: 0.05, sources: [unhealty]}}\n",
             ("thresholds.toxicity.sources", "did you mean 'unhealthy'"),

@@ -123,11 +123,8 @@ def _points(config: dict[str, Any]) -> str:
     parts = []
     for label, point in config.get("thresholds", {}).items():
         kind, share = next((k, point[k]) for k in ("precision", "queue", "false_positives") if point[k])
-        of = (
-            f" of dev rows without the label, in each of {', '.join(point['sources'])}"
-            if point["sources"]
-            else ""
-        )
+        rows = " of dev rows without the label" if kind == "false_positives" and point["sources"] else ""
+        of = f"{rows}, in each of {', '.join(point['sources'])}" if point["sources"] else ""
         parts.append(f"{label} {kind.replace('_', ' ')} {share:g}{of}")
     return f" Operating points: {'; '.join(parts)}." if parts else ""
 

@@ -128,20 +128,21 @@ def _precise(label: str, point: OperatingPoint, rows: Sequence[Row]) -> dict[str
     for name in point.sources or ("",):
         known = _judged([row for row in rows if not name or row[0].source == name], label)
         truth, scores = np.array(known).reshape(-1, 2).T
-        if sum(truth >= 0.5) < FEWEST:
+        enough, what = (len(truth), "sides") if label == STANCE else (sum(truth >= 0.5), "positives")
+        if enough < FEWEST:
             of = f" of {name}" if name else ""
-            return {"left": f"fewer than {FEWEST} positives{of}: too few to measure precision"}
+            return {"left": f"fewer than {FEWEST} {what}{of}: too few to measure precision"}
         order = np.argsort(-scores, kind="stable")
         hits = np.cumsum(truth[order] >= 0.5) / np.arange(1, len(order) + 1)
         # Rows with equal scores are flagged together, and a handful of rows says nothing about precision.
-        enough = np.append(np.diff(scores[order]) != 0, True) & (np.arange(len(order)) >= FEWEST - 1)
-        reached = np.flatnonzero((hits >= (point.precision or 0.0)) & enough)
+        cuts = np.append(np.diff(scores[order]) != 0, True) & (np.arange(len(order)) >= FEWEST - 1)
+        reached = np.flatnonzero((hits >= (point.precision or 0.0)) & cuts)
         if len(reached):
             thresholds.append(float(scores[order][reached[-1]]))
         elif label == STANCE:
             thresholds.append(1.0)
         else:
-            return {"left": f"no threshold has that precision: the best is {hits[enough].max():.2f}"}
+            return {"left": f"no threshold has that precision: the best is {hits[cuts].max():.2f}"}
     return {"threshold": max(thresholds)}
 
 

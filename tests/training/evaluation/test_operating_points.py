@@ -175,8 +175,9 @@ def test_a_side_is_named_where_four_in_five_are_right() -> None:
 
 
 def test_no_side_is_named_where_none_can_be_trusted() -> None:
-    wrong = stances([0.9] * 100, [n % 4 == 0 for n in range(100)])
-    assert find_threshold("stance", NAMED_SIDES, wrong)["threshold"] == 1.0
+    for every in (4, 10):
+        wrong = stances([0.9] * 100, [n % every == 0 for n in range(100)])
+        assert find_threshold("stance", NAMED_SIDES, wrong)["threshold"] == 1.0
     assert "fewer than" in find_threshold("stance", NAMED_SIDES, stances([0.9] * 9, [True] * 9))["left"]
     sided = [row for row in stances([0.9] * 100, [True] * 100) if row[0].stance != "none"]
     assert "fewer than" in find_threshold("stance", NAMED_SIDES, sided)["left"], "a source without none"

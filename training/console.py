@@ -166,6 +166,11 @@ def _threshold(of: Mapping[str, Any]) -> str:
         parts.append(
             f"precision {of['precision']:.2f}, recall {of['recall']:.2f}, false positives {wrong:.1f} %"
         )
+    if "right" in of:
+        named = f"a side is named in {100 * of['named']:.1f} % of rows, "
+        parts.append(
+            "no side can be named" if of["right"] is None else f"{named}{100 * of['right']:.0f} % right"
+        )
     if "queue" in of:
         parts.append(f"flags {100 * of['queue']:.1f} % of all")
     if "left" in of:

@@ -67,6 +67,8 @@ def points_of(
                 raise typer.BadParameter(
                     f"{option} {text}: {label} already has an operating point; give one for each label"
                 )
+            if kind == "queue" and "@" in value:
+                raise typer.BadParameter(f"{option} {text}: a queue is that of all rows; omit @SOURCE")
             try:
                 share = float(number)
             except ValueError:

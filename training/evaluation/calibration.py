@@ -6,7 +6,7 @@ A label's log-odds get a scale and a bias (Platt 1999), off-topic a weight each 
 stance and reply a scale and a bias per class (Guo et al. 2017). The result is folded into calibration.json,
 so calibrating twice on the same data changes nothing. Sources have equal weight. Thresholds are set where F1
 is best, or at an operating point (see parley.training.evaluation.operating_points); a side is named from the
-probability at which four in five are right.
+probability at which four in five are right, over all rows.
 """
 
 from __future__ import annotations

@@ -35,6 +35,8 @@ FEWEST = 20
 CURVE = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Further thresholds for which reports show the share flagged."""
 STANCE = "stance"
+NO_SIDE = 1.0
+"""The stance threshold at which no side is named."""
 Floats = NDArray[np.float64]
 
 
@@ -95,7 +97,7 @@ def find_threshold(
         chosen = _budget(point.queue, every)
     else:
         chosen = _precise(label, point, [*rows, *others] if point.sources else rows)
-    if "left" in chosen:
+    if "left" in chosen or label == STANCE:
         return chosen
     threshold = chosen["threshold"]
     shares = {"queue": float((every >= threshold).mean())} if len(every) else {}
@@ -122,9 +124,11 @@ def _budget(share: float, every: Floats) -> dict[str, Any]:
 def _precise(label: str, point: OperatingPoint, rows: Sequence[Row]) -> dict[str, Any]:
     """The lowest threshold with that precision: in all rows, or in those of each source named.
 
-    Where stance has none, no side is named.
+    Where stance has none, no side is named: the threshold is NO_SIDE. For stance, "right" is the share of
+    named sides that are, and "named" the share of rows with a stance in which one is named.
     """
     thresholds = []
+    rows = [row for row in rows if not point.sources or row[0].source in point.sources]
     for name in point.sources or ("",):
         known = _judged([row for row in rows if not name or row[0].source == name], label)
         truth, scores = np.array(known).reshape(-1, 2).T
@@ -140,10 +144,19 @@ def _precise(label: str, point: OperatingPoint, rows: Sequence[Row]) -> dict[str
         if len(reached):
             thresholds.append(float(scores[order][reached[-1]]))
         elif label == STANCE:
-            thresholds.append(1.0)
+            thresholds.append(NO_SIDE)
         else:
             return {"left": f"no threshold has that precision: the best is {hits[cuts].max():.2f}"}
-    return {"threshold": max(thresholds)}
+    threshold = max(thresholds)
+    if label != STANCE:
+        return {"threshold": threshold}
+    right = [truth for truth, score in _judged(rows, label) if score >= threshold]
+    answered = sum(example.stance is not None and given.stance is not None for example, given in rows)
+    return {
+        "threshold": threshold,
+        "right": float(np.mean(right)) if right else None,
+        "named": len(right) / answered,
+    }
 
 
 def _judged(rows: Sequence[Row], label: str) -> list[tuple[float, float]]:

@@ -99,6 +99,8 @@ class TrainConfig(Recipe):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    note: str = ""
+    """How the run differed from this configuration; the model card repeats it."""
     base: str
     pair_base: str | None = None
     base_share: float = Field(default=0.0, ge=0, lt=1)

@@ -18,6 +18,7 @@ from parley.training.evaluation.operating_points import (
     CURVE,
     FEWEST,
     NAMED_SIDES,
+    NO_SIDE,
     OperatingPoint,
     find_threshold,
 )
@@ -168,8 +169,9 @@ def test_a_side_is_named_where_four_in_five_are_right() -> None:
     right = np.arange(100) % 10 >= np.where(np.arange(100) < 40, 1, 5)
     found = find_threshold("stance", NAMED_SIDES, stances(scores.tolist(), right.tolist()))
     named = scores >= found["threshold"]
-    assert right[named].mean() == pytest.approx(found["precision"])
-    assert found["precision"] >= 0.8
+    assert right[named].mean() == pytest.approx(found["right"])
+    assert found["right"] >= 0.8
+    assert found["named"] == pytest.approx(named.mean())
     assert named.sum() > 40
     assert right[: named.sum() + 1].mean() < 0.8, "a lower threshold would not be enough"
 
@@ -177,7 +179,8 @@ def test_a_side_is_named_where_four_in_five_are_right() -> None:
 def test_no_side_is_named_where_none_can_be_trusted() -> None:
     for every in (4, 10):
         wrong = stances([0.9] * 100, [n % every == 0 for n in range(100)])
-        assert find_threshold("stance", NAMED_SIDES, wrong)["threshold"] == 1.0
+        found = find_threshold("stance", NAMED_SIDES, wrong)
+        assert found == {"threshold": NO_SIDE, "right": None, "named": 0.0}
     assert "fewer than" in find_threshold("stance", NAMED_SIDES, stances([0.9] * 9, [True] * 9))["left"]
     sided = [row for row in stances([0.9] * 100, [True] * 100) if row[0].stance != "none"]
     assert "fewer than" in find_threshold("stance", NAMED_SIDES, sided)["left"], "a source without none"

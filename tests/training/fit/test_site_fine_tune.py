@@ -157,7 +157,7 @@ def test_the_walk_through_runs(tiny_artifact: Path, decisions: Path, tmp_path: P
         (["calibrate", "TINY", "--data", "OWN", "--precision", "rudeness=0.9"], "labels are"),
         (["calibrate", "TINY", "--data", "OWN", "--precision", "spam=9"], "a share above 0"),
         (["calibrate", "TINY", "--data", "OWN", "--precision", "spam=.9@c3"], "omit @SOURCE"),
-        (["calibrate", "TINY", "--data", "OWN", "--queue-budget", "spam=.9@c3"], "a share above 0"),
+        (["calibrate", "TINY", "--data", "OWN", "--queue-budget", "spam=.9@c3"], "omit @SOURCE"),
         (["calibrate", "TINY", "--data", "OWN", "--queue-budget", "stance=.9"], "labels are"),
         (["calibrate", "TINY", "--data", "OWN", "--false-positives", "spam=.1@c3"], "omit @SOURCE"),
         (["calibrate", "TINY", "--data", "OWN", "--false-positives", "spam=.1@c33"], "did you mean 'c3'"),

@@ -46,7 +46,7 @@ site's policy does, and the default policy only observes. Scores for other langu
 - Off-topic is measured on comments under articles that are not their own, and on synthetic comments on
   synthetic stories; real readers stray from the subject in more ways.
 - Stance is read from the beginning of a long comment, and a side is named only if it is likely to be right:
-  "named sides" says how often that is. Sarcasm inverts it; a plain question should be none.
+  "named sides" says how often that is. Sarcasm can invert it; a plain question should be none.
 - `stories` and `story_comments` are dev rows, which the thresholds were also set on.
 
 ## Against the aims
@@ -64,7 +64,7 @@ site's policy does, and the default policy only observes. Scores for other langu
 {sources}
 
 Augmented rows: {made}. Epochs: {epochs}; seed {training_seed}; code at commit {commit}.{started}{points}
-
+{note}
 ## Int8 against full precision
 
 {parity}.{figures_kept}
@@ -94,6 +94,7 @@ def _text(artifact: Artifact) -> str:
         commit=info["commit"],
         started=_started(training) + _taught(training),
         points=_points(config),
+        note=f"\n{note}\n" if (note := config.get("note")) else "",
         figures_kept=_int8(report),
         parity=", ".join(f"{name.replace('_', ' ')} {value}" for name, value in info["parity"].items()),
     )

@@ -62,12 +62,13 @@ def _fit_all(
         if label == "toxicity":
             figures[label] |= _identity_auc(truth >= 0.5, scores, [e for _, e in rows])
     figures |= fit_off_topic(trial, examples) | fit_stance(trial, examples) | fit_reply(trial, examples)
+    asked = examples if points else [e for e in examples if e.stance]
     if "stance" in figures:
         points = {"stance": NAMED_SIDES, **points}
     if points:
         # Scores under the new calibration, as they will be served.
         served, beside = (
-            list(zip(of, trial.ask(of, "for the thresholds"), strict=True)) for of in (examples, others)
+            list(zip(of, trial.ask(of, "for the thresholds"), strict=True)) for of in (asked, others)
         )
         for label, point in points.items():
             chosen = find_threshold(label, point, served, beside)

@@ -87,8 +87,10 @@ def find_threshold(
 
     `others` are rows of further sources, used only by operating points that name them.
     """
-    every = np.array([s for _, p in rows if label != STANCE and (s := p.score(label)) is not None])
-    known = _judged(rows, label)
+    if label == STANCE:
+        return _name_sides(point, [*rows, *others] if point.sources else rows)
+    every = np.array([s for _, p in rows if (s := p.score(label)) is not None])
+    known = truths(rows, label)
     truth, scores = (np.array(column) for column in zip(*known, strict=True)) if known else ([], [])
     truth, scores = np.asarray(truth) >= 0.5, np.asarray(scores)
     if point.false_positives is not None:
@@ -97,7 +99,7 @@ def find_threshold(
         chosen = _budget(point.queue, every)
     else:
         chosen = _precise(label, point, [*rows, *others] if point.sources else rows)
-    if "left" in chosen or label == STANCE:
+    if "left" in chosen:
         return chosen
     threshold = chosen["threshold"]
     shares = {"queue": float((every >= threshold).mean())} if len(every) else {}
@@ -122,63 +124,67 @@ def _budget(share: float, every: Floats) -> dict[str, Any]:
 
 
 def _precise(label: str, point: OperatingPoint, rows: Sequence[Row]) -> dict[str, Any]:
-    """The lowest threshold with that precision: in all rows, or in those of each source named.
-
-    Where stance has none, no side is named: the threshold is NO_SIDE. For stance, "right" is the share of
-    named sides that are, and "named" the share of rows with a stance in which one is named.
-    """
+    """The lowest threshold with that precision: in all rows, or in those of each source named."""
     thresholds = []
-    rows = [row for row in rows if not point.sources or row[0].source in point.sources]
-    for name in point.sources or ("",):
-        known = _judged([row for row in rows if not name or row[0].source == name], label)
-        truth, scores = np.array(known).reshape(-1, 2).T
-        enough, what = (len(truth), "sides") if label == STANCE else (sum(truth >= 0.5), "positives")
-        if enough < FEWEST:
-            of = f" of {name}" if name else ""
-            return {"left": f"fewer than {FEWEST} {what}{of}: too few to measure precision"}
-        order = np.argsort(-scores, kind="stable")
-        hits = np.cumsum(truth[order] >= 0.5) / np.arange(1, len(order) + 1)
-        # Rows with equal scores are flagged together, and a handful of rows says nothing about precision.
-        cuts = np.append(np.diff(scores[order]) != 0, True) & (np.arange(len(order)) >= FEWEST - 1)
-        reached = np.flatnonzero((hits >= (point.precision or 0.0)) & cuts)
-        if len(reached):
-            thresholds.append(float(scores[order][reached[-1]]))
-        elif label == STANCE:
-            thresholds.append(NO_SIDE)
-        else:
-            return {"left": f"no threshold has that precision: the best is {hits[cuts].max():.2f}"}
-    threshold = max(thresholds)
-    if label != STANCE:
-        return {"threshold": threshold}
-    right = [truth for truth, score in _judged(rows, label) if score >= threshold]
-    answered = sum(example.stance is not None and given.stance is not None for example, given in rows)
-    return {
-        "threshold": threshold,
-        "right": float(np.mean(right)) if right else None,
-        "named": len(right) / answered,
-    }
+    for of, part in _parts(point, rows):
+        truth, scores = np.array(truths(part, label)).reshape(-1, 2).T
+        if (truth >= 0.5).sum() < FEWEST:
+            return {"left": f"fewer than {FEWEST} positives{of}: too few to measure precision"}
+        threshold, best = _lowest_precise(point.precision or 0.0, truth >= 0.5, scores)
+        if threshold is None:
+            return {"left": f"no threshold has that precision{of}: the best is {best:.2f}"}
+        thresholds.append(threshold)
+    return {"threshold": max(thresholds)}
 
 
-def _judged(rows: Sequence[Row], label: str) -> list[tuple[float, float]]:
-    """(truth, score) of the rows that have both; for stance, whether the likeliest side is right, and its
-    probability.
+def _name_sides(point: OperatingPoint, rows: Sequence[Row]) -> dict[str, Any]:
+    """As `_precise`, for the likeliest stance where it is a side; NO_SIDE if no threshold has the precision.
 
-    A source without `none` can't show how often a side is seen where there is none, so it doesn't judge
-    stance.
+    "named" is the share of rows in which a side is named, "right" the share of these in which it is right. A
+    source without `none` can't show how often a side is seen where there is none, so it doesn't count.
     """
-    if label != STANCE:
-        return truths(rows, label)
     stances = defaultdict(set)
     for example, _ in rows:
         stances[example.source].add(example.stance)
-    return [
-        (float(given.likeliest == example.stance), getattr(given, given.likeliest))
-        for example, prediction in rows
-        if stances[example.source] >= set(STANCES)
-        and example.stance
-        and (given := prediction.stance)
-        and given.likeliest != "none"
-    ]
+    rows = [(e, p) for e, p in rows if stances[e.source] >= set(STANCES) and e.stance and p.stance]
+    thresholds = []
+    for of, part in _parts(point, rows):
+        right, scores = _sides(part)
+        if len(right) < FEWEST:
+            return {"left": f"fewer than {FEWEST} sides{of}, in sources that have all three stances"}
+        threshold, _ = _lowest_precise(point.precision or 0.0, right, scores)
+        thresholds.append(NO_SIDE if threshold is None else threshold)
+    right, scores = _sides(rows)
+    named = scores >= max(thresholds)
+    return {
+        "threshold": max(thresholds),
+        "named": float(named.sum() / len(rows)),
+        "right": float(right[named].mean()) if named.any() else None,
+    }
+
+
+def _parts(point: OperatingPoint, rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """The rows of each source that `point` names, with " of SOURCE"; or all rows."""
+    if not point.sources:
+        return [("", list(rows))]
+    return [(f" of {name}", [row for row in rows if row[0].source == name]) for name in point.sources]
+
+
+def _sides(rows: Sequence[Row]) -> tuple[NDArray[np.bool_], Floats]:
+    """Whether the likeliest side is right, and its probability, in rows where no other stance is likelier."""
+    given = [(e.stance, s.likeliest, s) for e, p in rows if (s := p.stance) and s.likeliest != "none"]
+    right = np.array([stance == likeliest for stance, likeliest, _ in given], dtype=bool)
+    return right, np.array([getattr(s, likeliest) for _, likeliest, s in given])
+
+
+def _lowest_precise(share: float, right: NDArray[np.bool_], scores: Floats) -> tuple[float | None, float]:
+    """The lowest threshold at which that share of the scores that reach it is right, and the best share."""
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    # Rows with equal scores are flagged together, and a handful of rows says nothing about precision.
+    enough = np.append(np.diff(scores[order]) != 0, True) & (np.arange(len(order)) >= FEWEST - 1)
+    reached = np.flatnonzero((hits >= share) & enough)
+    return (float(scores[order][reached[-1]]) if len(reached) else None), float(hits[enough].max())
 
 
 def _spare(label: str, point: OperatingPoint, rows: Sequence[Row]) -> dict[str, Any]:

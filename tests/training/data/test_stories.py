@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -103,6 +104,27 @@ def test_more_stories_are_only_for_training_and_repeat_no_story(tmp_path: Path) 
     sides = Counter(e.stance for e in said)
     assert sides["favor"] == pytest.approx(sides["against"], rel=0.05), "each has a row for both targets"
     assert set(Counter(e.reply for e in answered)) == {"agree", "disagree", "none"}
+
+
+def test_sides_on_opposite_targets_of_more_stories_agree_and_no_comment_is_repeated() -> None:
+    apart = set()
+    for file in sorted((HERE / "more_stories").glob("[0-9]*.txt")):
+        texts: Counter[str] = Counter()
+        signs: dict[int, str] = {}
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line.startswith("# "):
+                signs = {}
+            elif target := re.match(r"([1-4])([+-])", line):
+                signs[int(target[1])] = target[2]
+            elif comment := re.match(r"\[(?:>\d+ \w+ )?([+\-0]{4}) [^\]]+\] (.+)", line):
+                sides, text = comment.groups()
+                texts[text] += len(text.split()) > 4
+                for place, sign in signs.items():
+                    both = {sides[0], sides[place - 1]}
+                    if "0" not in both and (len(both) == 1) != (sign == signs[1]):
+                        apart.add(file.name)
+        assert max(texts.values()) == 1, file
+    assert apart == {"39.txt", "40.txt"}, "one comment each, on one of two measures"
 
 
 def test_a_statement_is_a_row_for_its_target_and_one_for_the_opposite(tmp_path: Path) -> None:

@@ -93,17 +93,33 @@ def test_the_repository_has_them(tmp_path: Path) -> None:
 
 def test_more_stories_are_only_for_training_and_repeat_no_story(tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
-    names = ("more_stories", "more_story_comments", "more_story_replies", "statements", "answers")
+    names = (
+        "more_stories",
+        "more_story_comments",
+        "more_story_replies",
+        "statements",
+        "functional",
+        "answers",
+        "more_contrasts",
+    )
     assert not [e for name in names for split in ("dev", "test") for e in read(name, nowhere, split)]
-    pairs, comments, replies, said, answered = (list(read(name, nowhere, "train")) for name in names)
+    pairs, comments, replies, said, explicit, answered, contrasts = (
+        list(read(name, nowhere, "train")) for name in names
+    )
     assert len(pairs) == 4 * len(comments)
     assert len(replies) > 1000
     assert set(Counter(s.pair for s in read_stories(HERE / "more_stories", "train")).values()) == {2}
-    known = {e.text for split in SPLITS for e in read("story_comments", nowhere, split)}
-    assert not {e.text for e in (*comments, *said, *answered)} & {t for t in known if len(t.split()) > 4}
+    measured_on = ("story_comments", "contrasts", "stance_cases", "abuse_cases", "hidden_insults")
+    known = {e.text for name in measured_on for split in SPLITS for e in read(name, nowhere, split)}
+    known = {text for text in known if len(text.split()) > 4}
+    assert not known & {e.text for e in (*comments, *said, *explicit, *answered, *contrasts)}
     sides = Counter(e.stance for e in said)
     assert sides["favor"] == pytest.approx(sides["against"], rel=0.05), "each has a row for both targets"
     assert set(Counter(e.reply for e in answered)) == {"agree", "disagree", "none"}
+    assert {e.labels["toxicity"] for e in contrasts if e.slice == "identity"} == {0.0, 1.0}
+    attacks = [e.labels for e in contrasts if e.labels.get("identity_attack")]
+    assert len(attacks) > 100
+    assert not [labels for labels in attacks if "insult" in labels], "it may be one or not"
 
 
 def test_sides_on_opposite_targets_of_more_stories_agree_and_no_comment_is_repeated() -> None:

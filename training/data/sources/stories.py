@@ -5,8 +5,8 @@ and the others are train, so that comments on one story never fall into both. Th
 training/data/more_stories are for training only. Some files are plain (short and direct comments), the others
 finer (implied, ironic, longer); `slice` says which.
 
-more_stories also has statements.tsv, short comments with an obvious side on some 300 targets, and
-answers.tsv, comments with replies.
+more_stories also has statements.tsv, short comments with their targets; functional.tsv, explicit ones in
+similar words; contrasts.jsonl, abuse beside similar words; and answers.tsv, comments with replies.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from parley.model.labels import COMMENT_LABELS
 from parley.training.data.examples import TURNED, Example
 from parley.training.data.files import json_lines
 from parley.training.data.registry import Split, source
@@ -295,6 +296,13 @@ def story_replies(folder: Path, split: Split) -> Iterator[Example]:
 
 
 @source(
+    "more_contrasts",
+    folder=MORE,
+    licence="Apache-2.0",
+    commercial=True,
+    note="synthetic: contrasts for training only, half of them on groups of people and on polite contempt",
+)
+@source(
     "contrasts",
     folder="stories",
     licence="Apache-2.0",
@@ -302,15 +310,17 @@ def story_replies(folder: Path, split: Split) -> Iterator[Example]:
     note="synthetic: similar texts, one abusive and one not (threat or figure of speech, said or quoted)",
 )
 def contrasts(folder: Path, split: Split) -> Iterator[Example]:
-    """Reads contrasts.jsonl; every sixth pair is dev. `slice` is the kind of contrast."""
+    """Reads contrasts.jsonl; of `stories` every sixth pair is dev. `slice` is the kind of contrast."""
+    more = folder.name == MORE
     for row in json_lines(folder / "contrasts.jsonl"):
-        its_split: Split = "train" if int(row["pair"].removeprefix("p")) % _DEV_PAIRS else "dev"
+        its_split: Split = "train" if more or int(row["pair"].removeprefix("p")) % _DEV_PAIRS else "dev"
         if its_split == split:
-            labels = {
-                name: float(row[name]) for name in ("toxicity", "insult", "threat", "profanity", "spam")
-            }
             yield Example(
-                text=row["text"], source="contrasts", labels=labels, group=row["pair"], slice=row["kind"]
+                text=row["text"],
+                source=_named("contrasts", folder),
+                labels={name: float(row[name]) for name in COMMENT_LABELS if name in row},
+                group=row["pair"],
+                slice=row["kind"],
             )
 
 
@@ -323,14 +333,28 @@ def contrasts(folder: Path, split: Split) -> Iterator[Example]:
 )
 def statements(folder: Path, split: Split) -> Iterator[Example]:
     """Reads statements.tsv: a title, a target and its opposite, and comments."""
-    if split != "train":
-        return
-    for (title, *targets), sign, text in _blocks(folder / "statements.tsv"):
+    if split == "train":
+        yield from _statements(folder / "statements.tsv", "statements")
+
+
+@source(
+    "functional",
+    folder=MORE,
+    licence="Apache-2.0",
+    commercial=True,
+    note="synthetic: explicit sides in similar words (negation, comparison, reported opinion and the like)",
+)
+def functional(folder: Path, split: Split) -> Iterator[Example]:
+    """Reads functional.tsv, of the same format."""
+    if split == "train":
+        yield from _statements(folder / "functional.tsv", "functional")
+
+
+def _statements(path: Path, name: str) -> Iterator[Example]:
+    for (title, *targets), sign, text in _blocks(path):
         stance = _SIGNS[sign]
         for target, side in zip(targets, (stance, TURNED[stance]), strict=False):
-            yield Example(
-                text=text, source="statements", article=title, target=target, stance=side, group=title
-            )
+            yield Example(text=text, source=name, article=title, target=target, stance=side, group=title)
 
 
 @source(

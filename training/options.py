@@ -103,10 +103,10 @@ def suggest_whole(data: Path, figures: Mapping[str, Mapping[str, Any]]) -> None:
     everything = read_own(data, None).examples
     enough = []
     for label in (label for label, of in figures.items() if "left" in of or "probabilities_left" in of):
-        known = [e.labels.get(label, e.off_topic) for e in everything if _says(e, label)]
-        positive = sum(value is not None and value >= 0.5 for value in known)
-        if min(positive, len(known) - positive) >= FEWEST:
-            enough.append(f"{label} ({positive} positive, {len(known) - positive} negative)")
+        known = _truths(everything, label)
+        if min(positive := sum(known), negative := len(known) - sum(known)) >= FEWEST:
+            of = ("with a side", "without") if label == "stance" else ("positive", "negative")
+            enough.append(f"{label} ({positive} {of[0]}, {negative} {of[1]})")
     if enough:
         typer.echo(
             f"The whole file has enough rows for {', '.join(enough)}: --whole uses them all. "
@@ -114,5 +114,9 @@ def suggest_whole(data: Path, figures: Mapping[str, Mapping[str, Any]]) -> None:
         )
 
 
-def _says(example: Example, label: str) -> bool:
-    return label in example.labels or (label == "off_topic" and example.off_topic is not None)
+def _truths(examples: Sequence[Example], label: str) -> list[bool]:
+    """For each row that has the label whether it is positive; for stance, whether it takes a side."""
+    if label == "stance":
+        return [e.stance != "none" for e in examples if e.stance is not None]
+    values = (e.off_topic if label == "off_topic" else e.labels.get(label) for e in examples)
+    return [value >= 0.5 for value in values if value is not None]

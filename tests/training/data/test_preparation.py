@@ -120,7 +120,9 @@ def test_rows_for_an_operating_point_are_read_beside_those_trained_on(data_dir: 
 # The configs that come with Parley
 
 
-@pytest.mark.parametrize("name", ["base", "fifth", "sixth", "seventh", "eighth", "full", "permissive", "quick"])
+@pytest.mark.parametrize(
+    "name", ["base", "fifth", "sixth", "seventh", "eighth", "full", "permissive", "quick"]
+)
 def test_shipped_configs_name_sources_that_train(name: str) -> None:
     config = load_config(ROOT / "configs" / "training" / f"{name}.yaml")
     names = [spec.name for spec in config.sources]

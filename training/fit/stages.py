@@ -33,6 +33,13 @@ class Task(BaseModel):
     article: bool = Field(
         default=True, description="false leaves the article out of pairs, which then train stance alone"
     )
+    target: bool = Field(
+        default=True,
+        description="false leaves the target out of pairs, which then train off-topic alone",
+    )
+    on_topic: float | None = Field(
+        default=None, gt=0, description="the most on-topic pairs for each off-topic one, drawn by the seed"
+    )
     first_target: bool = Field(
         default=False, description="true uses each comment once, with the first of its targets"
     )
@@ -50,6 +57,12 @@ class Task(BaseModel):
             raise ValueError(f"task {self.name!r} needs sources, made, or both")
         if not self.article and self.read != "pairs":
             raise ValueError(f"task {self.name!r}: article: false is for read: pairs")
+        if not self.target and self.read != "pairs":
+            raise ValueError(f"task {self.name!r}: target: false is for read: pairs")
+        if not (self.target or self.article):
+            raise ValueError(f"task {self.name!r}: a pair needs its article or its target")
+        if self.on_topic is not None and self.read != "pairs":
+            raise ValueError(f"task {self.name!r}: on_topic is for read: pairs")
         if self.first_target and self.read != "pairs":
             raise ValueError(f"task {self.name!r}: first_target is for read: pairs")
         if self.fill and self.read != "comments":
@@ -60,7 +73,9 @@ class Task(BaseModel):
 class Stage(BaseModel):
     """Interleaved tasks; ends after `epochs` of the first task or after `minutes`, whichever comes first.
 
-    The learning rate falls linearly to `final_rate` times its initial value.
+    The learning rate falls linearly to `final_rate` times its initial value. `dropout` is applied after each
+    attention and each feed-forward block. With `average_steps`, the stage ends with the moving average of its
+    weights over about that many steps (Polyak & Juditsky 1992).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -74,6 +89,8 @@ class Stage(BaseModel):
     head_factor: float = Field(default=4.0, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     frozen_layers: int = Field(default=1, ge=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    average_steps: int = Field(default=0, ge=0)
     tasks: list[Task] = Field(min_length=1)
 
     @model_validator(mode="after")

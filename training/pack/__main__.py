@@ -33,12 +33,20 @@ def main() -> None:
     )
     parser.add_argument("--stages", nargs="+", default=[], help="with -o: only these stages")
     parser.add_argument(
+        "--after",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FOLDER",
+        help="with -o: start from the results in these folders, which had other stages of this YAML",
+    )
+    parser.add_argument(
         "--run-dir", type=Path, help="with --unpack: folder for the artifact and metrics (default: runs/NAME)"
     )
     parser.add_argument("--data-dir", type=Path, default=Path("../shared/data"), help="default: %(default)s")
     given = parser.parse_args()
-    if given.unpack and given.stages:
-        parser.error("--stages goes with -o: a packed folder already has its stages")
+    if given.unpack and (given.stages or given.after):
+        parser.error("--stages and --after go with -o: a packed folder already has its stages and weights")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         _run(given)
@@ -53,7 +61,9 @@ def _run(given: argparse.Namespace) -> None:
     if given.output is not None:
         from parley.training.pack.packing import pack
 
-        plan = pack(config, data_dir=given.data_dir, folder=given.output, stages=given.stages)
+        plan = pack(
+            config, data_dir=given.data_dir, folder=given.output, stages=given.stages, after=given.after
+        )
         size = sum(file.stat().st_size for file in given.output.rglob("*") if file.is_file())
         print(json.dumps(plan["counts"], indent=2))
         print(f"{given.output}: {size / 1e6:.1f} MB. Next: python {given.output / 'job.py'}")

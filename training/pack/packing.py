@@ -35,6 +35,7 @@ from parley.training.fit.config import TrainConfig
 from parley.training.fit.plan import read
 from parley.training.fit.stages import Stage, Task
 from parley.training.network.network import Network, base_tokenizer
+from parley.training.pack.results import PLAN, digest, plan_of, trained
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,6 @@ MOST_BYTES = 60_000_000
 UNKNOWN = -1
 _SMALL = 1 << 16
 """Matrices with fewer values than this stay in half precision: int8 would save next to nothing."""
-PLAN = "plan.json"
 HEADS = {
     "encoder": ("comment_head", "span_head", "off_topic_scale", "off_topic_bias"),
     "pair_encoder": ("stance_hidden", "stance_head", "off_topic_hidden", "off_topic_head", "reply_head"),
@@ -73,17 +73,28 @@ if __name__ == "__main__":
 Array = NDArray[Any]
 
 
-def pack(config: TrainConfig, *, data_dir: Path, folder: Path, stages: Sequence[str] = ()) -> dict[str, Any]:
+def pack(
+    config: TrainConfig,
+    *,
+    data_dir: Path,
+    folder: Path,
+    stages: Sequence[str] = (),
+    after: Sequence[Path] = (),
+) -> dict[str, Any]:
     """Write `folder` for the named `stages` (by default all) and return its plan.
 
-    Raises RunError if there is nothing to pack, the folder is not empty, or it would be too large.
+    The job starts from the configuration's base, or from the results in the folders `after`, which had other
+    stages of the same configuration. Raises RunError if there is nothing to pack, `folder` is not empty or
+    would be too large, or one of `after` has no result or another configuration.
     """
     chosen = choose(config, stages)
     if folder.is_dir() and any(folder.iterdir()):
         raise RunError(f"{folder} is not empty: give another folder, or delete it")
-    prepared = read(config, data_dir=data_dir)
+    for other in after:
+        plan_of(config, other)
     torch.manual_seed(config.seed)  # new heads are initialised at random
-    network = Network.from_base(config.base, config.pair_base)
+    network = trained(config, after)
+    prepared = read(config, data_dir=data_dir)
     tokenizer_file = base_tokenizer(config.base)
     folder.mkdir(parents=True, exist_ok=True)
     counts = {}
@@ -124,11 +135,6 @@ def choose(config: TrainConfig, names: Sequence[str]) -> list[Stage]:
     return [stage for stage in config.stages if not names or stage.name in names]
 
 
-def digest(config: TrainConfig) -> str:
-    """A hash that identifies the configuration."""
-    return sha256(json.dumps(config.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
-
-
 def rows_of(task: Task, prepared: Prepared, *, seed: int) -> list[Example]:
     """The examples for `task`: those rows of its sources and kinds of augmented rows that have its labels."""
     rows = [e for e in prepared.own if e.source in task.sources]
@@ -139,6 +145,14 @@ def rows_of(task: Task, prepared: Prepared, *, seed: int) -> list[Example]:
         rows = [e for e in rows if e.target and e.target == firsts[e.group, e.article, e.text]]
     if not task.article:
         rows = [replace(e, article=None, off_topic=None) for e in rows if e.target and e.stance]
+    if not task.target:
+        rows = [replace(e, target=None, stance=None) for e in rows if e.article and e.off_topic is not None]
+        rows = list({(e.article, e.text): e for e in rows}.values())
+    if task.on_topic is not None:
+        off = [e for e in rows if e.off_topic]
+        on = [e for e in rows if not e.off_topic]
+        most = min(len(on), round(len(off) * task.on_topic))
+        rows = off + random.Random(f"{seed}:{task.name}:on_topic").sample(on, most)
     if task.sideless < 1:
         rng = random.Random(f"{seed}:{task.name}:sideless")
         rows = [e for e in rows if e.stance != "none" or e.off_topic or rng.random() < task.sideless]

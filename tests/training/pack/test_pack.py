@@ -38,7 +38,8 @@ from parley.training.pack.job import run as job
 from parley.training.pack.job.network import Packed, PackedNetwork
 from parley.training.pack.job.tasks import Task
 from parley.training.pack.packing import pack, rows_of
-from parley.training.pack.unpacking import result, trained, unpack
+from parley.training.pack.results import result, trained
+from parley.training.pack.unpacking import unpack
 
 PORTABLE = {"torch", "numpy"}
 STAGES: list[dict[str, Any]] = [
@@ -59,6 +60,8 @@ STAGES: list[dict[str, Any]] = [
         "learning_rate": 0.003,
         "warmup_steps": 1,
         "frozen_layers": 0,
+        "dropout": 0.1,
+        "average_steps": 3,
         "tasks": [
             {"name": "entailment", "read": "pairs", "sources": ["nli", "vast"], "rows": 16},
             {"name": "under_titles", "read": "pairs", "made": ["titles"], "rows": 8, "every": 2},
@@ -218,6 +221,40 @@ def test_interrupted_and_resumed_is_as_if_uninterrupted(
         torch.testing.assert_close(two[name], weight, atol=2e-3, rtol=2e-2)
 
 
+def test_a_stage_ends_with_the_average_of_its_last_weights(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[torch.Tensor] = []
+    add = job.Job._add_to_average
+
+    def noted(self: job.Job, stage: Any, step: int) -> None:
+        add(self, stage, step)
+        if stage["name"] == "sides":
+            steps.append(self.network.weights["stance_head.weight"].detach().clone())
+
+    monkeypatch.setattr(job.Job, "_add_to_average", noted)
+    run_here(folder)
+    assert len(steps) > 5
+    mean = torch.stack(steps[:3]).mean(0)
+    for weight in steps[3:]:
+        mean = mean + (weight - mean) / 3
+    torch.testing.assert_close(result(folder)["stance_head.weight"], mean, atol=1e-3, rtol=1e-3)
+    assert not torch.allclose(mean, steps[-1], atol=1e-3)
+
+
+def test_dropout_drops_in_training_and_never_afterwards(folder: Path) -> None:
+    plan = json.loads((folder / "plan.json").read_text())
+    network = PackedNetwork(job.read_weights(folder / "weights.npz"), plan["encoders"])
+    rows = Packed(np.arange(5, 25), np.array([12, 8]), np.array([4, 4]), "cpu")
+    with torch.no_grad():
+        alone = network.pairs(rows)[0]
+        network.dropout = 0.5
+        one, two = network.pairs(rows)[0], network.pairs(rows)[0]
+        assert not torch.allclose(one, two)
+        network.dropout = 0.0
+        torch.testing.assert_close(network.pairs(rows)[0], alone)
+
+
 def test_rows_of_one_length_share_batches_and_need_no_padding(folder: Path) -> None:
     with np.load(folder / "rows-entailment.npz") as file:
         task = Task("entailment", "pairs", 4, 1, {name: file[name] for name in file}, {}, "cpu")
@@ -258,6 +295,35 @@ def test_a_task_without_articles_trains_only_stance() -> None:
     assert rows == [replace(asked, article=None, off_topic=None)]
 
 
+def test_a_task_without_targets_asks_off_topic_once_a_comment() -> None:
+    rows = [
+        Example(
+            text=f"Remark {n}.", source="ours", article="A bridge", target=t, stance="none", off_topic=off
+        )
+        for n, off in enumerate((0.0, 0.0, 0.0, 1.0))
+        for t in ("the bridge", "closing the bridge")
+    ]
+    rows.append(replace(rows[0], article=None, off_topic=None))
+    values: dict[str, Any] = {"name": "own", "read": "pairs", "sources": ["ours"], "target": False}
+
+    def chosen(**more: Any) -> list[Example]:
+        task = stages.Task.model_validate(values | more)
+        return rows_of(task, Prepared(rows, {}, [], [], {}), seed=1)
+
+    assert [e.text for e in chosen()] == [f"Remark {n}." for n in range(4)]
+    assert {(e.target, e.stance, e.article) for e in chosen()} == {(None, None, "A bridge")}
+    assert sorted(e.off_topic or 0 for e in chosen(on_topic=2)) == [0, 0, 1]
+    assert sorted(e.off_topic or 0 for e in chosen(on_topic=0.1)) == [1]
+    assert len(chosen(on_topic=9)) == 4
+    for wrong, says in (
+        ({"read": "replies"}, "target: false is for read: pairs"),
+        ({"article": False}, "needs its article or its target"),
+        ({"read": "comments", "target": True, "on_topic": 1}, "on_topic is for read: pairs"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            stages.Task.model_validate(values | wrong)
+
+
 def test_a_task_may_read_only_each_comments_first_target() -> None:
     about = Example(text="Open it.", source="ours", article="Council votes on the bridge", off_topic=0.0)
     asked = [
@@ -293,6 +359,23 @@ def test_stages_may_be_packed_separately(config: TrainConfig, data_dir: Path, tm
     for weights in both:
         for name, weight in weights.items():
             torch.testing.assert_close(state[name], weight)
+
+
+def test_a_stage_may_be_packed_after_the_one_before_it(
+    config: TrainConfig, data_dir: Path, tmp_path: Path
+) -> None:
+    first, then = tmp_path / "first", tmp_path / "then"
+    pack(config, data_dir=data_dir, folder=first, stages=["sides"])
+    with pytest.raises(RunError, match="has no result"):
+        pack(config, data_dir=data_dir, folder=then, stages=["sides"], after=[first])
+    with pytest.raises(RunError, match="another configuration"):
+        pack(config.model_copy(update={"seed": 5}), data_dir=data_dir, folder=then, after=[first])
+    run_here(first)
+    noted = config.model_copy(update={"note": "The first stage ran twice."})
+    pack(noted, data_dir=data_dir, folder=then, stages=["sides"], after=[first])
+    start = job.read_weights(then / "weights.npz")
+    for name, weight in result(first).items():
+        torch.testing.assert_close(start[name], weight, atol=1e-3, rtol=1e-3)
 
 
 def test_weights_too_large_for_half_precision_are_packed_in_int8(

@@ -83,7 +83,8 @@ def related(examples: Sequence[Example], *, seed: int, rows: int) -> list[Exampl
     }
     if not (pairs[True] and pairs[False]):
         return []
-    about = {e.target: e for e in examples if e.target in {target for target, _ in relations}}
+    known = {target for target, _ in relations}
+    about = {e.target: e for e in examples if e.target in known}
     targets = sorted(target for target in about if target)
     wording: dict[str, list[str]] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     statements = []

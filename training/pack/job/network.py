@@ -64,6 +64,8 @@ class PackedNetwork:
     ) -> None:
         """With `half`, the encoders compute in bfloat16; the heads never do."""
         self.weights, self._shapes, self._half = weights, shapes, half
+        self.dropout = 0.0
+        """The probability of dropout after each attention and each feed-forward block."""
 
     def encode(self, encoder: str, packed: Packed) -> Tensor:
         """The last layer's hidden state of each token, (tokens, width), in full precision."""
@@ -114,13 +116,15 @@ class PackedNetwork:
             scores = scores + torch.where(packed.mask, 0.0, -1e4).to(scores.dtype)[:, None, None, :]
         read = (scores.softmax(-1, dtype=scores.dtype) @ value).transpose(1, 2).reshape(rows * width, -1)
         read = read if packed.even else read.index_select(0, packed.back)
-        x = x + self._linear(read, f"{name}.attention.output.dense")
+        x = x + self._dropped(self._linear(read, f"{name}.attention.output.dense"))
         x = self._norm(x, f"{name}.attention.output.LayerNorm", shape["eps"])
         inner = self._linear(x, f"{name}.intermediate.dense")
         inner = F.gelu(inner) if shape["activation"] == "gelu" else F.relu(inner)
-        return self._norm(
-            x + self._linear(inner, f"{name}.output.dense"), f"{name}.output.LayerNorm", shape["eps"]
-        )
+        x = x + self._dropped(self._linear(inner, f"{name}.output.dense"))
+        return self._norm(x, f"{name}.output.LayerNorm", shape["eps"])
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.dropout) if self.dropout else x
 
     def _pool(self, hidden: Tensor, packed: Packed) -> tuple[Tensor, Tensor]:
         """For each row, the first token's hidden state and the mean over all tokens."""

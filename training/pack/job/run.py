@@ -1,7 +1,8 @@
 """Runs the job stage by stage, with checkpoints; see the folder's job.py.
 
 A stage ends after its epochs (of its first task) or its minutes, whichever comes first; the learning rate
-falls with whichever has progressed further. The embedding layer is not trained, and there is no dropout.
+falls with whichever has progressed further. The embedding layer is not trained. Where a stage averages, the
+next stage and the result start from the moving average of its weights.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ class Job:
         weights = {name: w.to(self.device) for name, w in read_weights(folder / "weights.npz").items()}
         self.network = PackedNetwork(weights, self.plan["encoders"], half=half)
         self.state, self.optimiser_state = State(), None
+        self.average: dict[str, Tensor] = {}
+        """The moving average of the weights that the stage trains, if it averages."""
         self._interrupted = False
         saved = self.out / "checkpoint.pt"
         if resume and saved.is_file():
@@ -68,6 +71,7 @@ class Job:
                 raise SystemExit(f"{saved} was started with --share {values['share']}; resume with that")
             weights.update(values["weights"])
             self.state, self.optimiser_state = State(**values["state"]), values["optimiser"]
+            self.average = values["average"]
         elif saved.is_file():
             raise SystemExit(
                 f"{saved} has an unfinished job: add --resume to continue it, or delete it to start over"
@@ -81,7 +85,7 @@ class Job:
             stage = self.plan["stages"][number]
             self._train(stage, self._tasks(stage))
             self.state = State(stage=number + 1)
-            self.optimiser_state = None
+            self.optimiser_state, self.average = None, {}
             self._save(None)
         parts = write_result(self.out, {n: w for n, w in self.network.weights.items() if _trained(n)})
         print(f"done: {', '.join(parts)} in {self.out}", flush=True)
@@ -112,6 +116,7 @@ class Job:
         if self.optimiser_state is not None:
             optimiser.load_state_dict(self.optimiser_state)
         drawn = {task.name: self._draw(task) for task in tasks}
+        self.network.dropout = stage["dropout"]
         losses: dict[str, list[Tensor]] = defaultdict(list)
         began = time.monotonic() - self.state.seconds
         saved = printed = time.monotonic()
@@ -122,16 +127,10 @@ class Job:
             for group in optimiser.param_groups:
                 group["lr"] = stage["learning_rate"] * rate * group["factor"]
             optimiser.zero_grad()
-            for task in tasks:
-                if step % task.every == 0:
-                    batch = next(drawn[task.name])
-                    loss, parts = task.loss(self.network, batch)
-                    loss.backward()  # type: ignore[no-untyped-call]
-                    rows += len(batch)
-                    for name, part in parts.items():
-                        losses[name].append(part)
+            rows += self._add_gradients([task for task in tasks if step % task.every == 0], drawn, losses)
             torch.nn.utils.clip_grad_norm_([p for group in trained for p in group["params"]], 1.0)
             optimiser.step()
+            self._add_to_average(stage, step)
             now = time.monotonic()
             self.state.step, self.state.seconds = step + 1, now - began
             if now - printed > PRINT_SECONDS:
@@ -143,6 +142,39 @@ class Job:
             if self._interrupted:
                 raise SystemExit("interrupted; --resume continues from here")
         self._print(stage, 1.0, rows / max(1e-9, time.monotonic() - printed), losses)
+        self.network.dropout = 0.0
+        with torch.no_grad():
+            for name, mean in self.average.items():
+                self.network.weights[name].copy_(mean)
+
+    def _add_gradients(
+        self,
+        tasks: Sequence[Task],
+        drawn: Mapping[str, Iterator[Array]],
+        losses: Mapping[str, list[Tensor]],
+    ) -> int:
+        """Reads a batch of each task, notes its losses, and returns the number of rows."""
+        rows = 0
+        # Each step has its own seed, so that a resumed job drops out the same.
+        torch.manual_seed(hash((self.plan["seed"], self.state.stage, self.state.step)) % 2**32)
+        for task in tasks:
+            batch = next(drawn[task.name])
+            loss, parts = task.loss(self.network, batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            rows += len(batch)
+            for name, part in parts.items():
+                losses[name].append(part)
+        return rows
+
+    def _add_to_average(self, stage: Mapping[str, Any], step: int) -> None:
+        """Moves the average towards the weights: their mean at first, then over some `average_steps`."""
+        if not stage["average_steps"]:
+            return
+        share = 1 / min(step + 1, stage["average_steps"])
+        with torch.no_grad():
+            for name, weight in self.network.weights.items():
+                if weight.requires_grad:
+                    self.average.setdefault(name, weight.detach().clone()).lerp_(weight, share)
 
     def _parameters(self, stage: Mapping[str, Any], tasks: Sequence[Task]) -> list[dict[str, Any]]:
         """Parameter groups of what the stage trains: the unfrozen layers of its encoders, and the heads."""
@@ -198,6 +230,7 @@ class Job:
         values = {
             "weights": {name: w for name, w in self.network.weights.items() if _trained(name)},
             "optimiser": None if optimiser is None else optimiser.state_dict(),
+            "average": self.average,
             "state": asdict(self.state),
             "share": self.share,
         }

@@ -6,12 +6,14 @@ calibration.json:
      "off_topic": {"pair", "cosine", "bias"},          sigmoid(pair * logit + cosine * cosine + bias)
      "stance": {"scale", "relatedness": [3], "bias": [3]},
                                                       softmax(scale * logits + relatedness * cosine + bias)
+     "stance_without_article": as "stance", for a target without an article (default: as with one)
      "reply": {"scale", "bias": [3]}}                  softmax(scale * logits + bias)
 
 Sources: Platt (1999), "Probabilistic outputs for support vector machines"; Guo et al. (2017), "On calibration
 of modern neural networks". In addition to the pair's logits, off-topic uses the cosine of the article's and
 the comment's embeddings, stance that of the target's and the comment's: embeddings show better than the pair
-whether two texts are about the same subject at all (docs/decisions).
+whether two texts are about the same subject at all (docs/decisions). Under an article most comments take no
+side on a given target; where a target comes alone, most comments are about it.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ class Calibration:
         self._span = values["span"]
         self._off_topic = {name: float(values["off_topic"][name]) for name in ("pair", "cosine", "bias")}
         self._stance = values["stance"]
+        self._stance_without_article = values.get("stance_without_article", self._stance)
         self._reply = values["reply"]
 
     def comment(self, logits: Floats) -> Floats:
@@ -62,10 +65,14 @@ class Calibration:
         of = self._off_topic
         return sigmoid(of["pair"] * logits + of["cosine"] * cosine + of["bias"])
 
-    def stance(self, logits: Floats, cosine: Floats) -> Floats:
-        """Probabilities for pair logits (rows, 3) and cosines of target and comment (rows,)."""
-        related = np.asarray(self._stance["relatedness"]) * cosine[:, None]
-        return softmax(self._stance["scale"] * logits + related + np.asarray(self._stance["bias"]))
+    def stance(self, logits: Floats, cosine: Floats, *, article: bool) -> Floats:
+        """Probabilities for pair logits (rows, 3) and cosines of target and comment (rows,).
+
+        `article` says whether the pairs had an article.
+        """
+        of = self._stance if article else self._stance_without_article
+        related = np.asarray(of["relatedness"]) * cosine[:, None]
+        return softmax(of["scale"] * logits + related + np.asarray(of["bias"]))
 
     def reply(self, logits: Floats) -> Floats:
         """Probabilities for pair logits of parent and comment, (rows, 3)."""

@@ -261,9 +261,8 @@ class Classifier:
             notes.append(Note.NO_ARTICLE)
         if question.target is not None and question.pair is not None:
             compared = comparisons[question.pair]
-            stance = self._stance(
-                question.named, compared.stance, contexts[question.target] @ reading.embedding
-            )
+            cosine = contexts[question.target] @ reading.embedding
+            stance = self._stance(question, compared.stance, cosine)
             notes += [Note.STANCE_UNSURE] if stance.label is None else []
             notes += [Note.STANCE_TEXT_CUT] if compared.cut else []
         elif not question.empty:
@@ -288,11 +287,12 @@ class Classifier:
             notes=tuple(map(str, notes)),
         )
 
-    def _stance(self, target: str, logits: Vector, cosine: Vector) -> Stance:
-        scores = _scores(STANCES, self._calibration.stance(logits[None], cosine[None])[0])
+    def _stance(self, question: _Question, logits: Vector, cosine: Vector) -> Stance:
+        article = question.article is not None
+        scores = _scores(STANCES, self._calibration.stance(logits[None], cosine[None], article=article)[0])
         likeliest = max(scores, key=scores.__getitem__)
         unsure = likeliest != "none" and scores[likeliest] < self._side_threshold
-        return Stance(target=target, **scores, label=None if unsure else likeliest)
+        return Stance(target=question.named, **scores, label=None if unsure else likeliest)
 
     def _reply(self, logits: Vector) -> Reply:
         scores = _scores(REPLIES, self._calibration.reply(logits))

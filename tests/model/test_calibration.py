@@ -49,11 +49,25 @@ def test_a_reply_has_a_scale_and_biases() -> None:
 def test_an_unrelated_comment_has_no_stance() -> None:
     calibration = Calibration(VALUES)
     logits = np.array([[1.0, -1.0, 0.0]] * 2)
-    related, unrelated = calibration.stance(logits, np.array([0.8, -0.5]))
+    related, unrelated = calibration.stance(logits, np.array([0.8, -0.5]), article=True)
     weights = [math.exp(x) for x in (0.5 + 1.6, -0.5 + 1.6 + 0.1, -3.2 + 0.2)]
     assert related == pytest.approx([w / sum(weights) for w in weights])
     assert related.argmax() == 0
     assert unrelated.argmax() == 2
+
+
+def test_a_target_without_an_article_may_have_a_calibration_of_its_own() -> None:
+    logits, cosine = np.array([[1.0, -1.0, 0.0]]), np.array([0.8])
+    alone = {"scale": 1.0, "relatedness": [0.0, 0.0, 0.0], "bias": [0.0, 0.0, -9.0]}
+    calibration = Calibration(VALUES | {"stance_without_article": alone})
+    weights = [math.exp(x) for x in (1.0, -1.0, -9.0)]
+    found = calibration.stance(logits, cosine, article=False)[0]
+    assert found == pytest.approx([w / sum(weights) for w in weights])
+    under, shared = (
+        of.stance(logits, cosine, article=article)
+        for of, article in ((calibration, True), (Calibration(VALUES), False))
+    )
+    assert np.array_equal(under, shared), "without it, both are calibrated alike"
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))

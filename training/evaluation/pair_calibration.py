@@ -22,6 +22,8 @@ from parley.training.evaluation.trial import EDGE, Floats, Trial, best_threshold
 SHOWN, PROBE = 0.25, 5.0
 """The scale with which pair logits are recovered from probabilities, and the weight with which the cosine is
 recovered from the stance: chosen so that six decimals are enough."""
+WITH_ARTICLE, WITHOUT_ARTICLE = "stance", "stance_without_article"
+"""The calibrations of stance, by their keys in calibration.json."""
 _NOTHING = [0.0, 0.0, 0.0]
 
 
@@ -67,9 +69,11 @@ def fit_off_topic(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
 
 
 def fit_stance(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
-    """Fit scale, relatedness and biases of the stance softmax.
+    """Fit scale, relatedness and biases of the stance softmax: for targets with an article, and for those
+    without.
 
-    Only sources with all three stances are used: one without `none` can't show how common it is.
+    Only sources with all three stances are used: one without `none` can't show how common it is. With fewer
+    than FEWEST rows of one kind, its calibration stays unchanged.
     """
     stances = {
         name: {e.stance for e in examples if e.source == name} for name in {e.source for e in examples}
@@ -79,7 +83,8 @@ def fit_stance(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
         return {}
 
     def served(**stance: Any) -> Floats:
-        answers = trial.ask(rows, "stance", calibration={"stance": stance} if stance else None)
+        shown = dict.fromkeys((WITH_ARTICLE, WITHOUT_ARTICLE), stance) if stance else None
+        answers = trial.ask(rows, "stance", calibration=shown)
         scores = np.array([(s.favor, s.against, s.none) for p in answers if (s := p.stance)])
         return np.asarray(np.log(np.maximum(scores, EDGE)))
 
@@ -89,8 +94,13 @@ def fit_stance(trial: Trial, examples: Sequence[Example]) -> dict[str, Any]:
     cosines = (related[:, 0] - related[:, 2]) / PROBE
     truth = np.array([STANCES.index(e.stance or "none") for e in rows])
     weights = weights_of(rows)
-    fitted, after = fit_softmax(sides, truth, weights, cosines=cosines)
-    trial.calibration["stance"] = fitted
+    under = np.array([bool(e.article) for e in rows])
+    after = before.copy()
+    for name, of in ((WITH_ARTICLE, under), (WITHOUT_ARTICLE, ~under)):
+        if of.sum() >= FEWEST:
+            trial.calibration[name], after[of] = fit_softmax(
+                sides[of], truth[of], weights[of], cosines=cosines[of]
+            )
     sided = truth != STANCES.index("none")
     favored = after[sided, 0] >= after[sided, 1]
     return {

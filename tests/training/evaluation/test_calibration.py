@@ -86,6 +86,29 @@ def test_calibrate_improves_and_settles(
     assert second["reply"]["bias"] == pytest.approx(first["reply"]["bias"], abs=0.05)
 
 
+def test_none_is_as_common_as_in_rows_of_its_kind(
+    examples: list[Example], tiny_artifact: Path, tmp_path: Path
+) -> None:
+    """With an article most comments take no side on a target, without one most do."""
+    artifact = Artifact(shutil.copytree(tiny_artifact, tmp_path / "artifact"))
+    rows = []
+    for number, example in enumerate(examples):
+        stance = "none" if number % 5 else "favor" if number % 2 else "against"
+        rows.append(replace(example, source="news", stance=stance))
+        stance = "none" if number % 5 == 0 else "favor" if number % 2 else "against"
+        rows.append(replace(example, source="debate", stance=stance, article=None, off_topic=None))
+    calibrate(artifact, rows)
+    found = predict(Classifier.load(artifact.path), rows)
+    for source, share in (("news", 0.8), ("debate", 0.2)):
+        of = [p.stance.none for p, e in zip(found, rows, strict=True) if e.source == source and p.stance]
+        assert np.mean(of) == pytest.approx(share, abs=0.02)
+
+    before = artifact.calibration
+    calibrate(artifact, [replace(e, article=None, off_topic=None) for e in rows])
+    assert artifact.calibration["stance"] == before["stance"], "no row has an article: left as it was"
+    assert artifact.calibration["stance_without_article"] != before["stance_without_article"]
+
+
 def test_each_row_runs_once(tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     artifact = Artifact.open(tiny_artifact)
     tokenizer = Tokenizer(artifact.tokenizer_file, max_tokens=64, stride=8)

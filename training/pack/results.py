@@ -21,8 +21,8 @@ PLAN = "plan.json"
 
 
 def digest(config: TrainConfig) -> str:
-    """A hash that identifies the configuration; the note, which is written after the run, doesn't count."""
-    values = config.model_dump(mode="json", exclude={"note"})
+    """A hash of what the job depends on: all of the configuration but what only unpacking reads."""
+    values = config.model_dump(mode="json", exclude={"note", "base_share", "thresholds"})
     return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

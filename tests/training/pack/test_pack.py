@@ -21,16 +21,18 @@ pytest.importorskip("torch", reason="training's code needs the train extra")
 import numpy as np
 import torch
 
-from parley.model import Classifier, Comment
+from parley.model import Artifact, Classifier, Comment
 from parley.model.text.context import pair_context
 from parley.model.text.tokenization import Tokenizer
 from parley.training.data.examples import Example
 from parley.training.data.preparation import Prepared
 from parley.training.data.sources import read
 from parley.training.errors import ConfigError, RunError
+from parley.training.evaluation.operating_points import OperatingPoint
 from parley.training.fit import stages
 from parley.training.fit.config import TrainConfig, load_config
 from parley.training.fit.plan import read as plan_read
+from parley.training.json_files import write_json
 from parley.training.network.network import Network, base_tokenizer
 from parley.training.network.padding import pad
 from parley.training.pack import packing
@@ -376,6 +378,28 @@ def test_a_stage_may_be_packed_after_the_one_before_it(
     start = job.read_weights(then / "weights.npz")
     for name, weight in result(first).items():
         torch.testing.assert_close(start[name], weight, atol=1e-3, rtol=1e-3)
+
+
+def test_an_encoder_that_no_stage_trained_keeps_its_answers(
+    config: TrainConfig, tiny_artifact: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    base = Artifact(shutil.copytree(tiny_artifact, tmp_path / "base"))
+    toxicity = {"scale": 1.5, "bias": 0.25}
+    values = base.calibration
+    write_json(base.calibration_file, values | {"comment": values["comment"] | {"toxicity": toxicity}})
+    write_json(base.thresholds_file, base.thresholds | {"toxicity": 0.123, "off_topic": 0.0})
+    point = OperatingPoint(false_positives=0.5)
+    ours = config.model_copy(
+        update={"base": str(base.path), "thresholds": {"toxicity": point, "off_topic": point}}
+    )
+    pack(ours, data_dir=data_dir, folder=tmp_path / "job", stages=["sides"])
+    run_here(tmp_path / "job")
+    artifact = unpack(ours, [tmp_path / "job"], data_dir=data_dir, run_dir=tmp_path / "run")
+    assert artifact.comments_file.read_bytes() == base.comments_file.read_bytes()
+    assert artifact.pairs_file.read_bytes() != base.pairs_file.read_bytes()
+    assert artifact.calibration["comment"] == base.calibration["comment"]
+    assert artifact.thresholds["toxicity"] == 0.123
+    assert artifact.thresholds["off_topic"] > 0.0, "calibrated anew"
 
 
 def test_weights_too_large_for_half_precision_are_packed_in_int8(

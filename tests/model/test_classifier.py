@@ -166,7 +166,7 @@ def test_a_side_is_named_only_where_it_is_likely_enough(
         prediction = predict_one(classifier, target="the road")
         assert prediction.stance == replace(scored, label=label)
         assert ("stance_unsure" in prediction.notes) == (label is None)
-    monkeypatch.setattr(classifier._calibration, "_stance", NONE_LIKELIEST)
+    monkeypatch.setattr(classifier._calibration, "_stance_without_article", NONE_LIKELIEST)
     monkeypatch.setattr(classifier, "_side_threshold", 1.0)
     none = predict_one(classifier, target="the road")
     assert none.stance

@@ -37,6 +37,7 @@ def unpack(config: TrainConfig, folders: Sequence[Path], *, data_dir: Path, run_
     if (run_dir / "artifact").exists():
         raise RunError(f"{run_dir} already has an artifact: give another --run-dir")
     plans = [plan_of(config, folder) for folder in folders]
+    base = base_artifact(config.base)
     network = trained(config, folders)
     if config.base_share:
         network.mix(Network.from_base(config.base, config.pair_base), config.base_share)
@@ -50,11 +51,9 @@ def unpack(config: TrainConfig, folders: Sequence[Path], *, data_dir: Path, run_
         version=config.version,
         max_tokens=config.tokens.serve,
         stride=config.tokens.stride,
-        training=history(
-            base_artifact(config.base), config=config.model_dump(mode="json"), **prepared.counts
-        ),
+        training=history(base, config=config.model_dump(mode="json"), **prepared.counts),
     )
-    rows, points, base = prepared.dev, config.thresholds, base_artifact(config.base)
+    rows, points = prepared.dev, config.thresholds
     same_format = base is not None and base.info["format"] == artifact.info["format"]
     if base is not None and same_format and not any("encoder" in plan["encoders"] for plan in plans):
         _keep_comments(artifact, base)

@@ -244,7 +244,7 @@ def test_a_stage_ends_with_the_average_of_its_last_weights(
     assert not torch.allclose(mean, steps[-1], atol=1e-3)
 
 
-def test_dropout_drops_in_training_and_never_afterwards(folder: Path) -> None:
+def test_dropout_changes_answers_only_while_it_is_set(folder: Path) -> None:
     plan = json.loads((folder / "plan.json").read_text())
     network = PackedNetwork(job.read_weights(folder / "weights.npz"), plan["encoders"])
     rows = Packed(np.arange(5, 25), np.array([12, 8]), np.array([4, 4]), "cpu")

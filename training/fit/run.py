@@ -46,6 +46,7 @@ from parley.training.json_files import write_json
 from parley.training.network.export import export_artifact
 from parley.training.network.graph import check_kind
 from parley.training.network.network import Network, base_artifact, base_tokenizer, first_base
+from parley.training.network.precision import faster_in_bfloat16
 
 log = logging.getLogger(__name__)
 
@@ -265,21 +266,7 @@ def _arguments(config: Recipe, run_dir: Path, *, steps: int) -> TrainingArgument
 
 
 def _half(config: Recipe) -> bool:
-    return config.precision == "bfloat16" or (config.precision == "auto" and _fast_bfloat16())
-
-
-def _fast_bfloat16() -> bool:
-    """Whether bfloat16 is faster than float32: on GPUs that support it and processors with AMX.
-
-    AVX-512 BF16 alone is not enough: torch 2.13 trains slower with it than in float32
-    (docs/experiments/2026-11-22-0.1.0.md).
-    """
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return False
+    return config.precision == "bfloat16" or (config.precision == "auto" and faster_in_bfloat16())
 
 
 def claim(config: Recipe, run_dir: Path, resume: bool) -> None:

@@ -34,6 +34,7 @@ from parley.training.fit.batches import pair_context_of, reply_context_of, span_
 from parley.training.fit.config import TrainConfig
 from parley.training.fit.plan import read
 from parley.training.fit.stages import Stage, Task
+from parley.training.network import precision
 from parley.training.network.network import Network, base_tokenizer
 from parley.training.pack.results import PLAN, digest, plan_of, trained
 
@@ -65,10 +66,11 @@ _LAUNCHER = '''"""Runs the training in this folder with torch and numpy alone, o
 
 from pathlib import Path
 
+from parley_job.precision import faster_in_bfloat16
 from parley_job.run import main
 
 if __name__ == "__main__":
-    main(Path(__file__).resolve().parent)
+    main(Path(__file__).resolve().parent, half=faster_in_bfloat16())
 '''
 Array = NDArray[Any]
 
@@ -122,6 +124,7 @@ def pack(
     (folder / PLAN).write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
     (folder / "job.py").write_text(_LAUNCHER, encoding="utf-8")
     shutil.copytree(_JOB, folder / "parley_job", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(precision.__file__, folder / "parley_job")
     return plan
 
 

@@ -121,7 +121,7 @@ def test_rows_for_an_operating_point_are_read_beside_those_trained_on(data_dir: 
 
 
 @pytest.mark.parametrize(
-    "name", ["base", "fifth", "sixth", "seventh", "eighth", "ninth", "full", "permissive", "quick"]
+    "name", ["base", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "full", "permissive", "quick"]
 )
 def test_shipped_configs_name_sources_that_train(name: str) -> None:
     config = load_config(ROOT / "configs" / "training" / f"{name}.yaml")

@@ -33,6 +33,7 @@ from parley.training.fit import stages
 from parley.training.fit.config import TrainConfig, load_config
 from parley.training.fit.plan import read as plan_read
 from parley.training.json_files import write_json
+from parley.training.network import precision
 from parley.training.network.network import Network, base_tokenizer
 from parley.training.network.padding import pad
 from parley.training.pack import packing
@@ -125,7 +126,7 @@ def run_here(folder: Path, *, resume: bool = False) -> None:
 
 
 def test_the_job_needs_only_torch_and_numpy() -> None:
-    for module in Path(job.__file__).parent.glob("*.py"):
+    for module in (*Path(job.__file__).parent.glob("*.py"), Path(precision.__file__)):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -147,6 +148,7 @@ def test_the_job_runs_outside_the_repository(
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "sides: 100%" in done.stdout
+    assert f"computing in {'bfloat16' if precision.faster_in_bfloat16() else 'float32'}" in done.stdout
     assert "rows a second" in done.stdout
     assert list((folder / "trial").glob("result-*.npz")), "with --share the result is a trial"
     with pytest.raises(RunError, match=r"has no result: run python .*job\.py"):

@@ -278,8 +278,8 @@ def _check(folder: Path, files: Mapping[str, str]) -> None:
             raise SystemExit(f"{file} is missing or damaged: copy the folder again")
 
 
-def main(folder: Path, arguments: Sequence[str] | None = None) -> None:
-    """Run the job in `folder` with the command line's options."""
+def main(folder: Path, arguments: Sequence[str] | None = None, *, half: bool) -> None:
+    """Run the job in `folder` with the command line's options, with `half` in bfloat16."""
     parser = argparse.ArgumentParser(prog="job.py", description="Run the training packed in this folder.")
     parser.add_argument("--resume", action="store_true", help="continue from checkpoint.pt")
     parser.add_argument("--minutes", type=float, help="minutes for all stages, divided as in the plan")
@@ -289,12 +289,9 @@ def main(folder: Path, arguments: Sequence[str] | None = None) -> None:
         default=1.0,
         help="share of the rows and of the time; results go into trial/",
     )
-    parser.add_argument(
-        "--float32", action="store_true", help="don't use bfloat16, which is slow on some processors"
-    )
     given = parser.parse_args(arguments)
     if not 0 < given.share <= 1:
         parser.error("--share must be above 0 and at most 1")
     torch.set_float32_matmul_precision("high")
-    half = not given.float32
+    print(f"computing in {'bfloat16' if half else 'float32'}, the faster one here", flush=True)
     Job(folder, resume=given.resume, share=given.share, minutes=given.minutes, half=half).run()
